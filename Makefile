@@ -1,0 +1,39 @@
+# Everything runs in .venv, which any target makes if it must. PYTHON picks the interpreter.
+PYTHON ?= python3
+# The versions that the project's own checks ran with; `make CONSTRAINTS= …` takes the newest.
+CONSTRAINTS ?= -c constraints.txt
+PY := .venv/bin/python
+INSTALLED := .venv/.installed
+
+.PHONY: help demo test lint format clean
+
+help:
+	@echo "make demo    invert two photographs at five layers of a ResNet-18 (runs/demo)"
+	@echo "make test    run every test"
+	@echo "make lint    ruff and mypy"
+	@echo "make format  let ruff format the code"
+	@echo "make clean   remove .venv, caches and runs/demo"
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "depthjax needs Python 3.11 or newer; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[test,lint]'
+	@touch $@
+
+demo: $(INSTALLED)
+	$(PY) experiments/invert.py --flagfile=experiments/flags/quick.flags
+
+test: $(INSTALLED)
+	$(PY) -m pytest
+
+lint: $(INSTALLED)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: $(INSTALLED)
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info runs/demo

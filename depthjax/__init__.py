@@ -1,0 +1,31 @@
+"""depthjax: what does this layer of a vision model still know about its input?
+
+Everything after the model takes one contract, `layer(variables, images) -> embedding`, with images
+float `[B, H, W, C]` in [0, 1] and weights always as arguments.
+"""
+
+from depthjax.autoencoding import Autoencoding, autoencode
+from depthjax.config import InversionConfig
+from depthjax.inversion import Inversion, initial_images, invert, step_scale
+from depthjax.layers import Layer, select_layers
+from depthjax.metrics import Measurement, measure
+from depthjax.models import MODELS, build_model, init_variables, layer_names
+
+__all__ = [
+    "MODELS",
+    "Autoencoding",
+    "Inversion",
+    "InversionConfig",
+    "Layer",
+    "Measurement",
+    "autoencode",
+    "build_model",
+    "init_variables",
+    "initial_images",
+    "invert",
+    "layer_names",
+    "measure",
+    "select_layers",
+    "step_scale",
+]
+__version__ = "0.1.0"

@@ -1,0 +1,179 @@
+"""The paper's measurement in one call: embed, start, invert, and every distance."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from depthjax.config import InversionConfig
+from depthjax.inversion import Inversion, Progress, initial_images, invert
+from depthjax.metrics import (
+    MATCHED_RATIOS,
+    REFERENCE_STD,
+    Measurement,
+    baselines,
+    input_ratio_at,
+    measure,
+    reference_distances,
+)
+from depthjax.precision import matmul_precision
+from depthjax.typing import Images, LayerFn, Variables
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Autoencoding:
+    """What a layer still knows of its input; arrays begin `[batch]` or `[restarts, batch]`.
+
+    Fields:
+        start: a_0, where the descents began.
+        inversion: the descents (`images`, `final_images`, `trajectory`, …).
+        measurement: distances and ratios of the best images (best by the objective).
+        final_measurement: the same of the last iterates.
+        baselines: D of the start, of the flat mean colour and of a blurred copy.
+        matched_input_ratio: D at ρ = `MATCHED_RATIOS`, `[4, …]`; NaN where not reached.
+    """
+
+    start: Array
+    inversion: Inversion
+    measurement: Measurement
+    final_measurement: Measurement
+    baselines: dict[str, np.ndarray]
+    matched_input_ratio: Float[np.ndarray, "levels *batch"]
+
+    @property
+    def images(self) -> Array:
+        """a_g: the recovered images, best by the objective."""
+        return self.inversion.images
+
+    @property
+    def embedding_distance(self) -> Array:
+        """m_g."""
+        return self.measurement.embedding_distance
+
+    @property
+    def reference_embedding_distance(self) -> Array:
+        """m_r."""
+        return self.measurement.reference_embedding_distance
+
+    @property
+    def embedding_ratio(self) -> Array:
+        """ρ = m_g / m_r."""
+        return self.measurement.embedding_ratio
+
+    @property
+    def input_distance(self) -> Array:
+        """m_i."""
+        return self.measurement.input_distance
+
+    @property
+    def reference_input_distance(self) -> Array:
+        """m_i'."""
+        return self.measurement.reference_input_distance
+
+    @property
+    def input_ratio(self) -> Array:
+        """D = m_i / m_i'."""
+        return self.measurement.input_ratio
+
+
+def autoencode(
+    key: Array,
+    layer: LayerFn,
+    variables: Variables,
+    images: Images,
+    config: InversionConfig | None = None,
+    *,
+    reference_key: Array | None = None,
+    reference_std: float = REFERENCE_STD,
+    draws: int = 8,
+    init: Array | None = None,
+    on_progress: Callable[[Progress, np.ndarray], None] | None = None,
+) -> Autoencoding:
+    """Embed images, recover them from the embedding alone, and measure how well it went.
+
+    Args:
+        key: seeds the start (and the reference, unless `reference_key` is given). The same key
+            gives every layer and network the same start and the same reference noise.
+        layer, variables: see `depthjax.typing.LayerFn`.
+        images: targets `[B, H, W, C]`, float, in [0, 1].
+        config: see `InversionConfig`; by default the converging one.
+        reference_key: seeds the reference noise by itself.
+        reference_std, draws: standard deviation and number of noisy copies (m_r, m_i').
+        init: starts of your own, `[B, H, W, C]` or `[restarts, B, H, W, C]`.
+        on_progress: called about twice a second with the progress and ρ of each image × restart.
+
+    Returns:
+        An `Autoencoding`.
+
+    Raises:
+        ValueError: for images that are not finite, for shapes that do not fit, and for a layer
+            whose embedding does not depend on its input (there is nothing to recover).
+    """
+    config = config or InversionConfig()
+    check_images(images)
+    start_key, default_reference_key = jax.random.split(key)
+    reference_key = default_reference_key if reference_key is None else reference_key
+    settings = {"reference_std": reference_std, "draws": draws}
+    reference = reference_distances(layer, variables, images, reference_key, **settings)
+    scale = np.asarray(reference.embedding_distance)
+    if not (np.isfinite(scale).all() and (scale > 0).all()):
+        what = "is constant" if (scale == 0).any() else "is not finite"
+        raise ValueError(
+            f"the embedding of layer {getattr(layer, 'name', layer)!r} {what} around image"
+            f" {int(np.argmin(np.isfinite(scale) & (scale > 0)))}: noise on the input moves it by"
+            f" {scale.min():g}; choose an earlier layer or other weights"
+        )
+    if init is None:
+        init = initial_images(start_key, images.shape, config, others=images, dtype=images.dtype)
+    with matmul_precision():
+        target_embedding = layer(variables, images)
+
+    def report(progress: Progress) -> None:
+        if on_progress is not None:
+            restarts = progress.embedding_distance.reshape(-1, len(scale))
+            on_progress(progress, (restarts / scale).ravel())
+
+    found = invert(
+        layer,
+        variables,
+        target_embedding,
+        init,
+        config,
+        compare_to=images,
+        on_progress=report if on_progress else None,
+    )
+    trajectory = found.trajectory
+    return Autoencoding(
+        start=init,
+        inversion=found,
+        measurement=measure(layer, variables, images, found.images, reference_key, **settings),
+        final_measurement=measure(
+            layer, variables, images, found.final_images, reference_key, **settings
+        ),
+        baselines=baselines(images, init, reference.input_distance),
+        matched_input_ratio=input_ratio_at(
+            trajectory.embedding_distance / scale,
+            trajectory.input_distance / np.asarray(reference.input_distance),
+            MATCHED_RATIOS,
+        ),
+    )
+
+
+def check_images(images: Images) -> None:
+    """Raises a `ValueError` unless the images are finite, floating and `[B, H, W, C]`."""
+    if images.ndim != 4 or not np.issubdtype(images.dtype, np.floating):
+        raise ValueError(
+            f"images must be floats [batch, height, width, channels] in [0, 1], got"
+            f" {images.dtype} {images.shape}"
+        )
+    values = np.asarray(images)
+    if not np.isfinite(values).all():
+        raise ValueError("images hold NaN or infinite pixels; check how they were made")
+    if values.min() < -0.01 or values.max() > 1.01:
+        raise ValueError(
+            f"images must lie in [0, 1], got {values.min():g} to {values.max():g};"
+            " divide 8-bit pixels by 255"
+        )

@@ -1,0 +1,187 @@
+"""The settings of a descent: structure that is compiled in, and numbers that are arguments."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import optax
+
+from depthjax.errors import one_of, unknown
+from depthjax.objectives import OBJECTIVES, Objective
+from depthjax.precision import PRECISIONS, Precision
+from depthjax.priors import PIXEL_HANDLING, STARTS, PixelHandling
+
+Schedule = Literal["constant", "linear", "cosine"]
+SCHEDULES: tuple[Schedule, ...] = ("constant", "linear", "cosine")
+StepScale = Literal["fixed", "layer"]
+STEP_SCALES: tuple[StepScale, ...] = ("fixed", "layer")
+
+
+class Structure(NamedTuple):
+    """What of a configuration changes the compiled program; everything else is an argument."""
+
+    objective: Objective
+    optimizer: str
+    optimizer_options: tuple[tuple[str, Any], ...]
+    schedule: Schedule
+    blur: bool
+    pixels: PixelHandling
+    precision: Precision
+
+
+@dataclass(frozen=True)
+class InversionConfig:
+    """How an input is recovered from its embedding. Frozen, hashable, compared by value.
+
+    The default is a converging descent: Adam with a cosine schedule on the relative squared
+    distance. `InversionConfig.paper()` is the recipe of arXiv 2211.06496.
+
+    Fields:
+        steps: updates of the image.
+        objective: "l1" `c·Σ|r|`, "l2" `c·‖r‖`, "squared_l2" `c·‖r‖²`, "relative_l2"
+            `c·‖r‖/‖O(a)‖`, "relative_squared_l2" its square (with one c), of the residual
+            `r = O(a_n) − O(a)`.
+        objective_scale: c.
+        optimizer: the name of an optax optimiser that takes a learning rate ("sgd", "adam", …).
+        optimizer_options: its other arguments, as a dict or `(name, value)` pairs.
+        learning_rate, final_learning_rate, schedule: from the first step to the last, in step/N.
+        step_scale: "fixed", or "layer": the rate is multiplied by `step_scale()`, measured at the
+            start of each descent, so that one rate works at every depth (for gradient descent;
+            optimisers that normalise the gradient, such as Adam, need none).
+        blur: a 3×3 Gaussian blur after every step, its width from `blur_sigma` to
+            `final_blur_sigma` pixels, linear in step/N.
+        pixels: "none"; "clip" to [0, 1] after every step; "penalty": `penalty_weight` times the
+            squared distance to [0, 1] is added to the objective.
+        start: how a start is drawn (`depthjax.priors.STARTS`, `a+b` for the average); several,
+            separated by commas or in a tuple, take turns over the restarts.
+        start_mean, start_std: of Gaussian and pink starts.
+        restarts: independent descents from each embedding, all in one program.
+        record_every: distances are recorded at every multiple of it, and at the last step.
+        plateau, patience: an example stops once its objective has not improved by the fraction
+            `plateau` within `patience` steps; 0 never stops it.
+        precision: of the products in the descent; results are always measured in float32
+            `highest`.
+
+    Raises:
+        ValueError: for unknown names and for numbers out of range.
+    """
+
+    steps: int = 400
+    objective: Objective = "relative_squared_l2"
+    objective_scale: float = 1.0
+    optimizer: str = "adam"
+    optimizer_options: tuple[tuple[str, Any], ...] = ()
+    learning_rate: float = 0.05
+    final_learning_rate: float = 0.0
+    schedule: Schedule = "cosine"
+    step_scale: StepScale = "fixed"
+    blur: bool = False
+    blur_sigma: float = 2.4
+    final_blur_sigma: float = 0.4
+    pixels: PixelHandling = "none"
+    penalty_weight: float = 1.0
+    start: tuple[str, ...] = ("gaussian",)
+    start_mean: float = 0.7
+    start_std: float = 0.05
+    restarts: int = 1
+    record_every: int = 10
+    plateau: float = 0.0
+    patience: int = 50
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        options = self.optimizer_options
+        pairs = sorted(options.items()) if isinstance(options, dict) else options
+        object.__setattr__(self, "optimizer_options", tuple((k, v) for k, v in pairs))
+        start = self.start.split(",") if isinstance(self.start, str) else self.start
+        object.__setattr__(self, "start", tuple(start))
+        self._check()
+
+    def _check(self) -> None:
+        one_of("objective", self.objective, OBJECTIVES)
+        one_of("schedule", self.schedule, SCHEDULES)
+        one_of("step scale", self.step_scale, STEP_SCALES)
+        one_of("pixel handling", self.pixels, PIXEL_HANDLING)
+        one_of("precision", self.precision, PRECISIONS)
+        for start in self.start:
+            for kind in start.split("+"):
+                one_of("start", kind, STARTS)
+        for name in ("steps", "restarts", "record_every", "patience"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+        for name in ("objective_scale", "learning_rate", "blur_sigma", "final_blur_sigma"):
+            _require(getattr(self, name) > 0, name, getattr(self, name), "positive")
+        for name in ("final_learning_rate", "penalty_weight", "start_std", "plateau"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
+        _require(math.isfinite(self.start_mean), "start_mean", self.start_mean, "finite")
+        make_optimizer(self.optimizer, self.optimizer_options, 0.1)
+
+    @classmethod
+    def paper(
+        cls, kind: Literal["resnet", "mlp"] = "resnet", *, blur: bool | None = None, **fields: Any
+    ) -> "InversionConfig":
+        """The recipe of the paper: gradient descent on the L1 distance from a Gaussian start.
+
+        500 steps; the rate stays 0.1 with c = 0.15 and a blur annealed from σ 2.4 to 0.4 for
+        "resnet" (VGG too), and falls linearly from 0.1 to 1e-4 with c = 0.35 and no blur for "mlp".
+
+        Args:
+            kind: "resnet" or "mlp".
+            blur: overrides the blur of the recipe.
+            fields: replace any other field.
+        """
+        one_of("paper preset", kind, ("resnet", "mlp"))
+        resnet = kind == "resnet"
+        recipe: dict[str, Any] = {
+            "steps": 500,
+            "objective": "l1",
+            "objective_scale": 0.15 if resnet else 0.35,
+            "optimizer": "sgd",
+            "learning_rate": 0.1,
+            "final_learning_rate": 0.1 if resnet else 1e-4,
+            "schedule": "linear",
+            "blur": resnet if blur is None else blur,
+        }
+        return cls(**(recipe | fields))
+
+    def replace(self, **fields: Any) -> "InversionConfig":
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **fields)
+
+    @property
+    def structure(self) -> Structure:
+        """The part that is compiled in."""
+        return Structure(*(getattr(self, name) for name in Structure._fields))
+
+
+def make_optimizer(
+    name: str, options: tuple[tuple[str, Any], ...], learning_rate: Any
+) -> optax.GradientTransformation:
+    """An optax optimiser by name; the rate may be traced, so build it inside the trace.
+
+    Raises:
+        ValueError: for a name that optax does not have, or options that it does not take.
+    """
+    factory = getattr(optax, name, None)
+    if not callable(factory) or name.startswith("_"):
+        raise unknown("optimizer", name, OPTIMIZERS, hint="any of optax that takes a rate")
+    try:
+        optimizer = factory(learning_rate=learning_rate, **dict(options))
+        if not isinstance(optimizer, optax.GradientTransformation):
+            raise TypeError("it is no optimiser")
+    except TypeError as error:
+        raise ValueError(
+            f"optax.{name} cannot be used with options {dict(options)}: {error}; try one of"
+            f" {', '.join(OPTIMIZERS)}"
+        ) from error
+    return optimizer
+
+
+OPTIMIZERS = ("sgd", "adam", "adamw", "nadam", "rmsprop", "adagrad", "lion", "yogi", "radam")
+
+
+def _require(condition: bool, name: str, value: float, wanted: str) -> None:
+    if not (condition and math.isfinite(value)):
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")

@@ -1,0 +1,26 @@
+"""The shape of our error messages: what was asked, what exists, the nearest match."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def unknown(kind: str, asked: str, known: Iterable[str], *, hint: str = "") -> ValueError:
+    """A one-line `ValueError` for a name that does not exist.
+
+    `kind` is the noun ("model"), `asked` the name given, `known` what exists, `hint` what else to
+    do. Long lists are cut to the names nearest to what was asked.
+    """
+    names = list(known)
+    close = difflib.get_close_matches(asked, names, n=3, cutoff=0.4)
+    suggestion = f"; did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
+    listed = ", ".join(names) if len(names) <= 24 else f"{', '.join(names[:20])}, … ({len(names)})"
+    tail = f" ({hint})" if hint else ""
+    return ValueError(f"unknown {kind} {asked!r}{suggestion} Known: {listed}{tail}".strip())
+
+
+def one_of(kind: str, asked: str, known: Iterable[str]) -> str:
+    """`asked`, if it is among `known`; otherwise raises the `ValueError` of `unknown`."""
+    names = tuple(known)
+    if asked not in names:
+        raise unknown(kind, asked, names)
+    return asked

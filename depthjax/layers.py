@@ -1,0 +1,102 @@
+"""A named layer of a model as a pure function of weights and images."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import jax
+
+from depthjax.models.network import Network, layer_names, needed_nodes, resolve
+from depthjax.typing import Embedding, Images, Variables
+
+
+@dataclass(frozen=True)
+class Layer:
+    """`layer(variables, images)` is the embedding of the images at that layer.
+
+    Hashable, and equal to every `Layer` that means the same node under whatever name, so it can
+    be a static argument of `jit`. Only what lies at or before the layer is traced and compiled,
+    also when it is called plainly. BatchNorm and dropout are in evaluation mode.
+
+    Args:
+        model: a model of `depthjax.models`.
+        name: any name of `layer_names(model, sublayers=True)` or an alias: `layer3` or `conv4`
+            (the stage's output), `layer3.0.conv2`, `features.14`, `relu3_1`, `stem`.
+
+    Raises:
+        ValueError: for an unknown name, with the nearest ones.
+    """
+
+    model: Network
+    name: str = field(compare=False)
+    node: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "node", resolve(self.model, self.name))
+
+    def __call__(self, variables: Variables, images: Images) -> Embedding:
+        """Images `[B, H, W, C]` in [0, 1] to their embedding `[B, …]`, in the images' dtype."""
+        return _embed(self, self._needed(variables), images)
+
+    def _needed(self, variables: Variables) -> dict[str, Any]:
+        # Hundreds of leaves cost more to dispatch than a shallow layer costs to run.
+        names = [node.name for node in needed_nodes(self.model, self.node)]
+        return {
+            collection: {name: leaves[name] for name in names if name in leaves}
+            for collection, leaves in variables.items()
+        }
+
+
+@partial(jax.jit, static_argnums=0)
+def _embed(layer: Layer, variables: Variables, images: Images) -> Embedding:
+    embedding, _ = layer.model.apply(variables, images, until=layer.node)
+    return embedding
+
+
+def select_layers(model: Network, specification: str) -> tuple[str, ...]:
+    """Layer names from a list such as `conv1,layer1:layer3` or `all-stages`.
+
+    Args:
+        model: a model of `depthjax.models`.
+        specification: names separated by commas; `first:last` is every layer of `layer_names`
+            from one to the other (every stage, when both are stages); `all-stages` one layer a
+            stage; `all` every layer of `layer_names`.
+
+    Raises:
+        ValueError: for an unknown name, or a range that runs backwards.
+    """
+    chosen: list[str] = []
+    for part in filter(None, (part.strip() for part in specification.split(","))):
+        if part == "all-stages":
+            chosen += model.stages()
+        elif part == "all":
+            chosen += layer_names(model)
+        elif ":" in part:
+            chosen += _range(model, *part.split(":", 1))
+        else:
+            resolve(model, part)
+            chosen.append(part)
+    if not chosen:
+        raise ValueError(f"no layer in {specification!r}; try all-stages, or one of its names")
+    return tuple(dict.fromkeys(chosen))
+
+
+def _range(model: Network, first: str, last: str) -> tuple[str, ...]:
+    stages = model.stages()
+    names = stages if first in stages and last in stages else layer_names(model)
+    nodes = [resolve(model, name) for name in names]
+    positions = []
+    for end in (first, last):
+        node = resolve(model, end)
+        if node not in nodes:
+            raise ValueError(
+                f"layer {end!r} lies inside a block and cannot end a range; name it by itself"
+            )
+        positions.append(nodes.index(node))
+    start, stop = positions
+    if start > stop:
+        raise ValueError(
+            f"layer range {first}:{last} runs backwards: {first!r} lies deeper than {last!r};"
+            f" write {last}:{first}"
+        )
+    return names[start : stop + 1]

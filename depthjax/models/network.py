@@ -1,0 +1,190 @@
+"""A network as data: named operations in depth order, and the Linen module that runs them.
+
+Because the graph is data, everything else follows from it without a second description of the
+network: the names of the layers, evaluation that stops at a layer (and skips what that layer does
+not depend on), frozen-weight rewrites, and the exact accounting of what each operation loses.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+from depthjax.errors import unknown
+from depthjax.typing import Images
+
+INPUT = "input"
+
+Operation = nn.Module | Callable[..., Array]
+"""An unbound Linen module (it may hold parameters) or a pure function of its inputs."""
+
+
+class Node(NamedTuple):
+    """One operation of the graph: `name = operation(*inputs)`."""
+
+    name: str
+    operation: Operation
+    inputs: tuple[str, ...]
+
+
+class GraphBuilder:
+    """Collects nodes; calling it adds one and returns its name, to be fed to the next.
+
+    >>> net = GraphBuilder()
+    >>> x = net("relu", nn.relu, INPUT)
+    >>> x
+    'relu'
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+
+    def __call__(self, name: str, operation: Operation, *inputs: str) -> str:
+        """Adds `name = operation(*inputs)` and returns `name`."""
+        self.nodes.append(Node(name, operation, inputs))
+        return name
+
+
+class Network(nn.Module):
+    """Base of every model here: a Linen module whose forward pass walks its graph.
+
+    Subclasses define `graph()` and may define `aliases()`. Parameters live under the flat name of
+    their operation, `variables["params"]["layer1.0.conv1"]["kernel"]`, which is torchvision's.
+    """
+
+    def graph(self) -> tuple[Node, ...]:
+        """The operations in depth order; the last one is the output."""
+        raise NotImplementedError(f"{type(self).__name__} must define graph()")
+
+    def aliases(self) -> dict[str, str]:
+        """Other names for the nodes of the graph (the paper's, torchvision's)."""
+        return {}
+
+    def stages(self) -> tuple[str, ...]:
+        """The layers that tell the network's depth at a glance."""
+        return layer_names(self)
+
+    @nn.compact
+    def __call__(
+        self, images: Images, *, train: bool = False, until: str | None = None
+    ) -> tuple[Float[Array, "batch *features"], dict[str, Array]]:
+        """The output and the activations of every operation on the way to it.
+
+        Args:
+            images: `[B, H, W, C]`, pixels in [0, 1].
+            train: BatchNorm uses and updates batch statistics, dropout drops.
+            until: stop at this node; only what it depends on is traced. Default: the whole network.
+
+        Returns:
+            The activation of the last operation evaluated, and all of them by name.
+
+        Raises:
+            ValueError: if the weights do not fit the images, or an activation becomes empty.
+        """
+        values: dict[str, Array] = {INPUT: images}
+        definition = self.clone(parent=None, name=None)  # a bound module does not hash
+        output = until or node_names(definition)[-1]
+        for node in needed_nodes(definition, output):
+            inputs = [values[name] for name in node.inputs]
+            values[node.name] = self._apply(node, inputs, train)
+            if 0 in values[node.name].shape:
+                height, width = images.shape[1:3]
+                raise ValueError(
+                    f"images of {height}×{width} are too small: nothing is left of them after"
+                    f" {node.name}; use larger images or a layer before it"
+                )
+        del values[INPUT]
+        return values[output], values
+
+    def _apply(self, node: Node, inputs: list[Array], train: bool) -> Array:
+        operation = node.operation
+        if not isinstance(operation, nn.Module):
+            return operation(*inputs)
+        bound = operation.clone(parent=self, name=node.name)
+        kernel = bound.variables.get("params", {}).get("kernel")
+        if kernel is not None:
+            _check_fits(node, operation, kernel.shape, inputs[0].shape)
+        if isinstance(operation, nn.BatchNorm):
+            return bound(inputs[0], use_running_average=not train)
+        if isinstance(operation, nn.Dropout):
+            return bound(inputs[0], deterministic=not train)
+        return bound(*inputs)
+
+
+def _check_fits(
+    node: Node, operation: Operation, kernel: tuple[int, ...], inputs: tuple[int, ...]
+) -> None:
+    groups = operation.feature_group_count if isinstance(operation, nn.Conv) else 1
+    if kernel[-2] * groups != inputs[-1]:
+        raise ValueError(
+            f"{node.name} has weights for {kernel[-2] * groups} inputs but the images give it"
+            f" {inputs[-1]}; use images of the size and channels that the weights were made for"
+        )
+
+
+@functools.cache
+def graph_of(network: Network) -> tuple[Node, ...]:
+    """The graph of a network, built once for each distinct network; names are checked unique."""
+    nodes = network.graph()
+    names = [node.name for node in nodes]
+    if len(set(names)) != len(names):
+        raise ValueError(f"{type(network).__name__} has two operations of one name")
+    return nodes
+
+
+@functools.cache
+def needed_nodes(network: Network, output: str) -> tuple[Node, ...]:
+    """The nodes that `output` depends on, itself included, in depth order."""
+    wanted = {output}
+    kept: list[Node] = []
+    for node in reversed(graph_of(network)):
+        if node.name in wanted:
+            wanted.update(node.inputs)
+            kept.append(node)
+    return tuple(reversed(kept))
+
+
+@functools.cache
+def node_names(network: Network) -> tuple[str, ...]:
+    """Every operation of the network, in depth order."""
+    return tuple(node.name for node in graph_of(network))
+
+
+def layer_names(network: Network, *, sublayers: bool = False) -> tuple[str, ...]:
+    """The layers of a model, ordered by depth.
+
+    Args:
+        network: a model of `depthjax.models`.
+        sublayers: also what lies inside the blocks (`layer3.0.conv2`).
+
+    Returns:
+        Names that `Layer` takes: `("conv1", "bn1", "relu", "maxpool", "layer1.0", …, "fc")`.
+    """
+    names = node_names(network)
+    if sublayers:
+        return names
+    # A block's output carries the block's name, so what lies inside it is named below it.
+    known = set(names)
+    return tuple(name for name in names if known.isdisjoint(_prefixes(name)))
+
+
+def _prefixes(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts))]
+
+
+def resolve(network: Network, name: str) -> str:
+    """The node that a layer name or alias stands for.
+
+    Raises:
+        ValueError: for an unknown name, with the nearest ones.
+    """
+    if name in node_names(network):
+        return name
+    aliases = network.aliases()
+    if name in aliases:
+        return aliases[name]
+    known = dict.fromkeys((*layer_names(network), *aliases, *node_names(network)))
+    raise unknown("layer", name, known, hint=f"of {type(network).__name__}")

@@ -1,0 +1,328 @@
+"""A run is a folder: written atomically, resumed after a kill, and loaded back as arrays.
+
+    config.json        what was asked for, with versions, device and git revision
+    inputs.npz         targets and starts, float
+    layers/NAME.npz    everything that was found at one layer, float: the source of what follows
+    results.csv        one row for each image × layer × restart
+    trajectory.npz     distances on the way, `NAME/embedding_ratio` `[records, restarts, images]`
+    images/, figures/  PNG
+
+A layer counts as done once its file has been renamed into place, so nothing that was reported is
+lost, and a resumed run computes the missing layers alone.
+"""
+
+import csv
+import dataclasses
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from depthjax.autoencoding import Autoencoding
+from depthjax.files import write_atomically
+from depthjax.images import save_png
+from depthjax.inversion import NON_FINITE, PLATEAU, RUNNING
+from depthjax.metrics import MATCHED_RATIOS
+
+PACKAGES = ("depthjax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+STATUS_NAMES = {RUNNING: "all steps", PLATEAU: "plateau", NON_FINITE: "non-finite"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder as arrays. R restarts, B images, L layers, T records.
+
+    Fields:
+        folder: where it lies.
+        config: the contents of `config.json`.
+        targets: `[B, H, W, C]`.
+        starts: `[R, B, H, W, C]`.
+        layers: for each finished layer, in depth order, its arrays by name: `images`,
+            `final_images` `[R, B, H, W, C]`; every field of `Measurement`, and with the prefix
+            `final_` for the last iterates, `[R, B]`; `trajectory_…` `[T, R, B]`; `status`,
+            `best_step`, `stopped_step` `[R, B]`; `matched_input_ratio` `[4, R, B]`;
+            `baseline_…`.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    targets: Float[np.ndarray, "b h w c"]
+    starts: Float[np.ndarray, "r b h w c"]
+    layers: dict[str, dict[str, np.ndarray]]
+
+    @property
+    def image_names(self) -> list[str]:
+        """Labels of the images, in the order of the arrays."""
+        return self.config["images"]
+
+    def stack(self, name: str) -> np.ndarray:
+        """One array of every layer, `[L, …]`."""
+        return np.stack([arrays[name] for arrays in self.layers.values()])
+
+    @cached_property
+    def table(self) -> list[dict[str, Any]]:
+        """The rows of `results.csv`: one for each image × layer × restart."""
+        return [
+            row
+            for depth, (layer, arrays) in enumerate(self.layers.items())
+            for row in _rows(layer, depth, self.image_names, arrays)
+        ]
+
+
+def load_run(folder: str | os.PathLike[str]) -> Run:
+    """A run folder back as arrays and tables, finished or not.
+
+    Raises:
+        ValueError: if there is no run, or a file of it cannot be read.
+    """
+    path = Path(folder)
+    if not (path / "config.json").is_file():
+        raise ValueError(f"no run in {str(path)!r}: it has no config.json")
+    try:
+        config = json.loads((path / "config.json").read_text())
+        inputs = _read_arrays(path / "inputs.npz")
+        done = [name for name in config["layers"] if _layer_file(path, name).is_file()]
+        layers = {name: _read_arrays(_layer_file(path, name)) for name in done}
+    except Exception as error:  # numpy, zipfile and json each raise kinds of their own
+        raise ValueError(f"the run in {str(path)!r} is damaged: {error}") from error
+    return Run(path, config, inputs["targets"], inputs["starts"], layers)
+
+
+@dataclass(frozen=True)
+class RunWriter:
+    """Writes a run folder; make one with `start_run`."""
+
+    folder: Path
+
+    def done(self, layer: str) -> bool:
+        """Whether a layer is already there."""
+        return _layer_file(self.folder, layer).is_file()
+
+    def save_layer(self, layer: str, found: Autoencoding) -> None:
+        """Writes what was found at a layer, and brings the table and trajectories up to date."""
+        _write_arrays(_layer_file(self.folder, layer), _layer_arrays(found))
+        run = load_run(self.folder)
+        write_atomically(self.folder / "results.csv", _csv(run.table).encode())
+        _write_arrays(self.folder / "trajectory.npz", _trajectories(run))
+        self._save_images(run, layer)
+
+    def _save_images(self, run: Run, layer: str) -> None:
+        folder = self.folder / "images"
+        folder.mkdir(exist_ok=True)
+        recovered = run.layers[layer]["images"]
+        several = len(recovered) > 1
+        for index, name in enumerate(run.image_names):
+            save_png(folder / f"{name}_target.png", run.targets[index])
+            for restart, images in enumerate(recovered):
+                suffix = f"_restart{restart}" if several else ""
+                start = run.starts[restart, index]
+                save_png(folder / f"{name}_start{suffix}.png", np.nan_to_num(start))
+                found = np.nan_to_num(images[index])
+                save_png(folder / f"{name}_{_file_name(layer)}{suffix}.png", found)
+
+
+def start_run(
+    folder: str | os.PathLike[str],
+    config: Mapping[str, Any],
+    targets: Float[np.ndarray, "b h w c"],
+    starts: Float[np.ndarray, "... h w c"],
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+) -> RunWriter:
+    """Makes a run folder, or opens the one that is there to go on with it.
+
+    Args:
+        folder: the run folder.
+        config: all that defines the run, with `layers` and `images` (labels) among it; it must
+            survive JSON.
+        targets: `[B, H, W, C]`.
+        starts: `[B, H, W, C]` or `[R, B, H, W, C]`.
+        overwrite: an older run there is removed first.
+        resume: an older run there with the same `config` is continued.
+
+    Raises:
+        ValueError: if the folder holds another run, or something that is no run.
+    """
+    path = Path(folder)
+    definition = json.loads(json.dumps(dict(config)))
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if not (path / "config.json").is_file():
+            raise ValueError(f"{str(path)!r} exists and is no run; choose another --output")
+        if resume:
+            _check_same(path, definition)
+            return RunWriter(path)
+        if not overwrite:
+            raise ValueError(
+                f"{str(path)!r} already holds a run; choose another --output, or --resume it, or"
+                " --overwrite it"
+            )
+        shutil.rmtree(path)
+    path.mkdir(parents=True, exist_ok=True)
+    starts = np.asarray(starts)
+    starts = starts[None] if starts.ndim == 4 else starts
+    _write_arrays(path / "inputs.npz", {"targets": np.asarray(targets), "starts": starts})
+    # Written last: a folder with a config is a run whose inputs are complete.
+    text = json.dumps({**definition, "environment": environment()}, indent=2) + "\n"
+    write_atomically(path / "config.json", text.encode())
+    return RunWriter(path)
+
+
+def environment() -> dict[str, Any]:
+    """Versions, device, command and git revision: where numbers came from."""
+    device = jax.devices()[0]
+    return {
+        "command": sys.argv,
+        "python": sys.version.split()[0],
+        "versions": {name: _version(name) for name in PACKAGES},
+        "device": f"{device.platform}: {device.device_kind}",
+        "devices": jax.device_count(),
+        "git_revision": _git_revision(),
+    }
+
+
+def _check_same(path: Path, definition: dict[str, Any]) -> None:
+    old = load_run(path).config
+    for name in definition | {key: None for key in old if key != "environment"}:
+        if old.get(name) != definition.get(name):
+            raise ValueError(
+                f"cannot resume {str(path)!r}: its {name} is {_short(old.get(name))}, not"
+                f" {_short(definition.get(name))}; use the settings it was begun with"
+            )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) < 120 else text[:117] + "…"
+
+
+def _layer_arrays(found: Autoencoding) -> dict[str, np.ndarray]:
+    """Everything of an `Autoencoding` under flat names, restarts always an axis."""
+    inversion, trajectory = found.inversion, found.inversion.trajectory
+    several = found.images.ndim == 5
+    arrays = {
+        name: getattr(inversion, name)
+        for name in ("images", "final_images", "objective", "best_step", "status", "stopped_step")
+    }
+    arrays |= _fields(found.measurement)
+    arrays |= {f"final_{name}": value for name, value in _fields(found.final_measurement).items()}
+    arrays |= {"baseline_start": found.baselines["start"]}
+    if not several:
+        arrays = {name: np.asarray(value)[None] for name, value in arrays.items()}
+    scale = arrays["reference_embedding_distance"]
+    recorded = {
+        "objective": trajectory.objective,
+        "embedding_ratio": trajectory.embedding_distance / np.asarray(scale).squeeze(),
+        "input_ratio": trajectory.input_distance
+        / np.asarray(arrays["reference_input_distance"]).squeeze(),
+        "matched": found.matched_input_ratio,
+    }
+    if not several:
+        recorded = {name: value[:, None] for name, value in recorded.items()}
+    arrays["matched_input_ratio"] = recorded.pop("matched")
+    arrays |= {f"trajectory_{name}": value for name, value in recorded.items()}
+    arrays |= {f"baseline_{name}": found.baselines[name] for name in ("flat", "blur")}
+    arrays["trajectory_step"] = trajectory.step
+    return {name: np.asarray(value) for name, value in arrays.items()}
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
+_MEASURED = (
+    "embedding_ratio", "input_ratio", "embedding_distance", "reference_embedding_distance",
+    "reference_embedding_distance_std", "relative_embedding_distance", "input_distance",
+    "reference_input_distance", "clipped_embedding_ratio", "clipped_input_ratio",
+    "rounded_embedding_ratio", "rounded_input_ratio", "out_of_range", "final_embedding_ratio",
+    "final_input_ratio", "objective",
+)  # fmt: skip
+
+
+def _rows(
+    layer: str, depth: int, names: list[str], arrays: dict[str, np.ndarray]
+) -> list[dict[str, Any]]:
+    rows = []
+    for restart in range(arrays["images"].shape[0]):
+        for index, name in enumerate(names):
+            at = restart, index
+            row: dict[str, Any] = {"image": name, "layer": layer, "depth": depth}
+            row["restart"] = restart
+            row |= {column: float(arrays[column][at]) for column in _MEASURED}
+            for level, value in zip(MATCHED_RATIOS, arrays["matched_input_ratio"], strict=True):
+                row[f"input_ratio_at_{level:g}"] = float(value[at])
+            row["start_input_ratio"] = float(arrays["baseline_start"][at])
+            row["flat_input_ratio"] = float(arrays["baseline_flat"][index])
+            row["blur_input_ratio"] = float(arrays["baseline_blur"][index])
+            row["best_step"] = int(arrays["best_step"][at])
+            row["stopped_step"] = int(arrays["stopped_step"][at])
+            row["status"] = STATUS_NAMES[int(arrays["status"][at])]
+            rows.append(row)
+    return rows
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _trajectories(run: Run) -> dict[str, np.ndarray]:
+    prefix = "trajectory_"
+    return {
+        f"{layer}/{name.removeprefix(prefix)}": value
+        for layer, arrays in run.layers.items()
+        for name, value in arrays.items()
+        if name.startswith(prefix)
+    }
+
+
+def _layer_file(folder: Path, layer: str) -> Path:
+    return folder / "layers" / f"{_file_name(layer)}.npz"
+
+
+def _file_name(layer: str) -> str:
+    return layer.replace("/", "_")
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    write_atomically(path, content.getvalue())
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _git_revision() -> str:
+    """The revision of the checkout that this package lies in, marked if it has changes."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return answer.stdout.strip() or "unknown"

@@ -1,0 +1,70 @@
+"""Results as text: aligned tables that are Markdown too, so that a document can quote them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from depthjax.metrics import MATCHED_RATIOS
+from depthjax.runs import STATUS_NAMES, Run
+
+
+def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """An aligned Markdown table: the first column to the left, the others to the right."""
+    widths = [max(len(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        first, *rest = zip(cells, widths, strict=True)
+        padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]
+        return f"| {' | '.join(padded)} |"
+
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join([line(headers), f"| {' | '.join(rule)} |", *map(line, rows)])
+
+
+def spread(values: np.ndarray) -> str:
+    """The median, with the smallest and largest where there are several: `0.52 (0.31–0.7)`."""
+    finite = np.asarray(values, float).ravel()
+    finite = finite[np.isfinite(finite)]
+    if not finite.size:
+        return "–"
+    middle = number(np.median(finite))
+    if finite.size == 1:
+        return middle
+    return f"{middle} ({number(finite.min())}–{number(finite.max())})"
+
+
+def number(value: float) -> str:
+    """Three significant digits at most."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def inversion_table(run: Run) -> str:
+    """What a run of `experiments/invert.py` found: a row a layer, medians (range) over images.
+
+    D and ρ are those of the best iterate; `D at ρ = 0.1` is read off the trajectory.
+    """
+    level = MATCHED_RATIOS.index(0.1)
+    headers = ["layer", "D = m_i/m_i'", "ρ = m_g/m_r", "D at ρ = 0.1", "best step", "stopped by"]
+    rows = []
+    for layer, arrays in run.layers.items():
+        statuses = [STATUS_NAMES[status] for status in np.unique(arrays["status"])]
+        rows.append(
+            [
+                layer,
+                spread(arrays["input_ratio"]),
+                spread(arrays["embedding_ratio"]),
+                spread(arrays["matched_input_ratio"][level]),
+                number(np.median(arrays["best_step"])),
+                ", ".join(statuses),
+            ]
+        )
+    for name, what in _BASELINES.items():
+        rows.append([what, spread(run.stack(f"baseline_{name}")[0]), "", "", "", ""])
+    return markdown_table(headers, rows)
+
+
+_BASELINES = {
+    "start": "(the start)",
+    "flat": "(flat mean colour)",
+    "blur": "(target blurred, σ = 8 px)",
+}

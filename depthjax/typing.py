@@ -1,0 +1,24 @@
+"""Names for the arrays and functions that everything above this file speaks in."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from jaxtyping import Array, Float
+
+Image: TypeAlias = Float[Array, "height width channels"]
+"""One image, channels last, pixels in [0, 1] unless a descent left that range."""
+
+Images: TypeAlias = Float[Array, "batch height width channels"]
+"""A batch of images, channels last, pixels in [0, 1] unless a descent left that range."""
+
+Embedding: TypeAlias = Float[Array, "batch *features"]
+"""What a layer makes of a batch of images; any shape after the batch."""
+
+PerExample: TypeAlias = Float[Array, " batch"]
+"""One number for each image of a batch."""
+
+Variables: TypeAlias = Mapping[str, Any]
+"""Weights and statistics, as a pytree: always an argument, never closed over."""
+
+LayerFn: TypeAlias = Callable[[Variables, Images], Embedding]
+"""The one contract: a pure function of weights and images. Any model can be made into it."""

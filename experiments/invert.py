@@ -1,0 +1,157 @@
+r"""Recover photographs from the layers of a network, and say how well it went.
+
+    python experiments/invert.py --flagfile=experiments/flags/quick.flags
+    python experiments/invert.py --model=resnet50 --images=astronaut,my_photo.jpg --size=224 \\
+        --layers=conv1,layer1:layer4 --output=runs/mine
+
+Settings later on the command line win, also over those of a flag file before them.
+"""
+
+import dataclasses
+import time
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import flags
+
+import depthjax
+from depthjax import cli, figures, images, metrics, runs, tables
+from depthjax.typing import Variables
+
+FLAGS = flags.FLAGS
+cli.define_model_flags()
+cli.define_inversion_flags()
+cli.define_script_flags()
+flags.DEFINE_string(
+    "layers", "all-stages", "names or aliases; first:last for a range; all-stages; all"
+)
+flags.DEFINE_list(
+    "images", ["astronaut", "chelsea"], "paths, folders, or embedded photographs by name"
+)
+flags.DEFINE_integer("size", 224, "height and width of the images in pixels", lower_bound=1)
+flags.DEFINE_enum("fit", "crop", ["crop", "pad", "stretch"], "how a photograph becomes square")
+flags.DEFINE_integer("start_seed", 1, "seed of the starts, shared by all layers")
+flags.DEFINE_integer("reference_seed", 2, "seed of the reference noise, shared by all layers")
+flags.DEFINE_float("reference_std", metrics.REFERENCE_STD, "σ_r of the reference a' = a + σ_r·ε")
+flags.DEFINE_integer("reference_draws", 8, "draws of the reference noise", lower_bound=1)
+flags.DEFINE_string("output", None, "run folder (default: runs/MODEL-DATE)")
+flags.DEFINE_boolean("overwrite", False, "replace a run that is already there")
+flags.DEFINE_boolean("resume", False, "go on with a run that was cut off")
+
+
+def main() -> None:
+    """Flags -> config -> one library call for each layer -> files."""
+    model = cli.model_from_flags()
+    config = cli.config_from_flags()
+    if FLAGS.weights != "untrained":
+        raise ValueError(f"unknown weights {FLAGS.weights!r}; only 'untrained' exists so far")
+    names = depthjax.select_layers(model, FLAGS.layers)
+    labels, photographs = images.load_images(
+        images.find_images(FLAGS.images), FLAGS.size, fit=FLAGS.fit
+    )
+    targets = jnp.asarray(photographs)
+    variables = depthjax.init_variables(model, jax.random.key(FLAGS.weights_seed), FLAGS.size)
+    layers = {name: depthjax.Layer(model, name) for name in names}
+    for layer in layers.values():
+        jax.eval_shape(layer, variables, targets)  # sizes that do not fit end here
+    starts = depthjax.initial_images(
+        jax.random.key(FLAGS.start_seed), targets.shape, config, others=targets
+    )
+
+    output = FLAGS.output or f"runs/{FLAGS.model}-{time.strftime('%Y%m%d-%H%M%S')}"
+    definition = {
+        "model": FLAGS.model,
+        "model_fields": FLAGS.model_field,
+        "weights": FLAGS.weights,
+        "weights_seed": FLAGS.weights_seed,
+        "layers": list(names),
+        "images": list(labels),
+        "image_sources": FLAGS.images,
+        "size": FLAGS.size,
+        "fit": FLAGS.fit,
+        "preset": FLAGS.preset,
+        "start_seed": FLAGS.start_seed,
+        "reference_seed": FLAGS.reference_seed,
+        "reference_std": FLAGS.reference_std,
+        "reference_draws": FLAGS.reference_draws,
+        "inversion": dataclasses.asdict(config),
+    }
+    writer = runs.start_run(
+        output, definition, photographs, starts, overwrite=FLAGS.overwrite, resume=FLAGS.resume
+    )
+    for index, (name, layer) in enumerate(layers.items(), 1):
+        if writer.done(name):
+            continue
+        with cli.DescentBar(f"{name} ({index}/{len(layers)})", config.steps) as bar:
+            found = depthjax.autoencode(
+                jax.random.key(FLAGS.start_seed),
+                layer,
+                variables,
+                targets,
+                config,
+                reference_key=jax.random.key(FLAGS.reference_seed),
+                reference_std=FLAGS.reference_std,
+                draws=FLAGS.reference_draws,
+                init=starts,
+                on_progress=bar,
+            )
+        writer.save_layer(name, found)
+    run = depthjax.load_run(output)
+    matrix = ratio_matrix(layers, variables, run)
+    draw(run, matrix)
+    print(f"\n{tables.inversion_table(run)}\n")
+    print("D: distance to the target over that of a noisy copy; 0 is the image itself.")
+    print("ρ: the same for the embedding; at most 1 is nearer than the noisy copy's.")
+    print(f"Figures, images and tables: {output}")
+
+
+def ratio_matrix(
+    layers: Mapping[str, depthjax.Layer], variables: Variables, run: runs.Run
+) -> np.ndarray:
+    """ρ at every layer (columns) of the images recovered from every layer (rows), medians."""
+    columns = []
+    for name, layer in layers.items():
+        scale = run.layers[name]["reference_embedding_distance"]
+        distances = [
+            metrics.embedding_distances(layer, variables, run.targets, jnp.asarray(recovered))
+            for recovered in run.stack("images")
+        ]
+        columns.append(np.nanmedian(np.stack(distances) / scale, axis=(1, 2)))
+    return np.stack(columns, axis=1)
+
+
+def draw(run: runs.Run, matrix: np.ndarray) -> None:
+    """Every figure of the run."""
+    names = list(run.layers)
+    rho, d = run.stack("embedding_ratio"), run.stack("input_ratio")
+    first = np.nan_to_num(run.stack("images")[:, 0])
+    baselines = {
+        "start": run.stack("baseline_start")[0],
+        "flat mean colour": run.stack("baseline_flat")[0],
+        "blur σ = 8 px": run.stack("baseline_blur")[0],
+    }
+    drawn = {
+        "gallery": figures.gallery(
+            run.image_names, run.targets, run.starts[0], names, first, d[:, 0], rho[:, 0]
+        ),
+        "depth": figures.distance_against_depth(names, d, rho, baselines),
+        "trajectories": figures.trajectories(
+            names,
+            [arrays["trajectory_step"] for arrays in run.layers.values()],
+            [_flat(arrays["trajectory_embedding_ratio"]) for arrays in run.layers.values()],
+            [_flat(arrays["trajectory_input_ratio"]) for arrays in run.layers.values()],
+        ),
+        "ratio_matrix": figures.ratio_matrix(names, names, matrix),
+    }
+    for name, figure in drawn.items():
+        figures.save_figure(run.folder / "figures" / name, figure)
+
+
+def _flat(trajectory: np.ndarray) -> np.ndarray:
+    return trajectory.reshape(len(trajectory), -1)
+
+
+if __name__ == "__main__":
+    cli.run(main)
