@@ -10,6 +10,7 @@ from depthjax.inversion import Inversion, initial_images, invert, step_scale
 from depthjax.layers import Layer, select_layers
 from depthjax.metrics import Measurement, measure
 from depthjax.models import MODELS, build_model, init_variables, layer_names
+from depthjax.runs import Run, load_run
 
 __all__ = [
     "MODELS",
@@ -18,12 +19,14 @@ __all__ = [
     "InversionConfig",
     "Layer",
     "Measurement",
+    "Run",
     "autoencode",
     "build_model",
     "init_variables",
     "initial_images",
     "invert",
     "layer_names",
+    "load_run",
     "measure",
     "select_layers",
     "step_scale",

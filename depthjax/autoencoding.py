@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ from depthjax.metrics import (
     MATCHED_RATIOS,
     REFERENCE_STD,
     Measurement,
+    Reference,
     baselines,
     input_ratio_at,
     measure,
@@ -113,19 +115,11 @@ def autoencode(
             whose embedding does not depend on its input (there is nothing to recover).
     """
     config = config or InversionConfig()
-    check_images(images)
     start_key, default_reference_key = jax.random.split(key)
     reference_key = default_reference_key if reference_key is None else reference_key
-    settings = {"reference_std": reference_std, "draws": draws}
-    reference = reference_distances(layer, variables, images, reference_key, **settings)
+    settings: dict[str, Any] = {"reference_std": reference_std, "draws": draws}
+    reference = checked_reference(layer, variables, images, reference_key, **settings)
     scale = np.asarray(reference.embedding_distance)
-    if not (np.isfinite(scale).all() and (scale > 0).all()):
-        what = "is constant" if (scale == 0).any() else "is not finite"
-        raise ValueError(
-            f"the embedding of layer {getattr(layer, 'name', layer)!r} {what} around image"
-            f" {int(np.argmin(np.isfinite(scale) & (scale > 0)))}: noise on the input moves it by"
-            f" {scale.min():g}; choose an earlier layer or other weights"
-        )
     if init is None:
         init = initial_images(start_key, images.shape, config, others=images, dtype=images.dtype)
     with matmul_precision():
@@ -160,6 +154,37 @@ def autoencode(
             MATCHED_RATIOS,
         ),
     )
+
+
+def checked_reference(
+    layer: LayerFn,
+    variables: Variables,
+    images: Images,
+    reference_key: Array,
+    *,
+    reference_std: float = REFERENCE_STD,
+    draws: int = 8,
+) -> Reference:
+    """`reference_distances`, refusing a layer that tells nothing of its input.
+
+    Raises:
+        ValueError: if noise on an image does not move its embedding, or moves it out of range.
+    """
+    check_images(images)
+    reference = reference_distances(
+        layer, variables, images, reference_key, reference_std=reference_std, draws=draws
+    )
+    scale = np.asarray(reference.embedding_distance)
+    usable = np.isfinite(scale) & (scale > 0)
+    if not usable.all():
+        first = int(np.argmin(usable))
+        what = "constant" if scale[first] == 0 else "not finite"
+        raise ValueError(
+            f"the embedding of layer {getattr(layer, 'name', layer)!r} is {what} around image"
+            f" {first}: noise on the input moves it by {scale[first]:g}; choose an earlier layer or"
+            " other weights"
+        )
+    return reference
 
 
 def check_images(images: Images) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from absl import app, flags
+from absl import app, flags, logging
 from tqdm import tqdm
 
 from depthjax.config import (
@@ -160,4 +160,6 @@ def run(main: Callable[[], None]) -> None:
             print(f"{Path(argv[0]).name}: error: {message}", file=sys.stderr)
             sys.exit(2)
 
+    # absl shows what libraries log, such as which accelerators jax looked for in vain.
+    logging.set_verbosity(logging.WARNING)
     app.run(guarded)

@@ -35,7 +35,8 @@ class InversionConfig:
     """How an input is recovered from its embedding. Frozen, hashable, compared by value.
 
     The default is a converging descent: Adam with a cosine schedule on the relative squared
-    distance. `InversionConfig.paper()` is the recipe of arXiv 2211.06496.
+    distance, pixels kept in [0, 1] (left free, Adam walks far outside at deep layers).
+    `InversionConfig.paper()` is the recipe of arXiv 2211.06496.
 
     Fields:
         steps: updates of the image.
@@ -79,7 +80,7 @@ class InversionConfig:
     blur: bool = False
     blur_sigma: float = 2.4
     final_blur_sigma: float = 0.4
-    pixels: PixelHandling = "none"
+    pixels: PixelHandling = "clip"
     penalty_weight: float = 1.0
     start: tuple[str, ...] = ("gaussian",)
     start_mean: float = 0.7
@@ -143,6 +144,7 @@ class InversionConfig:
             "final_learning_rate": 0.1 if resnet else 1e-4,
             "schedule": "linear",
             "blur": resnet if blur is None else blur,
+            "pixels": "none",
         }
         return cls(**(recipe | fields))
 

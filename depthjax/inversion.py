@@ -151,6 +151,7 @@ def invert(
 
     Args:
         layer: a pure function `(variables, images [B, H, W, C]) -> embedding [B, …]`; hashable.
+            If it has a method `prepare(variables) -> (layer, weights)`, the descent runs on those.
         variables: its weights, any pytree.
         target_embedding: `[B, …]`.
         init: `[B, H, W, C]`, or `[restarts, B, H, W, C]` for several descents from each target.
@@ -169,6 +170,8 @@ def invert(
     config = config or InversionConfig()
     leading, start, target = _merge_restarts(layer, variables, target_embedding, init)
     reference = None if compare_to is None else _repeat(jnp.asarray(compare_to), leading, "images")
+    if hasattr(layer, "prepare"):
+        layer, variables = layer.prepare(variables)
     scale = jnp.ones(start.shape[0], start.dtype)
     if config.step_scale == "layer":
         scale = step_scale(

@@ -53,7 +53,7 @@ class Run:
             `final_images` `[R, B, H, W, C]`; every field of `Measurement`, and with the prefix
             `final_` for the last iterates, `[R, B]`; `trajectory_…` `[T, R, B]`; `status`,
             `best_step`, `stopped_step` `[R, B]`; `matched_input_ratio` `[4, R, B]`;
-            `baseline_…`.
+            `baseline_…`; `seconds`.
     """
 
     folder: Path
@@ -110,9 +110,16 @@ class RunWriter:
         """Whether a layer is already there."""
         return _layer_file(self.folder, layer).is_file()
 
-    def save_layer(self, layer: str, found: Autoencoding) -> None:
-        """Writes what was found at a layer, and brings the table and trajectories up to date."""
-        _write_arrays(_layer_file(self.folder, layer), _layer_arrays(found))
+    def save_layer(self, layer: str, found: Autoencoding, *, seconds: float = np.nan) -> None:
+        """Writes what was found at a layer, and brings the table and trajectories up to date.
+
+        Args:
+            layer: its name.
+            found: what `autoencode` returned.
+            seconds: what that took.
+        """
+        arrays = _layer_arrays(found) | {"seconds": np.asarray(seconds)}
+        _write_arrays(_layer_file(self.folder, layer), arrays)
         run = load_run(self.folder)
         write_atomically(self.folder / "results.csv", _csv(run.table).encode())
         _write_arrays(self.folder / "trajectory.npz", _trajectories(run))
@@ -189,6 +196,7 @@ def environment() -> dict[str, Any]:
         "versions": {name: _version(name) for name in PACKAGES},
         "device": f"{device.platform}: {device.device_kind}",
         "devices": jax.device_count(),
+        "cores": os.cpu_count(),
         "git_revision": _git_revision(),
     }
 

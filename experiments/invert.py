@@ -17,7 +17,7 @@ import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import cli, figures, images, metrics, runs, tables
+from depthjax import autoencoding, cli, figures, images, metrics, runs, tables
 from depthjax.typing import Variables
 
 FLAGS = flags.FLAGS
@@ -54,8 +54,13 @@ def main() -> None:
     targets = jnp.asarray(photographs)
     variables = depthjax.init_variables(model, jax.random.key(FLAGS.weights_seed), FLAGS.size)
     layers = {name: depthjax.Layer(model, name) for name in names}
-    for layer in layers.values():
-        jax.eval_shape(layer, variables, targets)  # sizes that do not fit end here
+    reference = {
+        "reference_std": FLAGS.reference_std,
+        "draws": FLAGS.reference_draws,
+    }
+    reference_key = jax.random.key(FLAGS.reference_seed)
+    for layer in layers.values():  # what cannot be inverted ends here, before anything is written
+        autoencoding.checked_reference(layer, variables, targets, reference_key, **reference)
     starts = depthjax.initial_images(
         jax.random.key(FLAGS.start_seed), targets.shape, config, others=targets
     )
@@ -84,6 +89,7 @@ def main() -> None:
     for index, (name, layer) in enumerate(layers.items(), 1):
         if writer.done(name):
             continue
+        began = time.perf_counter()
         with cli.DescentBar(f"{name} ({index}/{len(layers)})", config.steps) as bar:
             found = depthjax.autoencode(
                 jax.random.key(FLAGS.start_seed),
@@ -91,13 +97,12 @@ def main() -> None:
                 variables,
                 targets,
                 config,
-                reference_key=jax.random.key(FLAGS.reference_seed),
-                reference_std=FLAGS.reference_std,
-                draws=FLAGS.reference_draws,
+                reference_key=reference_key,
                 init=starts,
                 on_progress=bar,
+                **reference,
             )
-        writer.save_layer(name, found)
+        writer.save_layer(name, found, seconds=time.perf_counter() - began)
     run = depthjax.load_run(output)
     matrix = ratio_matrix(layers, variables, run)
     draw(run, matrix)
@@ -145,6 +150,7 @@ def draw(run: runs.Run, matrix: np.ndarray) -> None:
         ),
         "ratio_matrix": figures.ratio_matrix(names, names, matrix),
     }
+    (run.folder / "figures").mkdir(exist_ok=True)
     for name, figure in drawn.items():
         figures.save_figure(run.folder / "figures" / name, figure)
 

@@ -14,7 +14,7 @@ from golden.formula import (
     relative_error,
 )
 
-from depthjax.models import Network, build_model, layer_names
+from depthjax.models import Network, build_model, layer_names, resolve
 from depthjax.precision import matmul_precision
 from depthjax.weights import from_torch_state_dict, to_torch_state_dict
 
@@ -51,7 +51,8 @@ class Case(NamedTuple):
     recorded: dict[Size, dict[str, Records]]
 
     def variables(self, dtype: Any) -> dict[str, Any]:
-        return from_torch_state_dict({k: v.astype(dtype, copy=False) for k, v in self.state.items()})
+        state = {name: array.astype(dtype, copy=False) for name, array in self.state.items()}
+        return from_torch_state_dict(state)
 
 
 @pytest.fixture(scope="module", params=RECORDED)
@@ -83,20 +84,27 @@ def test_the_file_holds_what_the_readme_says() -> None:
     assert set(RECORDED["resnet18"]) == {(65, 71), (64, 64), (97, 33)}
     for sizes in RECORDED.values():
         for kinds in sizes.values():
-            assert len(kinds["activations"]) >= 29 and len(kinds["gradients"]) == 4
+            assert len(kinds["activations"]) >= 29
+            assert len(kinds["gradients"]) == 4
 
 
-def test_shapes_that_the_readme_gives(case: Case) -> None:
-    """Resnets pool to [1, C, 1, 1] there and to [B, C] here; VGGs to 7×7; ten classes."""
-    leaves = jax.eval_shape(case.model.init, jax.random.key(0), jnp.zeros((1, 65, 71, 3)))
-    _, shapes = jax.eval_shape(case.model.apply, leaves, jnp.zeros((1, 65, 71, 3)))
-    *_, last = layer_names(case.model)
-    assert shapes[last].shape == (1, 10)
-    pooled = shapes["avgpool"].shape
-    if last == "fc":
-        assert pooled == (1, shapes["layer4"].shape[-1])
+def test_shapes(case: Case) -> None:
+    """Odd sizes round as PyTorch's; its `avgpool` [1, C, 1, 1] of a ResNet is our [B, C]."""
+    images = jax.ShapeDtypeStruct((1, 65, 71, 3), jnp.float32)
+    variables = jax.eval_shape(case.model.init, jax.random.key(0), images)
+    _, activations = jax.eval_shape(case.model.apply, variables, images)
+    shapes = {name: array.shape for name, array in activations.items()}
+    if "fc" in shapes:
+        features = shapes["fc"], shapes["avgpool"], shapes[resolve(case.model, "layer4")]
+        channels = 512 if case.model == build_model("resnet18", num_classes=10) else 2048
+        assert features == ((1, 10), (1, channels), (1, 3, 3, channels))
+        assert shapes["conv1"] == (1, 33, 36, 64)
+        assert shapes["maxpool"] == (1, 17, 18, 64)
     else:
-        assert pooled == (1, 7, 7, 512) and shapes["flatten"].shape == (1, 7 * 7 * 512)
+        assert shapes[resolve(case.model, "features")] == (1, 2, 2, 512)
+        assert shapes["avgpool"] == (1, 7, 7, 512)
+        assert shapes["flatten"] == (1, 7 * 7 * 512)
+        assert shapes["classifier.6"] == (1, 10)
 
 
 def test_activations_in_float32(case: Case) -> None:

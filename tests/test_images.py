@@ -108,8 +108,25 @@ def test_embedded_photographs_load_and_say_where_they_come_from(name: str) -> No
 
 def test_the_embedded_names() -> None:
     assert set(EMBEDDED) == set(
-        "astronaut chelsea coffee rocket retina hubble immunohistochemistry camera brick grass "
-        "gravel cell clock coins moon china flower".split()
+        [
+            "astronaut",
+            "chelsea",
+            "coffee",
+            "rocket",
+            "retina",
+            "hubble",
+            "immunohistochemistry",
+            "camera",
+            "brick",
+            "grass",
+            "gravel",
+            "cell",
+            "clock",
+            "coins",
+            "moon",
+            "china",
+            "flower",
+        ]
     )
 
 

@@ -92,7 +92,10 @@ def init_variables(
         for name, leaves in shapes["params"].items()
     }
     statistics = {
-        name: {"mean": _constant(0, leaves["mean"].shape), "var": _constant(1, leaves["var"].shape)}
+        name: {
+            "mean": _constant(0.0, leaves["mean"].shape),
+            "var": _constant(1.0, leaves["var"].shape),
+        }
         for name, leaves in shapes.get("batch_stats", {}).items()
     }
     return {"params": params, "batch_stats": statistics} if statistics else {"params": params}
@@ -103,9 +106,13 @@ def _draw_operation(
 ) -> dict[str, Array]:
     if isinstance(operation, nn.BatchNorm):
         shape = leaves["scale"].shape
-        return {"scale": _constant(1, shape), "bias": _constant(0, shape)}
+        return {"scale": _constant(1.0, shape), "bias": _constant(0.0, shape)}
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
-    initializers = operation.initializers(leaves["kernel"].shape)
+    initializers: dict[str, Any] = (
+        {"kernel": operation.kernel_init, "bias": normal(0.0)}
+        if isinstance(operation, nn.Conv)
+        else operation.initializers(leaves["kernel"].shape)
+    )
     # Sorted, so that the kernel's stream does not depend on whether there is a bias.
     return {
         leaf: jnp.asarray(initializers[leaf].draw(generator, leaves[leaf].shape))

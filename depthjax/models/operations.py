@@ -22,28 +22,19 @@ from depthjax.ops import pooling
 relu = nn.relu  # gradient 0 at 0, as PyTorch's; jnp.maximum would give 0.5
 
 
-class Conv(nn.Conv):
-    """Flax's convolution, initialised as torchvision initialises it (bias 0)."""
-
-    kernel_init: Initializer = kaiming_normal_fan_out
-
-    def initializers(self, kernel_shape: tuple[int, ...]) -> dict[str, Initializer]:
-        """How each leaf is drawn."""
-        return {"kernel": self.kernel_init, "bias": normal(0.0)}
-
-
 def conv(
     features: int, kernel: int, strides: int = 1, *, groups: int = 1, bias: bool = False
-) -> Conv:
-    """A square convolution with PyTorch's symmetric padding `kernel // 2`."""
+) -> nn.Conv:
+    """A square convolution, padding `kernel // 2` on every side, initialised as torchvision's."""
     padding = kernel // 2
-    return Conv(
+    return nn.Conv(
         features,
         (kernel, kernel),
         strides=(strides, strides),
         padding=((padding, padding), (padding, padding)),
         feature_group_count=groups,
         use_bias=bias,
+        kernel_init=kaiming_normal_fan_out,
         parent=None,
     )
 

@@ -1,9 +1,15 @@
 """Pooling as PyTorch defines it, channels last."""
 
+from dataclasses import dataclass
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt8
+
+from depthjax.ops import linear_map
 
 
 def max_pool(
@@ -11,13 +17,110 @@ def max_pool(
 ) -> Float[Array, "b h2 w2 c"]:
     """The largest value of each window, padded by −∞, sizes rounded down.
 
-    Where values tie, the gradient goes to the first in row-major order, as PyTorch's does.
+    Where values tie, the gradient goes to the first in row-major order, as PyTorch's does; a NaN
+    in a window is its value.
     """
-    pads = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-    init = np.array(-np.inf, x.dtype)  # concrete, or lax does not see that this is a maximum
-    return lax.reduce_window(
-        x, init, lax.max, (1, window, window, 1), (1, strides, strides, 1), pads
+    return _max_pool(Windows(window, strides, padding, *x.shape[1:3]), x)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Square windows over an image, and the linear map that reads one tap of each.
+
+    As a `LinearMap` its parameters are the winning taps: `forward` reads them, `transpose` puts
+    values back where they came from. XLA's own transpose of a maximum (`select_and_scatter`)
+    takes ten times as long on the CPU.
+    """
+
+    window: int
+    strides: int
+    padding: int
+    height: int
+    width: int
+
+    @property
+    def outputs(self) -> tuple[int, int]:
+        """How many windows fit, vertically and horizontally."""
+        reach = 2 * self.padding - self.window
+        return (self.height + reach) // self.strides + 1, (self.width + reach) // self.strides + 1
+
+    def taps(self, x: Float[Array, "b h w c"], fill: float) -> list[Float[Array, "b h2 w2 c"]]:
+        """For each position in the window, in row-major order, its value in every window."""
+        x = self._pad(x, fill)
+        rows, columns = ((outputs - 1) * self.strides + 1 for outputs in self.outputs)
+        step = self.strides
+        return [
+            x[:, dy : dy + rows : step, dx : dx + columns : step]
+            for dy in range(self.window)
+            for dx in range(self.window)
+        ]
+
+    def forward(self, winners: UInt8[Array, "b h2 w2 c"], x: Array) -> Array:
+        """`[B, H, W, C]` -> `[B, H', W', C]`: the winning tap of every window."""
+        taps = self.taps(x, 0.0)
+        zero = jnp.zeros((), x.dtype)
+        total = jnp.where(winners == 0, taps[0], zero)
+        for tap, value in enumerate(taps[1:], 1):
+            total += jnp.where(winners == tap, value, zero)
+        return total
+
+    def transpose(self, winners: UInt8[Array, "b h2 w2 c"], y: Array) -> Array:
+        """`[B, H', W', C]` -> `[B, H, W, C]`: every value back to its window's winning tap."""
+        stride, zero = self.strides, jnp.zeros((), y.dtype)
+        cells = self._cells
+        planes = [[jnp.zeros((), y.dtype)] * stride for _ in range(stride)]
+        for tap in range(self.window**2):
+            dy, dx = divmod(tap, self.window)
+            top, left = dy // stride, dx // stride
+            bottom, right = cells[0] - top - y.shape[1], cells[1] - left - y.shape[2]
+            values = jnp.where(winners == tap, y, zero)
+            placed = lax.pad(
+                values, zero, ((0, 0, 0), (top, bottom, 0), (left, right, 0), (0, 0, 0))
+            )
+            planes[dy % stride][dx % stride] += placed
+        whole = (y.shape[0], *cells, y.shape[3])
+        rows = [jnp.stack([jnp.broadcast_to(p, whole) for p in row], 3) for row in planes]
+        x = jnp.stack(rows, 2).reshape(y.shape[0], cells[0] * stride, cells[1] * stride, y.shape[3])
+        top = self.padding
+        return x[:, top : top + self.height, top : top + self.width]
+
+    @property
+    def _cells(self) -> tuple[int, int]:
+        """Strides × strides cells that cover the padded image."""
+        reach, stride = 2 * self.padding, self.strides
+        return -(-(self.height + reach) // stride), -(-(self.width + reach) // stride)
+
+    def _pad(self, x: Array, fill: float) -> Array:
+        pads = [
+            (self.padding, cells * self.strides - self.padding - size, 0)
+            for cells, size in zip(self._cells, (self.height, self.width), strict=True)
+        ]
+        return lax.pad(x, jnp.asarray(fill, x.dtype), ((0, 0, 0), *pads, (0, 0, 0)))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _max_pool(windows: Windows, x: Array) -> Array:
+    pads = ((0, 0), *[(windows.padding,) * 2] * 2, (0, 0))
+    shape, strides = (
+        (1, windows.window, windows.window, 1),
+        (1, windows.strides, windows.strides, 1),
     )
+    lowest = np.array(-np.inf, x.dtype)  # concrete, or lax does not see that this is a maximum
+    return lax.reduce_window(x, lowest, lax.max, shape, strides, pads)
+
+
+@_max_pool.defjvp
+def _max_pool_jvp(
+    windows: Windows, primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
+    (x,), (tangent,) = primals, tangents
+    best, *others = windows.taps(x, -np.inf)
+    winners = jnp.zeros(best.shape, jnp.uint8)
+    for tap, value in enumerate(others, 1):
+        wins = (value > best) | (value != value)  # the first maximum keeps a tie; NaN stays
+        best = jnp.where(wins, value, best)
+        winners = jnp.where(wins, jnp.uint8(tap), winners)
+    return best, linear_map.apply(windows, winners, tangent)
 
 
 def adaptive_average_pool(x: Float[Array, "b h w c"], size: int) -> Float[Array, "b s s c"]:

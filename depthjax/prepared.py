@@ -1,0 +1,147 @@
+"""A layer with its weights frozen: rewritten once so that every step of a descent is fast.
+
+BatchNorm is folded into the convolution before it, and every convolution takes the form that is
+fastest on the backend, its kernel rearranged for both directions. Values and derivatives with
+respect to the images are those of the layer; weights are constants.
+"""
+
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from depthjax.models.network import INPUT, Network, Node, needed_nodes
+from depthjax.models.operations import Linear
+from depthjax.ops.conv import Form, choose_form, convolve
+from depthjax.typing import Embedding, Images, Variables
+
+Weights = dict[str, dict[str, Array]]
+
+
+@dataclass(frozen=True)
+class PreparedLayer:
+    """`layer(weights, images)` with the weights that `prepare` returned beside it."""
+
+    model: Network
+    node: str
+
+    def __call__(self, weights: Weights, images: Images) -> Embedding:
+        """Images `[B, H, W, C]` to their embedding `[B, …]`."""
+        values: dict[str, Array] = {INPUT: images}
+        for step in plan(self.model, self.node):
+            inputs = [values[name] for name in step.inputs]
+            values[step.name] = _run(step, weights.get(step.name, {}), inputs)
+        return values[self.node]
+
+
+def prepare(model: Network, node: str, variables: Variables) -> tuple[PreparedLayer, Weights]:
+    """The fast form of a layer, and the weights it takes.
+
+    Args:
+        model: a model of `depthjax.models`.
+        node: the name of one of its operations.
+        variables: its variables.
+    """
+    needed = [step.name for step in needed_nodes(model, node)]
+    held = {
+        collection: {name: leaves[name] for name in needed if name in leaves}
+        for collection, leaves in variables.items()
+    }
+    return PreparedLayer(model, node), _prepare_weights(model, node, held)
+
+
+class Step(NamedTuple):
+    """A node of the graph, or a convolution with the BatchNorm after it under the latter's name."""
+
+    name: str
+    operation: Any
+    inputs: tuple[str, ...]
+    conv: str | None = None
+    norm: str | None = None
+
+
+@cache
+def plan(model: Network, node: str) -> tuple[Step, ...]:
+    """The operations up to `node`, each convolution merged with a BatchNorm that alone reads it."""
+    nodes = needed_nodes(model, node)
+    readers: dict[str, list[Node]] = {}
+    for reader in nodes:
+        for name in reader.inputs:
+            readers.setdefault(name, []).append(reader)
+    steps: list[Step] = []
+    merged = set()
+    for current in nodes:
+        if current.name in merged:
+            continue
+        if not isinstance(current.operation, nn.Conv):
+            steps.append(Step(current.name, current.operation, current.inputs))
+            continue
+        after = readers.get(current.name, [])
+        norm = after[0] if len(after) == 1 else None
+        if norm is None or not isinstance(norm.operation, nn.BatchNorm):
+            steps.append(Step(current.name, current.operation, current.inputs, current.name))
+            continue
+        merged.add(norm.name)
+        steps.append(Step(norm.name, current.operation, current.inputs, current.name, norm.name))
+    return tuple(steps)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _prepare_weights(model: Network, node: str, variables: Variables) -> Weights:
+    weights: Weights = {}
+    params, statistics = variables.get("params", {}), variables.get("batch_stats", {})
+    for step in plan(model, node):
+        if step.conv is not None:
+            kernel = params[step.conv]["kernel"]
+            bias = params[step.conv].get("bias")
+            if step.norm is not None:
+                scale, shift = affine(params[step.norm], statistics[step.norm])
+                kernel = kernel * scale[None, None, None]
+                bias = shift if bias is None else shift + scale * bias
+            form = _form(step.operation, kernel.shape[2])
+            weights[step.name] = form.prepare(kernel)
+            if bias is not None:
+                weights[step.name]["bias"] = bias
+        elif isinstance(step.operation, nn.BatchNorm):
+            scale, shift = affine(params[step.name], statistics[step.name])
+            weights[step.name] = {"scale": scale, "bias": shift}
+        elif isinstance(step.operation, Linear):
+            weights[step.name] = dict(params[step.name])
+    return weights
+
+
+def affine(params: dict[str, Array], statistics: dict[str, Array]) -> tuple[Array, Array]:
+    """BatchNorm in evaluation mode as `scale · x + shift`, each `[C]`."""
+    scale = params["scale"] * jax.lax.rsqrt(statistics["var"] + EPSILON)
+    return scale, params["bias"] - statistics["mean"] * scale
+
+
+EPSILON = 1e-5
+
+
+def _form(operation: Any, inputs: int) -> Form:
+    (padding, _), _ = operation.padding
+    groups = operation.feature_group_count
+    return choose_form(
+        operation.kernel_size[0], operation.strides[0], padding, groups, inputs * groups
+    )
+
+
+def _run(step: Step, weights: dict[str, Array], inputs: list[Array]) -> Array:
+    operation = step.operation
+    if step.conv is not None:
+        form = _form(operation, inputs[0].shape[-1] // operation.feature_group_count)
+        kernels = {name: array for name, array in weights.items() if name != "bias"}
+        y = convolve(form, kernels, inputs[0])
+        return y + weights["bias"][None, None, None] if "bias" in weights else y
+    if isinstance(operation, nn.BatchNorm):
+        return inputs[0] * weights["scale"][None, None, None] + weights["bias"][None, None, None]
+    if isinstance(operation, Linear):
+        return inputs[0] @ weights["kernel"] + weights["bias"][None]
+    if isinstance(operation, nn.Dropout):
+        return inputs[0]
+    return jnp.asarray(operation(*inputs))

@@ -1,0 +1,76 @@
+"""Bring the generated parts of README.md up to date from a finished run.
+
+    python experiments/document.py --run=runs/resnet50_128
+
+What lies between `<!-- begin NAME -->` and `<!-- end NAME -->` is written by this script alone.
+"""
+
+import re
+from pathlib import Path
+
+from absl import flags
+from PIL import Image
+
+import depthjax
+from depthjax import cli, images, runs, tables
+from depthjax.files import write_atomically
+
+FLAGS = flags.FLAGS
+cli.define_script_flags()
+flags.DEFINE_string("run", "runs/resnet50_128", "run folder that the table and figure come from")
+flags.DEFINE_string("readme", "README.md", "document to bring up to date")
+flags.DEFINE_string("figures", "docs", "folder for the document's figures")
+WIDTH = 1000
+
+
+def main() -> None:
+    """Run folder -> figure and tables -> document."""
+    run = depthjax.load_run(FLAGS.run)
+    document = Path(FLAGS.readme)
+    text = document.read_text(encoding="utf-8")
+    text = fill(text, "resnet50_128", f"{tables.inversion_table(run)}\n\n{provenance(run)}")
+    text = fill(text, "photographs", photograph_table())
+    Path(FLAGS.figures).mkdir(exist_ok=True)
+    with Image.open(run.folder / "figures" / "gallery.png") as gallery:
+        size = WIDTH, round(gallery.height * WIDTH / gallery.width)
+        smaller = gallery.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        smaller.save(Path(FLAGS.figures) / "resnet50_gallery.webp", quality=90, method=6)
+    write_atomically(document, text.encode())
+
+
+def fill(text: str, name: str, content: str) -> str:
+    """`text` with the block of that name replaced."""
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"the document has no block {begin!r} … {end!r}; add it where it belongs")
+    return pattern.sub(lambda _: f"{begin}\n{content}\n{end}", text)
+
+
+def provenance(run: runs.Run) -> str:
+    """One paragraph: the command and where it ran."""
+    environment = run.config["environment"]
+    versions = ", ".join(f"{name} {environment['versions'][name]}" for name in ("jax", "flax"))
+    minutes = sum(float(arrays["seconds"]) for arrays in run.layers.values()) / 60
+    config = run.config["inversion"]
+    return (
+        f"Medians (smallest–largest) over {len(run.image_names)} photographs"
+        f" ({', '.join(run.image_names)}) at {run.config['size']}×{run.config['size']};"
+        f" {config['steps']} steps of {config['optimizer']}, one weight seed.\n"
+        f"Made by `python experiments/invert.py --flagfile=experiments/flags/{run.folder.name}.flags`"
+        f" in {minutes:.0f} minutes on a {environment['device']} ({environment['cores']} cores,"
+        f" {versions})."
+    )
+
+
+def photograph_table() -> str:
+    """Name, description and licence of every embedded photograph."""
+    rows = [
+        [f"`{name}`", photo.description, photo.licence, photo.package]
+        for name, photo in images.EMBEDDED.items()
+    ]
+    return tables.markdown_table(["name", "what", "licence", "comes in"], rows)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,176 @@
+"""The command, from photographs to a run folder, and every kind of bad input."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+from PIL import Image
+
+import depthjax
+
+ROOT = Path(__file__).parent.parent
+SCRIPT = ROOT / "experiments" / "invert.py"
+SMALL = {
+    "model": "resnet18",
+    "model_field": ["width=4", "stage_sizes=1,1", "num_classes=3"],
+    "images": ["chelsea", "coffee"],
+    "size": 24,
+    "layers": "conv1,layer1:layer2",
+    "steps": 4,
+    "record_every": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def script():
+    """The script as a module; its flags are defined once."""
+    spec = importlib.util.spec_from_file_location("invert_script", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    flags.FLAGS.mark_as_parsed()
+    return module
+
+
+def run(script, folder, **settings):
+    with flagsaver.flagsaver(**{**SMALL, "output": str(folder), **settings}):
+        script.main()
+
+
+def test_from_photographs_to_a_run_folder(script, tmp_path, capsys):
+    photo = tmp_path / "my cat.jpg"
+    Image.fromarray(np.full((40, 30, 3), 90, np.uint8)).save(photo)
+    folder = tmp_path / "run"
+    run(script, folder, images=["chelsea", str(photo)], restarts=2, start="gaussian,image")
+    found = depthjax.load_run(folder)
+    assert found.image_names == ["chelsea", "my cat"]
+    assert list(found.layers) == ["conv1", "layer1", "layer2"]
+    assert found.layers["layer2"]["images"].shape == (2, 2, 24, 24, 3)
+    for name in ("gallery", "depth", "trajectories", "ratio_matrix"):
+        assert (folder / "figures" / f"{name}.png").stat().st_size > 5000
+    assert len(found.table) == 2 * 2 * 3
+    printed = capsys.readouterr().out
+    assert "| layer2" in printed and "(the start)" in printed and str(folder) in printed
+
+
+def test_a_resumed_run_gives_the_same_numbers(script, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    run(script, whole)
+    run(script, cut)
+    (cut / "layers" / "layer2.npz").unlink()
+    (cut / "layers" / "conv1.npz").unlink()
+    run(script, cut, resume=True)
+    assert (whole / "results.csv").read_bytes() == (cut / "results.csv").read_bytes()
+
+
+def test_seeds_are_separate(script, tmp_path):
+    found = {}
+    for name in ("none", "weights_seed", "start_seed", "reference_seed"):
+        settings = {} if name == "none" else {name: 77}
+        run(script, tmp_path / name, layers="conv1", **settings)
+        found[name] = depthjax.load_run(tmp_path / name)
+    base = found.pop("none")
+    for name, other in found.items():
+        same_start = np.array_equal(base.starts, other.starts)
+        key = "reference_input_distance"
+        same_reference = np.array_equal(base.stack(key), other.stack(key))
+        same_images = np.array_equal(base.stack("images"), other.stack("images"))
+        assert same_start == (name != "start_seed")
+        assert same_reference == (name != "reference_seed")
+        assert same_images == (name == "reference_seed")
+
+
+BAD = {
+    "model": ({"model": "resnet51"}, "did you mean 'resnet50'"),
+    "model field": ({"model_field": ["widht=4"]}, "did you mean 'width'"),
+    "malformed field": ({"model_field": ["width"]}, "name=value"),
+    "layer": ({"layers": "layer9"}, "unknown layer 'layer9'"),
+    "near layer": ({"layers": "laier1"}, "did you mean"),
+    "backwards range": ({"layers": "layer2:conv1"}, "backwards"),
+    "image name": ({"images": ["chelsae"]}, "did you mean 'chelsea'"),
+    "missing file": ({"images": ["no/such.png"]}, "no/such.png"),
+    "weights": ({"weights": "trained.pth"}, "unknown weights"),
+    "preset": ({"preset": "papre"}, "did you mean 'paper'"),
+    "no steps": ({"steps": 0}, "steps must be"),
+    "no restarts": ({"restarts": -1}, "restarts must be"),
+    "rate": ({"learning_rate": float("nan")}, "learning_rate must be"),
+    "optimizer": ({"optimizer": "adamm"}, "did you mean 'adam'"),
+    "objective": ({"objective": "l3"}, "unknown objective"),
+    "small images": (
+        {"model": "vgg11", "model_field": ["width=4", "hidden=4"], "layers": "pool5", "size": 16},
+        "too small",
+    ),
+    "one image for image starts": ({"start": "image", "images": ["coffee"]}, "at least 2 images"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_is_one_line_and_writes_nothing(kind, script, tmp_path):
+    settings, message = BAD[kind]
+    with pytest.raises(ValueError, match=message.replace("(", r"\(")) as error:
+        run(script, tmp_path / "run", **settings)
+    assert len(str(error.value).splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_corrupt_and_huge_files(script, tmp_path):
+    corrupt = tmp_path / "corrupt.png"
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(corrupt)
+    corrupt.write_bytes(corrupt.read_bytes()[:60])
+    with pytest.raises(ValueError, match=r"corrupt"):
+        run(script, tmp_path / "run", images=[str(corrupt)])
+    huge = tmp_path / "huge.png"
+    Image.new("1", (20000, 20000)).save(huge)
+    with pytest.raises(ValueError, match="huge"):
+        run(script, tmp_path / "run", images=[str(huge)])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_layer_with_a_constant_embedding(script, tmp_path):
+    """A tiny image through a deep ReLU-less stem cannot be constant, a flat network can."""
+    with pytest.raises(ValueError, match="is constant around image 0"):
+        run(
+            script,
+            tmp_path / "run",
+            model="vgg11",
+            model_field=["width=1", "hidden=1", "num_classes=1", "stage_sizes=1"],
+            images=["chelsea"],
+            layers="classifier.4",
+            weights_seed=DEAD_SEED,
+        )
+
+
+DEAD_SEED = 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--steps=0"], "steps must be"),
+        (["conv1"], "unexpected argument 'conv1'"),
+    ],
+)
+def test_the_command_ends_with_one_line_and_a_status(arguments, message, tmp_path):
+    command = [sys.executable, str(SCRIPT), f"--output={tmp_path / 'run'}", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert ended.returncode == 2
+    lines = ended.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("invert.py: error: ") and message in lines[0]
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "experiments" / "flags").glob("*.flags")))
+def test_flag_files_name_what_exists(file, script):
+    """Every flag file parses, builds its model, layers and settings, and says its command."""
+    text = file.read_text()
+    assert f"--flagfile=experiments/flags/{file.name}" in text.splitlines()[0]
+    with flagsaver.flagsaver():
+        flags.FLAGS([str(SCRIPT), f"--flagfile={file}"])
+        model = script.cli.model_from_flags()
+        assert depthjax.select_layers(model, script.FLAGS.layers)
+        assert script.cli.config_from_flags().steps >= 1
+        assert script.FLAGS.output == f"runs/{file.stem}" or file.stem == "quick"
