@@ -21,7 +21,7 @@ from depthjax.metrics import (
     reference_distances,
 )
 from depthjax.precision import matmul_precision
-from depthjax.typing import Images, LayerFn, Variables
+from depthjax.typing import Images, LayerFn, Scalar, Variables
 
 
 @jax.tree_util.register_dataclass
@@ -89,7 +89,7 @@ def autoencode(
     config: InversionConfig | None = None,
     *,
     reference_key: Array | None = None,
-    reference_std: float = REFERENCE_STD,
+    reference_std: Scalar = REFERENCE_STD,
     draws: int = 8,
     init: Array | None = None,
     on_progress: Callable[[Progress, np.ndarray], None] | None = None,
@@ -162,7 +162,7 @@ def checked_reference(
     images: Images,
     reference_key: Array,
     *,
-    reference_std: float = REFERENCE_STD,
+    reference_std: Scalar = REFERENCE_STD,
     draws: int = 8,
 ) -> Reference:
     """`reference_distances`, refusing a layer that tells nothing of its input.

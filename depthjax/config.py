@@ -2,32 +2,31 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import optax
 
 from depthjax.errors import one_of, unknown
-from depthjax.objectives import OBJECTIVES, Objective
-from depthjax.precision import PRECISIONS, Precision
-from depthjax.priors import PIXEL_HANDLING, STARTS, PixelHandling
+from depthjax.objectives import OBJECTIVES
+from depthjax.precision import PRECISIONS
+from depthjax.priors import PIXEL_HANDLING, STARTS
 
-Schedule = Literal["constant", "linear", "cosine"]
-SCHEDULES: tuple[Schedule, ...] = ("constant", "linear", "cosine")
-StepScale = Literal["fixed", "layer"]
-STEP_SCALES: tuple[StepScale, ...] = ("fixed", "layer")
+SCHEDULES = ("constant", "linear", "cosine")
+STEP_SCALES = ("fixed", "layer")
 
 
 class Structure(NamedTuple):
     """What of a configuration changes the compiled program; everything else is an argument."""
 
-    objective: Objective
+    objective: str
     optimizer: str
     optimizer_options: tuple[tuple[str, Any], ...]
-    schedule: Schedule
+    schedule: str
     blur: bool
-    pixels: PixelHandling
-    precision: Precision
+    pixels: str
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -69,31 +68,31 @@ class InversionConfig:
     """
 
     steps: int = 400
-    objective: Objective = "relative_squared_l2"
+    objective: str = "relative_squared_l2"
     objective_scale: float = 1.0
     optimizer: str = "adam"
-    optimizer_options: tuple[tuple[str, Any], ...] = ()
+    optimizer_options: Mapping[str, Any] | Sequence[tuple[str, Any]] = ()
     learning_rate: float = 0.05
     final_learning_rate: float = 0.0
-    schedule: Schedule = "cosine"
-    step_scale: StepScale = "fixed"
+    schedule: str = "cosine"
+    step_scale: str = "fixed"
     blur: bool = False
     blur_sigma: float = 2.4
     final_blur_sigma: float = 0.4
-    pixels: PixelHandling = "clip"
+    pixels: str = "clip"
     penalty_weight: float = 1.0
-    start: tuple[str, ...] = ("gaussian",)
+    start: str | Sequence[str] = ("gaussian",)
     start_mean: float = 0.7
     start_std: float = 0.05
     restarts: int = 1
     record_every: int = 10
     plateau: float = 0.0
     patience: int = 50
-    precision: Precision = "float32"
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         options = self.optimizer_options
-        pairs = sorted(options.items()) if isinstance(options, dict) else options
+        pairs = sorted(options.items()) if isinstance(options, Mapping) else options
         object.__setattr__(self, "optimizer_options", tuple((k, v) for k, v in pairs))
         start = self.start.split(",") if isinstance(self.start, str) else self.start
         object.__setattr__(self, "start", tuple(start))
@@ -117,11 +116,11 @@ class InversionConfig:
         for name in ("final_learning_rate", "penalty_weight", "start_std", "plateau"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
         _require(math.isfinite(self.start_mean), "start_mean", self.start_mean, "finite")
-        make_optimizer(self.optimizer, self.optimizer_options, 0.1)
+        make_optimizer(self.optimizer, self.structure.optimizer_options, 0.1)
 
     @classmethod
     def paper(
-        cls, kind: Literal["resnet", "mlp"] = "resnet", *, blur: bool | None = None, **fields: Any
+        cls, kind: str = "resnet", *, blur: bool | None = None, **fields: Any
     ) -> "InversionConfig":
         """The recipe of the paper: gradient descent on the L1 distance from a Gaussian start.
 

@@ -9,9 +9,8 @@ D and ρ are those of `depthjax.metrics`: D = m_i / m_i' says how far the image 
 
 import io
 import os
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +33,8 @@ from matplotlib.text import Annotation
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from numpy.typing import ArrayLike
+
+from depthjax.files import write_atomically
 
 __all__ = [
     "distance_against_depth",
@@ -302,9 +303,9 @@ def save_figure(path_without_suffix: str | os.PathLike[str], figure: Figure) -> 
         # The resolution is that of the pictures in it; lines and text have none.
         with _own_pixels(figure, 300):
             contents[".pdf"] = _rendered(figure, "pdf", 300, undated)
-    png, pdf = (
-        _write(stem.with_name(stem.name + suffix), content) for suffix, content in contents.items()
-    )
+    png, pdf = (stem.with_name(stem.name + suffix) for suffix in contents)
+    for path, content in zip((png, pdf), contents.values(), strict=True):
+        write_atomically(path, content)
     return png, pdf
 
 
@@ -1022,17 +1023,3 @@ def _own_pixels(figure: Figure, dpi: int) -> Iterator[None]:
     finally:
         for picture, interpolation in zip(pictures, before, strict=True):
             picture.set_interpolation(interpolation)
-
-
-def _write(path: Path, content: bytes) -> Path:
-    """Under another name first, so that no reader ever finds half a file."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise ValueError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-    return path

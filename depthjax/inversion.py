@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,10 +17,10 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from depthjax.config import InversionConfig, Structure, make_optimizer
-from depthjax.objectives import Objective, base_objective, norms, objective_weight
+from depthjax.objectives import base_objective, norms, objective_weight
 from depthjax.precision import matmul_precision
 from depthjax.priors import blur3, draw_start, range_penalty
-from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
+from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Variables
 
 RECORDS_PER_CALL = 64
 """Rows of trajectory that one call of the compiled loop can hold; the driver calls it again."""
@@ -209,8 +209,8 @@ def step_scale(
     start: Images,
     target_embedding: Embedding,
     *,
-    objective: Objective = "squared_l2",
-    objective_scale: float | Float[Array, ""] = 1.0,
+    objective: str = "squared_l2",
+    objective_scale: Scalar = 1.0,
 ) -> PerExample:
     """The step along the first gradient that makes the linearised residual smallest.
 
@@ -246,9 +246,7 @@ def step_scale(
 # ------------------------------------------------------------------------------ the compiled loop
 
 
-@jax.tree_util.register_dataclass
-@dataclass
-class _State:
+class _State(NamedTuple):
     """All that a descent needs to go on; B is images × restarts."""
 
     step: Int[Array, ""]
@@ -263,18 +261,13 @@ class _State:
     stopped_step: Int[Array, " batch"]
 
 
-@jax.tree_util.register_dataclass
-@dataclass
-class _Records:
+class _Records(NamedTuple):
     """Rows of the trajectory; on the device there is room for `RECORDS_PER_CALL`."""
 
-    step: Array
-    objective: Array
-    embedding_distance: Array
-    input_distance: Array
-
-    def __iter__(self) -> Any:
-        return iter((self.step, self.objective, self.embedding_distance, self.input_distance))
+    step: Any
+    objective: Any
+    embedding_distance: Any
+    input_distance: Any
 
 
 def _numbers(config: InversionConfig, dtype: Any) -> dict[str, Array]:
@@ -463,7 +456,7 @@ class _Pace:
 
 def _merge_restarts(
     layer: LayerFn, variables: Variables, target: Embedding, init: Array
-) -> tuple[tuple[int, ...], Images, Embedding]:
+) -> tuple[tuple[int, ...], Array, Array]:
     """`[R, B, …]` -> `[R·B, …]`: restarts are more examples, and share one batch."""
     init, target = jnp.array(init), jnp.asarray(target)  # a copy: the state is donated
     if init.ndim not in (4, 5):

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from depthjax.objectives import norms
 from depthjax.precision import matmul_precision
-from depthjax.typing import Images, LayerFn, PerExample, Variables
+from depthjax.typing import Images, LayerFn, PerExample, Scalar, Variables
 
 REFERENCE_STD = 1 / 18
 """Standard deviation of the reference noise in the author's code (the text says 1/25)."""
@@ -84,7 +84,7 @@ def reference_distances(
     a: Images,
     reference_key: Array,
     *,
-    reference_std: float = REFERENCE_STD,
+    reference_std: Scalar = REFERENCE_STD,
     draws: int = 8,
 ) -> Reference:
     """m_r and m_i': how far noise `σ_r·ε`, ε standard normal, not clipped, moves both.
@@ -128,7 +128,7 @@ def measure(
     a_g: Float[Array, "*leading h w c"],
     reference_key: Array,
     *,
-    reference_std: float = REFERENCE_STD,
+    reference_std: Scalar = REFERENCE_STD,
     draws: int = 8,
 ) -> Measurement:
     """All distances between targets and recovered images, at one layer. Pure.

@@ -3,16 +3,11 @@
 Each objective is `weight · base(residual)`: the base is static, the weight an array computed once.
 """
 
-from typing import Literal
-
 import jax.numpy as jnp
 
-from depthjax.typing import Embedding, PerExample
+from depthjax.typing import Embedding, PerExample, Scalar
 
-Objective = Literal["l1", "l2", "squared_l2", "relative_l2", "relative_squared_l2"]
-OBJECTIVES: tuple[Objective, ...] = (
-    "l1", "l2", "squared_l2", "relative_l2", "relative_squared_l2",
-)  # fmt: skip
+OBJECTIVES = ("l1", "l2", "squared_l2", "relative_l2", "relative_squared_l2")
 
 
 def norms(residual: Embedding) -> PerExample:
@@ -22,7 +17,7 @@ def norms(residual: Embedding) -> PerExample:
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1)), 0)
 
 
-def base_objective(objective: Objective, residual: Embedding) -> PerExample:
+def base_objective(objective: str, residual: Embedding) -> PerExample:
     """`Σ|r|`, `‖r‖₂` or `‖r‖₂²` of each example."""
     if objective == "l1":
         return _sum(jnp.abs(residual))
@@ -31,9 +26,7 @@ def base_objective(objective: Objective, residual: Embedding) -> PerExample:
     return norms(residual)
 
 
-def objective_weight(
-    objective: Objective, target_embedding: Embedding, scale: PerExample
-) -> PerExample:
+def objective_weight(objective: str, target_embedding: Embedding, scale: Scalar) -> PerExample:
     """What the base is multiplied by: `scale`, over `‖target‖₂` (or its square) if relative."""
     if objective.startswith("relative"):
         size = norms(target_embedding)

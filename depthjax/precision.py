@@ -5,16 +5,13 @@ the distances reported here. So results are always measured at `highest`; the de
 """
 
 from contextlib import AbstractContextManager
-from typing import Literal
 
 import jax
-
-Precision = Literal["float32", "tf32", "bfloat16"]
 
 _MATMUL = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "bfloat16"}
 PRECISIONS = tuple(_MATMUL)
 
 
-def matmul_precision(precision: Precision = "float32") -> AbstractContextManager[None]:
+def matmul_precision(precision: str = "float32") -> AbstractContextManager[None]:
     """A context in which products are traced at this precision (of their operands' mantissas)."""
     return jax.default_matmul_precision(_MATMUL[precision])

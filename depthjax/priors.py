@@ -1,7 +1,5 @@
 """What is assumed of images: where a descent starts, how it is smoothed, what pixels may be."""
 
-from typing import Literal
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -9,8 +7,7 @@ from jaxtyping import Array, Float
 from depthjax.errors import one_of
 from depthjax.typing import Images, PerExample
 
-PixelHandling = Literal["none", "clip", "penalty"]
-PIXEL_HANDLING: tuple[PixelHandling, ...] = ("none", "clip", "penalty")
+PIXEL_HANDLING = ("none", "clip", "penalty")
 STARTS = ("gaussian", "flat", "uniform", "pink", "image")
 
 

@@ -29,6 +29,7 @@ from typing import Any
 import jax
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from depthjax.autoencoding import Autoencoding
 from depthjax.files import write_atomically
@@ -143,8 +144,8 @@ class RunWriter:
 def start_run(
     folder: str | os.PathLike[str],
     config: Mapping[str, Any],
-    targets: Float[np.ndarray, "b h w c"],
-    starts: Float[np.ndarray, "... h w c"],
+    targets: ArrayLike,
+    starts: ArrayLike,
     *,
     overwrite: bool = False,
     resume: bool = False,

@@ -1,6 +1,6 @@
 """Names for the arrays and functions that everything above this file speaks in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from jaxtyping import Array, Float
@@ -17,8 +17,11 @@ Embedding: TypeAlias = Float[Array, "batch *features"]
 PerExample: TypeAlias = Float[Array, " batch"]
 """One number for each image of a batch."""
 
-Variables: TypeAlias = Mapping[str, Any]
-"""Weights and statistics, as a pytree: always an argument, never closed over."""
+Scalar: TypeAlias = float | int | Float[Array, ""]
+"""A number that may be traced: changing it compiles nothing again."""
+
+Variables: TypeAlias = Any
+"""Weights and statistics, any pytree of arrays: always an argument, never closed over."""
 
 LayerFn: TypeAlias = Callable[[Variables, Images], Embedding]
 """The one contract: a pure function of weights and images. Any model can be made into it."""

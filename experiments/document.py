@@ -57,9 +57,9 @@ def provenance(run: runs.Run) -> str:
         f"Medians (smallest–largest) over {len(run.image_names)} photographs"
         f" ({', '.join(run.image_names)}) at {run.config['size']}×{run.config['size']};"
         f" {config['steps']} steps of {config['optimizer']}, one weight seed.\n"
-        f"Made by `python experiments/invert.py --flagfile=experiments/flags/{run.folder.name}.flags`"
-        f" in {minutes:.0f} minutes on a {environment['device']} ({environment['cores']} cores,"
-        f" {versions})."
+        "Made by `python experiments/invert.py"
+        f" --flagfile=experiments/flags/{run.folder.name}.flags` in {minutes:.0f} minutes on a"
+        f" {environment['device']} ({environment['cores']} cores, {versions})."
     )
 
 

@@ -23,7 +23,7 @@ FLOORS = (
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 WITHOUT_FLAX = ("inversion", "metrics", "jacobian")  # one contract, whatever made the layer
 WRITERS = ("files", "runs", "checkpoint", "data", "images", "report")
-WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered", "_write")}  # the last two are its own
+WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (
     *("to_csv", "write_text", "write_bytes", "savefig", "imsave", "tofile"),
     *("write_atomically", "save_png"),  # ours

@@ -41,7 +41,7 @@ def save(path: Path, image: Image.Image, **options: object) -> Path:
 
 def error_of(call: Callable[[], object]) -> str:
     """The message of the ValueError that the call raises, which must be one line."""
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=r".") as caught:
         call()
     message = str(caught.value)
     assert message and len(message.splitlines()) == 1

@@ -118,6 +118,7 @@ def test_lists_become_tuples() -> None:
     model = build_model("mlp", widths=[4, 3])
     assert model == build_model("mlp", widths=(4, 3))
     assert hash(model) == hash(build_model("mlp", widths=(4, 3)))
+    assert build_model("mlp", widths=4) == build_model("mlp", widths=(4,))
     assert build_model("resnet18", stage_sizes=[1, 1]) == build_model(
         "resnet18", stage_sizes=(1, 1)
     )
@@ -151,6 +152,40 @@ def test_an_unknown_field_names_the_nearest(name: str, field: str, nearest: str)
     message = error_of(lambda: build_model(name, **{field: 1}))
     assert name in message
     assert repr(nearest) in message.partition("?")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value", "nearest"),
+    [
+        ("resnet18", "block", "botleneck", "bottleneck"),
+        ("resnet50", "stem", "smal", "small"),
+        ("mlp", "activation", "rel", "relu"),
+    ],
+)
+def test_an_unknown_choice_names_the_nearest(
+    name: str, field: str, value: str, nearest: str
+) -> None:
+    message = error_of(lambda: build_model(name, **{field: value}))
+    assert field in message
+    assert repr(nearest) in message.partition("?")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("resnet18", "num_classes", "10"),
+        ("resnet18", "width", 0),
+        ("resnet18", "width", 2.5),
+        ("resnet18", "channels", True),
+        ("resnet18", "stage_sizes", (2, -1)),
+        ("vgg16", "batch_norm", 1),
+        ("mlp", "widths", ()),
+    ],
+)
+def test_a_field_of_another_kind_is_refused(name: str, field: str, value: Any) -> None:
+    message = error_of(lambda: build_model(name, **{field: value}))
+    assert field in message
+    assert repr(value) in message
 
 
 def test_the_fields_of_linen_are_not_ours() -> None:

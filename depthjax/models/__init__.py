@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
-from depthjax.errors import unknown
+from depthjax.errors import one_of, unknown
 from depthjax.models.initializers import init_variables
 from depthjax.models.mlp import MLP
 from depthjax.models.network import Network, layer_names, resolve
@@ -67,11 +67,29 @@ def build_model(name: str, **fields: Any) -> Network:
     """
     if name not in MODELS:
         raise unknown("model", name, MODELS)
-    cls = type(MODELS[name]())
-    known = [f.name for f in dataclasses.fields(cls) if f.name not in ("parent", "name")]
-    for field in fields:
-        if field not in known:
-            raise unknown(f"field of {name}", field, known)
-    # Lists come from flags and JSON; only tuples hash.
-    values = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
-    return MODELS[name](**values)
+    architecture = type(MODELS[name]())
+    return MODELS[name](
+        **{field: _checked(name, architecture, field, value) for field, value in fields.items()}
+    )
+
+
+def _checked(name: str, architecture: type[Network], field: str, value: Any) -> Any:
+    """The value of a field, if the architecture has it and it is of the right kind."""
+    known = {f.name: f for f in dataclasses.fields(architecture) if f.name not in _FLAX_FIELDS}
+    if field not in known:
+        raise unknown(f"field of {name}", field, known)
+    choices = get_args(known[field].type)
+    default = known[field].default
+    if isinstance(default, str):
+        return one_of(f"{field} of {name}", value, choices)
+    if isinstance(default, tuple):
+        # Lists come from JSON and lone numbers from flags; only tuples hash.
+        value = tuple(value) if isinstance(value, list | tuple) else (value,)
+    numbers = value if isinstance(default, tuple) else (value,)
+    wanted = bool if isinstance(default, bool) else int
+    if not numbers or not all(type(n) is wanted and n >= (wanted is int) for n in numbers):
+        raise ValueError(f"{field} of {name} must be like {default!r}, got {value!r}")
+    return value
+
+
+_FLAX_FIELDS = ("parent", "name")

@@ -158,7 +158,7 @@ class SpaceToDepth:
 
 @dataclass(frozen=True)
 class GroupedTaps:
-    """A grouped or depthwise convolution as multiply-adds, one for each tap and input of a group."""
+    """A grouped or depthwise convolution as multiply-adds: one a tap and input of a group."""
 
     groups: int
     strides: int
