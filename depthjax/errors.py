@@ -11,8 +11,10 @@ def unknown(kind: str, asked: str, known: Iterable[str], *, hint: str = "") -> V
     do. Long lists are cut to the names nearest to what was asked.
     """
     names = list(known)
-    close = difflib.get_close_matches(asked, names, n=3, cutoff=0.4)
-    suggestion = f"; did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
+    begun = [name for name in names if asked and name.startswith(asked)]
+    close = dict.fromkeys(begun + difflib.get_close_matches(asked, names, n=3, cutoff=0.4))
+    nearest = " or ".join(repr(name) for name in list(close)[:3])
+    suggestion = f"; did you mean {nearest}?" if close else "."
     listed = ", ".join(names) if len(names) <= 24 else f"{', '.join(names[:20])}, … ({len(names)})"
     tail = f" ({hint})" if hint else ""
     return ValueError(f"unknown {kind} {asked!r}{suggestion} Known: {listed}{tail}".strip())

@@ -36,7 +36,7 @@ class Layer:
         object.__setattr__(self, "node", resolve(self.model, self.name))
 
     def __call__(self, variables: Variables, images: Images) -> Embedding:
-        """Images `[B, H, W, C]` in [0, 1] to their embedding `[B, …]`, in the images' dtype."""
+        """Images `[B, H, W, C]` in [0, 1] to their embedding `[B, …]`."""
         return _embed(self, self._needed(variables), images)
 
     def prepare(self, variables: Variables) -> tuple[PreparedLayer, Variables]:
@@ -83,16 +83,20 @@ def select_layers(model: Network, specification: str) -> tuple[str, ...]:
         elif ":" in part:
             chosen += _range(model, *part.split(":", 1))
         else:
-            resolve(model, part)
             chosen.append(part)
     if not chosen:
         raise ValueError(f"no layer in {specification!r}; try all-stages, or one of its names")
-    return tuple(dict.fromkeys(chosen))
+    # Under whatever names, each layer once.
+    unique: dict[str, str] = {}
+    for name in chosen:
+        unique.setdefault(resolve(model, name), name)
+    return tuple(unique.values())
 
 
 def _range(model: Network, first: str, last: str) -> tuple[str, ...]:
     stages = model.stages()
-    names = stages if first in stages and last in stages else layer_names(model)
+    both_stages = all(_is_stage(model, end) for end in (first, last))
+    names = stages if both_stages else layer_names(model)
     nodes = [resolve(model, name) for name in names]
     positions = []
     for end in (first, last):
@@ -109,3 +113,9 @@ def _range(model: Network, first: str, last: str) -> tuple[str, ...]:
             f" write {last}:{first}"
         )
     return names[start : stop + 1]
+
+
+def _is_stage(model: Network, name: str) -> bool:
+    """Whether a name means a stage (`layer2`, `conv3`), not the block that ends it (`layer2.3`)."""
+    nodes = {resolve(model, stage) for stage in model.stages()}
+    return name in model.stages() or ("." not in name and resolve(model, name) in nodes)

@@ -22,7 +22,7 @@ _IGNORED = ("num_batches_tracked",)  # PyTorch counts batches; nothing reads it 
 
 
 def from_torch_state_dict(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The variables that a torchvision state dict holds, leaves as arrays of the same dtype.
+    """The variables that a torchvision state dict holds (float64 stays so only where x64 is on).
 
     Args:
         state: torchvision's names to arrays in PyTorch's layout.

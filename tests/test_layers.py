@@ -219,7 +219,9 @@ def random_variables(model: Network, size: tuple[int, int]) -> dict[str, Any]:
 def test_every_layer_is_the_activation_of_the_network(
     architecture: dict[str, Any], shape: tuple[int, int, int]
 ) -> None:
-    model = build_model(**architecture)
+    model = build_model(
+        architecture["name"], **{k: v for k, v in architecture.items() if k != "name"}
+    )
     variables = random_variables(model, shape[1:])
     images = images_of(*shape, model.channels)
     with jax.disable_jit():  # operation by operation, so that the same means the same bits
@@ -445,3 +447,12 @@ def test_select_layers_refuses(specification: str, words: list[str]) -> None:
     message = error_of(lambda: select_layers(RESNET50, specification))
     for word in words:
         assert word in message
+
+
+def test_paper_and_torchvision_stage_names_select_alike() -> None:
+    model = build_model("resnet18")
+    assert select_layers(model, "conv2:conv4") == select_layers(model, "layer1:layer3")
+    assert select_layers(model, "layer1.0:layer2.1") == (
+        "layer1.0", "layer1.1", "layer2.0", "layer2.1",
+    )  # fmt: skip
+    assert select_layers(model, "layer1,conv2,layer1.1") == ("layer1",)

@@ -601,3 +601,21 @@ def test_weights_made_for_images_of_another_number_of_channels(tiny: str) -> Non
     message = error_of(lambda: model.apply(variables, images_of(1, 8, 8, 1)))
     assert message.startswith(first)
     assert "channels" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        ("resnet18", {"groups": 4}, "basic blocks have no groups"),
+        ("resnet50", {"width": 2, "width_per_group": 16}, "leaves no features"),
+    ],
+)
+def test_fields_that_do_not_go_together(name: str, fields: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        build_model(name, **fields)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_name_that_was_begun_is_suggested_first() -> None:
+    with pytest.raises(ValueError, match="did you mean 'resnext50_32x4d'"):
+        build_model("resnext50")

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from depthjax.errors import one_of, unknown
 from depthjax.models.initializers import init_variables
 from depthjax.models.mlp import MLP
-from depthjax.models.network import Network, layer_names, resolve
+from depthjax.models.network import Network, graph_of, layer_names, resolve
 from depthjax.models.resnet import ResNet
 from depthjax.models.vgg import VGG
 
@@ -54,7 +54,7 @@ MODELS: dict[str, Callable[..., Network]] = {
 """Every architecture by torchvision's name (and `mlp`), as a function of its fields."""
 
 
-def build_model(name: str, **fields: Any) -> Network:
+def build_model(name: str, /, **fields: Any) -> Network:
     """A model by name; it is hashable and compares by value.
 
     Args:
@@ -68,9 +68,11 @@ def build_model(name: str, **fields: Any) -> Network:
     if name not in MODELS:
         raise unknown("model", name, MODELS)
     architecture = type(MODELS[name]())
-    return MODELS[name](
+    model = MODELS[name](
         **{field: _checked(name, architecture, field, value) for field, value in fields.items()}
     )
+    graph_of(model)  # fields that do not go together end here
+    return model
 
 
 def _checked(name: str, architecture: type[Network], field: str, value: Any) -> Any:

@@ -40,7 +40,10 @@ def conv(
 
 
 def batch_norm() -> nn.BatchNorm:
-    """BatchNorm with PyTorch's epsilon 1e-5 and momentum 0.1 (0.9 in Flax's convention)."""
+    """BatchNorm with PyTorch's epsilon 1e-5 and momentum 0.1 (0.9 in Flax's convention).
+
+    In training Flax moves the running variance by the biased variance, PyTorch by the unbiased one.
+    """
     return nn.BatchNorm(momentum=0.9, epsilon=1e-5, parent=None)
 
 

@@ -42,6 +42,11 @@ class ResNet(Network):
 
     def graph(self) -> tuple[Node, ...]:
         """The operations in depth order, under torchvision's names."""
+        if self.block == "basic" and (self.groups, self.width_per_group) != (1, 64):
+            raise ValueError(
+                "basic blocks have no groups: groups and width_per_group must be 1 and 64, got"
+                f" {self.groups} and {self.width_per_group}; use a model with bottleneck blocks"
+            )
         net = GraphBuilder()
         large = self.stem == "imagenet"
         x = net("conv1", conv(self.width, 7, 2) if large else conv(self.width, 3), INPUT)
@@ -78,6 +83,11 @@ class ResNet(Network):
 
     def _bottleneck(self, net: GraphBuilder, name: str, x: str, planes: int, strides: int) -> str:
         inner = planes * self.width_per_group // 64 * self.groups
+        if inner < 1:
+            raise ValueError(
+                f"width {self.width} with width_per_group {self.width_per_group} leaves no features"
+                f" in {name}; make one of them larger"
+            )
         x = net(f"{name}.conv1", conv(inner, 1), x)
         x = net(f"{name}.bn1", batch_norm(), x)
         x = net(f"{name}.relu", relu, x)

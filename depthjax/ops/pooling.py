@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, UInt
 
 from depthjax.ops import linear_map
 
@@ -42,12 +42,13 @@ class Windows:
     def outputs(self) -> tuple[int, int]:
         """How many windows fit, vertically and horizontally."""
         reach = 2 * self.padding - self.window
-        return (self.height + reach) // self.strides + 1, (self.width + reach) // self.strides + 1
+        rows, columns = self.height + reach, self.width + reach
+        return max(0, rows // self.strides + 1), max(0, columns // self.strides + 1)
 
     def taps(self, x: Float[Array, "b h w c"], fill: float) -> list[Float[Array, "b h2 w2 c"]]:
         """For each position in the window, in row-major order, its value in every window."""
         x = self._pad(x, fill)
-        rows, columns = ((outputs - 1) * self.strides + 1 for outputs in self.outputs)
+        rows, columns = (max(0, (count - 1) * self.strides + 1) for count in self.outputs)
         step = self.strides
         return [
             x[:, dy : dy + rows : step, dx : dx + columns : step]
@@ -55,7 +56,7 @@ class Windows:
             for dx in range(self.window)
         ]
 
-    def forward(self, winners: UInt8[Array, "b h2 w2 c"], x: Array) -> Array:
+    def forward(self, winners: UInt[Array, "b h2 w2 c"], x: Array) -> Array:
         """`[B, H, W, C]` -> `[B, H', W', C]`: the winning tap of every window."""
         taps = self.taps(x, 0.0)
         zero = jnp.zeros((), x.dtype)
@@ -64,7 +65,7 @@ class Windows:
             total += jnp.where(winners == tap, value, zero)
         return total
 
-    def transpose(self, winners: UInt8[Array, "b h2 w2 c"], y: Array) -> Array:
+    def transpose(self, winners: UInt[Array, "b h2 w2 c"], y: Array) -> Array:
         """`[B, H', W', C]` -> `[B, H, W, C]`: every value back to its window's winning tap."""
         stride, zero = self.strides, jnp.zeros((), y.dtype)
         cells = self._cells
@@ -115,11 +116,12 @@ def _max_pool_jvp(
 ) -> tuple[Array, Array]:
     (x,), (tangent,) = primals, tangents
     best, *others = windows.taps(x, -np.inf)
-    winners = jnp.zeros(best.shape, jnp.uint8)
+    dtype = jnp.uint8 if windows.window <= 16 else jnp.uint16
+    winners = jnp.zeros(best.shape, dtype)
     for tap, value in enumerate(others, 1):
         wins = (value > best) | (value != value)  # the first maximum keeps a tie; NaN stays
         best = jnp.where(wins, value, best)
-        winners = jnp.where(wins, jnp.uint8(tap), winners)
+        winners = jnp.where(wins, dtype(tap), winners)
     return best, linear_map.apply(windows, winners, tangent)
 
 
