@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
 
 from depthjax.config import InversionConfig
 from depthjax.inversion import Inversion, Progress, initial_images, invert
@@ -85,7 +87,7 @@ def autoencode(
     key: Array,
     layer: LayerFn,
     variables: Variables,
-    images: Images,
+    images: ArrayLike,
     config: InversionConfig | None = None,
     *,
     reference_key: Array | None = None,
@@ -115,6 +117,7 @@ def autoencode(
             whose embedding does not depend on its input (there is nothing to recover).
     """
     config = config or InversionConfig()
+    images = checked_images(images)
     start_key, default_reference_key = jax.random.split(key)
     reference_key = default_reference_key if reference_key is None else reference_key
     settings: dict[str, Any] = {"reference_std": reference_std, "draws": draws}
@@ -159,7 +162,7 @@ def autoencode(
 def checked_reference(
     layer: LayerFn,
     variables: Variables,
-    images: Images,
+    images: ArrayLike,
     reference_key: Array,
     *,
     reference_std: Scalar = REFERENCE_STD,
@@ -170,7 +173,7 @@ def checked_reference(
     Raises:
         ValueError: if noise on an image does not move its embedding, or moves it out of range.
     """
-    check_images(images)
+    images = checked_images(images)
     reference = reference_distances(
         layer, variables, images, reference_key, reference_std=reference_std, draws=draws
     )
@@ -187,18 +190,23 @@ def checked_reference(
     return reference
 
 
-def check_images(images: Images) -> None:
-    """Raises a `ValueError` unless the images are finite, floating and `[B, H, W, C]`."""
-    if images.ndim != 4 or not np.issubdtype(images.dtype, np.floating):
+def checked_images(images: ArrayLike) -> Images:
+    """The images as a JAX array.
+
+    Raises:
+        ValueError: unless they are finite floats `[B, H, W, C]` in [0, 1].
+    """
+    values = np.asarray(images)
+    if values.ndim != 4 or not jnp.issubdtype(values.dtype, jnp.floating):
         raise ValueError(
             f"images must be floats [batch, height, width, channels] in [0, 1], got"
-            f" {images.dtype} {images.shape}"
+            f" {values.dtype} {values.shape}"
         )
-    values = np.asarray(images)
     if not np.isfinite(values).all():
         raise ValueError("images hold NaN or infinite pixels; check how they were made")
-    if values.min() < -0.01 or values.max() > 1.01:
+    if values.size and (values.min() < -0.01 or values.max() > 1.01):
         raise ValueError(
             f"images must lie in [0, 1], got {values.min():g} to {values.max():g};"
             " divide 8-bit pixels by 255"
         )
+    return jnp.asarray(images)

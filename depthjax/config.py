@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import optax
 
 from depthjax.errors import one_of, unknown
@@ -92,8 +94,8 @@ class InversionConfig:
 
     def __post_init__(self) -> None:
         options = self.optimizer_options
-        pairs = sorted(options.items()) if isinstance(options, Mapping) else options
-        object.__setattr__(self, "optimizer_options", tuple((k, v) for k, v in pairs))
+        pairs = options.items() if isinstance(options, Mapping) else options
+        object.__setattr__(self, "optimizer_options", tuple(sorted((k, v) for k, v in pairs)))
         start = self.start.split(",") if isinstance(self.start, str) else self.start
         object.__setattr__(self, "start", tuple(start))
         self._check()
@@ -104,6 +106,7 @@ class InversionConfig:
         one_of("step scale", self.step_scale, STEP_SCALES)
         one_of("pixel handling", self.pixels, PIXEL_HANDLING)
         one_of("precision", self.precision, PRECISIONS)
+        _require(len(self.start) > 0, "start", self.start, "one kind at least")
         for start in self.start:
             for kind in start.split("+"):
                 one_of("start", kind, STARTS)
@@ -116,7 +119,7 @@ class InversionConfig:
         for name in ("final_learning_rate", "penalty_weight", "start_std", "plateau"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
         _require(math.isfinite(self.start_mean), "start_mean", self.start_mean, "finite")
-        make_optimizer(self.optimizer, self.structure.optimizer_options, 0.1)
+        make_optimizer(self.optimizer, self.structure.optimizer_options)
 
     @classmethod
     def paper(
@@ -158,23 +161,27 @@ class InversionConfig:
 
 
 def make_optimizer(
-    name: str, options: tuple[tuple[str, Any], ...], learning_rate: Any
+    name: str, options: tuple[tuple[str, Any], ...] = (), learning_rate: float = 1.0
 ) -> optax.GradientTransformation:
-    """An optax optimiser by name; the rate may be traced, so build it inside the trace.
+    """An optax optimiser by name.
+
+    The loop asks for a rate of 1 and multiplies the change by its own, which is traced; so the
+    schedule is the same for every optimiser, also for those that read the rate only once.
 
     Raises:
-        ValueError: for a name that optax does not have, or options that it does not take.
+        ValueError: for a name that optax does not have, for options that it does not take, and for
+            an optimiser that wants more than gradients (a line search, say).
     """
     factory = getattr(optax, name, None)
     if not callable(factory) or name.startswith("_"):
         raise unknown("optimizer", name, OPTIMIZERS, hint="any of optax that takes a rate")
     try:
         optimizer = factory(learning_rate=learning_rate, **dict(options))
-        if not isinstance(optimizer, optax.GradientTransformation):
-            raise TypeError("it is no optimiser")
-    except TypeError as error:
+        jax.eval_shape(lambda x: optimizer.update(x, optimizer.init(x), x), jnp.zeros(1))
+    except (TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
         raise ValueError(
-            f"optax.{name} cannot be used with options {dict(options)}: {error}; try one of"
+            f"optax.{name} cannot be used with options {dict(options)}: {reason}; try one of"
             f" {', '.join(OPTIMIZERS)}"
         ) from error
     return optimizer
@@ -183,6 +190,6 @@ def make_optimizer(
 OPTIMIZERS = ("sgd", "adam", "adamw", "nadam", "rmsprop", "adagrad", "lion", "yogi", "radam")
 
 
-def _require(condition: bool, name: str, value: float, wanted: str) -> None:
-    if not (condition and math.isfinite(value)):
+def _require(condition: bool, name: str, value: Any, wanted: str) -> None:
+    if not condition or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError(f"{name} must be {wanted}, got {value!r}")

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from depthjax.config import InversionConfig, Structure, make_optimizer
@@ -100,7 +99,7 @@ def initial_images(
     shape: tuple[int, ...],
     config: InversionConfig,
     *,
-    others: Images | None = None,
+    others: Array | None = None,
     dtype: Any = jnp.float32,
 ) -> Float[Array, "*leading height width channels"]:
     """Where the descents start.
@@ -126,7 +125,7 @@ def initial_images(
             mean=config.start_mean,
             std=config.start_std,
             others=others,
-            shift=restart,
+            shift=restart // len(config.start),
             dtype=dtype,
         )
         for restart in range(config.restarts)
@@ -170,6 +169,10 @@ def invert(
     config = config or InversionConfig()
     leading, start, target = _merge_restarts(layer, variables, target_embedding, init)
     reference = None if compare_to is None else _repeat(jnp.asarray(compare_to), leading, "images")
+    if reference is not None and reference.shape != start.shape:
+        raise ValueError(
+            f"init is of images {start.shape[1:]} but compare_to of images {reference.shape[1:]}"
+        )
     if hasattr(layer, "prepare"):
         layer, variables = layer.prepare(variables)
     scale = jnp.ones(start.shape[0], start.dtype)
@@ -183,7 +186,7 @@ def invert(
             objective_scale=config.objective_scale,
         )
     numbers = _numbers(config, start.dtype)
-    state = _initial_state(config.structure, start, scale)
+    state = _initial_state(config.structure, start)
     descend = partial(
         _descend, layer, config.structure, variables, target, reference, scale, numbers
     )
@@ -284,18 +287,16 @@ def _numbers(config: InversionConfig, dtype: Any) -> dict[str, Array]:
 
 
 @partial(jax.jit, static_argnums=0)
-def _initial_state(structure: Structure, start: Images, scale: PerExample) -> _State:
+def _initial_state(structure: Structure, start: Images) -> _State:
     batch = start.shape[0]
     zeros = jnp.zeros(batch, jnp.int32)
     infinite = jnp.full(batch, jnp.inf, start.dtype)
 
-    def init(image: Array, rate: Array) -> Any:
-        return make_optimizer(structure.optimizer, structure.optimizer_options, rate).init(image)
-
+    method = make_optimizer(structure.optimizer, structure.optimizer_options)
     return _State(
         step=jnp.zeros((), jnp.int32),
         images=start,
-        optimizer=jax.vmap(init)(start, scale),
+        optimizer=jax.vmap(method.init)(start),
         best_images=start,
         best_objective=infinite,
         best_step=zeros,
@@ -381,14 +382,11 @@ def _advance(
 ) -> _State:
     """One update of the images of the running examples, and of what is remembered of them."""
     fraction = state.step.astype(scale.dtype) / numbers["steps"].astype(scale.dtype)
-    rate = _scheduled(structure.schedule, numbers, fraction) * scale
+    rate = _scheduled(structure.schedule, numbers, fraction) * scale  # [B]
 
-    def update(rate: Array, gradient: Array, optimizer: Any, image: Array) -> tuple[Array, Any]:
-        method = make_optimizer(structure.optimizer, structure.optimizer_options, rate)
-        change, optimizer = method.update(gradient, optimizer, image)
-        return optax.apply_updates(image, change), optimizer
-
-    images, optimizer = jax.vmap(update)(rate, gradient, state.optimizer, state.images)
+    method = make_optimizer(structure.optimizer, structure.optimizer_options)
+    change, optimizer = jax.vmap(method.update)(gradient, state.optimizer, state.images)
+    images = state.images + rate[:, None, None, None] * change
     if structure.blur:
         first, last = numbers["blur_sigma"], numbers["final_blur_sigma"]
         images = blur3(images, first + (last - first) * fraction)
@@ -436,15 +434,15 @@ def _select(chosen: Bool[Array, " batch"], new: Images, old: Images) -> Images:
 
 
 class _Pace:
-    """Steps to stop at: one call if nobody watches, else calls of about half a second."""
+    """Steps to stop at, without end: as far as the records reach, or half a second if watched."""
 
     def __init__(self, config: InversionConfig, watched: bool) -> None:
-        self.steps, self.watched = config.steps, watched
+        self.watched = watched
         self.room = RECORDS_PER_CALL * config.record_every
 
     def __iter__(self) -> Any:
         step, length = 0, 1 if self.watched else self.room
-        while step <= self.steps:
+        while True:
             began = time.perf_counter()
             step += length
             yield step

@@ -3,6 +3,7 @@
 Each objective is `weight · base(residual)`: the base is static, the weight an array computed once.
 """
 
+import jax
 import jax.numpy as jnp
 
 from depthjax.typing import Embedding, PerExample, Scalar
@@ -13,14 +14,15 @@ OBJECTIVES = ("l1", "l2", "squared_l2", "relative_l2", "relative_squared_l2")
 def norms(residual: Embedding) -> PerExample:
     """The L2 norm of each example; its gradient is 0, not NaN, where the residual is 0."""
     squared = _sum(jnp.square(residual))
-    positive = squared > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1)), 0)
+    zero = squared == 0
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, squared)))
 
 
 def base_objective(objective: str, residual: Embedding) -> PerExample:
     """`Σ|r|`, `‖r‖₂` or `‖r‖₂²` of each example."""
     if objective == "l1":
-        return _sum(jnp.abs(residual))
+        # |r| with gradient 0 at 0, as PyTorch's; that of jnp.abs is 1.
+        return _sum(residual * jax.lax.stop_gradient(jnp.sign(residual)))
     if "squared" in objective:
         return _sum(jnp.square(residual))
     return norms(residual)

@@ -18,7 +18,7 @@ def draw_start(
     *,
     mean: float = 0.7,
     std: float = 0.05,
-    others: Images | None = None,
+    others: Array | None = None,
     shift: int = 0,
     dtype: jnp.dtype | type = jnp.float32,
 ) -> Images:
@@ -54,7 +54,7 @@ def _draw_one(
     shape: tuple[int, ...],
     mean: float,
     std: float,
-    others: Images | None,
+    others: Array | None,
     shift: int,
     dtype: jnp.dtype | type,
 ) -> Images:
@@ -82,7 +82,7 @@ def _pink(noise: Images) -> Images:
     return jnp.where(spread > 0, pink / jnp.where(spread > 0, spread, 1), noise)
 
 
-def _another_image(shape: tuple[int, ...], others: Images | None, shift: int) -> Images:
+def _another_image(shape: tuple[int, ...], others: Array | None, shift: int) -> Array:
     count = 0 if others is None else others.shape[0]
     if others is None or count < 2:
         raise ValueError(

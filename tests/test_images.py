@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from depthjax import images
+from depthjax import files, images
 from depthjax.images import (
     EMBEDDED,
     MAX_PIXELS,
@@ -772,9 +772,9 @@ def test_a_write_that_fails_leaves_the_old_file(
 
     with monkeypatch.context() as patch:
         if step == "write":
-            patch.setattr(images, "open", FullDisk, raising=False)
+            patch.setattr(files, "open", FullDisk, raising=False)
         else:
-            patch.setattr(images.os, "replace", fail)
+            patch.setattr(files.os, "replace", fail)
         message = error_of(lambda: save_png(path, np.ones((2, 2, 3))))
     assert "No space left on device" in message and "out.png" in message
     assert path.read_bytes() == before

@@ -55,7 +55,7 @@ def test_uniform_fills_the_range() -> None:
     np.testing.assert_allclose(share / start.size, 0.1, atol=0.01)
 
 
-@pytest.mark.parametrize("shape", [(3, 16, 12, 3), (2, 7, 9, 1), (1, 1, 8, 3)])
+@pytest.mark.parametrize("shape", [(3, 16, 12, 3), (2, 1, 9, 1)])
 def test_pink_has_mean_and_std_in_each_image(shape: tuple[int, ...]) -> None:
     start = np.asarray(draw_start(KEY, "pink", shape, mean=0.4, std=0.1), float)
     np.testing.assert_allclose(start.mean((1, 2, 3)), 0.4, atol=1e-5)
@@ -88,10 +88,9 @@ def test_channels_and_images_differ() -> None:
 
 def test_dtype(x64: None) -> None:
     others = jnp.asarray(images(SHAPE))
-    wide = {draw_start(KEY, k, SHAPE, others=others, dtype=jnp.float64).dtype for k in STARTS}
-    assert wide == {jnp.dtype("float64")}
-    narrow = draw_start(KEY, "pink+gaussian", SHAPE, dtype=jnp.float32)
-    assert narrow.dtype == jnp.float32
+    assert draw_start(KEY, "pink", SHAPE, dtype=jnp.float32).dtype == jnp.float32
+    for kind in STARTS:
+        assert draw_start(KEY, kind, SHAPE, others=others, dtype=jnp.float64).dtype == jnp.float64
 
 
 # ------------------------------------------------------------------------ averages, keys, restarts
@@ -199,7 +198,7 @@ def dense_blur(image: np.ndarray, sigma: float) -> np.ndarray:
     )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(height=side, width=side, sigma=st.floats(0.05, 20), seed=st.integers(0, 99))
 def test_blur_is_the_dense_gaussian(height: int, width: int, sigma: float, seed: int) -> None:
     x = images((2, height, width, 2), seed)
@@ -226,6 +225,11 @@ def test_the_kernel_sums_to_one_and_is_symmetric(sigma: float) -> None:
     assert np.count_nonzero(kernel) == 9
     ratio = kernel[3, 2] / kernel[3, 3]
     np.testing.assert_allclose(ratio, np.exp(-0.5 / sigma**2), rtol=1e-5)
+
+
+def test_the_narrowest_blur_is_none() -> None:
+    x = jnp.asarray(images((2, 5, 4, 3)))
+    np.testing.assert_array_equal(blur3(x, jnp.float32(0.01)), x)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 6, 2), (1, 6, 1, 2), (1, 1, 1, 2)])

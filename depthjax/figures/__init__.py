@@ -1,0 +1,22 @@
+"""Figures of what was recovered, how near it is, and how the descents went.
+
+Every function takes plain arrays and labels and returns a `matplotlib.figure.Figure`; nothing is
+shown, no global setting changes, and only `save_figure` writes. Layers are given shallow to deep.
+
+D and ρ are those of `depthjax.metrics`: D = m_i / m_i' says how far the image is from the target
+(0: recovered), ρ = m_g / m_r how far its embedding is, both in units of a lightly noised copy.
+"""
+
+from depthjax.figures.depth import distance_against_depth
+from depthjax.figures.gallery import gallery
+from depthjax.figures.matrix import ratio_matrix
+from depthjax.figures.saving import save_figure
+from depthjax.figures.trajectories import trajectories
+
+__all__ = [
+    "distance_against_depth",
+    "gallery",
+    "ratio_matrix",
+    "save_figure",
+    "trajectories",
+]

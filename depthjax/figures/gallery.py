@@ -1,0 +1,205 @@
+"""What came back from every layer, as pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import ArrayLike
+
+from depthjax.figures.style import BODY, EDGE, GREY, SMALL, TITLE, styled
+from depthjax.figures.text import number, tallest, widest, wrapped, wrapped_title
+from depthjax.figures.values import Numbers, checked_labels, checked_table
+
+Pictures = npt.NDArray[np.float32]
+
+_GAP = 5.0
+"""Space between pictures, in points."""
+_NAME_BREAKS = " ._-/:"
+"""Names continue in a further line after one of these."""
+
+
+def gallery(
+    image_labels: Sequence[str],
+    targets: ArrayLike,
+    starts: ArrayLike,
+    layer_labels: Sequence[str],
+    recovered: ArrayLike,
+    input_ratio: ArrayLike,
+    embedding_ratio: ArrayLike,
+    *,
+    title: str | None = None,
+) -> Figure:
+    """The targets, the starts, and what came back from every layer, each with its D and ρ.
+
+    One row for each image, one column for each layer; many layers continue in further blocks of
+    rows. Pixels are shown clipped to [0, 1]; those that are not finite are magenta.
+
+    Args:
+        image_labels: names of the B images.
+        targets: `[B, H, W, 3]`, floats.
+        starts: where the descents began, shaped like `targets`.
+        layer_labels: names of the L layers, shallow to deep.
+        recovered: `[L, B, H, W, 3]`.
+        input_ratio: D, `[L, B]`.
+        embedding_ratio: ρ, `[L, B]`.
+        title: above the figure.
+
+    Raises:
+        ValueError: if shapes do not belong together, or images are not float RGB.
+    """
+    images, layers = checked_labels(image_labels, "image"), checked_labels(layer_labels, "layer")
+    columns = _columns(images, layers, targets, starts, recovered)
+    d = checked_table("input_ratio", input_ratio, layers, images)
+    rho = checked_table("embedding_ratio", embedding_ratio, layers, images)
+    note = (
+        "D: distance of the images, ρ: of their embeddings (1: as far as a lightly noised copy). "
+        "D ≈ 18\u00a0×\u00a0RMSE, 0:\u00a0recovered."
+    )
+    if not np.isfinite(columns).all():
+        note += " Magenta: not finite."
+    with styled():
+        sheet = _Sheet(images, layers, columns.shape[2:4], d, rho)
+        return sheet.draw(_displayable(columns), title, note)
+
+
+def _columns(
+    images: list[str],
+    layers: list[str],
+    targets: ArrayLike,
+    starts: ArrayLike,
+    recovered: ArrayLike,
+) -> Pictures:
+    """`[2 + L, B, H, W, 3]`: every picture of the gallery, column by column."""
+    target, start, back = np.asarray(targets), np.asarray(starts), np.asarray(recovered)
+    shape = target.shape
+    if target.ndim != 4 or shape[-1] != 3 or 0 in shape:
+        raise ValueError(f"targets must be [images, height, width, 3], got shape {shape}")
+    if len(target) != len(images):
+        raise ValueError(f"{len(images)} image labels, but targets has shape {shape}")
+    for name, array, expected in (
+        ("targets", target, shape),
+        ("starts", start, shape),
+        ("recovered", back, (len(layers), *shape)),
+    ):
+        if array.shape != expected:
+            raise ValueError(f"{name} must have shape {expected}, got {array.shape}")
+        if array.dtype.kind in "iub":
+            raise ValueError(f"{name} must be floats in [0, 1], got {array.dtype}; divide by 255")
+    return np.concatenate([part.astype(np.float32) for part in (target[None], start[None], back)])
+
+
+def _displayable(pictures: Pictures) -> Pictures:
+    """Clipped to [0, 1]; magenta, which photographs hardly contain, where not finite."""
+    lost = ~np.isfinite(pictures).all(-1, keepdims=True)
+    return np.where(lost, np.array([1, 0, 1], np.float32), np.clip(np.nan_to_num(pictures), 0, 1))
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """The layout, in points from the top left corner.
+
+    Everything is drawn in one set of axes: hundreds of small ones would take many seconds.
+    """
+
+    images: list[str]
+    layers: list[str]
+    picture: tuple[int, int]
+    d: Numbers
+    rho: Numbers
+
+    @property
+    def blocks(self) -> list[range]:
+        """The layers of each block of rows, as evenly as can be."""
+        most = 12 if len(self.images) <= 4 else 16
+        count = -(-len(self.layers) // most)
+        each = -(-len(self.layers) // count)
+        starts = range(0, len(self.layers), each)
+        return [range(start, min(start + each, len(self.layers))) for start in starts]
+
+    @property
+    def cell(self) -> float:
+        """Width of a column."""
+        return float(np.clip(470 / (2 + len(self.blocks[0])), 56, 110))
+
+    @property
+    def picture_size(self) -> tuple[float, float]:
+        height, width = self.picture
+        scale = self.cell / max(width, height / 1.5)
+        # A stripe still has some pixels on paper.
+        return max(width * scale, 4.0), max(height * scale, 4.0)
+
+    @property
+    def heading_size(self) -> float:
+        return BODY if self.cell > 70 else SMALL
+
+    @property
+    def captions(self) -> list[list[str]]:
+        """`[L][B]`; in one line if all fit, else in two."""
+        pairs = [
+            [(f"D {number(d)}", f"ρ {number(rho)}") for d, rho in zip(*rows, strict=True)]
+            for rows in zip(self.d, self.rho, strict=True)
+        ]
+        longest = widest(("  ".join(pair) for row in pairs for pair in row), SMALL)
+        join = "  " if longest <= self.cell + _GAP - 2 else "\n"
+        return [[join.join(pair) for pair in row] for row in pairs]
+
+    def draw(self, columns: Pictures, title: str | None, note: str) -> Figure:
+        """`columns` is `[2 + L, B, H, W, 3]`: targets, starts, and the layers'."""
+        names = [wrapped(name, 66.0, BODY, _NAME_BREAKS) for name in self.images]
+        headings = [
+            wrapped(name, self.cell, self.heading_size, _NAME_BREAKS) for name in self.layers
+        ]
+        captions = self.captions
+        left = EDGE + widest(names, BODY) + _GAP
+        width = left + (2 + len(self.blocks[0])) * (self.cell + _GAP) - _GAP + EDGE
+        title = wrapped_title(title, width)
+        note = wrapped(note, width - 2 * EDGE, SMALL)
+        top = EDGE + (tallest([title], TITLE) + 4 if title else 0)
+        heading = tallest(headings, self.heading_size) + 2
+        row = self.picture_size[1] + tallest(captions[0], SMALL) + 8
+        row = max(row, tallest(names, BODY) + 4)
+        block = heading + len(self.images) * row + 6
+        height = top + len(self.blocks) * block + tallest([note], SMALL) + EDGE
+
+        figure = Figure(figsize=(width / 72, height / 72))
+        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        axes.set_axis_off()
+        axes.text(EDGE, EDGE, title, fontsize=TITLE, va="top")
+        for layers in self.blocks:
+            shown = {0: "target", 1: "start"} | {2 + layer: headings[layer] for layer in layers}
+            for place, (column, name) in enumerate(shown.items()):
+                x = left + place * (self.cell + _GAP)
+                foot = top + heading - 2 - self.heading_size / 4
+                self._text(axes, x, foot, name, "baseline", self.heading_size)
+                for image, picture in enumerate(columns[column]):
+                    y = top + heading + image * row
+                    self._picture(axes, x, y, picture)
+                    if column >= 2:
+                        below = y + self.picture_size[1] + 1.5
+                        self._text(axes, x, below, captions[column - 2][image], "top", SMALL)
+            for image, name in enumerate(names):
+                y = top + heading + image * row
+                self._row_name(axes, left - _GAP, y, name)
+            top += block
+        axes.text(EDGE, top, note, fontsize=SMALL, va="top", color=GREY, linespacing=1.1)
+        axes.set(xlim=(0, width), ylim=(height, 0))
+        return figure
+
+    def _picture(self, axes: Axes, x: float, y: float, picture: Pictures) -> None:
+        width, height = self.picture_size
+        x += (self.cell - width) / 2
+        axes.imshow(picture, extent=(x, x + width, y + height, y), aspect="auto")
+        # A white picture would have no edge on paper.
+        frame = Rectangle((x, y), width, height, fill=False, edgecolor=GREY, linewidth=0.3)
+        axes.add_patch(frame)
+
+    def _text(self, axes: Axes, x: float, y: float, text: str, va: str, size: float) -> None:
+        axes.text(x + self.cell / 2, y, text, fontsize=size, ha="center", va=va, linespacing=1.1)
+
+    def _row_name(self, axes: Axes, x: float, y: float, name: str) -> None:
+        middle = y + max(self.picture_size[1], tallest([name], BODY)) / 2
+        axes.text(x, middle, name, fontsize=BODY, ha="right", va="center", linespacing=1.1)

@@ -1,0 +1,53 @@
+"""Colours, sizes and matplotlib settings, the same in every figure."""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import matplotlib.style
+
+# Okabe and Ito's colours, told apart with any colour vision.
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+AMBER, SKY = "#E69F00", "#56B4E9"
+DARK, GREY, PALE = "#222222", "#6E6E6E", "#D0D0D0"
+
+FONT = "DejaVu Sans"
+TITLE, BODY, SMALL = 8.5, 7.5, 6.5
+"""Font sizes in points; nothing is smaller than the last."""
+LINE = 1.22
+"""Distance of two lines of text, in font sizes."""
+EDGE = 8.0
+"""Margin of a page, in points."""
+
+_SETTINGS: dict[str, Any] = {
+    "axes.edgecolor": DARK,
+    "axes.labelsize": BODY,
+    "axes.linewidth": 0.6,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": SMALL,
+    "figure.dpi": 150,
+    "font.family": FONT,
+    "font.size": BODY,
+    # One picture as large as the page would take far longer to write.
+    "image.composite_image": False,
+    "legend.fontsize": SMALL,
+    "legend.frameon": False,
+    "legend.title_fontsize": BODY,
+    "lines.solid_capstyle": "round",
+    # Type 42 is TrueType, which can be edited.
+    "pdf.fonttype": 42,
+    "text.color": DARK,
+    # A dollar sign in a file's name is a dollar sign.
+    "text.parse_math": False,
+    "xtick.labelsize": SMALL,
+    "xtick.major.size": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.labelsize": SMALL,
+    "ytick.major.size": 2.5,
+    "ytick.major.width": 0.6,
+}
+
+
+def styled() -> AbstractContextManager[None]:
+    """Our settings on matplotlib's own defaults, whatever the user has set, for the time being."""
+    return matplotlib.style.context(["default", _SETTINGS])
