@@ -1,31 +1,32 @@
 """Recover images from embeddings by gradient descent on the input.
 
-The whole descent is one compiled loop over a batch. Examples never mix: losses are summed, the
-optimiser is applied to each example by itself, and an example that stops changes no other.
+This is the host's side: starts, shapes, restarts, and calls of the compiled loop in `descent.py`.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
-from depthjax.config import InversionConfig, Structure, make_optimizer
-from depthjax.objectives import base_objective, norms, objective_weight
+from depthjax.config import InversionConfig
+from depthjax.descent import (
+    RECORDS_PER_CALL,
+    Records,
+    State,
+    descend,
+    initial_state,
+    numbers_of,
+)
+from depthjax.objectives import base_objective, objective_weight
 from depthjax.precision import matmul_precision
-from depthjax.priors import blur3, draw_start, range_penalty
+from depthjax.priors import draw_start
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Variables
-
-RECORDS_PER_CALL = 64
-"""Rows of trajectory that one call of the compiled loop can hold; the driver calls it again."""
-
-RUNNING, PLATEAU, NON_FINITE = 0, 1, 2
-"""Why an example stopped (`Inversion.status`): it did not, it converged, or it overflowed."""
 
 
 @partial(
@@ -66,7 +67,7 @@ class Inversion:
         final_images: the last iterate.
         objective: the objective of `images`.
         best_step: the step at which `images` was reached.
-        status: `RUNNING` (all steps made), `PLATEAU` or `NON_FINITE`.
+        status: of `depthjax.descent`: `RUNNING` (all steps made), `PLATEAU` or `NON_FINITE`.
         stopped_step: updates made.
         trajectory: see `Trajectory`.
     """
@@ -185,17 +186,17 @@ def invert(
             objective=config.objective,
             objective_scale=config.objective_scale,
         )
-    numbers = _numbers(config, start.dtype)
-    state = _initial_state(config.structure, start)
-    descend = partial(
-        _descend, layer, config.structure, variables, target, reference, scale, numbers
+    numbers = numbers_of(config, start.dtype)
+    state = initial_state(config.structure, start)
+    advance = partial(
+        descend, layer, config.structure, variables, target, reference, scale, numbers
     )
-    records: list[_Records] = []
+    records: list[Records] = []
     for stop in _Pace(config, watched=on_progress is not None):
-        state, rows, count, running = descend(state, jnp.asarray(stop))
+        state, rows, count, running = advance(state, jnp.asarray(stop))
         count, running = jax.device_get((count, running))
         rows = jax.device_get(rows)
-        records.append(_Records(*(row[:count] for row in rows)))
+        records.append(Records(*(row[:count] for row in rows)))
         if on_progress is not None and count:
             step = min(int(jax.device_get(state.step)), config.steps)
             last = np.asarray(records[-1].embedding_distance[-1])
@@ -244,193 +245,6 @@ def step_scale(
     square = jnp.square(change).sum(features)
     usable = (along > 0) & (square > 0) & jnp.isfinite(along) & jnp.isfinite(square)
     return jnp.where(usable, along / jnp.where(usable, square, 1), 1)
-
-
-# ------------------------------------------------------------------------------ the compiled loop
-
-
-class _State(NamedTuple):
-    """All that a descent needs to go on; B is images × restarts."""
-
-    step: Int[Array, ""]
-    images: Images
-    optimizer: Any
-    best_images: Images
-    best_objective: PerExample
-    best_step: Int[Array, " batch"]
-    plateau_objective: PerExample
-    plateau_step: Int[Array, " batch"]
-    status: Int[Array, " batch"]
-    stopped_step: Int[Array, " batch"]
-
-
-class _Records(NamedTuple):
-    """Rows of the trajectory; on the device there is room for `RECORDS_PER_CALL`."""
-
-    step: Any
-    objective: Any
-    embedding_distance: Any
-    input_distance: Any
-
-
-def _numbers(config: InversionConfig, dtype: Any) -> dict[str, Array]:
-    """What may change without compiling again."""
-    names = (
-        "objective_scale", "learning_rate", "final_learning_rate", "blur_sigma",
-        "final_blur_sigma", "penalty_weight", "plateau",
-    )  # fmt: skip
-    numbers = {name: jnp.asarray(getattr(config, name), dtype) for name in names}
-    # A patience that cannot run out switches the plateau off without another program.
-    patience = config.patience if config.plateau > 0 else np.iinfo(np.int32).max
-    whole = {"steps": config.steps, "record_every": config.record_every, "patience": patience}
-    return numbers | {name: jnp.asarray(value, jnp.int32) for name, value in whole.items()}
-
-
-@partial(jax.jit, static_argnums=0)
-def _initial_state(structure: Structure, start: Images) -> _State:
-    batch = start.shape[0]
-    zeros = jnp.zeros(batch, jnp.int32)
-    infinite = jnp.full(batch, jnp.inf, start.dtype)
-
-    method = make_optimizer(structure.optimizer, structure.optimizer_options)
-    return _State(
-        step=jnp.zeros((), jnp.int32),
-        images=start,
-        optimizer=jax.vmap(method.init)(start),
-        best_images=start,
-        best_objective=infinite,
-        best_step=zeros,
-        plateau_objective=infinite,
-        plateau_step=zeros,
-        status=zeros,
-        stopped_step=zeros,
-    )
-
-
-@partial(jax.jit, static_argnums=(0, 1), donate_argnums=7)
-def _descend(
-    layer: LayerFn,
-    structure: Structure,
-    variables: Variables,
-    target: Embedding,
-    reference: Images | None,
-    scale: PerExample,
-    numbers: dict[str, Array],
-    state: _State,
-    stop: Int[Array, ""],
-) -> tuple[_State, _Records, Int[Array, ""], Bool[Array, ""]]:
-    """Steps until `stop`, or until the records are full, or until every example has stopped.
-
-    The pass after the last update only evaluates: that is how the final iterate gets its
-    objective and its record without a second compiled program.
-    """
-    batch = state.images.shape[0]
-    dtype = state.images.dtype
-    weight = objective_weight(structure.objective, target, numbers["objective_scale"])
-    empty = jnp.full((RECORDS_PER_CALL, batch), jnp.nan, dtype)
-    records = _Records(jnp.zeros(RECORDS_PER_CALL, jnp.int32), empty, empty, empty)
-
-    def evaluate(images: Images) -> tuple[Array, tuple[PerExample, Embedding]]:
-        with matmul_precision(structure.precision):
-            embedding = layer(variables, images)
-        objective = weight * base_objective(structure.objective, embedding - target)
-        if structure.pixels == "penalty":
-            objective += numbers["penalty_weight"] * range_penalty(images)
-        return objective.sum(), (objective, embedding)
-
-    def unfinished(loop: tuple[_State, _Records, Array]) -> Bool[Array, ""]:
-        state, _, count = loop
-        running = (state.status == RUNNING).any()
-        last = state.step > numbers["steps"]
-        return (state.step < stop) & running & ~last & (count < RECORDS_PER_CALL)
-
-    def body(loop: tuple[_State, _Records, Array]) -> tuple[_State, _Records, Array]:
-        state, records, count = loop
-        (_, (objective, embedding)), gradient = jax.value_and_grad(evaluate, has_aux=True)(
-            state.images
-        )
-        final = state.step == numbers["steps"]
-        recorded = (state.step % numbers["record_every"] == 0) | final
-
-        def record(records: _Records) -> _Records:
-            nearness = jnp.full(batch, jnp.nan, dtype)
-            if reference is not None:
-                nearness = norms(state.images - reference)
-            row = (state.step, objective, norms(embedding - target), nearness)
-            return _Records(
-                *(all_.at[count].set(new) for all_, new in zip(records, row, strict=True))
-            )
-
-        records = jax.lax.cond(recorded, record, lambda records: records, records)
-        state = _advance(structure, numbers, scale, state, objective, gradient, final)
-        return state, records, count + recorded
-
-    zero = jnp.zeros((), jnp.int32)
-    state, records, count = jax.lax.while_loop(unfinished, body, (state, records, zero))
-    running = (state.status == RUNNING).any() & (state.step <= numbers["steps"])
-    return state, records, count, running
-
-
-def _advance(
-    structure: Structure,
-    numbers: dict[str, Array],
-    scale: PerExample,
-    state: _State,
-    objective: PerExample,
-    gradient: Images,
-    final: Bool[Array, ""],
-) -> _State:
-    """One update of the images of the running examples, and of what is remembered of them."""
-    fraction = state.step.astype(scale.dtype) / numbers["steps"].astype(scale.dtype)
-    rate = _scheduled(structure.schedule, numbers, fraction) * scale  # [B]
-
-    method = make_optimizer(structure.optimizer, structure.optimizer_options)
-    change, optimizer = jax.vmap(method.update)(gradient, state.optimizer, state.images)
-    images = state.images + rate[:, None, None, None] * change
-    if structure.blur:
-        first, last = numbers["blur_sigma"], numbers["final_blur_sigma"]
-        images = blur3(images, first + (last - first) * fraction)
-    if structure.pixels == "clip":
-        images = jnp.clip(images, 0, 1)
-
-    running = state.status == RUNNING
-    finite = jnp.isfinite(objective) & jnp.isfinite(images).all((1, 2, 3))
-    better = running & (objective < state.best_objective)
-    improved = running & (objective < state.plateau_objective * (1 - numbers["plateau"]))
-    plateau_step = jnp.where(improved, state.step, state.plateau_step)
-    stalled = state.step - plateau_step >= numbers["patience"]
-    status = jnp.where(stalled, PLATEAU, RUNNING)
-    status = jnp.where(finite, status, NON_FINITE)
-    status = jnp.where(running & ~final, status, state.status)
-    moved = (status == RUNNING) & ~final
-    return _State(
-        step=state.step + 1,
-        images=_select(moved, images, state.images),
-        optimizer=optimizer,
-        best_images=_select(better, state.images, state.best_images),
-        best_objective=jnp.where(better, objective, state.best_objective),
-        best_step=jnp.where(better, state.step, state.best_step),
-        plateau_objective=jnp.where(improved, objective, state.plateau_objective),
-        plateau_step=plateau_step,
-        status=status,
-        stopped_step=state.stopped_step + moved,
-    )
-
-
-def _scheduled(schedule: str, numbers: dict[str, Array], fraction: Array) -> Array:
-    first, last = numbers["learning_rate"], numbers["final_learning_rate"]
-    if schedule == "constant":
-        return first
-    if schedule == "linear":
-        return first + (last - first) * fraction
-    return last + (first - last) * 0.5 * (1 + jnp.cos(jnp.pi * fraction))
-
-
-def _select(chosen: Bool[Array, " batch"], new: Images, old: Images) -> Images:
-    return jnp.where(chosen[:, None, None, None], new, old)
-
-
-# ------------------------------------------------------------------------------- on the host side
 
 
 class _Pace:
@@ -485,7 +299,7 @@ def _repeat(array: Array, leading: tuple[int, ...], what: str) -> Array:
 
 
 def _unmerge(
-    leading: tuple[int, ...], state: _State, records: list[_Records], config: InversionConfig
+    leading: tuple[int, ...], state: State, records: list[Records], config: InversionConfig
 ) -> Inversion:
     def batched(array: Array) -> Array:
         return array.reshape(*leading, *array.shape[1:])

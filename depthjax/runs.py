@@ -32,9 +32,9 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from depthjax.autoencoding import Autoencoding
+from depthjax.descent import NON_FINITE, PLATEAU, RUNNING
 from depthjax.files import write_atomically
 from depthjax.images import save_png
-from depthjax.inversion import NON_FINITE, PLATEAU, RUNNING
 from depthjax.metrics import MATCHED_RATIOS
 
 PACKAGES = ("depthjax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")

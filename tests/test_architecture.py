@@ -13,16 +13,21 @@ ROOT = Path(__file__).parents[1]
 
 # Imports point to lower floors or stay on their own, without cycles.
 FLOORS = (
-    ("errors", "typing", "precision", "files"),
+    ("errors", "typing", "precision", "files", "embedded"),
     ("ops", "images", "objectives", "priors", "metrics", "jacobian"),
-    ("models", "config", "inversion", "figures", "data", "sharding", "checkpoint"),
+    ("models", "config", "descent", "inversion", "figures", "data", "sharding", "checkpoint"),
     ("layers", "prepared", "weights", "autoencoding"),
     ("accounting", "training", "report", "runs", "tables"),
     ("cli", "__init__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
-WITHOUT_FLAX = ("inversion", "metrics", "jacobian")  # one contract, whatever made the layer
-WRITERS = ("files", "runs", "checkpoint", "data", "images", "report")
+WITHOUT_FLAX = (
+    "descent",
+    "inversion",
+    "metrics",
+    "jacobian",
+)  # one contract, whatever made the layer
+WRITERS = ("files", "embedded", "runs", "checkpoint", "data", "images", "report")
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (
     *("to_csv", "write_text", "write_bytes", "savefig", "imsave", "tofile"),

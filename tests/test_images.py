@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from depthjax import files, images
+from depthjax import embedded, files, images
 from depthjax.images import (
     EMBEDDED,
     MAX_PIXELS,
@@ -156,7 +156,7 @@ def test_embedded_photographs_are_those_of_skimage(name: str, function: str) -> 
 
 
 def test_an_embedded_photograph_whose_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
     assert "pip install scikit-learn" in error_of(lambda: load_image("china"))
 
 

@@ -12,7 +12,8 @@ import pytest
 
 import depthjax
 from depthjax import Inversion, InversionConfig, Layer, initial_images, invert, step_scale
-from depthjax.inversion import NON_FINITE, PLATEAU, RECORDS_PER_CALL, RUNNING, Progress, _descend
+from depthjax.descent import NON_FINITE, PLATEAU, RECORDS_PER_CALL, RUNNING, descend
+from depthjax.inversion import Progress
 from depthjax.objectives import OBJECTIVES, norms
 
 KEY = jax.random.key(11)
@@ -252,7 +253,7 @@ def test_the_start_is_still_there_afterwards() -> None:
 
 
 def programs() -> int:
-    return _descend._cache_size()
+    return descend._cache_size()
 
 
 def test_numbers_do_not_compile_again() -> None:
