@@ -4,6 +4,7 @@
     inputs.npz         targets and starts, float
     layers/NAME.npz    everything that was found at one layer, float: the source of what follows
     results.csv        one row for each image × layer × restart
+    ratio_matrix.npz   ρ at every layer of the images recovered from every layer
     trajectory.npz     distances on the way, `NAME/embedding_ratio` `[records, restarts, images]`
     images/, figures/  PNG
 
@@ -125,6 +126,11 @@ class RunWriter:
         write_atomically(self.folder / "results.csv", _csv(run.table).encode())
         _write_arrays(self.folder / "trajectory.npz", _trajectories(run))
         self._save_images(run, layer)
+
+    def save_ratio_matrix(self, ratio: Float[np.ndarray, "recovered_from measured_at r b"]) -> None:
+        """Writes ρ at every layer (second axis) of what was recovered from every layer (first)."""
+        layers = np.array(load_run(self.folder).config["layers"])
+        _write_arrays(self.folder / "ratio_matrix.npz", {"ratio": ratio, "layers": layers})
 
     def _save_images(self, run: Run, layer: str) -> None:
         folder = self.folder / "images"

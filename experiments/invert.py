@@ -105,6 +105,7 @@ def main() -> None:
         writer.save_layer(name, found, seconds=time.perf_counter() - began)
     run = depthjax.load_run(output)
     matrix = ratio_matrix(layers, variables, run)
+    writer.save_ratio_matrix(matrix)
     draw(run, matrix)
     print(f"\n{tables.inversion_table(run)}\n")
     print("D: distance to the target over that of a noisy copy; 0 is the image itself.")
@@ -115,7 +116,7 @@ def main() -> None:
 def ratio_matrix(
     layers: Mapping[str, depthjax.Layer], variables: Variables, run: runs.Run
 ) -> np.ndarray:
-    """ρ at every layer (columns) of the images recovered from every layer (rows), medians."""
+    """ρ, `[recovered from, measured at, restarts, images]`."""
     columns = []
     for name, layer in layers.items():
         scale = run.layers[name]["reference_embedding_distance"]
@@ -123,7 +124,7 @@ def ratio_matrix(
             metrics.embedding_distances(layer, variables, run.targets, jnp.asarray(recovered))
             for recovered in run.stack("images")
         ]
-        columns.append(np.nanmedian(np.stack(distances) / scale, axis=(1, 2)))
+        columns.append(np.stack(distances) / scale)
     return np.stack(columns, axis=1)
 
 
@@ -148,7 +149,7 @@ def draw(run: runs.Run, matrix: np.ndarray) -> None:
             [_flat(arrays["trajectory_embedding_ratio"]) for arrays in run.layers.values()],
             [_flat(arrays["trajectory_input_ratio"]) for arrays in run.layers.values()],
         ),
-        "ratio_matrix": figures.ratio_matrix(names, names, matrix),
+        "ratio_matrix": figures.ratio_matrix(names, names, np.nanmedian(matrix, axis=(2, 3))),
     }
     (run.folder / "figures").mkdir(exist_ok=True)
     for name, figure in drawn.items():

@@ -53,6 +53,10 @@ def test_from_photographs_to_a_run_folder(script, tmp_path, capsys):
     for name in ("gallery", "depth", "trajectories", "ratio_matrix"):
         assert (folder / "figures" / f"{name}.png").stat().st_size > 5000
     assert len(found.table) == 2 * 2 * 3
+    with np.load(folder / "ratio_matrix.npz") as matrix:
+        assert matrix["layers"].tolist() == ["conv1", "layer1", "layer2"]
+        diagonal = np.stack([matrix["ratio"][i, i] for i in range(3)])
+        np.testing.assert_allclose(diagonal, found.stack("embedding_ratio"), rtol=1e-4)
     printed = capsys.readouterr().out
     assert "| layer2" in printed and "(the start)" in printed and str(folder) in printed
 
