@@ -197,22 +197,6 @@ def test_optimisers_of_optax_run_as_they_do_there(name: str, options: dict[str, 
     np.testing.assert_allclose(found.final_images[0], expected, atol=2e-6)
 
 
-def test_the_rate_is_a_factor_of_the_change() -> None:
-    """Also for rprop, which takes the rate when it begins and never again (its step 0 is empty)."""
-    generator = np.random.default_rng(0)
-    weights = {"w": jnp.asarray(generator.normal(size=(12, 12)), jnp.float32)}
-    start = jnp.asarray(generator.random((1, 2, 2, 3)), jnp.float32)
-    target = linear(weights, start + 1)
-    for name, steps in (("adam", 1), ("sgd", 1), ("lion", 1), ("rprop", 2)):
-        config = InversionConfig(optimizer=name, steps=steps, schedule="constant", pixels="none")
-        small, large = (
-            invert(linear, weights, target, start, config.replace(learning_rate=rate)).final_images
-            for rate in (0.001, 0.002)
-        )
-        assert (small != start).all(), name
-        np.testing.assert_allclose(large - start, 2 * (small - start), atol=2e-7, err_msg=name)
-
-
 def test_make_optimizer_takes_options() -> None:
     method = make_optimizer("sgd", (("momentum", 0.5),), 0.1)
     state = method.init(jnp.zeros(2))
