@@ -359,7 +359,7 @@ def test_the_best_iterate_does_not_depend_on_what_is_recorded() -> None:
 @pytest.mark.parametrize(
     ("steps", "every"),
     [
-        (1, 1), (20, 1), (20, 7), (20, 50), (21, 7),
+        (1, 1), (20, 1), (20, 7), (20, 50), (21, 7), (3, 10**8),
         (RECORDS_PER_CALL - 1, 1), (RECORDS_PER_CALL, 1), (200, 1),
         (2 * RECORDS_PER_CALL - 1, 2), (2 * RECORDS_PER_CALL, 2),
         (10 * RECORDS_PER_CALL - 1, 10), (3 * RECORDS_PER_CALL - 2, 3),
