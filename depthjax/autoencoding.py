@@ -181,9 +181,10 @@ def checked_reference(
     usable = np.isfinite(scale) & (scale > 0)
     if not usable.all():
         first = int(np.argmin(usable))
+        name = getattr(layer, "name", None) or getattr(layer, "__name__", layer)
         what = "constant" if scale[first] == 0 else "not finite"
         raise ValueError(
-            f"the embedding of layer {getattr(layer, 'name', layer)!r} is {what} around image"
+            f"the embedding of layer {name!r} is {what} around image"
             f" {first}: noise on the input moves it by {scale[first]:g}; choose an earlier layer or"
             " other weights"
         )

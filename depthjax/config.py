@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 import optax
 
 from depthjax.errors import one_of, unknown
@@ -112,13 +112,16 @@ class InversionConfig:
                 one_of("start", kind, STARTS)
         for name in ("steps", "restarts", "record_every", "patience"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+            object.__setattr__(self, name, int(value))  # numpy's integers do not survive JSON
         for name in ("objective_scale", "learning_rate", "blur_sigma", "final_blur_sigma"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "positive")
+            value = getattr(self, name)
+            _require(_is_number(value) and value > 0, name, value, "positive")
         for name in ("final_learning_rate", "penalty_weight", "start_std", "plateau"):
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
-        _require(math.isfinite(self.start_mean), "start_mean", self.start_mean, "finite")
+            value = getattr(self, name)
+            _require(_is_number(value) and value >= 0, name, value, "at least 0")
+        _require(_is_number(self.start_mean), "start_mean", self.start_mean, "finite")
         make_optimizer(self.optimizer, self.structure.optimizer_options)
 
     @classmethod
@@ -166,7 +169,8 @@ def make_optimizer(
     """An optax optimiser by name.
 
     The loop asks for a rate of 1 and multiplies the change by its own, which is traced; so the
-    schedule is the same for every optimiser, also for those that read the rate only once.
+    schedule is the same for every optimiser, also for those that read the rate only once. (Where
+    the change is not proportional to the rate, as with fromage, it is not quite optax's then.)
 
     Raises:
         ValueError: for a name that optax does not have, for options that it does not take, and for
@@ -177,7 +181,8 @@ def make_optimizer(
         raise unknown("optimizer", name, OPTIMIZERS, hint="any of optax that takes a rate")
     try:
         optimizer = factory(learning_rate=learning_rate, **dict(options))
-        jax.eval_shape(lambda x: optimizer.update(x, optimizer.init(x), x), jnp.zeros(1))
+        example = jax.ShapeDtypeStruct((1,), "float32")
+        jax.eval_shape(lambda x: optimizer.update(x, optimizer.init(x), x), example)
     except (TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
@@ -190,6 +195,10 @@ def make_optimizer(
 OPTIMIZERS = ("sgd", "adam", "adamw", "nadam", "rmsprop", "adagrad", "lion", "yogi", "radam")
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and math.isfinite(value)
+
+
 def _require(condition: bool, name: str, value: Any, wanted: str) -> None:
-    if not condition or (isinstance(value, float) and not math.isfinite(value)):
+    if not condition:
         raise ValueError(f"{name} must be {wanted}, got {value!r}")

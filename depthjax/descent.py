@@ -58,9 +58,12 @@ def numbers_of(config: InversionConfig, dtype: Any) -> dict[str, Array]:
     )  # fmt: skip
     numbers = {name: jnp.asarray(getattr(config, name), dtype) for name in names}
     # A patience that cannot run out switches the plateau off without another program.
-    patience = config.patience if config.plateau > 0 else np.iinfo(np.int32).max
+    most = np.iinfo(np.int32).max
+    patience = config.patience if config.plateau > 0 else most
     whole = {"steps": config.steps, "record_every": config.record_every, "patience": patience}
-    return numbers | {name: jnp.asarray(value, jnp.int32) for name, value in whole.items()}
+    return numbers | {
+        name: jnp.asarray(min(value, most), jnp.int32) for name, value in whole.items()
+    }
 
 
 @partial(jax.jit, static_argnums=0)
@@ -104,13 +107,15 @@ def descend(
     """
     batch = state.images.shape[0]
     dtype = state.images.dtype
+    target = target.astype(dtype)
     weight = objective_weight(structure.objective, target, numbers["objective_scale"])
     empty = jnp.full((RECORDS_PER_CALL, batch), jnp.nan, dtype)
     records = Records(jnp.zeros(RECORDS_PER_CALL, jnp.int32), empty, empty, empty)
 
     def evaluate(images: Images) -> tuple[Array, tuple[PerExample, Embedding]]:
         with matmul_precision(structure.precision):
-            embedding = layer(variables, images)
+            # Weights in float64 make a float64 embedding; the descent stays in the start's dtype.
+            embedding = layer(variables, images).astype(dtype)
         objective = weight * base_objective(structure.objective, embedding - target)
         if structure.pixels == "penalty":
             objective += numbers["penalty_weight"] * range_penalty(images)

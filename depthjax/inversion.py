@@ -38,6 +38,8 @@ from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Vari
 class Trajectory:
     """What was recorded on the way. T records; `…` is `batch` or `restarts batch`.
 
+    The last record is that of the last step, unless every example stopped before it.
+
     Fields:
         step: `[T]`, the number of updates made before the record.
         objective: `[T, …]`.
@@ -185,7 +187,7 @@ def invert(
             target,
             objective=config.objective,
             objective_scale=config.objective_scale,
-        )
+        ).astype(start.dtype)
     numbers = numbers_of(config, start.dtype)
     state = initial_state(config.structure, start)
     advance = partial(
@@ -251,14 +253,14 @@ class _Pace:
     """Steps to stop at, without end: as far as the records reach, or half a second if watched."""
 
     def __init__(self, config: InversionConfig, watched: bool) -> None:
-        self.watched = watched
+        self.watched, self.end = watched, config.steps + 1
         self.room = RECORDS_PER_CALL * config.record_every
 
     def __iter__(self) -> Any:
         step, length = 0, 1 if self.watched else self.room
         while True:
             began = time.perf_counter()
-            step += length
+            step = min(step + length, self.end)
             yield step
             if self.watched:
                 # The first calls compile; doubling at most keeps one slow call from misleading.
@@ -271,10 +273,10 @@ def _merge_restarts(
 ) -> tuple[tuple[int, ...], Array, Array]:
     """`[R, B, …]` -> `[R·B, …]`: restarts are more examples, and share one batch."""
     init, target = jnp.array(init), jnp.asarray(target)  # a copy: the state is donated
-    if init.ndim not in (4, 5):
+    if init.ndim not in (4, 5) or not jnp.issubdtype(init.dtype, jnp.floating):
         raise ValueError(
-            f"init must be [batch, height, width, channels] or have restarts before the batch,"
-            f" got shape {init.shape}"
+            f"init must be floats [batch, height, width, channels], or with restarts before the"
+            f" batch, got {init.dtype} {init.shape}"
         )
     leading = init.shape[:-3]
     if target.ndim < 1 or target.shape[0] != leading[-1]:

@@ -731,3 +731,28 @@ def test_the_precision_of_the_descent(precision: str, expected: str) -> None:
         seen.clear()
         step_scale(layer, variables, start, target)
         assert seen == {"highest"}
+
+
+@pytest.mark.parametrize("step_scale", ["fixed", "layer"])
+def test_float64_weights_with_a_float32_start(step_scale: str) -> None:
+    """The descent stays in the dtype of its start, whatever the weights are."""
+    with jax.enable_x64(True):
+        weights = {"w": jnp.asarray(np.random.default_rng(0).normal(size=(12, 7)))}
+
+        def project(variables: dict, images: jnp.ndarray) -> jnp.ndarray:
+            return images.reshape(len(images), -1) @ variables["w"]
+
+        start = jnp.full((2, 2, 2, 3), 0.5, jnp.float32)
+        target = project(weights, start + 0.1)
+        config = InversionConfig(steps=5, step_scale=step_scale)
+        found = invert(project, weights, target, start, config)
+        assert target.dtype == jnp.float64
+        assert found.images.dtype == jnp.float32
+        assert (found.images != start).any()
+
+
+def test_numpy_counts_are_counts() -> None:
+    config = InversionConfig(steps=np.int64(3))
+    assert type(config.steps) is int
+    with pytest.raises(ValueError, match="steps must be"):
+        InversionConfig(steps=True)
