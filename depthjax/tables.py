@@ -22,15 +22,20 @@ def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str
 
 
 def spread(values: np.ndarray) -> str:
-    """The median, with the smallest and largest where there are several: `0.52 (0.31–0.7)`."""
-    finite = np.asarray(values, float).ravel()
-    finite = finite[np.isfinite(finite)]
+    """The median, with the smallest and largest where there are several: `0.52 (0.31–0.7)`.
+
+    Where some values do not exist, it says how many do: `3.5 [1 of 3]`.
+    """
+    given = np.asarray(values, float).ravel()
+    finite = given[np.isfinite(given)]
     if not finite.size:
         return "–"
-    middle = number(np.median(finite))
-    if finite.size == 1:
-        return middle
-    return f"{middle} ({number(finite.min())}–{number(finite.max())})"
+    text = number(np.median(finite))
+    if finite.size > 1:
+        text += f" ({number(finite.min())}–{number(finite.max())})"
+    if finite.size < given.size:
+        text += f" [{finite.size} of {given.size}]"
+    return text
 
 
 def number(value: float) -> str:
