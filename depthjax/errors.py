@@ -8,7 +8,7 @@ def unknown(kind: str, asked: str, known: Iterable[str], *, hint: str = "") -> V
     """A one-line `ValueError` for a name that does not exist.
 
     `kind` is the noun ("model"), `asked` the name given, `known` what exists, `hint` what else to
-    do. Long lists are cut to the names nearest to what was asked.
+    do. Long lists are cut.
     """
     names = list(known)
     begun = [name for name in names if asked and name.startswith(asked)]

@@ -7,7 +7,7 @@ respect to the images are those of the layer; weights are constants.
 
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -61,7 +61,7 @@ class Step(NamedTuple):
     operation: Any
     inputs: tuple[str, ...]
     conv: str | None = None
-    norm: str | None = None
+    norm: Node | None = None
 
 
 @cache
@@ -86,7 +86,7 @@ def plan(model: Network, node: str) -> tuple[Step, ...]:
             steps.append(Step(current.name, current.operation, current.inputs, current.name))
             continue
         merged.add(norm.name)
-        steps.append(Step(norm.name, current.operation, current.inputs, current.name, norm.name))
+        steps.append(Step(norm.name, current.operation, current.inputs, current.name, norm))
     return tuple(steps)
 
 
@@ -99,7 +99,7 @@ def _prepare_weights(model: Network, node: str, variables: Variables) -> Weights
             kernel = params[step.conv]["kernel"]
             bias = params[step.conv].get("bias")
             if step.norm is not None:
-                scale, shift = affine(params[step.norm], statistics[step.norm])
+                scale, shift = _affine(step.norm, params, statistics)
                 kernel = kernel * scale[None, None, None]
                 bias = shift if bias is None else shift + scale * bias
             form = _form(step.operation, kernel.shape[2])
@@ -107,20 +107,19 @@ def _prepare_weights(model: Network, node: str, variables: Variables) -> Weights
             if bias is not None:
                 weights[step.name]["bias"] = bias
         elif isinstance(step.operation, nn.BatchNorm):
-            scale, shift = affine(params[step.name], statistics[step.name])
+            scale, shift = _affine(step, params, statistics)
             weights[step.name] = {"scale": scale, "bias": shift}
         elif isinstance(step.operation, Linear):
             weights[step.name] = dict(params[step.name])
     return weights
 
 
-def affine(params: dict[str, Array], statistics: dict[str, Array]) -> tuple[Array, Array]:
+def _affine(norm: Node | Step, params: Any, statistics: Any) -> tuple[Array, Array]:
     """BatchNorm in evaluation mode as `scale · x + shift`, each `[C]`."""
-    scale = params["scale"] * jax.lax.rsqrt(statistics["var"] + EPSILON)
-    return scale, params["bias"] - statistics["mean"] * scale
-
-
-EPSILON = 1e-5
+    held, moments = params[norm.name], statistics[norm.name]
+    epsilon = cast(nn.BatchNorm, norm.operation).epsilon
+    scale = held["scale"] * jax.lax.rsqrt(moments["var"] + epsilon)
+    return scale, held["bias"] - moments["mean"] * scale
 
 
 def _form(operation: Any, inputs: int) -> Form:
