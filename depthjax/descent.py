@@ -5,7 +5,7 @@ that stops changes no other. What may change between runs without compiling agai
 the number of steps) comes in as arrays; `Structure` alone is compiled in.
 """
 
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Int
 
 from depthjax.config import InversionConfig, Structure, make_optimizer
 from depthjax.objectives import base_objective, norms, objective_weight
-from depthjax.precision import matmul_precision
+from depthjax.precision import compiler_options, matmul_precision
 from depthjax.priors import blur3, range_penalty
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
 
@@ -88,8 +88,18 @@ def initial_state(structure: Structure, start: Images) -> State:
     )
 
 
-@partial(jax.jit, static_argnums=(0, 1), donate_argnums=7)
-def descend(
+@cache
+def descend() -> Any:
+    """The loop, compiled with the options of the backend in use; see `_descend`."""
+    return jax.jit(
+        _descend,
+        static_argnums=(0, 1),
+        donate_argnums=7,
+        compiler_options=compiler_options(),
+    )
+
+
+def _descend(
     layer: LayerFn,
     structure: Structure,
     variables: Variables,

@@ -191,7 +191,7 @@ def invert(
     numbers = numbers_of(config, start.dtype)
     state = initial_state(config.structure, start)
     advance = partial(
-        descend, layer, config.structure, variables, target, reference, scale, numbers
+        descend(), layer, config.structure, variables, target, reference, scale, numbers
     )
     records: list[Records] = []
     for stop in _Pace(config, watched=on_progress is not None):

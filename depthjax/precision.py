@@ -1,9 +1,10 @@
-"""Matrix-product precision, decided in one place.
+"""Matrix-product precision and compiler options, decided in one place.
 
 GPUs and TPUs multiply float32 in TF32 or bfloat16 unless told otherwise, which is far coarser than
 the distances reported here. So results are always measured at `highest`; the descent may choose.
 """
 
+import functools
 from contextlib import AbstractContextManager
 
 import jax
@@ -15,3 +16,21 @@ PRECISIONS = tuple(_MATMUL)
 def matmul_precision(precision: str = "float32") -> AbstractContextManager[None]:
     """A context in which products are traced at this precision (of their operands' mantissas)."""
     return jax.default_matmul_precision(_MATMUL[precision])
+
+
+_COMPILER_OPTIONS = {
+    # Convolutions stay with Eigen; only products go to YNNPACK. ResNet-50 at 224², batch 8: a step
+    # to layer1 takes 0.25 s instead of 0.41 s on 2 cores.
+    "cpu": {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"},
+}
+
+
+@functools.cache
+def compiler_options() -> dict[str, str]:
+    """Options for `jax.jit` that make descents faster on this backend, if it still knows them."""
+    options = _COMPILER_OPTIONS.get(jax.default_backend(), {})
+    try:
+        jax.jit(lambda x: x, compiler_options=options)(0)
+    except Exception:  # an experimental option may go, whatever its compiler then raises
+        return {}
+    return options

@@ -253,7 +253,7 @@ def test_the_start_is_still_there_afterwards() -> None:
 
 
 def programs() -> int:
-    return descend._cache_size()
+    return descend()._cache_size()
 
 
 def test_numbers_do_not_compile_again() -> None:
