@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import jax
 
-from depthjax.models.network import Network, layer_names, needed_nodes, resolve
+from depthjax.models.network import Network, layer_names, needed_variables, resolve
 from depthjax.prepared import PreparedLayer, prepare
 from depthjax.typing import Embedding, Images, Variables
 
@@ -37,7 +36,7 @@ class Layer:
 
     def __call__(self, variables: Variables, images: Images) -> Embedding:
         """Images `[B, H, W, C]` in [0, 1] to their embedding `[B, …]`."""
-        return _embed(self, self._needed(variables), images)
+        return _embed(self, needed_variables(self.model, self.node, variables), images)
 
     def prepare(self, variables: Variables) -> tuple[PreparedLayer, Variables]:
         """The same function of the images, fast: weights folded, flipped and rearranged once.
@@ -46,14 +45,6 @@ class Layer:
             A hashable function `(weights, images) -> embedding` and the weights it takes.
         """
         return prepare(self.model, self.node, variables)
-
-    def _needed(self, variables: Variables) -> dict[str, Any]:
-        # Hundreds of leaves cost more to dispatch than a shallow layer costs to run.
-        names = [node.name for node in needed_nodes(self.model, self.node)]
-        return {
-            collection: {name: leaves[name] for name in names if name in leaves}
-            for collection, leaves in variables.items()
-        }
 
 
 @partial(jax.jit, static_argnums=0)

@@ -31,6 +31,6 @@ def compiler_options() -> dict[str, str]:
     options = _COMPILER_OPTIONS.get(jax.default_backend(), {})
     try:
         jax.jit(lambda x: x, compiler_options=options)(0)
-    except Exception:  # an experimental option may go, whatever its compiler then raises
+    except jax.errors.JaxRuntimeError:  # an experimental option may go
         return {}
     return options

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from depthjax.models.network import INPUT, Network, Node, needed_nodes
+from depthjax.models.network import INPUT, Network, Node, needed_nodes, needed_variables
 from depthjax.models.operations import Linear
 from depthjax.ops.conv import Form, choose_form, convolve
 from depthjax.typing import Embedding, Images, Variables
@@ -46,11 +46,7 @@ def prepare(model: Network, node: str, variables: Variables) -> tuple[PreparedLa
         node: the name of one of its operations.
         variables: its variables.
     """
-    needed = [step.name for step in needed_nodes(model, node)]
-    held = {
-        collection: {name: leaves[name] for name in needed if name in leaves}
-        for collection, leaves in variables.items()
-    }
+    held = needed_variables(model, node, variables)
     return PreparedLayer(model, node), _prepare_weights(model, node, held)
 
 

@@ -7,13 +7,13 @@ not depend on), frozen-weight rewrites, and the exact accounting of what each op
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 from jaxtyping import Array, Float
 
 from depthjax.errors import unknown
-from depthjax.typing import Images
+from depthjax.typing import Images, Variables
 
 INPUT = "input"
 
@@ -150,6 +150,17 @@ def needed_nodes(network: Network, output: str) -> tuple[Node, ...]:
 def node_names(network: Network) -> tuple[str, ...]:
     """Every operation of the network, in depth order."""
     return tuple(node.name for node in graph_of(network))
+
+
+def needed_variables(network: Network, output: str, variables: Variables) -> dict[str, Any]:
+    """The variables that `output` depends on: hundreds of leaves cost more to dispatch than a
+    shallow layer costs to run.
+    """
+    names = [node.name for node in needed_nodes(network, output)]
+    return {
+        collection: {name: leaves[name] for name in names if name in leaves}
+        for collection, leaves in variables.items()
+    }
 
 
 def layer_names(network: Network, *, sublayers: bool = False) -> tuple[str, ...]:
