@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from depthjax.ops.conv import Direct, GroupedTaps, Pointwise, SpaceToDepth, choose_form, convolve
+from depthjax.ops import winograd
+from depthjax.ops.conv import (
+    Direct,
+    GroupedTaps,
+    Pointwise,
+    SpaceToDepth,
+    Winograd,
+    choose_form,
+    convolve,
+)
 
 
 def reference(x, kernel, strides, padding, groups):
@@ -87,8 +96,42 @@ def test_space_to_depth(shape, kernel_padding):
         check(SpaceToDepth(padding), size, 2, padding, shape)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(shape=st.tuples(st.integers(1, 8), st.integers(1, 8)))
+@settings(max_examples=5, deadline=None)
+def test_winograd(dtype, shape):
+    with jax.enable_x64(True), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winograd, "pays", lambda x, outputs: True)
+        check(Winograd(), 3, 1, 1, shape, dtype=dtype)
+
+
+@pytest.mark.parametrize(("shape", "expected"), [((8, 14, 14, 256), True), ((8, 3, 3, 512), False)])
+def test_winograd_where_it_pays(shape, expected):
+    """Either way the numbers are the convolution's; the program says which way was taken."""
+    kernel = jax.ShapeDtypeStruct((3, 3, shape[3], shape[3]), np.float32)
+    x = jax.ShapeDtypeStruct(shape, np.float32)
+    program = jax.make_jaxpr(lambda k, x: Winograd().forward(Winograd().prepare(k), x))(kernel, x)
+    assert ("conv_general_dilated" not in str(program)) == expected
+
+
+def test_winograd_batched_and_linearized(x64, monkeypatch):
+    monkeypatch.setattr(winograd, "pays", lambda x, outputs: True)
+    rng = np.random.default_rng(0)
+    x, t = (jnp.asarray(rng.normal(size=(3, 2, 5, 6, 2))) for _ in range(2))
+    kernel = jnp.asarray(rng.normal(size=(3, 3, 2, 4)))
+    form = choose_form(3, 1, 1, 1, 64)
+    f = jax.vmap(lambda x: jnp.tanh(convolve(form, form.prepare(kernel), x)))
+    expected = jax.vmap(lambda x: jnp.tanh(reference(x, kernel, 1, 1, 1)))
+    value, push = jax.linearize(f, x)
+    wanted, wanted_push = jax.linearize(expected, x)
+    np.testing.assert_allclose(value, wanted, atol=1e-12)
+    np.testing.assert_allclose(push(t), wanted_push(t), atol=1e-12)
+    pull, wanted_pull = jax.linear_transpose(push, x), jax.linear_transpose(wanted_push, x)
+    np.testing.assert_allclose(pull(value)[0], wanted_pull(wanted)[0], atol=1e-12)
+
+
 def test_forms_on_the_cpu():
     assert jax.default_backend() != "cpu" or [
         type(choose_form(*kind)).__name__
         for kind in [(7, 2, 3, 1, 3), (3, 1, 1, 1, 64), (1, 2, 0, 1, 64), (3, 1, 1, 32, 128)]
-    ] == ["SpaceToDepth", "Direct", "Pointwise", "GroupedTaps"]
+    ] == ["SpaceToDepth", "Winograd", "Pointwise", "GroupedTaps"]

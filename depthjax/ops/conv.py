@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from depthjax.ops import linear_map
+from depthjax.ops import linear_map, winograd
 
 Parameters = dict[str, Array]
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -114,9 +114,11 @@ class SpaceToDepth:
         taps, _, inputs, outputs = kernel.shape
         even = taps + taps % 2
         kernel = jnp.pad(kernel, ((0, even - taps), (0, even - taps), (0, 0), (0, 0)))
-        cells = kernel.reshape(even // 2, 2, even // 2, 2, inputs, outputs)
-        cells = cells.transpose(0, 2, 1, 3, 4, 5).reshape(even // 2, even // 2, 4 * inputs, outputs)
-        return {"kernel": cells, "flipped": cells[::-1, ::-1].swapaxes(2, 3)}
+        half = even // 2
+        cells = kernel.reshape(half, 2, half, 2, inputs, outputs)
+        cells = cells.transpose(0, 2, 1, 3, 4, 5).reshape(half, half, 4 * inputs, outputs)
+        columns = cells[::-1].transpose(0, 3, 1, 2).reshape(half, 1, outputs, -1)
+        return {"kernel": cells, "flipped": columns}
 
     def forward(self, parameters: Parameters, x: Array) -> Array:
         """`[B, H, W, I]` -> `[B, H', W', O]`."""
@@ -133,9 +135,20 @@ class SpaceToDepth:
 
     def transpose(self, parameters: Parameters, y: Array) -> Array:
         """`[B, H', W', O]` -> `[B, H, W, I]`."""
-        kernel = parameters["flipped"]
-        pads = [(taps - 1, taps - 1) for taps in kernel.shape[:2]]
-        x = lax.conv_general_dilated(y, kernel, (1, 1), pads, dimension_numbers=_LAYOUT)
+        # The few channels of an image make a slow convolution, so that the columns' taps are made
+        # into channels, and moved to their places afterwards.
+        taps = parameters["kernel"].shape[0]
+        pads = ((taps - 1, taps - 1), (0, 0))
+        columns = lax.conv_general_dilated(
+            y, parameters["flipped"], (1, 1), pads, dimension_numbers=_LAYOUT
+        )
+        batch, height, width, _ = columns.shape
+        columns = columns.reshape(batch, height, width, taps, -1)
+        zero = jnp.zeros((), y.dtype)
+        x = zero
+        for tap in range(taps):
+            shift = ((0, 0, 0), (0, 0, 0), (tap, taps - 1 - tap, 0), (0, 0, 0))
+            x += lax.pad(columns[..., tap, :], zero, shift)
         batch, height, width, cells = x.shape
         x = x.reshape(batch, height, width, 2, 2, cells // 4)
         x = x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, 2 * height, 2 * width, cells // 4)
@@ -154,6 +167,36 @@ class SpaceToDepth:
             outputs = (size + 2 * self.padding - (2 * cells - 1)) // 2 + 1
             pads.append((self.padding, 2 * (outputs - 1 + cells) - self.padding - size))
         return pads
+
+
+@dataclass(frozen=True)
+class Winograd:
+    """A 3×3 convolution of stride 1 and padding 1, by `depthjax.ops.winograd` where that pays."""
+
+    height: int = 0
+    width: int = 0
+
+    def prepare(self, kernel: Float[Array, "3 3 i o"]) -> Parameters:
+        """Both kernels as `Direct` takes them, and as windows."""
+        direct = self._direct.prepare(kernel)
+        windows = {f"{name}_windows": winograd.kernel_windows(k) for name, k in direct.items()}
+        return direct | windows
+
+    def forward(self, parameters: Parameters, x: Array) -> Array:
+        """`[B, H, W, I]` -> `[B, H, W, O]`."""
+        if not winograd.pays(x, parameters["kernel"].shape[3]):
+            return self._direct.forward(parameters, x)
+        return winograd.convolve(parameters["kernel_windows"], x)
+
+    def transpose(self, parameters: Parameters, y: Array) -> Array:
+        """`[B, H, W, O]` -> `[B, H, W, I]`."""
+        if not winograd.pays(y, parameters["flipped"].shape[3]):
+            return self._direct.transpose(parameters, y)
+        return winograd.convolve(parameters["flipped_windows"], y)
+
+    @property
+    def _direct(self) -> Direct:
+        return Direct(1, 1, 1, self.height, self.width)
 
 
 @dataclass(frozen=True)
@@ -198,7 +241,7 @@ class GroupedTaps:
         return total.reshape(*total.shape[:3], groups * outputs)
 
 
-Form = Direct | Pointwise | SpaceToDepth | GroupedTaps
+Form = Direct | Pointwise | SpaceToDepth | Winograd | GroupedTaps
 
 
 def choose_form(kernel_size: int, strides: int, padding: int, groups: int, channels: int) -> Form:
@@ -216,6 +259,8 @@ def choose_form(kernel_size: int, strides: int, padding: int, groups: int, chann
         return Pointwise(strides)
     if strides == 2 and kernel_size % 2 and channels <= 4:
         return SpaceToDepth(padding)
+    if kernel_size == 3 and strides == 1 and padding == 1:
+        return Winograd()
     return Direct(strides, padding)
 
 
