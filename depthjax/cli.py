@@ -13,23 +13,20 @@ import numpy as np
 from absl import app, flags, logging
 from tqdm import tqdm
 
-from depthjax.config import (
-    OPTIMIZERS,
-    SCHEDULES,
-    STEP_SCALES,
-    InversionConfig,
-)
+from depthjax.config import SCHEDULES, STEP_SCALES, InversionConfig
 from depthjax.errors import one_of
 from depthjax.inversion import Progress
 from depthjax.models import build_model
 from depthjax.models.network import Network
 from depthjax.objectives import OBJECTIVES
+from depthjax.optimizers import OPTIMIZERS
 from depthjax.precision import PRECISIONS
 from depthjax.priors import PIXEL_HANDLING, STARTS
 
 FLAGS = flags.FLAGS
 PRESETS: dict[str, Callable[..., InversionConfig]] = {
     "converging": InversionConfig,
+    "fast": InversionConfig.fast,
     "paper": InversionConfig.paper,
     "paper_mlp": lambda **fields: InversionConfig.paper("mlp", **fields),
 }
@@ -38,11 +35,17 @@ _OVERRIDES: dict[str, tuple[Callable[..., Any], str]] = {
     "steps": (flags.DEFINE_integer, "updates of the image"),
     "objective": (flags.DEFINE_string, f"one of {', '.join(OBJECTIVES)}"),
     "objective_scale": (flags.DEFINE_float, "the constant c before the objective"),
-    "optimizer": (flags.DEFINE_string, f"of optax: {', '.join(OPTIMIZERS)}, …"),
+    "optimizer": (flags.DEFINE_string, f"{', '.join(OPTIMIZERS)}, or any other of optax"),
     "learning_rate": (flags.DEFINE_float, "rate of the first step"),
     "final_learning_rate": (flags.DEFINE_float, "rate of the last step"),
     "schedule": (flags.DEFINE_string, f"between them: {', '.join(SCHEDULES)}"),
     "step_scale": (flags.DEFINE_string, f"{', '.join(STEP_SCALES)}: measured for each layer"),
+    "fourier_decay": (
+        flags.DEFINE_float,
+        "not 0: optimise Fourier coefficients, those of frequency f times f^this",
+    ),
+    "trust_radius": (flags.DEFINE_float, "largest RMS change of an image in one step; 0: any"),
+    "rematerialize": (flags.DEFINE_boolean, "less memory, a third more time"),
     "blur": (flags.DEFINE_boolean, "3×3 Gaussian blur after every step"),
     "blur_sigma": (flags.DEFINE_float, "its width at the first step, in pixels"),
     "final_blur_sigma": (flags.DEFINE_float, "its width at the last step, in pixels"),

@@ -5,6 +5,7 @@ that stops changes no other. What may change between runs without compiling agai
 the number of steps) comes in as arrays; `Structure` alone is compiled in.
 """
 
+from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -13,8 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from depthjax.config import InversionConfig, Structure, make_optimizer
+from depthjax import gauss_newton
+from depthjax.config import InversionConfig, Structure
 from depthjax.objectives import base_objective, norms, objective_weight
+from depthjax.optimizers import analyse, in_fourier, make_optimizer, synthesise
 from depthjax.precision import compiler_options, matmul_precision
 from depthjax.priors import blur3, range_penalty
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
@@ -50,11 +53,24 @@ class Records(NamedTuple):
     input_distance: Any
 
 
+class Candidate(NamedTuple):
+    """What one step found out about the images, and where it would take them."""
+
+    embedding: Embedding
+    objective: PerExample
+    images: Images
+    optimizer: Any
+
+
+Place = Callable[[Images], Images]
+"""A change of the images -> the images after it."""
+
+
 def numbers_of(config: InversionConfig, dtype: Any) -> dict[str, Array]:
     """What may change without compiling again."""
     names = (
         "objective_scale", "learning_rate", "final_learning_rate", "blur_sigma",
-        "final_blur_sigma", "penalty_weight", "plateau",
+        "final_blur_sigma", "penalty_weight", "plateau", "fourier_decay", "trust_radius",
     )  # fmt: skip
     numbers = {name: jnp.asarray(getattr(config, name), dtype) for name in names}
     # A patience that cannot run out switches the plateau off without another program.
@@ -73,11 +89,16 @@ def initial_state(structure: Structure, start: Images) -> State:
     zeros = jnp.zeros(batch, jnp.int32)
     infinite = jnp.full(batch, jnp.inf, start.dtype)
 
-    method = make_optimizer(structure.optimizer, structure.optimizer_options)
+    if structure.optimizer == "gauss_newton":
+        options = gauss_newton.Options(**dict(structure.optimizer_options))
+        optimizer = jnp.full(batch, options.damping, start.dtype)
+    else:
+        # What an optimiser starts with has the shape of its parameters, whatever the decay.
+        optimizer = jax.vmap(_method(structure, 0.0).init)(jnp.zeros_like(start))
     return State(
         step=jnp.zeros((), jnp.int32),
         images=start,
-        optimizer=jax.vmap(method.init)(start),
+        optimizer=optimizer,
         best_images=start,
         best_objective=infinite,
         best_step=zeros,
@@ -122,14 +143,47 @@ def _descend(
     empty = jnp.full((RECORDS_PER_CALL, batch), jnp.nan, dtype)
     records = Records(jnp.zeros(RECORDS_PER_CALL, jnp.int32), empty, empty, empty)
 
-    def evaluate(images: Images) -> tuple[Array, tuple[PerExample, Embedding]]:
+    def embed(images: Images) -> Embedding:
         with matmul_precision(structure.precision):
             # Weights in float64 make a float64 embedding; the descent stays in the start's dtype.
-            embedding = layer(variables, images).astype(dtype)
+            return layer(variables, images).astype(dtype)
+
+    def assess(images: Images, embedding: Embedding) -> PerExample:
         objective = weight * base_objective(structure.objective, embedding - target)
         if structure.pixels == "penalty":
             objective += numbers["penalty_weight"] * range_penalty(images)
-        return objective.sum(), (objective, embedding)
+        return objective
+
+    def follow_gradient(state: State, place: Place) -> Candidate:
+        def evaluate(images: Images) -> tuple[Array, tuple[PerExample, Embedding]]:
+            embedding = embed(images)
+            objective = assess(images, embedding)
+            return objective.sum(), (objective, embedding)
+
+        (_, (objective, embedding)), gradient = jax.value_and_grad(evaluate, has_aux=True)(
+            state.images
+        )
+        method = _method(structure, numbers["fourier_decay"])
+        change, optimizer = jax.vmap(method.update)(gradient, state.optimizer, state.images)
+        return Candidate(embedding, objective, place(change), optimizer)
+
+    def solve_linearised(state: State, place: Place) -> Candidate:
+        options = gauss_newton.Options(**dict(structure.optimizer_options))
+        embedding, change = gauss_newton.change(
+            embed,
+            state.images,
+            target,
+            state.optimizer,
+            _coordinates(structure, numbers, state.images.shape[2]),
+            options.iterations,
+        )
+        objective, images = assess(state.images, embedding), place(change)
+        accepted = assess(images, embed(images)) < objective
+        images = _select(accepted, images, state.images)
+        damping = gauss_newton.adapted(state.optimizer, accepted)
+        return Candidate(embedding, objective, images, damping)
+
+    step = solve_linearised if structure.optimizer == "gauss_newton" else follow_gradient
 
     def unfinished(loop: tuple[State, Records, Array]) -> Bool[Array, ""]:
         state, _, count = loop
@@ -139,9 +193,7 @@ def _descend(
 
     def body(loop: tuple[State, Records, Array]) -> tuple[State, Records, Array]:
         state, records, count = loop
-        (_, (objective, embedding)), gradient = jax.value_and_grad(evaluate, has_aux=True)(
-            state.images
-        )
+        candidate = step(state, partial(_placed, structure, numbers, scale, state))
         final = state.step == numbers["steps"]
         recorded = (state.step % numbers["record_every"] == 0) | final
 
@@ -149,14 +201,14 @@ def _descend(
             nearness = jnp.full(batch, jnp.nan, dtype)
             if reference is not None:
                 nearness = norms(state.images - reference)
-            row = (state.step, objective, norms(embedding - target), nearness)
+            distance = norms(candidate.embedding - target)
+            row = (state.step, candidate.objective, distance, nearness)
             return Records(
                 *(rows.at[count].set(new) for rows, new in zip(records, row, strict=True))
             )
 
         records = jax.lax.cond(recorded, record, lambda records: records, records)
-        state = _advance(structure, numbers, scale, state, objective, gradient, final)
-        return state, records, count + recorded
+        return _advance(numbers, state, candidate, final), records, count + recorded
 
     zero = jnp.zeros((), jnp.int32)
     state, records, count = jax.lax.while_loop(unfinished, body, (state, records, zero))
@@ -164,28 +216,50 @@ def _descend(
     return state, records, count, running
 
 
-def _advance(
+def _method(structure: Structure, decay: Array | float) -> Any:
+    method = make_optimizer(structure.optimizer, structure.optimizer_options)
+    return in_fourier(method, decay) if structure.fourier else method
+
+
+def _coordinates(
+    structure: Structure, numbers: dict[str, Array], width: int
+) -> gauss_newton.Coordinates:
+    if not structure.fourier:
+        return gauss_newton.Coordinates(lambda images: images, lambda d: d)
+    decay = numbers["fourier_decay"]
+    return gauss_newton.Coordinates(
+        jax.vmap(lambda image: analyse(image, decay)),
+        jax.vmap(lambda coefficients: synthesise(coefficients, decay, width)),
+    )
+
+
+def _placed(
     structure: Structure,
     numbers: dict[str, Array],
     scale: PerExample,
     state: State,
-    objective: PerExample,
-    gradient: Images,
-    final: Bool[Array, ""],
-) -> State:
-    """One update of the images of the running examples, and of what is remembered of them."""
+    change: Images,
+) -> Images:
+    """The images after a change: as far as the rate and the trust radius let it go, then priors."""
     fraction = state.step.astype(scale.dtype) / numbers["steps"].astype(scale.dtype)
     rate = _scheduled(structure.schedule, numbers, fraction) * scale  # [B]
-
-    method = make_optimizer(structure.optimizer, structure.optimizer_options)
-    change, optimizer = jax.vmap(method.update)(gradient, state.optimizer, state.images)
+    if structure.trust:
+        size = norms(change) * rate / np.sqrt(change[0].size)
+        rate *= numbers["trust_radius"] / jnp.maximum(size, numbers["trust_radius"])
     images = state.images + rate[:, None, None, None] * change
     if structure.blur:
         first, last = numbers["blur_sigma"], numbers["final_blur_sigma"]
         images = blur3(images, first + (last - first) * fraction)
     if structure.pixels == "clip":
         images = jnp.clip(images, 0, 1)
+    return images
 
+
+def _advance(
+    numbers: dict[str, Array], state: State, candidate: Candidate, final: Bool[Array, ""]
+) -> State:
+    """The running examples move to their candidates, and what is remembered of them."""
+    _, objective, images, optimizer = candidate
     running = state.status == RUNNING
     # A sum is finite only if all of its terms are, and takes one pass instead of three.
     finite = jnp.isfinite(objective) & jnp.isfinite(images.sum((1, 2, 3)))

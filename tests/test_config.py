@@ -12,8 +12,9 @@ import optax
 import pytest
 
 from depthjax import InversionConfig, invert
-from depthjax.config import SCHEDULES, make_optimizer
+from depthjax.config import SCHEDULES
 from depthjax.objectives import OBJECTIVES
+from depthjax.optimizers import make_optimizer
 from depthjax.precision import PRECISIONS
 from depthjax.priors import PIXEL_HANDLING, STARTS
 
@@ -139,7 +140,10 @@ def test_options_that_it_does_not_take(options: Any) -> None:
 
 def test_an_optimiser_that_needs_more_than_a_gradient() -> None:
     """Found when it is asked for, not in the middle of a trace."""
-    assert message(optimizer="lbfgs").startswith("optax.lbfgs cannot be used")
+    text = message(
+        optimizer="lbfgs", optimizer_options={"linesearch": optax.scale_by_zoom_linesearch(5)}
+    )
+    assert text.startswith("optax.lbfgs cannot be used")
 
 
 def linear(variables: dict[str, Any], images: jax.Array) -> jax.Array:
@@ -259,11 +263,11 @@ def test_only_what_changes_the_program_is_structure() -> None:
         "steps": 3, "objective_scale": 2.0, "learning_rate": 1.0, "final_learning_rate": 0.5,
         "blur_sigma": 1.0, "final_blur_sigma": 1.0, "penalty_weight": 2.0, "start": "flat",
         "start_mean": 0.1, "start_std": 1.0, "restarts": 4, "record_every": 3, "plateau": 0.1,
-        "patience": 3, "step_scale": "layer",
+        "patience": 3, "step_scale": "layer", "rematerialize": True,
     }  # fmt: skip
     structure = {
         "objective": "l1", "optimizer": "sgd", "optimizer_options": {"b1": 0.5},
-        "schedule": "linear", "blur": True, "pixels": "penalty", "precision": "tf32",
+        "schedule": "linear", "blur": True, "pixels": "penalty", "precision": "tf32", "fourier_decay": 0.5, "trust_radius": 0.1,
     }  # fmt: skip
     assert {*numbers, *structure} == {field.name for field in dataclasses.fields(config)}
     for name, value in numbers.items():
@@ -273,6 +277,12 @@ def test_only_what_changes_the_program_is_structure() -> None:
         changed = config.replace(**options, **{name: value})
         assert changed.structure != config.structure, name
         assert hash(changed.structure) == hash(config.replace(**options, **{name: value}).structure)
+
+
+@pytest.mark.parametrize("name", ["fourier_decay", "trust_radius"])
+def test_what_is_switched_on_by_a_number_is_then_a_number(name: str) -> None:
+    on = InversionConfig(**{name: 0.5})
+    assert on.replace(**{name: 0.25}).structure == on.structure
 
 
 def test_every_choice_is_accepted() -> None:
