@@ -98,6 +98,7 @@ BAD = {
     "image name": ({"images": ["chelsae"]}, "did you mean 'chelsea'"),
     "missing file": ({"images": ["no/such.png"]}, "no/such.png"),
     "weights": ({"weights": "trained.pth"}, "unknown weights"),
+    "weights without a hash": ({"weights": "https://a.b/c.pth"}, "needs the SHA-256"),
     "preset": ({"preset": "papre"}, "did you mean 'paper'"),
     "no steps": ({"steps": 0}, "steps must be"),
     "no restarts": ({"restarts": -1}, "restarts must be"),
