@@ -108,12 +108,10 @@ def _fetch(url: str, part: Path, timeout: float, on_progress: Report | None) -> 
     except urllib.error.HTTPError as error:
         if error.code == _NOTHING_LEFT and start:
             return
+        answer = f"the server answers {error.code} {' '.join(str(error.reason).split())}"
         if error.code >= 500 or error.code in _PASSING:
-            raise _Interrupted(f"the server answers {error.code} {error.reason}") from error
-        raise ValueError(
-            f"{url} cannot be had: the server answers {error.code} {error.reason}; check the"
-            " address"
-        ) from error
+            raise _Interrupted(answer) from error
+        raise ValueError(f"{url} cannot be had: {answer}; check the address") from error
     except (OSError, http.client.HTTPException) as error:
         raise _Interrupted(_reason(error, timeout)) from error
     with response:
