@@ -143,6 +143,7 @@ HUB_ERRORS = {
     "hf://timm/tiny@v9": "timm/tiny has no revision 'v9'",
     "hf://me/bare": "me/bare has no file 'model.safetensors'",
     "hf://me/bare/pytorch_model.bin": "nothing else is ever unpickled",
+    "hf://a b/c d": "a b/c d cannot be had from the Hub",
     "hf://tiny": "not of the form hf://OWNER/REPOSITORY",
 }
 

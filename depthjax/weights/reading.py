@@ -81,13 +81,16 @@ def _read_torch(path: Path) -> StateDict:
     torch = _import_torch(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # zipfile, pickle and torch each raise kinds of their own
-        code = re.search(r"(?:GLOBAL|class|global) ['\"]?(\w+\.[\w.]+)", str(error))
-        if isinstance(error, pickle.UnpicklingError) and code:
-            raise ValueError(
-                f"{path.name} holds pickled code ({code[1]}), not only tensors, and is not loaded;"
-                " save the model's state_dict() instead, best as .safetensors"
-            ) from error
+    except pickle.UnpicklingError as error:
+        # PyTorch's own message recommends weights_only=False; ours must not.
+        refused = re.search(r"(?:GLOBAL|class) ['\"]?(\w+\.[\w.]+)", str(error))
+        if refused is None:
+            raise _damaged(path, "PyTorch's safe reader makes no sense of it") from error
+        raise ValueError(
+            f"{path.name} holds pickled code ({refused[1]}), not only tensors, and is not loaded;"
+            " save the model's state_dict() instead, best as .safetensors"
+        ) from error
+    except Exception as error:  # zipfile and torch each raise kinds of their own
         raise _damaged(path, error) from error
     state = _unwrap(path, content, torch.Tensor)
     others = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]
@@ -144,7 +147,7 @@ def _import_torch(path: Path) -> Any:
     return torch
 
 
-def _damaged(path: Path, error: Exception) -> ValueError:
+def _damaged(path: Path, error: Exception | str) -> ValueError:
     size = path.stat().st_size if path.is_file() else 0
     reason = " ".join(str(error).split())[:160] or type(error).__name__
     return ValueError(

@@ -123,9 +123,9 @@ def _hub_file(
     except ImportError as error:
         raise ValueError(f"{source} needs huggingface_hub: pip install 'depthjax[hub]'") from error
     where = f"{repository}@{revision}" if revision else repository
-    # One look first: unreachable, hf_hub_download would warn and try again for half a minute.
-    online = _answers(huggingface_hub.hf_hub_url(repository, name, revision=revision))
     try:
+        # One look first: unreachable, hf_hub_download would warn and try again for half a minute.
+        online = _answers(huggingface_hub.hf_hub_url(repository, name, revision=revision))
         return Path(
             huggingface_hub.hf_hub_download(
                 repository, name, revision=revision, local_files_only=not online
