@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import depthjax
 from depthjax.models.network import node_names
@@ -71,6 +73,22 @@ def test_a_file_gives_the_variables_that_were_saved(kind, tmp_path):
     with safetensors.safe_open(tmp_path / "b.safetensors", "numpy") as file:
         for name, array in state.items():
             np.testing.assert_array_equal(file.get_tensor(name), array)
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    width=st.integers(1, 5),
+    stages=st.lists(st.integers(1, 2), min_size=1, max_size=2),
+    classes=st.integers(1, 4),
+    block=st.sampled_from(["basic", "bottleneck"]),
+)
+def test_files_round_trip_for_any_shape(tmp_path_factory, width, stages, classes, block):
+    fields = {"width": width, "stage_sizes": stages, "num_classes": classes, "block": block}
+    model = depthjax.build_model("resnet18", **fields)
+    state = state_of(model)
+    path = tmp_path_factory.mktemp("weights") / "a.safetensors"
+    save_weights(path, load_weights(model, state))
+    assert_state(load_weights(model, path), state)
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "model."])
