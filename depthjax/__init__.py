@@ -11,6 +11,7 @@ from depthjax.layers import Layer, select_layers
 from depthjax.metrics import Measurement, measure
 from depthjax.models import MODELS, build_model, init_variables, layer_names
 from depthjax.runs import Run, load_run
+from depthjax.weights import load_weights, save_weights, to_torch_state_dict
 
 __all__ = [
     "MODELS",
@@ -27,8 +28,11 @@ __all__ = [
     "invert",
     "layer_names",
     "load_run",
+    "load_weights",
     "measure",
+    "save_weights",
     "select_layers",
     "step_scale",
+    "to_torch_state_dict",
 ]
 __version__ = "0.1.0"

@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -15,13 +15,17 @@ from tqdm import tqdm
 
 from depthjax.config import SCHEDULES, STEP_SCALES, InversionConfig
 from depthjax.errors import one_of
+from depthjax.files import cache_folder
 from depthjax.inversion import Progress
-from depthjax.models import build_model
+from depthjax.models import build_model, init_variables
 from depthjax.models.network import Network
+from depthjax.normalization import NORMALIZATIONS, Normalization, as_normalization
 from depthjax.objectives import OBJECTIVES
 from depthjax.optimizers import OPTIMIZERS
 from depthjax.precision import PRECISIONS
 from depthjax.priors import PIXEL_HANDLING, STARTS
+from depthjax.typing import Variables
+from depthjax.weights import fetch, load_weights
 
 FLAGS = flags.FLAGS
 PRESETS: dict[str, Callable[..., InversionConfig]] = {
@@ -71,8 +75,21 @@ def define_model_flags() -> None:
     flags.DEFINE_multi_string(
         "model_field", [], "a field of the architecture, such as width=16 or widths=2000,2000"
     )
-    flags.DEFINE_string("weights", "untrained", "untrained: torchvision's initialisation")
+    flags.DEFINE_string(
+        "weights",
+        "untrained",
+        "untrained (torchvision's initialisation), a FILE, torchvision:resnet50,"
+        " hf://timm/resnet50.tv_in1k, https://…#sha256=…",
+    )
     flags.DEFINE_integer("weights_seed", 0, "seed of untrained weights")
+    flags.DEFINE_boolean("drop_head", False, "leave out the head of the weights: other classes")
+    flags.DEFINE_enum(
+        "normalization",
+        "auto",
+        ["auto", *NORMALIZATIONS],
+        "of the pixels, inside the network; auto: what the weights expect, none with the paper's"
+        " presets",
+    )
 
 
 def define_inversion_flags() -> None:
@@ -99,6 +116,36 @@ def model_from_flags() -> Network:
     return build_model(FLAGS.model, **fields)
 
 
+class Weights(NamedTuple):
+    """The weights that the flags ask for, and what a run notes about them."""
+
+    variables: Variables
+    normalization: Normalization | None
+    has_trained_head: bool
+    record: dict[str, Any]
+
+
+def weights_from_flags(model: Network, image_size: int) -> Weights:
+    """The variables that the flags ask for, with the normalisation that goes with them.
+
+    Raises:
+        ValueError: for weights that do not exist or do not fit.
+    """
+    paper = FLAGS.preset.startswith("paper")  # its author fed the pixels in as they are
+    chosen = as_normalization(None if FLAGS.normalization == "auto" else FLAGS.normalization)
+    if FLAGS.weights == "untrained":
+        variables = init_variables(model, jax.random.key(FLAGS.weights_seed), image_size)
+        file, record = None, {"source": "untrained"}
+    else:
+        with DownloadBar(FLAGS.weights) as bar:
+            file = fetch(FLAGS.weights, on_progress=bar)
+        variables = load_weights(model, file, drop_head=FLAGS.drop_head, image_size=image_size)
+        record = {**file.record(), "drop_head": FLAGS.drop_head}
+        if FLAGS.normalization == "auto" and not paper:
+            chosen = file.normalization
+    return Weights(variables, chosen, file is not None and not FLAGS.drop_head, record)
+
+
 def config_from_flags() -> InversionConfig:
     """The preset, with the flags that were given put over it."""
     one_of("preset", FLAGS.preset, PRESETS)
@@ -119,8 +166,7 @@ def enable_compilation_cache() -> None:
     """Keeps every compiled program in the user's cache directory."""
     if not FLAGS.compilation_cache or "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    jax.config.update("jax_compilation_cache_dir", str(home / "depthjax" / "xla"))
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
     # The default keeps nothing that compiled in under a second, which is most of what we run.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
@@ -143,6 +189,29 @@ class DescentBar:
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
+
+
+class DownloadBar:
+    """A progress bar over the bytes of a download; silent when not on a terminal."""
+
+    def __init__(self, description: str) -> None:
+        self._description = description
+        self._bar: tqdm | None = None
+
+    def __call__(self, received: int, total: int | None) -> None:
+        """Moves to what has arrived."""
+        if self._bar is None:
+            self._bar = tqdm(
+                desc=self._description[:40], total=total, disable=None, unit="B", unit_scale=True
+            )
+        self._bar.update(received - self._bar.n)
+
+    def __enter__(self) -> "DownloadBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
 
 
 def run(main: Callable[[], None]) -> None:

@@ -1,5 +1,6 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, what they hold, and where copies are kept."""
 
+import hashlib
 import os
 import uuid
 from contextlib import suppress
@@ -33,3 +34,14 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file's content, in lower-case hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where downloads and compiled programs are kept; `XDG_CACHE_HOME` moves it."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "depthjax"

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import jax
 
 from depthjax.models.network import Network, layer_names, needed_variables, resolve
+from depthjax.normalization import as_normalization
 from depthjax.prepared import PreparedLayer, prepare
 from depthjax.typing import Embedding, Images, Variables
 
@@ -22,17 +24,29 @@ class Layer:
         model: a model of `depthjax.models`.
         name: any name of `layer_names(model, sublayers=True)` or an alias: `layer3` or `conv4`
             (the stage's output), `layer3.0.conv2`, `features.14`, `relu3_1`, `stem`.
+        normalization: what is done to the pixels first: "imagenet" for torchvision's weights and
+            most others, "half", a pair `(mean, std)`, or None: the network sees the pixels.
 
     Raises:
-        ValueError: for an unknown name, with the nearest ones.
+        ValueError: for an unknown name, with the nearest ones; for a normalisation of other
+            channels than the model's.
     """
 
     model: Network
     name: str = field(compare=False)
+    normalization: Any = None  # made a Normalization or None
     node: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "node", resolve(self.model, self.name))
+        normalization = as_normalization(self.normalization)
+        object.__setattr__(self, "normalization", normalization)
+        channels = getattr(self.model, "channels", None)
+        if normalization and channels not in (None, len(normalization.mean)):
+            raise ValueError(
+                f"the normalization is for {len(normalization.mean)} channels and the model takes"
+                f" {channels}; give a mean and a standard deviation for each channel"
+            )
 
     def __call__(self, variables: Variables, images: Images) -> Embedding:
         """Images `[B, H, W, C]` in [0, 1] to their embedding `[B, …]`."""
@@ -44,11 +58,13 @@ class Layer:
         Returns:
             A hashable function `(weights, images) -> embedding` and the weights it takes.
         """
-        return prepare(self.model, self.node, variables)
+        return prepare(self.model, self.node, variables, self.normalization)
 
 
 @partial(jax.jit, static_argnums=0)
 def _embed(layer: Layer, variables: Variables, images: Images) -> Embedding:
+    if layer.normalization:
+        images = layer.normalization(images)
     embedding, _ = layer.model.apply(variables, images, until=layer.node)
     return embedding
 

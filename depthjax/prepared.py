@@ -16,6 +16,7 @@ from jaxtyping import Array
 
 from depthjax.models.network import INPUT, Network, Node, needed_nodes, needed_variables
 from depthjax.models.operations import Linear
+from depthjax.normalization import Normalization
 from depthjax.ops.conv import Form, choose_form, convolve
 from depthjax.typing import Embedding, Images, Variables
 
@@ -28,26 +29,32 @@ class PreparedLayer:
 
     model: Network
     node: str
+    normalization: Normalization | None = None
 
     def __call__(self, weights: Weights, images: Images) -> Embedding:
         """Images `[B, H, W, C]` to their embedding `[B, …]`."""
-        values: dict[str, Array] = {INPUT: images}
+        # Not folded into the first convolution: the zeros that it pads with are not normalised.
+        normalize = self.normalization or (lambda pixels: pixels)
+        values: dict[str, Array] = {INPUT: normalize(images)}
         for step in plan(self.model, self.node):
             inputs = [values[name] for name in step.inputs]
             values[step.name] = _run(step, weights.get(step.name, {}), inputs)
         return values[self.node]
 
 
-def prepare(model: Network, node: str, variables: Variables) -> tuple[PreparedLayer, Weights]:
+def prepare(
+    model: Network, node: str, variables: Variables, normalization: Normalization | None = None
+) -> tuple[PreparedLayer, Weights]:
     """The fast form of a layer, and the weights it takes.
 
     Args:
         model: a model of `depthjax.models`.
         node: the name of one of its operations.
         variables: its variables.
+        normalization: what is done to the pixels before it.
     """
     held = needed_variables(model, node, variables)
-    return PreparedLayer(model, node), _prepare_weights(model, node, held)
+    return PreparedLayer(model, node, normalization), _prepare_weights(model, node, held)
 
 
 class Step(NamedTuple):

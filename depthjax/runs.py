@@ -36,6 +36,7 @@ from depthjax.autoencoding import Autoencoding
 from depthjax.descent import NON_FINITE, PLATEAU, RUNNING
 from depthjax.files import write_atomically
 from depthjax.images import save_png
+from depthjax.labels import TopClasses, describe
 from depthjax.metrics import MATCHED_RATIOS
 
 PACKAGES = ("depthjax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
@@ -55,7 +56,9 @@ class Run:
             `final_images` `[R, B, H, W, C]`; every field of `Measurement`, and with the prefix
             `final_` for the last iterates, `[R, B]`; `trajectory_…` `[T, R, B]`; `status`,
             `best_step`, `stopped_step` `[R, B]`; `matched_input_ratio` `[4, R, B]`;
-            `baseline_…`; `seconds`.
+            `baseline_…`; `seconds`. Where a trained head saw the images, the five most probable
+            classes, `top_classes`, `top_probability` `[R, B, 5]` and of the targets
+            `target_top_classes`, `target_top_probability` `[B, 5]`.
     """
 
     folder: Path
@@ -112,15 +115,29 @@ class RunWriter:
         """Whether a layer is already there."""
         return _layer_file(self.folder, layer).is_file()
 
-    def save_layer(self, layer: str, found: Autoencoding, *, seconds: float = np.nan) -> None:
+    def save_layer(
+        self,
+        layer: str,
+        found: Autoencoding,
+        *,
+        seconds: float = np.nan,
+        target_top: TopClasses | None = None,
+        recovered_top: TopClasses | None = None,
+    ) -> None:
         """Writes what was found at a layer, and brings the table and trajectories up to date.
 
         Args:
             layer: its name.
             found: what `autoencode` returned.
             seconds: what that took.
+            target_top, recovered_top: the most probable classes of the targets `[B, 5]` and of
+                the recovered images `[R, B, 5]` or `[B, 5]`.
         """
         arrays = _layer_arrays(found) | {"seconds": np.asarray(seconds)}
+        if target_top is not None and recovered_top is not None:
+            arrays |= {f"target_top_{name}": v for name, v in target_top._asdict().items()}
+            shape = (-1, *target_top.classes.shape)  # restarts always an axis
+            arrays |= {f"top_{n}": v.reshape(shape) for n, v in recovered_top._asdict().items()}
         _write_arrays(_layer_file(self.folder, layer), arrays)
         run = load_run(self.folder)
         write_atomically(self.folder / "results.csv", _csv(run.table).encode())
@@ -284,8 +301,16 @@ def _rows(
             row["best_step"] = int(arrays["best_step"][at])
             row["stopped_step"] = int(arrays["stopped_step"][at])
             row["status"] = STATUS_NAMES[int(arrays["status"][at])]
+            if "top_classes" in arrays:
+                row["target_top5"] = describe(top_of(arrays, "target_top", index))
+                row["top5"] = describe(top_of(arrays, "top", at))
             rows.append(row)
     return rows
+
+
+def top_of(arrays: dict[str, np.ndarray], kind: str, at: Any) -> TopClasses:
+    """The most probable classes at an index of `top` or `target_top` of a layer's arrays."""
+    return TopClasses(arrays[f"{kind}_classes"][at], arrays[f"{kind}_probability"][at])
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

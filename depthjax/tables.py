@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from depthjax.labels import describe
 from depthjax.metrics import MATCHED_RATIOS
-from depthjax.runs import STATUS_NAMES, Run
+from depthjax.runs import STATUS_NAMES, Run, top_of
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -73,3 +74,14 @@ _BASELINES = {
     "flat": "(flat mean colour)",
     "blur": "(target blurred, σ = 8 px)",
 }
+
+
+def class_table(run: Run) -> str:
+    """What the network's head sees in each target and in what was recovered (first restart)."""
+    rows = []
+    first = next(iter(run.layers.values()))
+    for index, image in enumerate(run.image_names):
+        rows.append([image, "(the target)", describe(top_of(first, "target_top", index))])
+        for layer, arrays in run.layers.items():
+            rows.append([image, layer, describe(top_of(arrays, "top", (0, index)))])
+    return markdown_table(["image", "recovered from", "top-5 classes, probability"], rows)

@@ -3,6 +3,7 @@ r"""Recover photographs from the layers of a network, and say how well it went.
     python experiments/invert.py --flagfile=experiments/flags/quick.flags
     python experiments/invert.py --model=resnet50 --images=astronaut,my_photo.jpg --size=224 \\
         --layers=conv1,layer1:layer4 --output=runs/mine
+    python experiments/invert.py --model=resnet50 --weights=resnet50.safetensors
 
 Settings later on the command line win, also over those of a flag file before them.
 """
@@ -17,7 +18,8 @@ import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import autoencoding, cli, figures, images, metrics, runs, tables
+from depthjax import autoencoding, cli, figures, images, labels, metrics, runs, tables
+from depthjax.precision import matmul_precision
 from depthjax.typing import Variables
 
 FLAGS = flags.FLAGS
@@ -45,15 +47,14 @@ def main() -> None:
     """Flags -> config -> one library call for each layer -> files."""
     model = cli.model_from_flags()
     config = cli.config_from_flags()
-    if FLAGS.weights != "untrained":
-        raise ValueError(f"unknown weights {FLAGS.weights!r}; only 'untrained' exists so far")
     names = depthjax.select_layers(model, FLAGS.layers)
     labels, photographs = images.load_images(
         images.find_images(FLAGS.images), FLAGS.size, fit=FLAGS.fit
     )
     targets = jnp.asarray(photographs)
-    variables = depthjax.init_variables(model, jax.random.key(FLAGS.weights_seed), FLAGS.size)
-    layers = {name: depthjax.Layer(model, name) for name in names}
+    weights = cli.weights_from_flags(model, FLAGS.size)
+    variables = weights.variables
+    layers = {name: depthjax.Layer(model, name, weights.normalization) for name in names}
     reference = {
         "reference_std": FLAGS.reference_std,
         "draws": FLAGS.reference_draws,
@@ -71,6 +72,8 @@ def main() -> None:
         "model_fields": FLAGS.model_field,
         "weights": FLAGS.weights,
         "weights_seed": FLAGS.weights_seed,
+        "weights_file": weights.record,
+        "normalization": weights.normalization and weights.normalization._asdict(),
         "layers": list(names),
         "images": list(labels),
         "image_sources": FLAGS.images,
@@ -86,6 +89,8 @@ def main() -> None:
     writer = runs.start_run(
         output, definition, photographs, starts, overwrite=FLAGS.overwrite, resume=FLAGS.resume
     )
+    head = trained_head(model, weights)
+    target_top = None if head is None else top5(head, variables, targets)
     for index, (name, layer) in enumerate(layers.items(), 1):
         if writer.done(name):
             continue
@@ -102,15 +107,40 @@ def main() -> None:
                 on_progress=bar,
                 **reference,
             )
-        writer.save_layer(name, found, seconds=time.perf_counter() - began)
+        writer.save_layer(
+            name,
+            found,
+            seconds=time.perf_counter() - began,
+            target_top=target_top,
+            recovered_top=None if head is None else top5(head, variables, found.images),
+        )
     run = depthjax.load_run(output)
     matrix = ratio_matrix(layers, variables, run)
     writer.save_ratio_matrix(matrix)
     draw(run, matrix)
     print(f"\n{tables.inversion_table(run)}\n")
+    if head is not None:
+        print(f"{tables.class_table(run)}\n")
     print("D: distance to the target over that of a noisy copy; 0 is the image itself.")
     print("ρ: the same for the embedding; at most 1 is nearer than the noisy copy's.")
     print(f"Figures, images and tables: {output}")
+
+
+def trained_head(model: depthjax.models.Network, weights: cli.Weights) -> depthjax.Layer | None:
+    """The logits of ImageNet's classes, if the weights know them."""
+    if not weights.has_trained_head:
+        return None
+    head = depthjax.Layer(model, depthjax.layer_names(model)[-1], weights.normalization)
+    biases = weights.variables["params"][head.node]["bias"]
+    return head if len(biases) == labels.IMAGENET_CLASSES else None
+
+
+def top5(head: depthjax.Layer, variables: Variables, images: jax.Array) -> labels.TopClasses:
+    """What the network sees in `[…, H, W, C]`."""
+    batch = images.reshape(-1, *images.shape[-3:])
+    with matmul_precision():
+        top = labels.top_classes(head(variables, batch))
+    return labels.TopClasses(*(array.reshape(*images.shape[:-3], -1) for array in top))
 
 
 def ratio_matrix(

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 # Imports point to lower floors or stay on their own, without cycles.
 FLOORS = (
-    ("errors", "typing", "precision", "files", "embedded"),
+    ("errors", "typing", "precision", "files", "embedded", "labels", "normalization"),
     ("ops", "images", "objectives", "priors", "metrics", "jacobian"),
     (
         "gauss_newton",
@@ -38,14 +38,17 @@ WITHOUT_FLAX = (
     "metrics",
     "jacobian",
 )  # one contract, whatever made the layer
-WRITERS = ("files", "embedded", "runs", "checkpoint", "data", "images", "report")
+WRITERS = ("files", "embedded", "runs", "checkpoint", "data", "images", "report", "weights")
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (
     *("to_csv", "write_text", "write_bytes", "savefig", "imsave", "tofile"),
     *("write_atomically", "save_png"),  # ours
 )
 PRINTERS = ("cli",)
-HEAVY = ("matplotlib", "tensorflow_datasets", "skimage", "sklearn", "orbax")
+HEAVY = (
+    *("matplotlib", "tensorflow_datasets", "skimage", "sklearn", "orbax"),
+    *("torch", "safetensors", "huggingface_hub"),
+)
 
 
 def module_name(path: Path) -> str:

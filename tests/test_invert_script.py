@@ -1,10 +1,13 @@
 """The command, from photographs to a run folder, and every kind of bad input."""
 
+import hashlib
 import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from absl import flags
@@ -12,6 +15,8 @@ from absl.testing import flagsaver
 from PIL import Image
 
 import depthjax
+from depthjax import labels, metrics
+from depthjax.normalization import as_normalization
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "experiments" / "invert.py"
@@ -88,6 +93,88 @@ def test_seeds_are_separate(script, tmp_path):
         assert same_images == (name == "reference_seed")
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A file of weights with a head of ImageNet's classes, as another library writes it."""
+    import safetensors.numpy
+
+    model = depthjax.build_model("resnet18", width=4, stage_sizes=(1, 1))
+    variables = depthjax.init_variables(model, jax.random.key(0), 24)
+    path = tmp_path_factory.mktemp("weights") / "trained.safetensors"
+    state = depthjax.to_torch_state_dict(variables)
+    safetensors.numpy.save_file({k: np.ascontiguousarray(v) for k, v in state.items()}, path)
+    return model, variables, path
+
+
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+LARGE_HEAD = {"model_field": ["width=4", "stage_sizes=1,1"], "layers": "layer2", "steps": 2}
+
+
+def test_trained_weights_from_a_file(script, trained, tmp_path, capsys):
+    model, variables, path = trained
+    folder = tmp_path / "run"
+    run(script, folder, weights=str(path), **LARGE_HEAD)
+    found = depthjax.load_run(folder)
+    assert found.config["normalization"] == IMAGENET
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert found.config["weights_file"] == {
+        **{"source": str(path), "revision": None, "sha256": digest},
+        "drop_head": False,
+    }
+    # The embeddings inverted are those of the normalised photographs.
+    layer = depthjax.Layer(model, "layer2", normalization="imagenet")
+    targets, recovered = (
+        jnp.asarray(array) for array in (found.targets, found.layers["layer2"]["images"][0])
+    )
+    distances = metrics.embedding_distances(layer, variables, targets, recovered)
+    np.testing.assert_allclose(
+        distances, found.layers["layer2"]["embedding_distance"][0], rtol=1e-4
+    )
+    # The five classes are those of the logits.
+    head = depthjax.Layer(model, "fc", normalization="imagenet")
+    logits = np.asarray(head(variables, targets))
+    arrays = found.layers["layer2"]
+    assert arrays["top_classes"].shape == (1, 2, 5)
+    np.testing.assert_array_equal(arrays["target_top_classes"][:, 0], logits.argmax(-1))
+    name = labels.imagenet_classes()[logits[0].argmax()]
+    assert found.table[0]["target_top5"].startswith(f"{name} 0.")
+    assert found.table[0]["top5"].count("; ") == 4
+    printed = capsys.readouterr().out
+    assert "(the target)" in printed and name in printed
+    assert (folder / "results.csv").read_text().splitlines()[0].endswith("target_top5,top5")
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, IMAGENET),
+        ({"preset": "paper"}, None),
+        ({"preset": "paper", "normalization": "half"}, {"mean": [0.5] * 3, "std": [0.5] * 3}),
+        ({"normalization": "none"}, None),
+        ({"weights": "untrained"}, None),
+        ({"weights": "untrained", "normalization": "imagenet"}, IMAGENET),
+    ],
+)
+def test_which_normalization(script, trained, settings, expected):
+    model, _, path = trained
+    with flagsaver.flagsaver(**{"weights": str(path), **settings}):
+        weights = script.cli.weights_from_flags(model, 24)
+    assert weights.normalization == (expected and as_normalization(expected))
+    # An untrained head knows no classes.
+    assert weights.has_trained_head == (settings.get("weights") != "untrained")
+    assert (script.trained_head(model, weights) is None) == (not weights.has_trained_head)
+
+
+def test_another_head_is_dropped_only_when_asked(script, trained, tmp_path):
+    path = str(trained[2])
+    with pytest.raises(ValueError, match=r"1000 classes.*--drop_head"):
+        run(script, tmp_path / "run", weights=path)
+    assert not (tmp_path / "run").exists()
+    run(script, tmp_path / "run", weights=path, drop_head=True, layers="conv1", steps=1)
+    found = depthjax.load_run(tmp_path / "run")
+    assert found.config["weights_file"]["drop_head"] and "top5" not in found.table[0]
+
+
 BAD = {
     "model": ({"model": "resnet51"}, "did you mean 'resnet50'"),
     "model field": ({"model_field": ["widht=4"]}, "did you mean 'width'"),
@@ -98,6 +185,7 @@ BAD = {
     "image name": ({"images": ["chelsae"]}, "did you mean 'chelsea'"),
     "missing file": ({"images": ["no/such.png"]}, "no/such.png"),
     "weights": ({"weights": "trained.pth"}, "unknown weights"),
+    "weights without a hash": ({"weights": "https://a.b/c.pth"}, "needs the SHA-256"),
     "preset": ({"preset": "papre"}, "did you mean 'paper'"),
     "no steps": ({"steps": 0}, "steps must be"),
     "no restarts": ({"restarts": -1}, "restarts must be"),

@@ -18,7 +18,7 @@ _LEAVES = {  # torch's name -> (collection, our name); `weight` is a scale where
     "running_mean": ("batch_stats", "mean"),
     "running_var": ("batch_stats", "var"),
 }
-_IGNORED = ("num_batches_tracked",)  # PyTorch counts batches; nothing reads it in evaluation
+IGNORED = ("num_batches_tracked",)  # PyTorch counts batches; nothing reads it in evaluation
 
 
 def from_torch_state_dict(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def from_torch_state_dict(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
     variables: dict[str, Any] = {}
     for key, array in state.items():
         name, _, leaf = key.rpartition(".")
-        if leaf in _IGNORED:
+        if leaf in IGNORED:
             continue
         if leaf not in _LEAVES:
             raise ValueError(f"{key!r} is no weight of a torchvision network: {sorted(_LEAVES)}")

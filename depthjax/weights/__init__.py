@@ -1,0 +1,17 @@
+"""Trained weights in and out: PyTorch's state dicts, from files, the Hub and addresses."""
+
+from depthjax.weights.fitting import WeightsMismatch
+from depthjax.weights.loading import load_weights, save_weights
+from depthjax.weights.sources import TORCHVISION, WeightsFile, fetch
+from depthjax.weights.state_dict import from_torch_state_dict, to_torch_state_dict
+
+__all__ = [
+    "TORCHVISION",
+    "WeightsFile",
+    "WeightsMismatch",
+    "fetch",
+    "from_torch_state_dict",
+    "load_weights",
+    "save_weights",
+    "to_torch_state_dict",
+]

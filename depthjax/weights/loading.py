@@ -1,0 +1,92 @@
+"""Trained weights into a model, and a model's weights into a file that PyTorch reads."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from depthjax.files import write_atomically
+from depthjax.models import Network, init_variables
+from depthjax.normalization import as_normalization
+from depthjax.typing import Variables
+from depthjax.weights.fitting import fit, head_of
+from depthjax.weights.reading import read_state_dict
+from depthjax.weights.sources import NORMALIZATION_KEY, WeightsFile, fetch
+from depthjax.weights.state_dict import from_torch_state_dict, to_torch_state_dict
+
+
+def load_weights(
+    model: Network,
+    source: str | os.PathLike[str] | WeightsFile | Mapping[str, Any],
+    *,
+    drop_head: bool = False,
+    image_size: int | tuple[int, int] = 224,
+) -> dict[str, Any]:
+    """The variables of a model from torchvision's or timm's weights.
+
+    Names may carry the prefix of a wrapper (`module.`), and half precision becomes float32. What
+    the network expects of its pixels is not part of the variables: `fetch(source).normalization`
+    says it, and `Layer(model, name, normalization=…)` does it.
+
+    Args:
+        model: a model of `depthjax.models`.
+        source: a file (`.safetensors`; `.pth` and `.pt` where PyTorch is installed), what `fetch`
+            takes (`torchvision:resnet50`, `hf://timm/resnet50.tv_in1k`, `https://…#sha256=…`) or
+            returned, or a state dict.
+        drop_head: do not read the head (a model with other classes); it is then an untrained one.
+        image_size: height and width of the images; it matters to MLPs alone.
+
+    Returns:
+        `{"params": …, "batch_stats": …}`, float32.
+
+    Raises:
+        WeightsMismatch: naming all that is missing, unexpected or of another shape.
+        ValueError: for a source that cannot be read, and for values that are not finite.
+    """
+    if isinstance(source, Mapping):
+        what, state = "the state dict", {str(k): np.asarray(v) for k, v in source.items()}
+    else:
+        file = source if isinstance(source, WeightsFile) else fetch(source)
+        what, state = file.path.name, read_state_dict(file.path)
+    fitting = fit(model, state, what=what, drop_head=drop_head, image_size=image_size)
+    variables = from_torch_state_dict(fitting)
+    if drop_head:
+        head = head_of(model)
+        untrained = init_variables(model, jax.random.key(0), image_size)
+        variables["params"][head] = untrained["params"][head]
+    return variables
+
+
+def save_weights(
+    path: str | os.PathLike[str], variables: Variables, *, normalization: Any = None
+) -> None:
+    """Writes a safetensors file that torchvision's model of the same architecture loads.
+
+    Args:
+        path: ends in `.safetensors`.
+        variables: of a model of `depthjax.models`.
+        normalization: what `Layer` was given; noted in the file and found again by `fetch`.
+
+    Raises:
+        ValueError: for another suffix, an unknown normalisation, or where it cannot be written.
+    """
+    import safetensors.numpy
+
+    if Path(path).suffix != ".safetensors":
+        raise ValueError(f"weights are saved as .safetensors, not {Path(path).name!r}")
+    known = as_normalization(normalization)
+    note = json.dumps(known and known._asdict())
+    state = {
+        name: np.ascontiguousarray(
+            # safetensors writes no bfloat16 from NumPy; every bfloat16 is a float32.
+            array.astype(np.float32) if array.dtype == jnp.bfloat16 else array
+        )
+        for name, array in to_torch_state_dict(variables).items()
+    }
+    content = safetensors.numpy.save(state, metadata={"format": "pt", NORMALIZATION_KEY: note})
+    write_atomically(path, content)
