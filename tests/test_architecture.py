@@ -34,7 +34,7 @@ WRITING = (
     *("write_atomically", "save_png"),  # ours
 )
 PRINTERS = ("cli",)
-HEAVY = ("matplotlib", "tensorflow_datasets", "skimage", "sklearn", "orbax")
+HEAVY = ("matplotlib", "tensorflow_datasets", "array_record", "skimage", "sklearn", "orbax")
 
 
 def module_name(path: Path) -> str:
