@@ -14,6 +14,7 @@ from absl import app, flags, logging
 from tqdm import tqdm
 
 from depthjax.config import SCHEDULES, STEP_SCALES, InversionConfig
+from depthjax.data import Dataset, open_dataset
 from depthjax.errors import one_of
 from depthjax.files import cache_folder
 from depthjax.inversion import Progress
@@ -99,6 +100,22 @@ def define_inversion_flags() -> None:
         define(name, None, f"{description} (default: the preset's)")
 
 
+def define_data_flags() -> None:
+    """--dataset, --data_dir, --skip_corrupt."""
+    flags.DEFINE_string(
+        "dataset",
+        "photo_crops/32",
+        "photo_crops/SIZE, digits, noise/SIZE, folder:PATH (a subfolder for each class) or"
+        " tfds:NAME",
+    )
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "folder of prepared data sets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)",
+    )
+    flags.DEFINE_boolean("skip_corrupt", False, "leave out images of a folder that cannot be read")
+
+
 def define_script_flags() -> None:
     """--traceback and --compilation_cache."""
     flags.DEFINE_boolean("traceback", False, "show where an error came from")
@@ -144,6 +161,17 @@ def weights_from_flags(model: Network, image_size: int) -> Weights:
         if FLAGS.normalization == "auto" and not paper:
             chosen = file.normalization
     return Weights(variables, chosen, file is not None and not FLAGS.drop_head, record)
+
+
+def dataset_from_flags(split: str, size: int | None = None) -> Dataset:
+    """A split of the data set that the flags ask for, prepared on first use."""
+    return open_dataset(
+        FLAGS.dataset,
+        split=split,
+        size=size,
+        data_dir=FLAGS.data_dir,
+        skip_corrupt=FLAGS.skip_corrupt,
+    )
 
 
 def config_from_flags() -> InversionConfig:

@@ -28,6 +28,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
     "EmbeddedPhotograph",
+    "decode_image",
     "find_images",
     "load_image",
     "load_images",
@@ -164,22 +165,19 @@ def find_images(sources: Sequence[Source]) -> tuple[str, ...]:
 # --- From a file to an array ----------------------------------------------------------------------
 
 
-def _read(path: str, shown: str) -> Photograph:
+def _read(file: str | io.BytesIO, shown: str) -> Photograph:
     """The whole image, upright; ``shown`` names it in errors."""
-    with warnings.catch_warnings():
-        # What Pillow warns of, corrupt metadata or many pixels, is harmless or checked here.
-        warnings.simplefilter("ignore")
-        try:
-            image = _decode(path)
-        # Given a corrupt file, Pillow's decoders raise whatever they stumble over.
-        except Exception as error:
-            raise ValueError(_unreadable(shown, error)) from error
+    try:
+        image = _decode(file)
+    # Given a corrupt file, Pillow's decoders raise whatever they stumble over.
+    except Exception as error:
+        raise ValueError(_unreadable(shown, error)) from error
     return _rgb(image, shown)
 
 
-def _decode(path: str) -> Image.Image:
+def _decode(file: str | io.BytesIO) -> Image.Image:
     """The first frame, decoded only once its header has shown that it is not huge."""
-    with Image.open(path) as image:
+    with Image.open(file) as image:
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError(f"{image.width * image.height} pixels")
         return ImageOps.exif_transpose(image)
@@ -358,8 +356,29 @@ def load_image(source: Source, size: Size | None = None, *, fit: str = "crop") -
     _check_fit(fit)
     target = None if size is None else _height_width(size)
     text = _text(source)
-    image = _read(_locate(text), repr(text))
-    return image if target is None else _FITS[fit](image, *target)
+    with warnings.catch_warnings():
+        # What Pillow warns of, corrupt metadata or many pixels, is harmless or checked here.
+        warnings.simplefilter("ignore")
+        image = _read(_locate(text), repr(text))
+    return _fitted(image, target, fit)
+
+
+def decode_image(
+    content: bytes, size: Size | None = None, *, fit: str = "crop", shown: str = "the image"
+) -> Photograph:
+    """Decodes the bytes of an image file, as ``load_image`` does those of a file; in any thread.
+
+    ``shown`` names the image in errors, which are those of ``load_image``.
+    """
+    _check_fit(fit)
+    target = None if size is None else _height_width(size)
+    return _fitted(_read(io.BytesIO(content), shown), target, fit)
+
+
+def _fitted(image: Photograph, target: tuple[int, int] | None, fit: str) -> Photograph:
+    if target is None or target == image.shape[:2]:
+        return image
+    return _FITS[fit](image, *target)
 
 
 def _unique_labels(texts: Sequence[str]) -> tuple[str, ...]:

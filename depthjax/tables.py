@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from depthjax.data import Card
 from depthjax.labels import describe
 from depthjax.metrics import MATCHED_RATIOS
 from depthjax.runs import STATUS_NAMES, Run, top_of
@@ -66,6 +67,23 @@ def inversion_table(run: Run) -> str:
         )
     for name, what in _BASELINES.items():
         rows.append([what, spread(run.stack(f"baseline_{name}")[0]), "", "", "", ""])
+    return markdown_table(headers, rows)
+
+
+def dataset_table(cards: Sequence[Card]) -> str:
+    """What data sets are: a row each."""
+    headers = ["data set", "classes", "image", "examples", "licence", "source"]
+    rows = [
+        [
+            f"`{card.name}`",
+            str(len(card.classes)),
+            card.image,
+            ", ".join(f"{split} {count}" for split, count in card.counts.items()),
+            card.licence,
+            card.source,
+        ]
+        for card in cards
+    ]
     return markdown_table(headers, rows)
 
 

@@ -12,7 +12,7 @@ from absl import flags
 from PIL import Image
 
 import depthjax
-from depthjax import cli, images, runs, tables
+from depthjax import cli, data, images, runs, tables
 from depthjax.files import write_atomically
 
 FLAGS = flags.FLAGS
@@ -21,6 +21,7 @@ flags.DEFINE_string("run", "runs/resnet50_128", "run folder that the table and f
 flags.DEFINE_string("readme", "README.md", "document to bring up to date")
 flags.DEFINE_string("figures", "docs", "folder for the document's figures")
 WIDTH = 1000
+DATASETS = ("photo_crops/32", "photo_crops/all/32", "digits", "noise/224")
 
 
 def main() -> None:
@@ -30,6 +31,7 @@ def main() -> None:
     text = document.read_text(encoding="utf-8")
     text = fill(text, "resnet50_128", f"{tables.inversion_table(run)}\n\n{provenance(run)}")
     text = fill(text, "photographs", photograph_table())
+    text = fill(text, "datasets", tables.dataset_table([data.card(spec) for spec in DATASETS]))
     Path(FLAGS.figures).mkdir(exist_ok=True)
     with Image.open(run.folder / "figures" / "gallery.png") as gallery:
         size = WIDTH, round(gallery.height * WIDTH / gallery.width)

@@ -48,7 +48,7 @@ def main() -> None:
     model = cli.model_from_flags()
     config = cli.config_from_flags()
     names = depthjax.select_layers(model, FLAGS.layers)
-    labels, photographs = images.load_images(
+    image_names, photographs = images.load_images(
         images.find_images(FLAGS.images), FLAGS.size, fit=FLAGS.fit
     )
     targets = jnp.asarray(photographs)
@@ -75,7 +75,7 @@ def main() -> None:
         "weights_file": weights.record,
         "normalization": weights.normalization and weights.normalization._asdict(),
         "layers": list(names),
-        "images": list(labels),
+        "images": list(image_names),
         "image_sources": FLAGS.images,
         "size": FLAGS.size,
         "fit": FLAGS.fit,

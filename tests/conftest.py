@@ -26,3 +26,11 @@ def x64():
     """Float64 for the length of a test."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """Where data sets are prepared, once for all tests."""
+    needs = "tensorflow-datasets prepares and reads all sets but noise"
+    pytest.importorskip("tensorflow_datasets", reason=needs)
+    return tmp_path_factory.mktemp("data_dir")

@@ -16,16 +16,8 @@ FLOORS = (
     ("errors", "typing", "precision", "files", "embedded", "labels", "normalization"),
     ("ops", "images", "objectives", "priors", "metrics", "jacobian"),
     (
-        "gauss_newton",
-        "optimizers",
-        "models",
-        "config",
-        "descent",
-        "inversion",
-        "figures",
-        "data",
-        "sharding",
-        "checkpoint",
+        *("models", "config", "optimizers", "gauss_newton", "descent", "inversion"),
+        *("figures", "data", "sharding", "checkpoint"),
     ),
     ("layers", "prepared", "weights", "autoencoding"),
     ("accounting", "training", "report", "runs", "tables"),
@@ -46,7 +38,7 @@ WRITING = (
 )
 PRINTERS = ("cli",)
 HEAVY = (
-    *("matplotlib", "tensorflow_datasets", "skimage", "sklearn", "orbax"),
+    *("matplotlib", "tensorflow_datasets", "array_record", "skimage", "sklearn", "orbax"),
     *("torch", "safetensors", "huggingface_hub"),
 )
 

@@ -1,0 +1,181 @@
+"""Training sets: one name for each, one way to read them all.
+
+    dataset = open_dataset("photo_crops/32", split="train")
+    for images, labels, position in batches(dataset, 64, seed=0, epochs=10):
+        pictures = augment(key, images, dataset.augmentation)
+
+| spec | |
+| --- | --- |
+| `photo_crops/32`, `photo_crops/all/32` | which photograph does this crop come from? any size |
+| `digits` | handwritten digits, 8×8 |
+| `folder:/path` | your own images, a subfolder for each class |
+| `tfds:cifar10`, `tfds:imagenette/160px` | whatever tensorflow-datasets knows |
+| `noise/224`, `noise/224/1` | the paper's noise with random labels, of that size and seed |
+"""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from depthjax.data.augmentation import Augmentation, augment
+from depthjax.data.batching import Batch, Position, batches
+from depthjax.data.dataset import Card, Dataset
+from depthjax.data.noise import CLASSES, EXAMPLES, MEAN, STD, Noise
+from depthjax.data.preparation import require_tfds
+from depthjax.data.records import MEMORY_LIMIT, image_and_label, open_split
+from depthjax.errors import one_of, unknown
+
+__all__ = [
+    "Augmentation",
+    "Batch",
+    "Card",
+    "Dataset",
+    "Position",
+    "augment",
+    "batches",
+    "card",
+    "open_dataset",
+]
+
+KINDS = ("photo_crops", "digits", "folder", "tfds", "noise")
+
+
+def open_dataset(
+    spec: str,
+    *,
+    split: str = "train",
+    size: int | None = None,
+    fit: str = "crop",
+    data_dir: str | os.PathLike[str] | None = None,
+    skip_corrupt: bool = False,
+    memory_limit: int = MEMORY_LIMIT,
+) -> Dataset:
+    """A data set by its spec, prepared on first use.
+
+    Args:
+        spec: see the table above.
+        split: `train`, `validation`, `test` or what the set has; `train[:80%]` for a part.
+        size: height and width in pixels that images are brought to; needed where they differ, and
+            part of the spec for `photo_crops` and `noise`.
+        fit: how: `crop`, `pad` or `stretch`.
+        data_dir: where prepared sets lie; None is `TFDS_DATA_DIR` or `~/tensorflow_datasets`.
+        skip_corrupt: leave out files of a folder that cannot be read.
+        memory_limit: bytes of pixels up to which a split is decoded once and kept in memory.
+
+    Raises:
+        ValueError: in one line, with what to do.
+    """
+    kind, name, own_size = _parse(spec)
+    if size is not None and (own_size is not None or size < 1):
+        raise ValueError(
+            f"size={size} does not go with {spec!r}; "
+            + ("its size is the number in its name" if own_size else "give 1 pixel or more")
+        )
+    if kind == "noise":
+        one_of(f"split of {spec!r}", split, ["train"])
+        noise = Noise(own_size or 0, int(name))
+        classes = tuple(str(label) for label in range(CLASSES))
+        return Dataset(spec, split, classes, (noise.size, noise.size, 3), EXAMPLES, noise)
+    found = _prepared(spec, kind, name, data_dir, skip_corrupt)
+    opened = open_split(found.builder, spec, split, own_size or size, fit, memory_limit)
+    return dataclasses.replace(opened, augmentation=found.augmentation)
+
+
+def card(
+    spec: str,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    skip_corrupt: bool = False,
+) -> Card:
+    """What a data set is: counts, classes, licence, source; it is prepared if need be.
+
+    Args and errors: those of `open_dataset`.
+    """
+    kind, name, size = _parse(spec)
+    if kind == "noise":
+        return Card(
+            spec,
+            f"Independent Gaussian pixels, mean {MEAN}, standard deviation {STD}, with random"
+            f" labels; made from seed {name} as they are read.",
+            tuple(str(label) for label in range(CLASSES)),
+            {"train": EXAMPLES},
+            _dimensions((size, size, 3)),
+            "none needed",
+            "arXiv 2211.06496",
+        )
+    builder = _prepared(spec, kind, name, data_dir, skip_corrupt).builder
+    info = builder.info
+    image, label = image_and_label(builder, spec)
+    shape = info.features[image].shape
+    return Card(
+        spec,
+        " ".join((info.description or "").split()),
+        tuple(info.features[label].names),
+        {split: found.num_examples for split, found in info.splits.items()},
+        _dimensions((size, size, 3) if size else shape),
+        info.redistribution_info.license or "not stated by TFDS; see the source",
+        info.homepage,
+        tuple((info.metadata or {}).get("skipped", ())),
+    )
+
+
+class _Prepared(NamedTuple):
+    builder: Any
+    augmentation: Augmentation
+
+
+def _parse(spec: str) -> tuple[str, str, int | None]:
+    """Kind, name within the kind, and the size where the spec holds one."""
+    kind, _, rest = spec.partition(":")
+    if kind in ("folder", "tfds") and rest:
+        return kind, rest, None
+    kind, *parts = spec.split("/")
+    if kind == "digits" and not parts:
+        return kind, "", None
+    if kind == "photo_crops" and 1 <= len(parts) <= 2:
+        *config, size = parts
+        configuration = one_of(f"configuration of {kind}", "".join(config), ("", "default", "all"))
+        return kind, configuration or "default", _pixels(spec, size)
+    if kind == "noise" and 1 <= len(parts) <= 2:
+        seed = parts[1] if len(parts) == 2 else "0"
+        if not seed.isdecimal():
+            raise ValueError(f"the seed in {spec!r} is {seed!r}, not a number; write noise/224/1")
+        return kind, seed, _pixels(spec, parts[0])
+    raise unknown(
+        "data set",
+        spec,
+        ["photo_crops/32", "photo_crops/all/32", "digits", "noise/224", "folder:PATH", "tfds:NAME"],
+        hint=f"perhaps tfds:{spec}" if ":" not in spec and kind not in KINDS else "",
+    )
+
+
+def _pixels(spec: str, text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise ValueError(
+            f"{spec!r} has {text!r} for a size in pixels; write {spec.split('/')[0]}/32"
+        )
+    return int(text)
+
+
+def _prepared(
+    spec: str, kind: str, name: str, data_dir: str | os.PathLike[str] | None, skip_corrupt: bool
+) -> _Prepared:
+    require_tfds(spec)
+    # TFDS takes its time to import, and none of it is needed for noise.
+    from depthjax.data import digits, folder, named, photo_crops
+
+    place = None if data_dir is None else Path(data_dir).expanduser().absolute()
+    if kind == "photo_crops":
+        return _Prepared(photo_crops.prepared_builder(name, place), photo_crops.AUGMENTATION)
+    if kind == "digits":
+        return _Prepared(digits.prepared_builder(place), digits.AUGMENTATION)
+    if kind == "folder":
+        root = Path(name).expanduser().absolute()
+        return _Prepared(folder.prepared_builder(root, place, skip_corrupt), folder.AUGMENTATION)
+    return _Prepared(named.prepared_builder(name, place), named.AUGMENTATION)
+
+
+def _dimensions(shape: tuple[int | None, ...]) -> str:
+    height, width, channels = shape
+    return f"{height or 'any'}×{width or 'any'}×{channels or 3}"

@@ -1,0 +1,157 @@
+"""One way to read every data set: shuffled batches on the device, from an exact position on."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+from jaxtyping import Array, Int
+
+from depthjax.data.dataset import Dataset
+from depthjax.data.randomness import permutation
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Position(NamedTuple):
+    """Where a stream of batches stands: save it as JSON (`position._asdict()`).
+
+    Fields:
+        epoch: of the batch that comes next.
+        batch: its number within the epoch.
+        order: what the order depends on, in words, so that another one is noticed.
+    """
+
+    epoch: int
+    batch: int
+    order: str
+
+
+class Batch(NamedTuple):
+    """Images and labels on the device, and where to go on after them.
+
+    Fields:
+        images: uint8 0..255 `[b, h, w, c]`, or float32 where the data set has floats.
+        labels: int32 `[b]`; -1 where the data set keeps a label secret.
+        position: of the batch after this one.
+    """
+
+    images: Array
+    labels: Array
+    position: Position
+
+
+def batches(
+    dataset: Dataset,
+    batch_size: int,
+    *,
+    seed: int = 0,
+    position: Position | None = None,
+    epochs: int | None = None,
+    shuffle: bool = True,
+    drop_remainder: bool = True,
+    process_index: int | None = None,
+    process_count: int | None = None,
+    sharding: Any = None,
+    ahead: int = 2,
+) -> Iterator[Batch]:
+    """The batches of a data set, epoch after epoch, read and put on the device ahead of time.
+
+    What a batch holds depends on the seed, the epoch and its number alone: not on where reading
+    began, nor on the number of processes, each of which reads its share of every batch.
+
+    Args:
+        dataset: from `open_dataset`.
+        batch_size: examples in a batch, over all processes.
+        seed: of the order.
+        position: where to go on: the `position` of the last batch that was used.
+        epochs: stop after that many, counted from the very first; None never stops.
+        shuffle: whether each epoch has an order of its own; without it, the order is the set's.
+        drop_remainder: whether the examples that do not fill a last batch are left out.
+        process_index, process_count: which share to read; by default those of `jax`.
+        sharding: a `jax.sharding.Sharding` that batches are laid out by; with several processes
+            each batch is then one global array.
+        ahead: batches that are read before they are asked for.
+
+    Raises:
+        ValueError: for a batch that is larger than the set or that the processes cannot share, and
+            for a position in another order.
+    """
+    index = jax.process_index() if process_index is None else process_index
+    processes = jax.process_count() if process_count is None else process_count
+    order = (
+        f"{len(dataset)} examples in {f'the order of seed {seed}' if shuffle else 'fixed order'},"
+        f" {batch_size} a batch"
+    )
+    _check(dataset, batch_size, drop_remainder, index, processes)
+    start = Position(0, 0, order) if position is None else position
+    if start.order != order:
+        raise ValueError(
+            f"the position was saved for {start.order!r}, but this is {order!r}; use the same data"
+            " set, seed and batch size, or start from the beginning"
+        )
+    last = len(dataset) if drop_remainder else len(dataset) + batch_size - 1
+    per_epoch = last // batch_size
+
+    def schedule() -> Iterator[tuple[Int[np.ndarray, " b"], Position]]:
+        epoch, first = start.epoch, start.batch
+        while epochs is None or epoch < epochs:
+            indices = (
+                permutation(seed, "epoch", epoch, count=len(dataset))
+                if shuffle
+                else np.arange(len(dataset))
+            )
+            for number in range(first, per_epoch):
+                following = (epoch, number + 1) if number + 1 < per_epoch else (epoch + 1, 0)
+                chosen = indices[number * batch_size : (number + 1) * batch_size]
+                yield chosen[index::processes], Position(*following, order)
+            epoch, first = epoch + 1, 0
+
+    def read(item: tuple[Int[np.ndarray, " b"], Position]) -> Batch:
+        images, labels = dataset.read(item[0])
+        return Batch(_on_device(images, sharding), _on_device(labels, sharding), item[1])
+
+    return _read_ahead(read, schedule(), ahead)
+
+
+def _check(
+    dataset: Dataset, batch_size: int, drop_remainder: bool, index: int, processes: int
+) -> None:
+    if batch_size < 1 or not len(dataset) or (drop_remainder and batch_size > len(dataset)):
+        raise ValueError(
+            f"{dataset.name!r} ({dataset.split}) has {len(dataset)} examples, which gives no batch"
+            f" of {batch_size}; take a smaller batch_size, from 1 on, or drop_remainder=False"
+        )
+    if not 0 <= index < processes:
+        raise ValueError(f"process_index {index} is not among {processes} processes from 0 on")
+    if batch_size % processes:
+        raise ValueError(
+            f"a batch of {batch_size} cannot be shared evenly by {processes} processes; take a"
+            " multiple"
+        )
+
+
+def _on_device(array: np.ndarray, sharding: Any) -> Array:
+    if sharding is None:
+        return jax.device_put(array)
+    return jax.make_array_from_process_local_data(sharding, array)
+
+
+def _read_ahead(
+    read: Callable[[Item], Result], items: Iterable[Item], ahead: int
+) -> Iterator[Result]:
+    """`map(read, items)`, with some results made in the background."""
+    pending: deque = deque()
+    pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
+    try:
+        for item in items:
+            pending.append(pool.submit(read, item))
+            if len(pending) > ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

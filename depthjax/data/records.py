@@ -1,0 +1,219 @@
+"""The examples of a prepared data set, decoded into pixels.
+
+Sets are read at random, by number: as array_record, the format that we prepare, or as the TFRECORD
+files that others have left, for which a pass over the lengths in a file gives the index.
+"""
+
+import os
+import re
+import struct
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int, UInt8
+
+from depthjax.data.dataset import Dataset, in_memory
+from depthjax.errors import one_of
+from depthjax.images import decode_image, to_uint8
+
+MEMORY_LIMIT = 1 << 30
+"""Bytes of pixels up to which a split is decoded once and kept; larger ones are read as asked."""
+
+
+def open_split(
+    builder: Any,
+    name: str,
+    split: str,
+    size: int | None,
+    fit: str = "crop",
+    memory_limit: int = MEMORY_LIMIT,
+) -> Dataset:
+    """A split of a prepared TFDS builder.
+
+    Args:
+        builder: prepared.
+        name: the spec, for messages.
+        split: a name, or in TFDS's notation a part: `train[:80%]`.
+        size: height and width that images are brought to; None keeps theirs, if all have the same.
+        fit: how, see `depthjax.images.load_image`.
+        memory_limit: see `MEMORY_LIMIT`.
+
+    Raises:
+        ValueError: for a split that does not exist, for images that differ in size when none is
+            asked for, for a set without images or labels, and for damaged files.
+    """
+    features = builder.info.features
+    image, label = image_and_label(builder, name)
+    shape = _image_shape(features[image].shape, name, size)
+    records = _records(builder, name, split)
+    decoders = {image: _skip_decoding()}
+
+    def decode(record: bytes) -> tuple[UInt8[np.ndarray, "h w c"], int]:
+        example = features.deserialize_example_np(record, decoders=decoders)
+        pixels = decode_image(example[image], shape[:2], fit=fit, shown=f"an image of {name!r}")
+        return to_uint8(pixels)[..., : shape[2]], int(example[label])  # grey: equal channels
+
+    # Threads gain where images are large, as Pillow decodes without the interpreter's lock; many
+    # small images they would only get into each other's way.
+    whole = len(records) * int(np.prod(shape)) <= memory_limit
+    threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
+    decode_all = map if whole else threads.map
+
+    def read(
+        indices: Int[np.ndarray, " b"],
+    ) -> tuple[UInt8[np.ndarray, "b h w c"], Int[np.ndarray, " b"]]:
+        images = np.empty((len(indices), *shape), np.uint8)
+        labels = np.empty(len(indices), np.int32)
+        for start in range(0, len(indices), _CHUNK):
+            chosen = [int(i) for i in indices[start : start + _CHUNK]]
+            try:
+                encoded = records.__getitems__(chosen) if chosen else []
+            except RuntimeError as error:  # array_record's
+                raise _damaged(builder, name, error) from error
+            for number, (pixels, of_class) in enumerate(decode_all(decode, encoded), start):
+                images[number], labels[number] = pixels, of_class
+        return images, labels
+
+    return Dataset(
+        name,
+        split,
+        tuple(features[label].names),
+        shape,
+        len(records),
+        in_memory(*read(np.arange(len(records)))) if whole else read,
+    )
+
+
+_CHUNK = 1024  # encoded examples in memory at a time
+
+
+def image_and_label(builder: Any, name: str) -> tuple[str, str]:
+    """The names of the image and of the class in a set's examples.
+
+    Raises:
+        ValueError: if it has not one of each, which is what classification needs.
+    """
+    from tensorflow_datasets.core import features as kinds
+
+    found = []
+    for kind in (kinds.Image, kinds.ClassLabel):
+        keys = [key for key, feature in builder.info.features.items() if type(feature) is kind]
+        supervised = [key for key in builder.info.supervised_keys or () if key in keys]
+        if len(keys) != 1 and len(supervised) != 1:
+            raise ValueError(
+                f"{name!r} is not a set of labelled images: each example holds"
+                f" {', '.join(builder.info.features)}, with {len(keys)} of {kind.__name__};"
+                " choose one for image classification"
+            )
+        found.append((supervised or keys)[0])
+    return found[0], found[1]
+
+
+def _image_shape(stored: Sequence[int | None], name: str, size: int | None) -> tuple[int, int, int]:
+    height, width = (size, size) if size is not None else stored[:2]
+    if height is None or width is None:
+        raise ValueError(f"the images of {name!r} differ in size; give size=224 to bring them to")
+    return height, width, stored[2] or 3
+
+
+def _skip_decoding() -> Any:
+    import tensorflow_datasets as tfds
+
+    return tfds.decode.SkipDecoding()
+
+
+def _records(builder: Any, name: str, split: str) -> Any:
+    """The serialised examples of a split, by `__len__` and `__getitems__`."""
+    import tensorflow_datasets as tfds
+
+    for asked in re.findall(r"[^+\[\]]+(?:\[[^\]]*\])?", split) or [split]:
+        one_of(f"split of {name!r}", asked.split("[")[0].strip(), builder.info.splits)
+    try:
+        instructions = builder.info.splits[split].file_instructions
+    except Exception as error:  # TFDS has several kinds for what it cannot parse
+        raise ValueError(
+            f"cannot read {split!r} as a part of a split; write it as train, train[:80%] or"
+            " train[100:200]"
+        ) from error
+    if builder.info.file_format == tfds.core.FileFormat.TFRECORD:
+        return TFRecords(instructions)
+    raw = tfds.decode.DeserializeMethod.RAW_BYTES
+    try:
+        records = builder.as_data_source(split, deserialize_method=raw).data_source
+        len(records)
+    except NotImplementedError as error:
+        raise ValueError(
+            f"{name!r} is prepared in the format {builder.info.file_format.value}, which cannot be"
+            " read at random; give another --data_dir to prepare it in as array_record"
+        ) from error
+    except Exception as error:
+        raise _damaged(builder, name, error) from error
+    return records
+
+
+class TFRecords:
+    """Random access to TFRECORD files, without TensorFlow.
+
+    Args:
+        instructions: TFDS's, each naming a file and which of its examples to read.
+    """
+
+    def __init__(self, instructions: Sequence[Any]) -> None:
+        self._files = list(instructions)
+        self._ends = np.cumsum([file.take for file in self._files])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def __getitems__(self, indices: Sequence[int]) -> list[bytes]:
+        """The records of those numbers, in their order."""
+        return [self._read(index) for index in indices]
+
+    def _read(self, index: int) -> bytes:
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        file = self._files[number]
+        within = file.skip + index - int(self._ends[number]) + file.take
+        spans = record_spans(os.fspath(file.filename))
+        if len(spans) != file.examples_in_shard:
+            raise ValueError(
+                f"the TFRECORD file {str(file.filename)!r} holds {len(spans)} records, not"
+                f" {file.examples_in_shard}; prepare it again"
+            )
+        start, length = spans[within]
+        with open(file.filename, "rb") as content:
+            content.seek(start)
+            return content.read(length)
+
+
+@cache
+def record_spans(path: str) -> Int[np.ndarray, "records 2"]:
+    """Where each record of a TFRECORD file begins and how long it is, in bytes.
+
+    A record is its length (8 bytes, little-endian), a checksum of that (4), the content and a
+    checksum of the content (4).
+
+    Raises:
+        ValueError: when the file ends within a record.
+    """
+    spans, position, size = [], 0, os.path.getsize(path)
+    with open(path, "rb") as file:
+        while position < size:
+            file.seek(position)
+            header = file.read(12)
+            length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else size
+            spans.append((position + 12, length))
+            position += 12 + length + 4
+    if position != size:
+        raise ValueError(f"the TFRECORD file {path!r} is cut off or damaged; prepare it again")
+    return np.array(spans, np.int64).reshape(-1, 2)
+
+
+def _damaged(builder: Any, name: str, error: Exception) -> ValueError:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return ValueError(
+        f"the files of {name!r} in {builder.data_path} are damaged ({reason}); delete that folder"
+        " to prepare them again"
+    )
