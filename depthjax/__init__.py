@@ -8,6 +8,7 @@ from depthjax.autoencoding import Autoencoding, autoencode
 from depthjax.config import InversionConfig
 from depthjax.inversion import Inversion, initial_images, invert, step_scale
 from depthjax.layers import Layer, select_layers
+from depthjax.memory import fitting_batch
 from depthjax.metrics import Measurement, measure
 from depthjax.models import MODELS, build_model, init_variables, layer_names
 from depthjax.runs import Run, load_run
@@ -23,6 +24,7 @@ __all__ = [
     "Run",
     "autoencode",
     "build_model",
+    "fitting_batch",
     "init_variables",
     "initial_images",
     "invert",

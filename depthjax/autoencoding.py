@@ -94,6 +94,7 @@ def autoencode(
     reference_std: Scalar = REFERENCE_STD,
     draws: int = 8,
     init: Array | None = None,
+    max_batch: int | None = None,
     on_progress: Callable[[Progress, np.ndarray], None] | None = None,
 ) -> Autoencoding:
     """Embed images, recover them from the embedding alone, and measure how well it went.
@@ -107,6 +108,7 @@ def autoencode(
         reference_key: seeds the reference noise by itself.
         reference_std, draws: standard deviation and number of noisy copies (m_r, m_i').
         init: starts of your own, `[B, H, W, C]` or `[restarts, B, H, W, C]`.
+        max_batch: images × restarts that run at once, see `invert`.
         on_progress: called about twice a second with the progress and ρ of each image × restart.
 
     Returns:
@@ -140,6 +142,7 @@ def autoencode(
         init,
         config,
         compare_to=images,
+        max_batch=max_batch,
         on_progress=report if on_progress else None,
     )
     trajectory = found.trajectory

@@ -18,6 +18,7 @@ from depthjax.data import Dataset, open_dataset
 from depthjax.errors import one_of
 from depthjax.files import cache_folder
 from depthjax.inversion import Progress
+from depthjax.memory import fitting_batch
 from depthjax.models import build_model, init_variables
 from depthjax.models.network import Network
 from depthjax.normalization import NORMALIZATIONS, Normalization, as_normalization
@@ -25,7 +26,7 @@ from depthjax.objectives import OBJECTIVES
 from depthjax.optimizers import OPTIMIZERS
 from depthjax.precision import PRECISIONS
 from depthjax.priors import PIXEL_HANDLING, STARTS
-from depthjax.typing import Variables
+from depthjax.typing import LayerFn, Variables
 from depthjax.weights import fetch, load_weights
 
 FLAGS = flags.FLAGS
@@ -174,6 +175,29 @@ def dataset_from_flags(split: str, size: int | None = None) -> Dataset:
     )
 
 
+def batch_from_flags(
+    name: str,
+    layer: LayerFn,
+    variables: Variables,
+    shape: tuple[int, ...],
+    config: InversionConfig,
+) -> int:
+    """How many images × restarts run at once; says so where that is not all of them.
+
+    Raises:
+        ValueError: if --max_batch is neither auto nor a positive number, or nothing fits.
+    """
+    count = shape[0] * config.restarts
+    if FLAGS.max_batch == "auto":
+        fit = fitting_batch(layer, variables, shape[1:], count, config)
+        if fit.batches > 1:
+            print(f"{name}: {count} descents, {fit}", file=sys.stderr)
+        return fit.batch
+    if not FLAGS.max_batch.isdecimal() or int(FLAGS.max_batch) < 1:
+        raise ValueError(f"--max_batch must be auto or a number from 1, got {FLAGS.max_batch!r}")
+    return min(count, int(FLAGS.max_batch))
+
+
 def config_from_flags() -> InversionConfig:
     """The preset, with the flags that were given put over it."""
     one_of("preset", FLAGS.preset, PRESETS)
@@ -209,6 +233,7 @@ class DescentBar:
 
     def __call__(self, progress: Progress, embedding_ratio: np.ndarray) -> None:
         """Moves to where the descent stands."""
+        self._bar.total = progress.steps
         self._bar.set_postfix_str(f"ρ {np.nanmedian(embedding_ratio):.3g}", refresh=False)
         self._bar.update(progress.step - self._bar.n)
 

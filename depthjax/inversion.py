@@ -18,7 +18,6 @@ from depthjax.config import InversionConfig
 from depthjax.descent import (
     RECORDS_PER_CALL,
     Records,
-    State,
     descend,
     initial_state,
     numbers_of,
@@ -88,8 +87,9 @@ class Progress:
     """Where a descent stands, as told to `on_progress` about twice a second.
 
     Fields:
-        step, steps: updates made, and to be made.
-        embedding_distance: m_g of the last record, one number for each image × restart.
+        step, steps: updates made, and to be made, of all batches.
+        embedding_distance: m_g of the last record, one number for each image × restart; NaN for
+            those whose batch has not begun.
     """
 
     step: int
@@ -144,6 +144,7 @@ def invert(
     config: InversionConfig | None = None,
     *,
     compare_to: Images | None = None,
+    max_batch: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Inversion:
     """Images whose embedding is near the target's, by gradient descent from `init`.
@@ -160,6 +161,8 @@ def invert(
         config: see `InversionConfig`; by default the converging one.
         compare_to: `[B, H, W, C]`; if given, the trajectory records the distance to it. It has no
             part in the descent.
+        max_batch: images × restarts that run at once; more are run one batch after the other.
+            `depthjax.fitting_batch` says how many fit into memory.
         on_progress: called about twice a second, on the host, between calls of the loop.
 
     Returns:
@@ -167,17 +170,73 @@ def invert(
         iterate and has status `NON_FINITE`; the others go on.
 
     Raises:
-        ValueError: if the shapes do not belong together.
+        ValueError: if the shapes do not belong together, or if `max_batch` is no positive number.
     """
     config = config or InversionConfig()
+    if max_batch is not None and max_batch < 1:
+        raise ValueError(f"max_batch must be at least 1, got {max_batch}; None runs all at once")
     leading, start, target = _merge_restarts(layer, variables, target_embedding, init)
     reference = None if compare_to is None else _repeat(jnp.asarray(compare_to), leading, "images")
     if reference is not None and reference.shape != start.shape:
         raise ValueError(
             f"init is of images {start.shape[1:]} but compare_to of images {reference.shape[1:]}"
         )
-    if hasattr(layer, "prepare"):
-        layer, variables = layer.prepare(variables)
+    layer, variables = prepared(layer, variables, config)
+    groups = _groups(len(start), max_batch)
+    latest = np.full(len(start), np.nan)
+    parts = []
+    for index, group in enumerate(groups):
+
+        def report(step: int, distances: np.ndarray, index: int = index) -> None:
+            if on_progress is not None:
+                latest[groups[index]] = distances
+                done = (index * config.steps + step, len(groups) * config.steps)
+                on_progress(Progress(*done, latest.copy()))
+
+        aimed = None if reference is None else reference[group]
+        parts.append(
+            _run(
+                layer,
+                variables,
+                target[group],
+                start[group],
+                aimed,
+                config,
+                report,
+                watched=on_progress is not None,
+            )
+        )
+    return _shaped(_joined(parts, groups), leading)
+
+
+def prepared(
+    layer: LayerFn, variables: Variables, config: InversionConfig
+) -> tuple[LayerFn, Variables]:
+    """What the loop runs on: the layer's own fast form, where it has one."""
+    if not hasattr(layer, "prepare"):
+        return layer, variables
+    settings = {"rematerialize": True} if config.rematerialize else {}
+    return layer.prepare(variables, **settings)
+
+
+def _groups(count: int, most: int | None) -> list[np.ndarray]:
+    """Indices of batches of one size; the last begins again with the first where they run out."""
+    batches = -(-count // (most or count))
+    size = -(-count // batches)
+    return list(np.resize(np.arange(count), (batches, size)))
+
+
+def _run(
+    layer: LayerFn,
+    variables: Variables,
+    target: Embedding,
+    start: Images,
+    reference: Images | None,
+    config: InversionConfig,
+    report: Callable[[int, np.ndarray], None],
+    watched: bool,
+) -> Inversion:
+    """One batch, from its start to its end."""
     scale = jnp.ones(start.shape[0], start.dtype)
     if config.step_scale == "layer":
         scale = step_scale(
@@ -194,18 +253,63 @@ def invert(
         descend(), layer, config.structure, variables, target, reference, scale, numbers
     )
     records: list[Records] = []
-    for stop in _Pace(config, watched=on_progress is not None):
+    for stop in _Pace(config, watched=watched):
         state, rows, count, running = advance(state, jnp.asarray(stop))
         count, running = jax.device_get((count, running))
         rows = jax.device_get(rows)
         records.append(Records(*(row[:count] for row in rows)))
-        if on_progress is not None and count:
+        if count:
             step = min(int(jax.device_get(state.step)), config.steps)
-            last = np.asarray(records[-1].embedding_distance[-1])
-            on_progress(Progress(step, config.steps, last))
+            report(step, np.asarray(records[-1].embedding_distance[-1]))
         if not running:
             break
-    return _unmerge(leading, state, records, config)
+    rows = [np.concatenate(column) for column in zip(*records, strict=True)]
+    return Inversion(
+        images=state.best_images,
+        final_images=state.images,
+        objective=state.best_objective,
+        best_step=state.best_step,
+        status=state.status,
+        stopped_step=state.stopped_step,
+        trajectory=Trajectory(*rows),
+    )
+
+
+_ARRAYS = ("images", "final_images", "objective", "best_step", "status", "stopped_step")
+_ROWS = ("objective", "embedding_distance", "input_distance")
+
+
+def _joined(parts: list[Inversion], groups: list[np.ndarray]) -> Inversion:
+    """All batches as one, each example once."""
+    if len(parts) == 1:
+        return parts[0]
+    _, once = np.unique(np.concatenate(groups), return_index=True)
+    trajectories = [part.trajectory for part in parts]
+    steps = max((trajectory.step for trajectory in trajectories), key=len)
+
+    def rows(name: str) -> np.ndarray:
+        # An example that has stopped stays where it was last seen.
+        columns = [getattr(trajectory, name) for trajectory in trajectories]
+        missing = [((0, len(steps) - len(column)), (0, 0)) for column in columns]
+        return np.hstack(list(map(partial(np.pad, mode="edge"), columns, missing)))[:, once]
+
+    return Inversion(
+        **{name: jnp.concatenate([getattr(p, name) for p in parts])[once] for name in _ARRAYS},
+        trajectory=Trajectory(step=steps, **{name: rows(name) for name in _ROWS}),
+    )
+
+
+def _shaped(found: Inversion, leading: tuple[int, ...]) -> Inversion:
+    """The batch axis as `batch` or `restarts batch`."""
+    arrays = {name: getattr(found, name) for name in _ARRAYS}
+    rows = {name: getattr(found.trajectory, name) for name in _ROWS}
+    return Inversion(
+        **{name: array.reshape(*leading, *array.shape[1:]) for name, array in arrays.items()},
+        trajectory=Trajectory(
+            step=found.trajectory.step,
+            **{name: array.reshape(len(array), *leading) for name, array in rows.items()},
+        ),
+    )
 
 
 @partial(jax.jit, static_argnums=0, static_argnames="objective")
@@ -298,22 +402,3 @@ def _repeat(array: Array, leading: tuple[int, ...], what: str) -> Array:
     if array.shape[0] != leading[-1]:
         raise ValueError(f"{leading[-1]} images to recover, but {array.shape[0]} {what}")
     return jnp.tile(array, (leading[0], *[1] * (array.ndim - 1))) if len(leading) == 2 else array
-
-
-def _unmerge(
-    leading: tuple[int, ...], state: State, records: list[Records], config: InversionConfig
-) -> Inversion:
-    def batched(array: Array) -> Array:
-        return array.reshape(*leading, *array.shape[1:])
-
-    rows = [np.concatenate(column) for column in zip(*records, strict=True)]
-    recorded = [row.reshape(len(row), *leading) for row in rows[1:]]
-    return Inversion(
-        images=batched(state.best_images),
-        final_images=batched(state.images),
-        objective=batched(state.best_objective),
-        best_step=batched(state.best_step),
-        status=batched(state.status),
-        stopped_step=batched(state.stopped_step),
-        trajectory=Trajectory(rows[0], *recorded),
-    )

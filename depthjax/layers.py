@@ -52,13 +52,19 @@ class Layer:
         """Images `[B, H, W, C]` in [0, 1] to their embedding `[B, …]`."""
         return _embed(self, needed_variables(self.model, self.node, variables), images)
 
-    def prepare(self, variables: Variables) -> tuple[PreparedLayer, Variables]:
+    def prepare(
+        self, variables: Variables, *, rematerialize: bool = False
+    ) -> tuple[PreparedLayer, Variables]:
         """The same function of the images, fast: weights folded, flipped and rearranged once.
+
+        Args:
+            variables: of the model.
+            rematerialize: keep few activations for the gradient, and compute the others again.
 
         Returns:
             A hashable function `(weights, images) -> embedding` and the weights it takes.
         """
-        return prepare(self.model, self.node, variables, self.normalization)
+        return prepare(self.model, self.node, variables, self.normalization, rematerialize)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -5,6 +5,8 @@ fastest on the backend, its kernel rearranged for both directions. Values and de
 respect to the images are those of the layer; weights are constants.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, NamedTuple, cast
@@ -30,20 +32,75 @@ class PreparedLayer:
     model: Network
     node: str
     normalization: Normalization | None = None
+    rematerialize: bool = False
 
     def __call__(self, weights: Weights, images: Images) -> Embedding:
         """Images `[B, H, W, C]` to their embedding `[B, …]`."""
         # Not folded into the first convolution: the zeros that it pads with are not normalised.
         normalize = self.normalization or (lambda pixels: pixels)
-        values: dict[str, Array] = {INPUT: normalize(images)}
-        for step in plan(self.model, self.node):
-            inputs = [values[name] for name in step.inputs]
-            values[step.name] = _run(step, weights.get(step.name, {}), inputs)
+        values: Values = {INPUT: normalize(images)}
+        steps = plan(self.model, self.node)
+        # Of n steps only the √n borders between √n segments are kept for the gradient.
+        length = math.isqrt(len(steps)) if self.rematerialize else len(steps)
+        for first in range(0, len(steps), length):
+            segment, later = steps[first : first + length], steps[first + length :]
+            wanted = {self.node}.union(*(step.inputs for step in later))
+            run = partial(_run_segment, segment, frozenset(wanted))
+            values = (
+                _forgetful(run, weights, values) if self.rematerialize else run(weights, values)
+            )
         return values[self.node]
 
 
+Values = dict[str, Array]
+Run = Callable[[Weights, Values], Values]
+
+
+def _run_segment(
+    steps: tuple["Step", ...], wanted: frozenset[str], weights: Weights, values: Values
+) -> Values:
+    """Some steps: from all values known before to those that are wanted afterwards."""
+    for step in steps:
+        inputs = [values[name] for name in step.inputs]
+        values = values | {step.name: _run(step, weights.get(step.name, {}), inputs)}
+    return {name: value for name, value in values.items() if name in wanted}
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _forgetful(run: Run, weights: Weights, values: Values) -> Values:
+    """`run`, of which only the inputs are kept for the gradient with respect to `values`.
+
+    `jax.checkpoint` does the same with barriers, but XLA's CPU backend removes those and then finds
+    that the activations are there already. It cannot see through inputs that wait for a cotangent.
+    """
+    return run(weights, values)
+
+
+def _forgetful_forward(
+    run: Run, weights: Weights, values: Values
+) -> tuple[Values, tuple[Weights, Values]]:
+    return run(weights, values), (weights, values)
+
+
+def _forgetful_backward(
+    run: Run, kept: tuple[Weights, Values], cotangents: Values
+) -> tuple[Weights, Values]:
+    weights, values = kept
+    zero = 0 * sum(cotangent.ravel()[0] for cotangent in cotangents.values())
+    late = {name: value + zero for name, value in values.items()}
+    _, pullback = jax.vjp(partial(run, weights), late)
+    return jax.tree.map(jnp.zeros_like, weights), *pullback(cotangents)
+
+
+_forgetful.defvjp(_forgetful_forward, _forgetful_backward)
+
+
 def prepare(
-    model: Network, node: str, variables: Variables, normalization: Normalization | None = None
+    model: Network,
+    node: str,
+    variables: Variables,
+    normalization: Normalization | None = None,
+    rematerialize: bool = False,
 ) -> tuple[PreparedLayer, Weights]:
     """The fast form of a layer, and the weights it takes.
 
@@ -52,9 +109,11 @@ def prepare(
         node: the name of one of its operations.
         variables: its variables.
         normalization: what is done to the pixels before it.
+        rematerialize: keep few activations for the gradient, and compute the others again.
     """
     held = needed_variables(model, node, variables)
-    return PreparedLayer(model, node, normalization), _prepare_weights(model, node, held)
+    layer = PreparedLayer(model, node, normalization, rematerialize)
+    return layer, _prepare_weights(model, node, held)
 
 
 class Step(NamedTuple):

@@ -38,6 +38,9 @@ flags.DEFINE_integer("start_seed", 1, "seed of the starts, shared by all layers"
 flags.DEFINE_integer("reference_seed", 2, "seed of the reference noise, shared by all layers")
 flags.DEFINE_float("reference_std", metrics.REFERENCE_STD, "σ_r of the reference a' = a + σ_r·ε")
 flags.DEFINE_integer("reference_draws", 8, "draws of the reference noise", lower_bound=1)
+flags.DEFINE_string(
+    "max_batch", "auto", "images × restarts at once: a number, or auto: as many as memory holds"
+)
 flags.DEFINE_string("output", None, "run folder (default: runs/MODEL-DATE)")
 flags.DEFINE_boolean("overwrite", False, "replace a run that is already there")
 flags.DEFINE_boolean("resume", False, "go on with a run that was cut off")
@@ -95,6 +98,7 @@ def main() -> None:
         if writer.done(name):
             continue
         began = time.perf_counter()
+        batch = cli.batch_from_flags(name, layer, variables, targets.shape, config)
         with cli.DescentBar(f"{name} ({index}/{len(layers)})", config.steps) as bar:
             found = depthjax.autoencode(
                 jax.random.key(FLAGS.start_seed),
@@ -104,6 +108,7 @@ def main() -> None:
                 config,
                 reference_key=reference_key,
                 init=starts,
+                max_batch=batch,
                 on_progress=bar,
                 **reference,
             )

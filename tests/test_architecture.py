@@ -16,7 +16,7 @@ FLOORS = (
     ("errors", "typing", "precision", "files", "embedded", "labels", "normalization"),
     ("ops", "images", "objectives", "priors", "metrics", "jacobian"),
     (
-        *("models", "config", "optimizers", "gauss_newton", "descent", "inversion"),
+        *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
         *("figures", "data", "sharding", "checkpoint"),
     ),
     ("layers", "prepared", "weights", "autoencoding"),
