@@ -24,7 +24,7 @@ demo: $(INSTALLED)
 	$(PY) experiments/invert.py --flagfile=experiments/flags/quick.flags
 
 test: $(INSTALLED)
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --dist worksteal
 
 lint: $(INSTALLED)
 	$(PY) -m ruff check .

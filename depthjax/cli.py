@@ -267,8 +267,23 @@ class DownloadBar:
             self._bar.close()
 
 
+def use_huge_pages() -> None:
+    """Starts the script again with memory in huge pages, where glibc can do that.
+
+    Descents write and read hundreds of megabytes a step, and glibc decides when a process starts.
+    An entry of one's own in GLIBC_TUNABLES (`glibc.malloc.hugetlb=0`) is left as it is.
+    """
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    glibc = "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", ())
+    if not glibc or "glibc.malloc.hugetlb" in tunables:
+        return
+    os.environ["GLIBC_TUNABLES"] = ":".join(filter(None, [tunables, "glibc.malloc.hugetlb=1"]))
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
 def run(main: Callable[[], None]) -> None:
     """Parses flags and runs a script: bad input gives one line and exit status 2."""
+    use_huge_pages()
 
     def guarded(argv: list[str]) -> None:
         try:

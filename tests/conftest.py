@@ -14,11 +14,18 @@ jaxtyping.install_import_hook(
     "beartype.beartype",
 )
 
+import hypothesis  # noqa: E402
 import jax  # noqa: E402
 import pytest  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")  # or accelerators miss tolerances
+
+# Compilation takes longer than hypothesis expects of an example, and longer yet on a busy machine.
+hypothesis.settings.register_profile(
+    "compiled", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("compiled")
 
 
 @pytest.fixture

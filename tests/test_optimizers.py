@@ -22,7 +22,7 @@ def image_of(shape: tuple[int, ...], seed: int = 0) -> jax.Array:
 
 
 @given(shape=shapes, decay=decays)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_synthesis_inverts_and_transposes_analysis(
     shape: tuple[int, int, int], decay: float
 ) -> None:
@@ -41,7 +41,7 @@ def test_synthesis_inverts_and_transposes_analysis(
 
 
 @given(shape=shapes)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_lengths_are_kept(shape: tuple[int, int, int]) -> None:
     with jax.enable_x64(True):
         image = image_of(shape)
