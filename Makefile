@@ -5,10 +5,11 @@ CONSTRAINTS ?= -c constraints.txt
 PY := .venv/bin/python
 INSTALLED := .venv/.installed
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo bench test lint format clean
 
 help:
 	@echo "make demo    invert two photographs at five layers of a ResNet-18 (runs/demo)"
+	@echo "make bench   how fast is it here: five minutes, table and figure (runs/benchmark)"
 	@echo "make test    run every test"
 	@echo "make lint    ruff and mypy"
 	@echo "make format  let ruff format the code"
@@ -22,6 +23,9 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 
 demo: $(INSTALLED)
 	$(PY) experiments/invert.py --flagfile=experiments/flags/quick.flags
+
+bench: $(INSTALLED)
+	$(PY) experiments/benchmark.py --quick --overwrite
 
 test: $(INSTALLED)
 	$(PY) -m pytest -n auto --dist worksteal

@@ -123,15 +123,20 @@ def define_script_flags() -> None:
     flags.DEFINE_boolean("compilation_cache", True, "keep compiled programs for the next run")
 
 
-def model_from_flags() -> Network:
-    """The model that the flags ask for."""
+def fields_from_flags() -> dict[str, Any]:
+    """The fields of the architecture that --model_field sets."""
     fields = {}
     for setting in FLAGS.model_field:
         name, separator, value = setting.partition("=")
         if not separator:
             raise ValueError(f"--model_field={setting!r} is not of the form name=value")
         fields[name] = _literal(value)
-    return build_model(FLAGS.model, **fields)
+    return fields
+
+
+def model_from_flags() -> Network:
+    """The model that the flags ask for."""
+    return build_model(FLAGS.model, **fields_from_flags())
 
 
 class Weights(NamedTuple):

@@ -1,14 +1,17 @@
-"""Bring the generated parts of README.md up to date from a finished run.
+"""Bring the generated parts of README.md up to date from finished runs.
 
-    python experiments/document.py --run=runs/resnet50_128
+    python experiments/document.py --run=runs/resnet50_128 --benchmark=runs/benchmark
 
 What lies between `<!-- begin NAME -->` and `<!-- end NAME -->` is written by this script alone.
 """
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 from absl import flags
+from benchmarks import summary
 from PIL import Image
 
 import depthjax
@@ -17,7 +20,8 @@ from depthjax.files import write_atomically
 
 FLAGS = flags.FLAGS
 cli.define_script_flags()
-flags.DEFINE_string("run", "runs/resnet50_128", "run folder that the table and figure come from")
+flags.DEFINE_string("run", None, "run folder that the table and figure come from")
+flags.DEFINE_string("benchmark", None, "folder of experiments/benchmark.py that Speed comes from")
 flags.DEFINE_string("readme", "README.md", "document to bring up to date")
 flags.DEFINE_string("figures", "docs", "folder for the document's figures")
 WIDTH = 1000
@@ -25,19 +29,38 @@ DATASETS = ("photo_crops/32", "photo_crops/all/32", "digits", "noise/224")
 
 
 def main() -> None:
-    """Run folder -> figure and tables -> document."""
-    run = depthjax.load_run(FLAGS.run)
+    """Run folders -> figures and tables -> document; what is not given stays as it is."""
     document = Path(FLAGS.readme)
     text = document.read_text(encoding="utf-8")
-    text = fill(text, "resnet50_128", f"{tables.inversion_table(run)}\n\n{provenance(run)}")
+    if FLAGS.run is not None:
+        run = depthjax.load_run(FLAGS.run)
+        text = fill(text, "resnet50_128", f"{tables.inversion_table(run)}\n\n{provenance(run)}")
+        save_gallery(run)
+    if FLAGS.benchmark is not None:
+        text = fill(text, "benchmark", summary.summarise(load_benchmark(FLAGS.benchmark)))
     text = fill(text, "photographs", photograph_table())
     text = fill(text, "datasets", tables.dataset_table([data.card(spec) for spec in DATASETS]))
+    write_atomically(document, text.encode())
+
+
+def save_gallery(run: runs.Run) -> None:
+    """A smaller copy of the run's gallery for the document."""
     Path(FLAGS.figures).mkdir(exist_ok=True)
     with Image.open(run.folder / "figures" / "gallery.png") as gallery:
         size = WIDTH, round(gallery.height * WIDTH / gallery.width)
         smaller = gallery.convert("RGB").resize(size, Image.Resampling.LANCZOS)
         smaller.save(Path(FLAGS.figures) / "resnet50_gallery.webp", quality=90, method=6)
-    write_atomically(document, text.encode())
+
+
+def load_benchmark(folder: str) -> dict[str, Any]:
+    """The measurements in a folder of `experiments/benchmark.py`."""
+    path = Path(folder) / "benchmark.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"no benchmark in {folder!r} ({error}); make one with experiments/benchmark.py"
+        ) from error
 
 
 def fill(text: str, name: str, content: str) -> str:

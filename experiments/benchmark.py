@@ -1,0 +1,178 @@
+r"""How fast depthjax is on this machine, and beside PyTorch.
+
+    python experiments/benchmark.py --quick                 # five minutes, no peers needed
+    python experiments/benchmark.py --parts=a,b --batch=1,8 --layers=conv1,layer1:layer4
+    python experiments/benchmark.py --peers_python=../torch/.venv/bin/python
+
+Parts: a, a step over the bare gradient; b, images · steps a second against the author's loop, a
+tuned one, torch.compile and plenoptic; c, cost against depth, batch, size and restarts; d, seconds
+until ρ ≤ 1 and ρ ≤ 0.1 by preset; e, operations a second and share of the peak; f, import, first
+step and compilation cache; g, peak memory. Peers come with `pip install -e '.[peers]'`, into this
+environment or another one; what is not there is reported as absent. Leave the machine alone while
+it runs: the load before it is recorded.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+from benchmarks import figure, machine, parts, summary
+from benchmarks.inputs import Inputs
+
+import depthjax
+from depthjax import cli, figures
+from depthjax.files import write_atomically
+
+FLAGS = flags.FLAGS
+cli.define_model_flags()
+cli.define_script_flags()
+flags.DEFINE_list("parts", list(parts.PARTS), "what to measure: letters, see above")
+flags.DEFINE_string("layers", "all-stages", "names or aliases; first:last; all-stages; all")
+flags.DEFINE_list("batch", ["1", "8"], "images in a step")
+flags.DEFINE_integer("size", 224, "height and width of the images in pixels", lower_bound=1)
+flags.DEFINE_integer("rounds", 7, "turns of each contender", lower_bound=1)
+flags.DEFINE_integer(
+    "steps", 0, "steps of a turn; 0: as many as the fastest makes in --turn_seconds", lower_bound=0
+)
+flags.DEFINE_float("turn_seconds", 1.0, "length of a turn, see --steps", lower_bound=0)
+flags.DEFINE_string("peers_python", sys.executable, "interpreter that has PyTorch and plenoptic")
+flags.DEFINE_boolean("huge_pages", True, "ask for transparent huge pages, in every process")
+flags.DEFINE_string("curve_layer", "layer2", "part c: the layer of the curves")
+flags.DEFINE_list("curve_batches", ["1", "2", "4", "8", "16"], "part c: batches")
+flags.DEFINE_list("curve_sizes", ["64", "96", "128", "192", "224"], "part c: image sizes")
+flags.DEFINE_list("curve_restarts", ["1", "2", "4", "8", "16"], "part c: restarts of one image")
+flags.DEFINE_list("presets", ["paper", "converging", "fast"], "part d: settings of the descents")
+flags.DEFINE_string("preset_layers", "", "part d: layers (default: --layers)")
+flags.DEFINE_integer("preset_images", 3, "part d: photographs", lower_bound=1)
+flags.DEFINE_integer("preset_size", 128, "part d: their height and width", lower_bound=1)
+flags.DEFINE_integer(
+    "preset_steps", 0, "part d: at most so many steps; 0: the preset's", lower_bound=0
+)
+flags.DEFINE_integer("imports", 7, "part f: how often each import is timed", lower_bound=1)
+flags.DEFINE_boolean("quick", False, "smaller defaults, for five minutes on two cores")
+flags.DEFINE_string("output", "runs/benchmark", "folder for the numbers, the table and the figure")
+flags.DEFINE_boolean("overwrite", False, "replace the numbers that are already there")
+
+QUICK: dict[str, Any] = {
+    "layers": "conv1,layer1,layer4",
+    "size": 96,
+    "rounds": 5,
+    "turn_seconds": 0.4,
+    "curve_batches": ["1", "2", "4"],
+    "curve_sizes": ["48", "64", "96"],
+    "curve_restarts": ["1", "4"],
+    "preset_size": 64,
+    "preset_steps": 200,
+    "imports": 3,
+}
+"""What --quick puts in the place of defaults; flags that are given win."""
+
+
+def main() -> None:
+    """Flags -> measurements -> benchmark.json, benchmark.md, figures/benchmark.{png,pdf}."""
+    if FLAGS.quick:
+        for name, value in QUICK.items():
+            FLAGS.set_default(name, value)
+    asked = parts.checked_parts(FLAGS.parts)
+    if FLAGS.weights != "untrained":
+        raise ValueError(f"--weights={FLAGS.weights}: the benchmark runs untrained weights only")
+    model = cli.model_from_flags()
+    settings = settings_from_flags(model)
+    output = Path(FLAGS.output)
+    if (output / "benchmark.json").exists() and not FLAGS.overwrite:
+        raise ValueError(
+            f"{str(output)!r} holds a benchmark; choose another --output or --overwrite"
+        )
+    fields = cli.fields_from_flags()
+    results: dict[str, Any] = {
+        "machine": machine.describe(),
+        "settings": {
+            "model": FLAGS.model, "model_fields": fields, "weights_seed": FLAGS.weights_seed,
+            "parts": asked, **vars(settings),
+        },
+    }  # fmt: skip
+    began = time.perf_counter()
+
+    def say(text: str) -> None:
+        print(f"{time.perf_counter() - began:5.0f} s  {text}", flush=True)
+
+    def keep(name: str, measured: Any) -> None:
+        results[name] = measured
+        results["seconds"] = time.perf_counter() - began
+        text = json.dumps(results, indent=1, allow_nan=False) + "\n"
+        write_atomically(output / "benchmark.json", text.encode())
+
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = Inputs(Path(folder), FLAGS.model, fields, model, FLAGS.weights_seed)
+        bench = parts.Bench(settings, inputs, say)
+        if set(asked) & set(parts.RACED):
+            keep("races", bench.races(asked))
+        if "c" in asked:
+            keep("curves", bench.curves())
+        if "d" in asked:
+            keep("presets", bench.presets())
+        if "f" in asked:
+            keep("startup", bench.startup())
+    report(results, output)
+
+
+def settings_from_flags(model: depthjax.models.network.Network) -> parts.Settings:
+    """The flags, checked before anything is measured."""
+    depthjax.Layer(model, FLAGS.curve_layer)
+    layers = depthjax.select_layers(model, FLAGS.layers)
+    return parts.Settings(
+        layers=layers,
+        batches=counts("batch"),
+        size=FLAGS.size,
+        rounds=FLAGS.rounds,
+        steps=FLAGS.steps,
+        turn_seconds=FLAGS.turn_seconds,
+        peers_python=FLAGS.peers_python,
+        huge_pages=FLAGS.huge_pages,
+        curve_layer=FLAGS.curve_layer,
+        curve_batches=counts("curve_batches"),
+        curve_sizes=counts("curve_sizes"),
+        curve_restarts=counts("curve_restarts"),
+        presets=FLAGS.presets,
+        preset_layers=(
+            depthjax.select_layers(model, FLAGS.preset_layers) if FLAGS.preset_layers else layers
+        ),
+        preset_images=FLAGS.preset_images,
+        preset_size=FLAGS.preset_size,
+        preset_steps=FLAGS.preset_steps,
+        imports=FLAGS.imports,
+    )
+
+
+def counts(name: str) -> tuple[int, ...]:
+    """The whole numbers of a list flag."""
+    try:
+        values = tuple(int(value) for value in FLAGS[name].value)
+    except ValueError:
+        values = ()
+    if not values or min(values) < 1:
+        raise ValueError(
+            f"--{name}={','.join(FLAGS[name].value)} must be whole numbers of at least 1"
+        )
+    return values
+
+
+def report(results: dict[str, Any], output: Path) -> None:
+    """The table, and the figure if there is something to draw."""
+    text = summary.summarise(results)
+    write_atomically(output / "benchmark.md", f"# Speed\n\n{text}\n".encode())
+    if figure.panels_of(results):
+        (output / "figures").mkdir(exist_ok=True)
+        figures.save_figure(output / "figures" / "benchmark", figure.draw(results))
+    print(f"\n{text}\n")
+    for line in summary.headline(results):
+        print(f"- {line}")
+    print(f"Numbers, table and figure: {output}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

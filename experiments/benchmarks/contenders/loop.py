@@ -1,0 +1,45 @@
+"""Ours: the compiled loop that `depthjax.invert` runs, blur, best iterates and records included."""
+
+import time
+
+import jax
+import jax.numpy as jnp
+
+from depthjax.descent import descend, initial_state, numbers_of
+
+from ..job import Job
+from .problem import Problem
+
+ENDLESS = 10**6
+"""Steps of the schedule: no turn reaches its end, where a step only evaluates."""
+
+
+class Loop(Problem):
+    """The descent of the job's preset; distances to the photographs are recorded as usual."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self.config = self.config.replace(steps=ENDLESS)
+        self._numbers = numbers_of(self.config, self.start.dtype)
+        self._scale = jnp.ones(len(self.start), self.start.dtype)
+
+    def steps(self, count: int) -> float:
+        """Seconds for so many steps from the start."""
+        # A copy: the state is donated.
+        state = initial_state(self.config.structure, jnp.array(self.start))
+        made = 0
+        jax.block_until_ready(state)
+        began = time.perf_counter()
+        while made < count:
+            state, *_, running = descend()(
+                self.prepared, self.config.structure, self.weights, self.target, self.images,
+                self._scale, self._numbers, state, jnp.asarray(count),
+            )  # fmt: skip
+            made = int(state.step)
+            if made < count and not running:
+                raise ArithmeticError(f"the descent stopped after {made} of {count} steps")
+        jax.block_until_ready(state.images)
+        return time.perf_counter() - began
+
+
+build = Loop

@@ -1,0 +1,66 @@
+"""The same weights, photographs and starts for every contender, as files."""
+
+import io
+import itertools
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import depthjax
+from depthjax.cli import PRESETS
+from depthjax.files import write_atomically
+from depthjax.images import EMBEDDED, load_images
+from depthjax.models.network import Network
+from depthjax.weights import to_torch_state_dict
+
+from .job import Job
+
+
+class Inputs:
+    """Makes jobs for one network, and writes the arrays that they name.
+
+    Args:
+        folder: for the arrays; the caller removes it.
+        name, fields: of the network, as for `depthjax.build_model`.
+        model: the network.
+        seed: of its weights.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, fields: dict[str, Any], model: Network, seed: int
+    ) -> None:
+        self.folder, self.name, self.fields = folder, name, fields
+        self.model, self.seed = model, seed
+
+    def job(self, layer: str, batch: int, size: int, **others: Any) -> Job:
+        """A job at a layer, its files written. `others` are further fields of `Job`."""
+        node = depthjax.Layer(self.model, layer).node
+        job = Job(str(self.folder), self.name, self.fields, node, batch, size, **others)
+        if not job.weights_file.exists():
+            variables = depthjax.init_variables(self.model, jax.random.key(self.seed), size)
+            _write(job.weights_file, **to_torch_state_dict(variables))
+        if not job.images_file.exists():
+            images = np.tile(photographs(batch, size), (job.restarts, 1, 1, 1))
+            config = PRESETS["paper"]()
+            start = depthjax.initial_images(jax.random.key(1), images.shape, config)
+            _write(job.images_file, images=images, start=np.asarray(start))
+        return job
+
+
+def photographs(count: int, size: int) -> np.ndarray:
+    """Embedded photographs, `[count, size, size, 3]` float32; they come again if there are fewer.
+
+    The three that the other scripts use come first.
+    """
+    names = list(dict.fromkeys(("astronaut", "chelsea", "coffee", *EMBEDDED)))[:count]
+    _, images = load_images(names, size)
+    indices = list(itertools.islice(itertools.cycle(range(len(names))), count))
+    return np.asarray(images, np.float32)[indices]
+
+
+def _write(path: Path, **arrays: np.ndarray) -> None:
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    write_atomically(path, content.getvalue())

@@ -1,0 +1,236 @@
+"""What is measured, by letter.
+
+a  a step of ours over the bare gradient          }
+b  images · steps a second, against PyTorch       }  all four read the same races
+e  operations a second, and share of the peak     }
+g  peak memory                                    }
+c  cost against depth, batch, image size and restarts
+d  seconds until ρ ≤ 1 and ρ ≤ 0.1, by preset
+f  import, first step, and the compilation cache
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from depthjax.cli import PRESETS
+from depthjax.errors import one_of
+
+from .contenders import PEERS
+from .inputs import Inputs
+from .job import Job
+from .machine import data_sheet_peak
+from .racing import race
+from .workers import HUGE_PAGES, Worker, WorkerError
+
+PARTS = {
+    "a": "a step over the bare gradient",
+    "b": "images · steps a second against peers",
+    "c": "cost against depth, batch, size and restarts",
+    "d": "seconds to ρ ≤ 1 and ρ ≤ 0.1 by preset",
+    "e": "operations a second",
+    "f": "import, first step and compilation cache",
+    "g": "peak memory",
+}
+RACED = ("a", "b", "e", "g")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is measured, and how often.
+
+    Fields:
+        layers, batches, size: of the races.
+        rounds, steps, turn_seconds: of every race, see `racing.race`.
+        peers_python: interpreter of the peers.
+        huge_pages: whether processes ask for them.
+        curve_layer, curve_batches, curve_sizes, curve_restarts: of part c.
+        presets, preset_layers, preset_images, preset_size, preset_steps: of part d.
+        imports: how often each import is timed.
+    """
+
+    layers: Sequence[str]
+    batches: Sequence[int]
+    size: int
+    rounds: int
+    steps: int
+    turn_seconds: float
+    peers_python: str
+    huge_pages: bool
+    curve_layer: str
+    curve_batches: Sequence[int]
+    curve_sizes: Sequence[int]
+    curve_restarts: Sequence[int]
+    presets: Sequence[str]
+    preset_layers: Sequence[str]
+    preset_images: int
+    preset_size: int
+    preset_steps: int
+    imports: int
+
+
+def checked_parts(parts: Iterable[str]) -> tuple[str, ...]:
+    """The letters in order.
+
+    Raises:
+        ValueError: for one that is no part.
+    """
+    asked = [one_of("part", part, PARTS) for part in parts]
+    if not asked:
+        raise ValueError(f"no part to measure; known: {', '.join(PARTS)}")
+    return tuple(part for part in PARTS if part in asked)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measures parts for one network.
+
+    Args:
+        settings: how much.
+        inputs: makes the jobs.
+        say: told about everything that begins.
+    """
+
+    settings: Settings
+    inputs: Inputs
+    say: Callable[[str], None]
+
+    def start(self, contender: str, job: Job, **environment: str) -> Worker:
+        """A worker in the interpreter that it belongs to."""
+        python = self.settings.peers_python if contender in PEERS else sys.executable
+        pages = HUGE_PAGES if self.settings.huge_pages else {}
+        return Worker(contender, job, python=python, environment=pages | environment)
+
+    def races(self, parts: Sequence[str]) -> list[dict[str, Any]]:
+        """Every layer and batch: all contenders that the parts among `RACED` need."""
+        settings = self.settings
+        names = ["loop"]
+        names += ["bare"] if {"a", "e"} & set(parts) else []
+        names += PEERS if {"b", "g"} & set(parts) else ()
+        races = []
+        for layer in settings.layers:
+            for batch in settings.batches:
+                self.say(f"{layer}, batch {batch}: {', '.join(names)}")
+                job = self.inputs.job(layer, batch, settings.size)
+                bare = ("flops", "product_flops") if "e" in parts else ()
+                found = self._race({name: (name, job) for name in names}, {"bare": bare})
+                found |= {"layer": layer, "batch": batch, "size": settings.size}
+                races.append(found | self._peak(found))
+        return races
+
+    def _peak(self, found: dict[str, Any]) -> dict[str, Any]:
+        """The peak of the device, from its data sheet or else the product that was timed."""
+        measured = found["entries"].get("bare", {}).get("product_flops")
+        if measured is None:
+            return {}
+        device = found["entries"]["bare"]["about"]["device"]
+        if device.startswith("cpu"):
+            return {"peak_flops": measured, "peak_source": "measured: a product of matrices"}
+        precision = PRESETS["paper"]().precision
+        return {"peak_flops": data_sheet_peak(device, precision), "peak_source": "data sheet"}
+
+    def _race(
+        self, entries: dict[str, tuple[str, Job]], questions: dict[str, tuple[str, ...]]
+    ) -> dict[str, Any]:
+        settings = self.settings
+        return race(
+            self.start,
+            entries,
+            PEERS,
+            rounds=settings.rounds,
+            steps=settings.steps,
+            turn_seconds=settings.turn_seconds,
+            questions=questions,
+        )
+
+    def curves(self) -> dict[str, list[dict[str, Any]]]:
+        """Seconds a step of ours against one setting at a time, its values interleaved."""
+        settings = self.settings
+        base = {"layer": settings.curve_layer, "batch": 1, "size": settings.size}
+        swept: dict[str, Sequence[Any]] = {
+            "layer": settings.layers,
+            "batch": settings.curve_batches,
+            "size": settings.curve_sizes,
+            "restarts": settings.curve_restarts,
+        }
+        curves = {}
+        for name, values in swept.items():
+            self.say(f"cost against {name}: {', '.join(map(str, values))}")
+            entries = {
+                str(value): ("loop", self.inputs.job(**(base | {name: value}))) for value in values
+            }
+            found = self._race(entries, {})["entries"]
+            curves[name] = [
+                base | {name: value, "seconds": found[str(value)]["seconds"]} for value in values
+            ]
+        return curves
+
+    def presets(self) -> list[dict[str, Any]]:
+        """Descents of every preset at every layer, each in its own process."""
+        settings, found = self.settings, []
+        for preset in settings.presets:
+            if preset not in PRESETS:
+                self.say(f"no preset {preset!r} here, skipped; known: {', '.join(PRESETS)}")
+                continue
+            for layer in settings.preset_layers:
+                self.say(f"{preset} at {layer} until it is near")
+                job = self.inputs.job(
+                    layer,
+                    settings.preset_images,
+                    settings.preset_size,
+                    preset=preset,
+                    steps=settings.preset_steps,
+                )
+                try:
+                    with self.start("descent", job) as worker:
+                        descent = worker.ask("descend")
+                except WorkerError as error:
+                    raise WorkerError(f"{preset} at {layer} failed: {error}") from error
+                about = {"images": job.batch, "size": job.size}
+                found.append({"preset": preset, "layer": layer} | about | descent)
+        return found
+
+    def startup(self) -> dict[str, Any]:
+        """Seconds to import, and of a first step without and with a compilation cache."""
+        imports: dict[str, list[float]] = {"depthjax": [], "jax, flax.linen, optax": []}
+        self.say("imports")
+        for turn in range(self.settings.imports + 1):
+            for names, seconds in imports.items():
+                found = _import_seconds(names)
+                if turn:  # the first reads files that nobody had read yet
+                    seconds.append(found)
+        layer = self.settings.layers[-1]
+        job = self.inputs.job(layer, 1, self.settings.size)
+        first_steps = {}
+        with tempfile.TemporaryDirectory() as cache:
+            for kind in ("cold", "warm"):
+                self.say(f"first step at {layer}, {kind} cache")
+                with self.start("loop", job, **_caching(cache)) as worker:
+                    first = worker.ask("steps", 1)
+                    first_steps[kind] = {
+                        "start_seconds": worker.start_seconds,
+                        "first_step_seconds": first,
+                        "compile_seconds": worker.ask("compile_seconds"),
+                    }
+        return {"imports": imports, "layer": layer, "first_step": first_steps}
+
+
+def _import_seconds(names: str) -> float:
+    code = f"import time; t = time.perf_counter(); import {names}; print(time.perf_counter() - t)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
+    )
+    return float(ran.stdout)
+
+
+def _caching(folder: str) -> dict[str, str]:
+    """What `depthjax.cli.enable_compilation_cache` sets, in a folder of our own."""
+    return {
+        "JAX_ENABLE_COMPILATION_CACHE": "true",
+        "JAX_COMPILATION_CACHE_DIR": folder,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }

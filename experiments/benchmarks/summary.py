@@ -1,0 +1,280 @@
+"""The measurements as Markdown: a paragraph on the machine, and a table for each part."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from depthjax.tables import markdown_table, number, spread
+
+from .contenders import CONTENDERS, PEERS
+
+LEVELS = (1.0, 0.1)
+"""The ρ that part d waits for."""
+_OURS = "loop"
+
+
+def summarise(results: dict[str, Any]) -> str:
+    """Everything that was measured, as Markdown without headings.
+
+    Args:
+        results: the contents of `benchmark.json`.
+    """
+    parts = set(results["settings"]["parts"])
+    races = results.get("races", [])
+    blocks = []
+    if races and parts & {"a", "e"}:
+        blocks.append(_against_bare(races))
+    if races and "b" in parts:
+        blocks.append(_against_peers(races))
+    if "curves" in results:
+        blocks.append(_costs(results["curves"]))
+    if "presets" in results:
+        blocks.append(_presets(results["presets"]))
+    if races and "g" in parts:
+        blocks.append(_memory(races))
+    if "startup" in results:
+        blocks.append(_startup(results["startup"]))
+    return "\n\n".join([*blocks, machine(results)])
+
+
+def ratios(race: dict[str, Any], name: str, over: str) -> np.ndarray:
+    """Seconds of `name` over those of `over`, round by round; empty if either is absent."""
+    pairs = [race["entries"].get(entry, {}).get("seconds", []) for entry in (name, over)]
+    return np.divide(*map(np.asarray, pairs)) if all(pairs) else np.empty(0)
+
+
+def images_per_second(race: dict[str, Any], name: str) -> np.ndarray:
+    """Images · steps a second in every round; empty if it is absent."""
+    seconds = race["entries"].get(name, {}).get("seconds", [])
+    return race["batch"] / np.asarray(seconds) if seconds else np.empty(0)
+
+
+def flops_per_second(race: dict[str, Any], name: str) -> np.ndarray:
+    """Operations a second of the plain network's gradient; empty if they were not counted."""
+    seconds = race["entries"].get(name, {}).get("seconds", [])
+    flops = race["entries"].get("bare", {}).get("flops")
+    return flops / np.asarray(seconds) if seconds and flops else np.empty(0)
+
+
+def seconds_until(descent: dict[str, Any], level: float) -> float | None:
+    """Seconds to the first record with every photograph at ρ ≤ `level`; None if there is none."""
+    for step, row in zip(descent["step"], descent["ratio"], strict=True):
+        if all(value is not None and value <= level for value in row):
+            return step * descent["seconds"] / descent["steps"]
+    return None
+
+
+def best_ratio(descent: dict[str, Any]) -> np.ndarray:
+    """The smallest ρ of each photograph; NaN if it never had one."""
+    records = np.array(descent["ratio"], float)  # None becomes NaN
+    return np.where(np.isnan(records).all(0), np.nan, np.fmin.reduce(records))
+
+
+def absent(races: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The contenders that ran in no race, and why."""
+    reasons: dict[str, str] = {}
+    for race in races:
+        for name, entry in race["entries"].items():
+            if "absent" in entry:
+                reasons.setdefault(name, entry["absent"])
+    return {
+        name: reason
+        for name, reason in reasons.items()
+        if all("absent" in race["entries"].get(name, {"absent": ""}) for race in races)
+    }
+
+
+def _against_bare(races: list[dict[str, Any]]) -> str:
+    headers = ["layer", "batch", "ms a step", "÷ bare gradient", "GFLOP/s", "of the peak"]
+    rows = []
+    # A product is slower where something else ran, so the fastest is the peak.
+    peak = max((race["peak_flops"] for race in races if race.get("peak_flops")), default=None)
+    for race in races:
+        speed = flops_per_second(race, _OURS)
+        share = f"{np.median(speed) / peak:.0%}" if speed.size and peak else "–"
+        rows.append(
+            [
+                race["layer"],
+                str(race["batch"]),
+                spread(1e3 * np.asarray(race["entries"][_OURS]["seconds"])),
+                spread(ratios(race, _OURS, "bare")),
+                spread(speed / 1e9),
+                share,
+            ]
+        )
+    note = (
+        "A step with blur, best iterates and records, over loss and gradient alone. Operations are"
+        " those of the plain network's gradient, however they are computed"
+    )
+    if peak:
+        source = next(race["peak_source"] for race in races if race.get("peak_flops"))
+        note += f"; the peak is {number(peak / 1e9)} GFLOP/s ({source})"
+    elif any("peak_flops" in race for race in races):
+        note += "; the peak of this device is unknown to us"
+    return f"{markdown_table(headers, rows)}\n\n{note}."
+
+
+def _against_peers(races: list[dict[str, Any]]) -> str:
+    missing = absent(races)
+    peers = [name for name in PEERS if name not in missing]
+    headers = ["layer", "batch", "images · steps/s"]
+    headers += [f"over {CONTENDERS[name].title}" for name in peers]
+    rows = []
+    for race in races:
+        faster = [_times(ratios(race, name, _OURS)) for name in peers]
+        own = spread(images_per_second(race, _OURS))
+        rows.append([race["layer"], str(race["batch"]), own, *faster])
+    note = "How many times as many as each peer, same network, weights, images and start."
+    if missing:
+        why = (f"{CONTENDERS[name].title} ({reason})" for name, reason in missing.items())
+        note += f" Absent: {'; '.join(why)}."
+    return f"{markdown_table(headers, rows)}\n\n{note}"
+
+
+def _times(values: np.ndarray) -> str:
+    if not values.size:
+        return "–"
+    return f"{np.median(values):.2f}× ({values.min():.2f}–{values.max():.2f})"
+
+
+def _costs(curves: dict[str, list[dict[str, Any]]]) -> str:
+    headers = ["against", "value", "ms a step", "ms an image and step"]
+    rows = []
+    for name, points in curves.items():
+        for index, point in enumerate(points):
+            milliseconds = 1e3 * np.asarray(point["seconds"])
+            count = point["batch"] * point.get("restarts", 1)
+            label = "" if index else name
+            rows.append(
+                [label, str(point[name]), spread(milliseconds), spread(milliseconds / count)]
+            )
+    point = curves["batch"][0]
+    note = f"One image and start at {point['layer']} and {point['size']}×{point['size']} otherwise."
+    return f"{markdown_table(headers, rows)}\n\n{note}"
+
+
+def _presets(descents: list[dict[str, Any]]) -> str:
+    headers = ["preset", "layer", *(f"s to ρ ≤ {level:g}" for level in LEVELS), "best ρ", "steps"]
+    headers += ["ms a step"]
+    rows = []
+    for descent in descents:
+        reached = [seconds_until(descent, level) for level in LEVELS]
+        rows.append(
+            [
+                descent["preset"],
+                descent["layer"],
+                *("never" if seconds is None else number(seconds) for seconds in reached),
+                spread(best_ratio(descent)),
+                str(descent["steps"]),
+                number(1e3 * descent["seconds"] / descent["steps"]),
+            ]
+        )
+    first = descents[0] if descents else {"images": 0, "size": 0}
+    note = (
+        f"Until all of {first['images']} photographs at {first['size']}×{first['size']} are there,"
+        " untrained network; compilation is not counted."
+    )
+    return f"{markdown_table(headers, rows)}\n\n{note}"
+
+
+def _memory(races: list[dict[str, Any]]) -> str:
+    missing = absent(races)
+    present = [
+        name
+        for name in CONTENDERS
+        if name not in missing and any(name in race["entries"] for race in races)
+    ]
+    rows = [
+        [
+            race["layer"],
+            str(race["batch"]),
+            *(_gigabytes(race["entries"].get(name, {}).get("memory")) for name in present),
+        ]
+        for race in races
+    ]
+    headers = ["layer", "batch", *(CONTENDERS[name].title for name in present)]
+    note = "Peak memory in GB: of the device, or where it has none of its own, of the process."
+    return f"{markdown_table(headers, rows)}\n\n{note}"
+
+
+def _gigabytes(memory: int | None) -> str:
+    return "–" if memory is None else f"{memory / 1e9:.2f}"
+
+
+def _startup(startup: dict[str, Any]) -> str:
+    imports = {name: np.asarray(seconds) for name, seconds in startup["imports"].items()}
+    ours, theirs = imports.values()
+    cold, warm = (startup["first_step"][kind] for kind in ("cold", "warm"))
+    rows = [[f"`import {name}`", spread(seconds)] for name, seconds in imports.items()]
+    rows += [["… their ratio", spread(ours / theirs)]]
+    for kind, found in (("no", cold), ("a warm", warm)):
+        total = found["start_seconds"] + found["first_step_seconds"]
+        rows += [
+            [f"process to first step, {kind} compilation cache", number(total)],
+            [f"… of it in the first call, {kind} cache", number(found["first_step_seconds"])],
+            [f"… of it compiling, {kind} cache", number(found["compile_seconds"])],
+        ]
+    share = warm["compile_seconds"] / max(cold["compile_seconds"], 1e-9)
+    rows += [["compiling with a warm cache over without", number(share)]]
+    note = f"First steps at {startup['layer']}."
+    return f"{markdown_table(['start', 'seconds'], rows)}\n\n{note}"
+
+
+def machine(results: dict[str, Any]) -> str:
+    """One paragraph: what was run, where, and how often."""
+    environment, settings = results["machine"], results["settings"]
+    versions = {name: environment["versions"][name] for name in ("jax", "flax")} | peers(results)
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    text = (
+        f"{settings['model']}, {settings['size']}×{settings['size']}; medians (smallest–largest) of"
+        f" {settings['rounds']} rounds in which the contenders take turns.\n"
+        f"Made by `{command(environment['command'])}` on a {environment['device']}"
+        f" ({environment['processor']}, {environment['cores']} cores,"
+        f" {environment['memory_gb']:.0f} GB, huge pages {environment['huge_pages']}; {listed};"
+        f" revision {environment['git_revision']})."
+    )
+    if environment["load"] > 0.5:
+        text += f" Something else ran too: the load was {number(environment['load'])} before."
+    return text
+
+
+def command(arguments: Sequence[str]) -> str:
+    """The command line without what is true of one machine only."""
+    kept = [a for a in arguments[1:] if not a.startswith(("--peers_python", "--output"))]
+    return " ".join(["python experiments/benchmark.py", *kept])
+
+
+def peers(results: dict[str, Any]) -> dict[str, str]:
+    """The versions that the peers ran with."""
+    found: dict[str, str] = {}
+    for race in results.get("races", []):
+        for name in PEERS:
+            found |= race["entries"].get(name, {}).get("about", {}).get("versions", {})
+    return found
+
+
+def headline(results: dict[str, Any]) -> list[str]:
+    """A line for each target that the measurements speak of: the worst of each."""
+    lines = []
+    races = results.get("races", [])
+    bare = [(np.median(r), race) for race in races if (r := ratios(race, _OURS, "bare")).size]
+    if bare:
+        worst, race = max(bare, key=lambda pair: pair[0])
+        lines.append(
+            f"a step takes at most {worst:.2f}× the bare gradient ({race['layer']}, batch"
+            f" {race['batch']}; aim 1.05)"
+        )
+    for name, aim in (("author", 1.8), ("tuned", 1.0)):
+        found = [(np.median(r), race) for race in races if (r := ratios(race, name, _OURS)).size]
+        if found:
+            least, race = min(found, key=lambda pair: pair[0])
+            lines.append(
+                f"at least {least:.2f}× {CONTENDERS[name].title} ({race['layer']}, batch"
+                f" {race['batch']}; aim {aim})"
+            )
+    if "startup" in results:
+        ours, theirs = map(statistics.median, results["startup"]["imports"].values())
+        lines.append(f"importing takes {ours / theirs:.2f}× jax, flax and optax (aim 1.5)")
+    return lines
