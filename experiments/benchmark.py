@@ -58,13 +58,15 @@ flags.DEFINE_string("output", "runs/benchmark", "folder for the numbers, the tab
 flags.DEFINE_boolean("overwrite", False, "replace the numbers that are already there")
 
 QUICK: dict[str, Any] = {
+    "model": "resnet18",
     "layers": "conv1,layer1,layer4",
     "size": 96,
     "rounds": 5,
     "turn_seconds": 0.4,
     "curve_batches": ["1", "2", "4"],
-    "curve_sizes": ["48", "64", "96"],
+    "curve_sizes": ["48", "96"],
     "curve_restarts": ["1", "4"],
+    "preset_layers": "layer1,layer4",
     "preset_size": 64,
     "preset_steps": 200,
     "imports": 3,
