@@ -7,9 +7,9 @@ r"""How fast depthjax is on this machine, and beside PyTorch.
 Parts: a, a step over the bare gradient; b, images · steps a second against the author's loop, a
 tuned one, torch.compile and plenoptic; c, cost against depth, batch, size and restarts; d, seconds
 until ρ ≤ 1 and ρ ≤ 0.1 by preset; e, operations a second and share of the peak; f, import, first
-step and compilation cache; g, peak memory. Peers come with `pip install -e '.[peers]'`, into this
-environment or another one; what is not there is reported as absent. Leave the machine alone while
-it runs: the load before it is recorded.
+step and compilation cache; g, peak memory; h, the input pipeline against a training step. Peers
+come with `pip install -e '.[peers]'`, into this environment or another one; what is not there is
+reported as absent. Leave the machine alone while it runs: the load before it is recorded.
 """
 
 import json
@@ -22,6 +22,7 @@ from typing import Any
 from absl import flags
 from benchmarks import figure, machine, parts, summary
 from benchmarks.inputs import Inputs
+from benchmarks.presets import config_of
 
 import depthjax
 from depthjax import cli, figures
@@ -45,7 +46,11 @@ flags.DEFINE_string("curve_layer", "layer2", "part c: the layer of the curves")
 flags.DEFINE_list("curve_batches", ["1", "2", "4", "8", "16"], "part c: batches")
 flags.DEFINE_list("curve_sizes", ["64", "96", "128", "192", "224"], "part c: image sizes")
 flags.DEFINE_list("curve_restarts", ["1", "2", "4", "8", "16"], "part c: restarts of one image")
-flags.DEFINE_list("presets", ["paper", "converging", "fast"], "part d: settings of the descents")
+flags.DEFINE_list(
+    "presets",
+    ["paper", "converging", "fast"],
+    "part d: settings of the descents; converging:steps=800 changes one",
+)
 flags.DEFINE_string("preset_layers", "", "part d: layers (default: --layers)")
 flags.DEFINE_integer("preset_images", 3, "part d: photographs", lower_bound=1)
 flags.DEFINE_integer("preset_size", 128, "part d: their height and width", lower_bound=1)
@@ -119,12 +124,16 @@ def main() -> None:
             keep("presets", bench.presets())
         if "f" in asked:
             keep("startup", bench.startup())
+        if "h" in asked:
+            keep("feeding", bench.feeding())
     report(results, output)
 
 
 def settings_from_flags(model: depthjax.models.network.Network) -> parts.Settings:
     """The flags, checked before anything is measured."""
     depthjax.Layer(model, FLAGS.curve_layer)
+    for preset in FLAGS.presets:
+        config_of(preset)
     layers = depthjax.select_layers(model, FLAGS.layers)
     return parts.Settings(
         layers=layers,

@@ -24,6 +24,7 @@ from benchmarks.contenders.descent import Descent  # noqa: E402
 from benchmarks.contenders.loop import Loop  # noqa: E402
 from benchmarks.inputs import Inputs, photographs  # noqa: E402
 from benchmarks.job import Job  # noqa: E402
+from benchmarks.presets import config_of  # noqa: E402
 from benchmarks.racing import race  # noqa: E402
 from benchmarks.workers import Worker, WorkerError  # noqa: E402
 
@@ -168,6 +169,26 @@ def test_an_absent_peer_is_reported_and_the_others_go_on(job, tmp_path, monkeypa
     assert len(found["bare"]["seconds"]) == 2
 
 
+@pytest.mark.parametrize("contender", ["feeding", "training"])
+def test_the_input_pipeline_and_what_it_feeds(contender, data_dir, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
+    fields = {"width": 4, "stage_sizes": [1], "stem": "small", "num_classes": 3}
+    job = Job("", "resnet18", fields, "", batch=4, size=16)
+    with Worker(contender, job) as worker:
+        assert worker.ask("steps", 2) > 0
+        assert worker.ask("memory") > 0
+        assert worker.ask("about")
+
+
+def test_a_preset_with_changes_is_one_word():
+    assert config_of("fast") == depthjax.InversionConfig.fast()
+    changed = config_of("converging:steps=80:objective=l1:learning_rate=0.1")
+    assert changed == depthjax.InversionConfig(steps=80, objective="l1", learning_rate=0.1)
+    for word, said in (("fats", "did you mean 'fast'"), ("fast:step=3", "no change of a setting")):
+        with pytest.raises(ValueError, match=said):
+            config_of(word)
+
+
 class Pretended:
     """A worker without a process, which notes what it is asked."""
 
@@ -250,7 +271,7 @@ def settings(**fields):
     return parts.Settings(**(values | fields))
 
 
-def made_up(letters="abcdefg"):
+def made_up(letters="abcdefgh"):
     """Results as benchmark.json has them, with numbers that are easy to follow."""
     seconds = {"loop": 0.2, "bare": 0.19, "author": 0.5, "tuned": 0.25, "compiled": 0.22}
 
@@ -291,6 +312,9 @@ def made_up(letters="abcdefg"):
     warm = {"start_seconds": 2.0, "first_step_seconds": 1.5, "compile_seconds": 0.6}
     imports = {"depthjax": [1.4, 1.3], "jax, flax.linen, optax": [1.0, 1.0]}
     startup = {"imports": imports, "layer": "layer2", "first_step": {"cold": first, "warm": warm}}
+    feeding = {"batch": 64, "size": 32, "steps": 2, "entries": {
+        "pipeline": {"seconds": [0.01, 0.01]}, "training": {"seconds": [0.1, 0.2]},
+    }}  # fmt: skip
     environment = machine.describe() | {"git_revision": "0123456789ab", "load": 0.1}
     environment["command"] = ["/home/me/experiments/benchmark.py", "--quick", "--output=/home/me/b"]
     environment["command"] += ["--peers_python=/home/me/python"]
@@ -298,8 +322,9 @@ def made_up(letters="abcdefg"):
         "machine": environment,
         "settings": {"model": "resnet50", "parts": list(letters), **vars(settings())},
         "races": races, "curves": curves, "presets": presets, "startup": startup,
+        "feeding": feeding,
     }  # fmt: skip
-    belongs = {"races": "abeg", "curves": "c", "presets": "d", "startup": "f"}
+    belongs = {"races": "abeg", "curves": "c", "presets": "d", "startup": "f", "feeding": "h"}
     kept = {k: v for k, v in results.items() if set(belongs.get(k, letters)) & set(letters)}
     return json.loads(json.dumps(kept))
 
@@ -334,18 +359,19 @@ def test_the_summary_says_what_was_measured():
         "| compiling with a warm cache over without        |            0.2 |",
         "`python experiments/benchmark.py --quick` on a",
         "torch 2.13.0",
+        "15 (10–20)",
         "revision 0123456789ab",
     ):
         assert part in text, text
     assert "/home/me" not in text
     tables = [block for block in text.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 6
+    assert len(tables) == 7
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
     assert len(summary.headline(made_up())) == 4
 
 
-@pytest.mark.parametrize("letters", [*parts.PARTS, "ab", "abcdefg"])
+@pytest.mark.parametrize("letters", [*parts.PARTS, "ab", "abcdefgh"])
 def test_any_choice_of_parts_has_a_summary_and_perhaps_a_figure(letters):
     results = made_up(letters)
     assert "resnet50, 224×224" in summary.summarise(results)
@@ -368,8 +394,10 @@ def test_the_figure_names_every_contender_that_ran():
 
 def test_parts_come_in_order_and_unknown_ones_in_one_line():
     assert parts.checked_parts(["f", "a", "f"]) == ("a", "f")
-    with pytest.raises(ValueError, match=r"unknown part 'h'.*Known: a, b, c, d, e, f, g") as error:
-        parts.checked_parts(["a", "h"])
+    with pytest.raises(
+        ValueError, match=r"unknown part 'x'.*Known: a, b, c, d, e, f, g, h"
+    ) as error:
+        parts.checked_parts(["a", "x"])
     assert "\n" not in str(error.value)
     with pytest.raises(ValueError, match="no part to measure"):
         parts.checked_parts([])

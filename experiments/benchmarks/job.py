@@ -19,7 +19,7 @@ class Job:
         node: the layer, by torchvision's name of the operation that ends it.
         batch, size: how many photographs, and their height and width in pixels.
         restarts: starts for each photograph.
-        preset: settings of the descent, a name of `depthjax.cli.PRESETS`.
+        preset: settings of the descent, see `presets.config_of`.
         steps: at most so many; 0 for the preset's.
     """
 

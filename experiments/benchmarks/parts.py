@@ -7,6 +7,7 @@ g  peak memory                                    }
 c  cost against depth, batch, image size and restarts
 d  seconds until ρ ≤ 1 and ρ ≤ 0.1, by preset
 f  import, first step, and the compilation cache
+h  the input pipeline against a training step
 """
 
 import os
@@ -35,8 +36,11 @@ PARTS = {
     "e": "operations a second",
     "f": "import, first step and compilation cache",
     "g": "peak memory",
+    "h": "the input pipeline against a training step",
 }
 RACED = ("a", "b", "e", "g")
+FED = Job("", "resnet18", {"width": 16, "stem": "small", "num_classes": 12}, "", batch=64, size=32)
+"""A network that trains on a CPU in minutes: it waits for its input sooner than others do."""
 
 
 @dataclass(frozen=True)
@@ -173,9 +177,6 @@ class Bench:
         """Descents of every preset at every layer, each in its own process."""
         settings, found = self.settings, []
         for preset in settings.presets:
-            if preset not in PRESETS:
-                self.say(f"no preset {preset!r} here, skipped; known: {', '.join(PRESETS)}")
-                continue
             for layer in settings.preset_layers:
                 self.say(f"{preset} at {layer} until it is near")
                 job = self.inputs.job(
@@ -193,6 +194,12 @@ class Bench:
                 about = {"images": job.batch, "size": job.size}
                 found.append({"preset": preset, "layer": layer} | about | descent)
         return found
+
+    def feeding(self) -> dict[str, Any]:
+        """Batches read and augmented, beside training steps of a small network."""
+        self.say(f"input pipeline and training, batch {FED.batch}, {FED.size}×{FED.size}")
+        entries = {"pipeline": ("feeding", FED), "training": ("training", FED)}
+        return self._race(entries, {}) | {"batch": FED.batch, "size": FED.size}
 
     def startup(self) -> dict[str, Any]:
         """Seconds to import, and of a first step without and with a compilation cache."""

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 from jax import monitoring
 
 import depthjax
-from depthjax.cli import PRESETS
 from depthjax.precision import matmul_precision
 from depthjax.weights import from_torch_state_dict
 
 from ..job import Job
+from ..presets import config_of
 from .memory import peak_of_process
 
 
@@ -22,7 +22,7 @@ class Problem:
         self._compiling: list[float] = []
         monitoring.register_event_duration_secs_listener(self._listen)
         self.job = job
-        self.config = PRESETS[job.preset]()
+        self.config = config_of(job.preset)
         model = depthjax.build_model(job.model, **job.fields)
         self.layer = depthjax.Layer(model, job.node)
         self.variables = from_torch_state_dict(job.weights())
