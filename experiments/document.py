@@ -22,6 +22,7 @@ FLAGS = flags.FLAGS
 cli.define_script_flags()
 flags.DEFINE_string("run", None, "run folder that the table and figure come from")
 flags.DEFINE_string("benchmark", None, "folder of experiments/benchmark.py that Speed comes from")
+flags.DEFINE_list("presets", [], "folders of its part d that seconds by preset come from")
 flags.DEFINE_string("readme", "README.md", "document to bring up to date")
 flags.DEFINE_string("figures", "docs", "folder for the document's figures")
 WIDTH = 1000
@@ -38,8 +39,12 @@ def main() -> None:
         save_gallery(run)
     if FLAGS.benchmark is not None:
         text = fill(text, "benchmark", summary.summarise(load_benchmark(FLAGS.benchmark)))
-    text = fill(text, "photographs", photograph_table())
-    text = fill(text, "datasets", tables.dataset_table([data.card(spec) for spec in DATASETS]))
+    if FLAGS.presets:
+        found = [summary.summarise(load_benchmark(folder)) for folder in FLAGS.presets]
+        text = fill(text, "presets", "\n\n".join(found))
+    for name, made in GENERATED.items():
+        if f"<!-- begin {name} -->" in text:
+            text = fill(text, name, made())
     write_atomically(document, text.encode())
 
 
@@ -61,6 +66,11 @@ def load_benchmark(folder: str) -> dict[str, Any]:
         raise ValueError(
             f"no benchmark in {folder!r} ({error}); make one with experiments/benchmark.py"
         ) from error
+
+
+def dataset_table() -> str:
+    """Counts, classes and licence of the data sets that need no network."""
+    return tables.dataset_table([data.card(spec) for spec in DATASETS])
 
 
 def fill(text: str, name: str, content: str) -> str:
@@ -95,6 +105,10 @@ def photograph_table() -> str:
         for name, photo in images.EMBEDDED.items()
     ]
     return tables.markdown_table(["name", "what", "licence", "comes in"], rows)
+
+
+GENERATED = {"photographs": photograph_table, "datasets": dataset_table}
+"""Blocks that need no run."""
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def test_a_descent_reports_ratios_of_every_photograph(inputs):
 
 def test_peers_know_nothing_of_jax():
     """They may run where there is no JAX; and importing it would cost them memory."""
-    ours = {"loop", "bare", "descent", "problem"}
+    ours = {"loop", "bare", "descent", "problem", "feeding", "training"}
     folder = EXPERIMENTS / "benchmarks"
     theirs = [path for path in (folder / "contenders").glob("*.py") if path.stem not in ours]
     assert {path.stem for path in theirs} >= set(PEERS)

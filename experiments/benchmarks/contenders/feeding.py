@@ -31,7 +31,7 @@ class Feeding:
 
     def about(self) -> dict[str, Any]:
         """The data set."""
-        return {"dataset": self.dataset.spec}
+        return {"dataset": self.dataset.name}
 
     def distance(self) -> float:
         """Nothing is embedded here."""
