@@ -71,7 +71,6 @@ QUICK: dict[str, Any] = {
     "curve_batches": ["1", "2", "4"],
     "curve_sizes": ["48", "96"],
     "curve_restarts": ["1", "4"],
-    "preset_layers": "layer1,layer4",
     "preset_size": 64,
     "preset_steps": 200,
     "imports": 3,
