@@ -21,7 +21,7 @@ from depthjax.files import write_atomically
 FLAGS = flags.FLAGS
 cli.define_script_flags()
 flags.DEFINE_string("run", None, "run folder that the table and figure come from")
-flags.DEFINE_string("benchmark", None, "folder of experiments/benchmark.py that Speed comes from")
+flags.DEFINE_list("benchmark", [], "folders of experiments/benchmark.py that Speed comes from")
 flags.DEFINE_list("presets", [], "folders of its part d that seconds by preset come from")
 flags.DEFINE_string("readme", "README.md", "document to bring up to date")
 flags.DEFINE_string("figures", "docs", "folder for the document's figures")
@@ -37,11 +37,10 @@ def main() -> None:
         run = depthjax.load_run(FLAGS.run)
         text = fill(text, "resnet50_128", f"{tables.inversion_table(run)}\n\n{provenance(run)}")
         save_gallery(run)
-    if FLAGS.benchmark is not None:
-        text = fill(text, "benchmark", summary.summarise(load_benchmark(FLAGS.benchmark)))
-    if FLAGS.presets:
-        found = [summary.summarise(load_benchmark(folder)) for folder in FLAGS.presets]
-        text = fill(text, "presets", "\n\n".join(found))
+    for name in ("benchmark", "presets"):
+        if folders := FLAGS[name].value:
+            found = [summary.summarise(load_benchmark(folder)) for folder in folders]
+            text = fill(text, name, "\n\n".join(found))
     for name, made in GENERATED.items():
         if f"<!-- begin {name} -->" in text:
             text = fill(text, name, made())
