@@ -38,6 +38,8 @@ _PRESET_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 _COLUMNS = 3
 _PANEL = 2.5, 2.25
 """Width and height of a panel, in inches."""
+_LONG = 20
+"""Letters of a label that is wider than its half of a panel."""
 Panel = Callable[[Axes], None]
 
 
@@ -189,16 +191,15 @@ def _waiting(axes: Axes, descents: Sequence[dict[str, Any]]) -> None:
     ):
         for level, marker, fill in ((1.0, "o", colour), (0.1, "s", "white")):
             found = {d["layer"]: seconds_until(d, level) for d in descents if d["preset"] == preset}
-            points = [(layers.index(at), value) for at, value in found.items() if value]
-            if points:
-                across, up = zip(*points, strict=True)
+            up = np.array([found.get(at) for at in layers], float)  # None becomes NaN: a gap
+            if np.isfinite(up).any():
                 # Side by side: presets may take the same time.
-                across = np.asarray(across) + 0.12 * (index - (len(presets) - 1) / 2)
+                across = np.arange(len(layers)) + 0.12 * (index - (len(presets) - 1) / 2)
                 axes.plot(
                     across, up, color=colour, marker=marker, markerfacecolor=fill, markersize=3.5,
                     linewidth=0.9, label=f"{preset}, ρ ≤ {level:g}",
                 )  # fmt: skip
-                shown += up
+                shown += [*up[np.isfinite(up)]]
     _layers(axes, layers)
     log_scale(axes, "y", np.asarray(shown))
     axes.set_ylabel("seconds until all are near")
@@ -207,8 +208,12 @@ def _waiting(axes: Axes, descents: Sequence[dict[str, Any]]) -> None:
 
 
 def _key_below(axes: Axes) -> None:
-    """A legend that covers no line, under the labels of the layers."""
-    axes.legend(loc="upper left", bbox_to_anchor=(-0.1, -0.12), ncols=2, handlelength=1.4)
+    """A legend that covers no line: under the labels of the layers, or if long under everything."""
+    handles, labels = axes.get_legend_handles_labels()
+    if max(map(len, labels)) > _LONG:
+        axes.get_figure(root=True).legend(handles, labels, loc="outside lower left", ncols=2)
+    else:
+        axes.legend(loc="upper left", bbox_to_anchor=(-0.1, -0.12), ncols=2, handlelength=1.4)
 
 
 def _dots(

@@ -240,9 +240,14 @@ def machine(results: dict[str, Any]) -> str:
     environment, settings = results["machine"], results["settings"]
     versions = {name: environment["versions"][name] for name in ("jax", "flax")} | peers(results)
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    what = settings["model"]
+    if {"races", "curves", "feeding"} & set(results):
+        what += (
+            f", {settings['size']}×{settings['size']}; medians (smallest–largest) of"
+            f" {settings['rounds']} rounds in which the contenders take turns"
+        )
     text = (
-        f"{settings['model']}, {settings['size']}×{settings['size']}; medians (smallest–largest) of"
-        f" {settings['rounds']} rounds in which the contenders take turns.\n"
+        f"{what}.\n"
         f"Made by `{command(environment['command'])}` on a {environment['device']}"
         f" ({environment['processor']}, {environment['cores']} cores,"
         f" {environment['memory_gb']:.0f} GB, huge pages {environment['huge_pages']}; {listed};"
