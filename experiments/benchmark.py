@@ -63,6 +63,7 @@ flags.DEFINE_string("output", "runs/benchmark", "folder for the numbers, the tab
 flags.DEFINE_boolean("overwrite", False, "replace the numbers that are already there")
 
 QUICK: dict[str, Any] = {
+    "parts": list("abcdefg"),  # the data set of part h would have to be prepared first
     "model": "resnet18",
     "layers": "conv1,layer1,layer4",
     "size": 96,
