@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 
 help:
 	@echo "make demo    invert two photographs at five layers of a ResNet-18 (runs/demo)"
-	@echo "make bench   how fast is it here: five minutes, table and figure (runs/benchmark)"
+	@echo "make bench   how fast is it here: a small network, table and figure (runs/benchmark)"
 	@echo "make test    run every test"
 	@echo "make lint    ruff and mypy"
 	@echo "make format  let ruff format the code"

@@ -51,7 +51,10 @@ _OVERRIDES: dict[str, tuple[Callable[..., Any], str]] = {
         "not 0: optimise Fourier coefficients, those of frequency f times f^this",
     ),
     "trust_radius": (flags.DEFINE_float, "largest RMS change of an image in one step; 0: any"),
-    "rematerialize": (flags.DEFINE_boolean, "less memory, a third more time"),
+    "rematerialize": (
+        flags.DEFINE_boolean,
+        "less memory for more time: activations are computed twice",
+    ),
     "blur": (flags.DEFINE_boolean, "3×3 Gaussian blur after every step"),
     "blur_sigma": (flags.DEFINE_float, "its width at the first step, in pixels"),
     "final_blur_sigma": (flags.DEFINE_float, "its width at the last step, in pixels"),

@@ -59,7 +59,7 @@ class InversionConfig:
         trust_radius: the largest change of an image in one step, root mean square in pixel units
             of [0, 1]; 0 for no limit.
         rematerialize: compute activations again for the gradient instead of keeping them: less
-            memory for about a third more time (models of this package).
+            memory for more time (models of this package).
         blur: a 3×3 Gaussian blur after every step, its width from `blur_sigma` to
             `final_blur_sigma` pixels, linear in step/N.
         pixels: "none"; "clip" to [0, 1] after every step; "penalty": `penalty_weight` times the

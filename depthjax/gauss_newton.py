@@ -1,7 +1,7 @@
 """A Levenberg–Marquardt step without matrices: the linearised residual, damped, by CG.
 
-Every example has its own damping, step lengths and acceptance, and none sees another. (The solvers
-of lineax and `jax.scipy` take the whole batch for one system, with one step length for all.)
+Every example has its own damping, step lengths and acceptance, and none sees another. (Given the
+map of a batch, the solvers of `jax.scipy` take it for one system, with one step length for all.)
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 r"""How fast depthjax is on this machine, and beside PyTorch.
 
-    python experiments/benchmark.py --quick                 # five minutes, no peers needed
+    python experiments/benchmark.py --quick                 # a small network, no peers needed
     python experiments/benchmark.py --parts=a,b --batch=1,8 --layers=conv1,layer1:layer4
     python experiments/benchmark.py --peers_python=../torch/.venv/bin/python
 
@@ -58,7 +58,7 @@ flags.DEFINE_integer(
     "preset_steps", 0, "part d: at most so many steps; 0: the preset's", lower_bound=0
 )
 flags.DEFINE_integer("imports", 7, "part f: how often each import is timed", lower_bound=1)
-flags.DEFINE_boolean("quick", False, "smaller defaults, for five minutes on two cores")
+flags.DEFINE_boolean("quick", False, "smaller defaults: a small network and small images")
 flags.DEFINE_string("output", "runs/benchmark", "folder for the numbers, the table and the figure")
 flags.DEFINE_boolean("overwrite", False, "replace the numbers that are already there")
 
