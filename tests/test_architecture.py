@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 # Imports point to lower floors or stay on their own, without cycles.
 FLOORS = (
-    ("errors", "typing", "precision", "files", "embedded", "labels", "normalization"),
+    ("errors", "typing", "precision", "files", "embedded", "labels", "normalization", "statistics"),
     ("ops", "images", "objectives", "priors", "metrics", "jacobian"),
     (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),

@@ -1,0 +1,132 @@
+"""Intervals over weight seeds and images, and what they say of a claim."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+
+class Interval(NamedTuple):
+    """A statistic with its bootstrap interval.
+
+    Fields:
+        estimate: of all seeds and images.
+        low, high: ends of the interval; NaN where there is nothing to resample.
+        seeds, images: how many of each it rests on.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    seeds: int
+    images: int
+
+
+def mean(values: Float[np.ndarray, "seeds images"]) -> float:
+    """The mean of what is not NaN; NaN if nothing is left."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def bootstrap(
+    values: Float[np.ndarray, "seeds images"],
+    statistic: Callable[[Float[np.ndarray, "seeds images"]], float] = mean,
+    *,
+    draws: int = 2_000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """The percentile interval of a statistic when both seeds and images are resampled.
+
+    Rows and columns are drawn with replacement, each for itself, and the statistic is taken of the
+    table where they cross: numbers of one network, or of one image, are not independent, and
+    pooling them would make the interval too narrow (Owen 2007, "The pigeonhole bootstrap").
+
+    Args:
+        values: one number for each weight seed and image; NaN where there is none.
+        statistic: from such a table to a number.
+        draws: tables that are drawn.
+        level: share of them that the interval holds.
+        seed: of the draws.
+
+    Raises:
+        ValueError: for an empty table.
+    """
+    seeds, images = values.shape
+    if not values.size:
+        raise ValueError(f"no values to take intervals of: {seeds} seeds and {images} images")
+    random = np.random.default_rng(seed)
+    rows = random.integers(seeds, size=(draws, seeds))
+    columns = random.integers(images, size=(draws, images))
+    drawn = np.array(
+        [statistic(values[np.ix_(*at)]) for at in zip(rows, columns, strict=True)], float
+    )
+    known = drawn[~np.isnan(drawn)]
+    tail = (1 - level) / 2
+    low, high = np.quantile(known, [tail, 1 - tail]) if known.size else (np.nan, np.nan)
+    return Interval(float(statistic(values)), float(low), float(high), seeds, images)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a run says of one claim of the paper, at one place.
+
+    Fields:
+        claim: its number in our list, such as `C11`.
+        where: network and layer.
+        statistic: what was computed, in words.
+        rule: when the claim counts as supported, such as `> 0`, `< 0.05`, `<= 0`.
+        interval: the numbers.
+    """
+
+    claim: str
+    where: str
+    statistic: str
+    rule: str
+    interval: Interval
+
+    def __post_init__(self) -> None:
+        _parsed(self.rule)
+
+    @property
+    def verdict(self) -> str:
+        """`supported` or `contradicted` if the whole interval says so, else `open`.
+
+        `not reached` where there was nothing to compute it from.
+        """
+        _, low, high = self.interval[:3]
+        if np.isnan(self.interval.estimate) or np.isnan(low):
+            return "not reached"
+        relation, bound = _parsed(self.rule)
+        if relation.startswith(">"):
+            low, high, bound = -high, -low, -bound
+        if high < bound or (high == bound and relation.endswith("=")):
+            return "supported"
+        return "contradicted" if low > bound else "open"
+
+    def record(self) -> dict[str, Any]:
+        """As JSON takes it; `finding_from_record` is the way back."""
+        numbers = {
+            name: None if isinstance(value, float) and np.isnan(value) else value
+            for name, value in self.interval._asdict().items()
+        }
+        fields = {name: getattr(self, name) for name in ("claim", "where", "statistic", "rule")}
+        return {**fields, **numbers, "verdict": self.verdict}
+
+
+def finding_from_record(record: dict[str, Any]) -> Finding:
+    """The finding that `Finding.record` described."""
+    numbers: dict[str, Any] = {
+        name: float("nan") if record[name] is None else record[name] for name in Interval._fields
+    }
+    fields = {name: record[name] for name in ("claim", "where", "statistic", "rule")}
+    return Finding(**fields, interval=Interval(**numbers))
+
+
+def _parsed(rule: str) -> tuple[str, float]:
+    relation, _, bound = rule.partition(" ")
+    if relation not in ("<", "<=", ">", ">="):
+        raise ValueError(f"{rule!r} is no rule; write > 0, or <, <=, >= and a number")
+    return relation, float(bound)

@@ -1,0 +1,86 @@
+"""Bootstrap intervals: they hold the truth as often as they say, and claims follow from them."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from depthjax.statistics import Finding, Interval, bootstrap, finding_from_record, mean
+
+
+@given(st.integers(1, 5), st.integers(1, 6), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=30)
+def test_the_interval_lies_within_the_values_and_around_the_estimate(seeds, images, seed):
+    values = np.random.default_rng(seed).normal(size=(seeds, images))
+    found = bootstrap(values, draws=400)
+    assert values.min() - 1e-12 <= found.low <= found.high <= values.max() + 1e-12
+    assert found.estimate == pytest.approx(values.mean())
+    assert (found.seeds, found.images) == (seeds, images)
+
+
+def test_coverage_of_crossed_effects():
+    """Rows and columns share effects: pooled resampling would cover far less than 95 %."""
+    random = np.random.default_rng(0)
+    crossed, pooled = [], []
+    for trial in range(120):
+        values = random.normal(size=(12, 1)) + random.normal(size=(1, 12))
+        values = values + random.normal(size=(12, 12))
+        found = bootstrap(values, draws=200, seed=trial)
+        crossed.append(found.low <= 0 <= found.high)
+        flat = bootstrap(values.reshape(1, -1), draws=200, seed=trial)
+        pooled.append(flat.low <= 0 <= flat.high)
+    assert np.mean(crossed) > 0.85 > 0.7 > np.mean(pooled)
+
+
+def test_the_same_seed_gives_the_same_interval():
+    values = np.random.default_rng(1).normal(size=(3, 5))
+    assert bootstrap(values) == bootstrap(values)
+    assert bootstrap(values, seed=1) != bootstrap(values)
+
+
+def test_a_wider_level_gives_a_wider_interval():
+    values = np.random.default_rng(1).normal(size=(3, 5))
+    narrow, wide = bootstrap(values, level=0.5), bootstrap(values, level=0.99)
+    assert wide.low <= narrow.low <= narrow.high <= wide.high
+
+
+def test_nan_is_left_out():
+    values = np.array([[1.0, np.nan], [3.0, np.nan]])
+    assert mean(values) == 2
+    assert bootstrap(values).estimate == 2
+    nothing = bootstrap(np.full((2, 2), np.nan))
+    assert all(math.isnan(number) for number in nothing[:3])
+
+
+def test_an_empty_table_is_refused():
+    with pytest.raises(ValueError, match="no values"):
+        bootstrap(np.empty((0, 3)))
+
+
+@pytest.mark.parametrize(
+    ("rule", "low", "high", "verdict"),
+    [
+        ("> 0", 0.1, 0.5, "supported"),
+        ("> 0", -0.1, 0.5, "open"),
+        ("> 0", -0.5, -0.1, "contradicted"),
+        ("> 0", 0.0, 0.5, "open"),
+        (">= 0", 0.0, 0.5, "supported"),
+        ("< 0.05", -0.1, 0.04, "supported"),
+        ("< 0.05", 0.06, 0.2, "contradicted"),
+        ("<= 0", -0.1, 0.0, "supported"),
+        ("< 1", 0.9, 1.1, "open"),
+        ("< 1", math.nan, math.nan, "not reached"),
+    ],
+)
+def test_verdicts(rule, low, high, verdict):
+    finding = Finding("C11", "layer1", "a difference", rule, Interval(low, low, high, 3, 5))
+    assert finding.verdict == verdict
+    again = finding_from_record(finding.record())
+    assert again.record() == finding.record()
+
+
+def test_a_rule_has_a_relation_and_a_number():
+    with pytest.raises(ValueError, match="is no rule"):
+        Finding("C11", "layer1", "a difference", "positive", Interval(1, 1, 1, 1, 1))
