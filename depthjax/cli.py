@@ -1,6 +1,7 @@
 """What the scripts share: flags, errors in one line, progress bars, the compilation cache."""
 
 import ast
+import dataclasses
 import os
 import sys
 import traceback
@@ -13,6 +14,7 @@ import numpy as np
 from absl import app, flags, logging
 from tqdm import tqdm
 
+from depthjax import training
 from depthjax.config import SCHEDULES, STEP_SCALES, InversionConfig
 from depthjax.data import Dataset, open_dataset
 from depthjax.errors import one_of
@@ -26,6 +28,8 @@ from depthjax.objectives import OBJECTIVES
 from depthjax.optimizers import OPTIMIZERS
 from depthjax.precision import PRECISIONS
 from depthjax.priors import PIXEL_HANDLING, STARTS
+from depthjax.training import TrainingConfig
+from depthjax.training_runs import Epoch
 from depthjax.typing import LayerFn, Variables
 from depthjax.weights import fetch, load_weights
 
@@ -71,6 +75,25 @@ _OVERRIDES: dict[str, tuple[Callable[..., Any], str]] = {
     "plateau": (flags.DEFINE_float, "stop when the objective improves by less than this fraction"),
     "patience": (flags.DEFINE_integer, "… within so many steps"),
     "precision": (flags.DEFINE_string, f"of products in the descent: {', '.join(PRECISIONS)}"),
+}
+
+_TRAINING = {
+    "epochs": "passes over the training split",
+    "batch_size": "examples in a step, over all devices",
+    "optimizer": f"one of {', '.join(training.OPTIMIZERS)}",
+    "learning_rate": "the highest",
+    "warmup_epochs": "epochs in which the rate climbs to it",
+    "schedule": f"after that: {', '.join(training.SCHEDULES)}",
+    "momentum": "of sgd",
+    "weight_decay": "of kernels, not of biases and BatchNorm",
+    "label_smoothing": "share of a label's probability that all classes get",
+    "gradient_clip": "largest norm of the gradient; 0: any",
+    "ema_decay": "of the average of the weights that is saved; 0: no average",
+    "precision": f"of activations and gradients: {', '.join(PRECISIONS)}",
+    "shuffle": "an order of its own for each epoch",
+    "drop_remainder": "leave out the examples that do not fill a last batch",
+    "augment": "make the changes that go with the data set",
+    "seed": "of the order, augmentations and dropout; --weights_seed is that of the start",
 }
 
 
@@ -120,6 +143,24 @@ def define_data_flags() -> None:
     flags.DEFINE_boolean("skip_corrupt", False, "leave out images of a folder that cannot be read")
 
 
+def define_training_flags() -> None:
+    """A flag for every field of `TrainingConfig`."""
+    define: dict[type, Callable[..., Any]] = {
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        bool: flags.DEFINE_boolean,
+        str: flags.DEFINE_string,
+    }
+    for field in dataclasses.fields(TrainingConfig):
+        define[type(field.default)](field.name, field.default, _TRAINING[field.name])
+
+
+def training_from_flags() -> TrainingConfig:
+    """The `TrainingConfig` that the flags ask for."""
+    given: dict[str, Any] = {name: FLAGS[name].value for name in _TRAINING}
+    return TrainingConfig(**given)
+
+
 def define_script_flags() -> None:
     """--traceback and --compilation_cache."""
     flags.DEFINE_boolean("traceback", False, "show where an error came from")
@@ -157,7 +198,8 @@ def weights_from_flags(model: Network, image_size: int) -> Weights:
     Raises:
         ValueError: for weights that do not exist or do not fit.
     """
-    paper = FLAGS.preset.startswith("paper")  # its author fed the pixels in as they are
+    # The paper's author fed the pixels in as they are.
+    paper = "preset" in FLAGS and FLAGS.preset.startswith("paper")
     chosen = as_normalization(None if FLAGS.normalization == "auto" else FLAGS.normalization)
     if FLAGS.weights == "untrained":
         variables = init_variables(model, jax.random.key(FLAGS.weights_seed), image_size)
@@ -246,6 +288,35 @@ class DescentBar:
         self._bar.update(progress.step - self._bar.n)
 
     def __enter__(self) -> "DescentBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+class TrainingBar:
+    """A progress bar over the steps of a training; silent when not on a terminal."""
+
+    def __init__(self, steps: int) -> None:
+        self._bar = tqdm(
+            total=steps, desc="training", unit="step", disable=None, dynamic_ncols=True
+        )
+
+    def __call__(self, progress: training.Progress) -> None:
+        """Moves to where the training stands; asks the device for numbers now and then only."""
+        self._bar.update(int(progress.state.step) - self._bar.n if not self._bar.n else 1)
+        if not self._bar.disable and self._bar.n % 20 == 0:
+            loss, accuracy = (float(value) for value in progress.metrics[:2])
+            self._bar.set_postfix_str(f"loss {loss:.3g}, {accuracy:.0%} right", refresh=False)
+
+    def epoch(self, row: Epoch) -> None:
+        """Prints what an epoch has brought, above the bar."""
+        text = f"epoch {row.epoch}: loss {row.train_loss:.3f}, {row.train_accuracy:.1%} right"
+        if row.validation_accuracy == row.validation_accuracy:  # not NaN
+            text += f"; validation {row.validation_loss:.3f}, {row.validation_accuracy:.1%}"
+        self._bar.write(text)
+
+    def __enter__(self) -> "TrainingBar":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -20,7 +20,7 @@ FLOORS = (
         *("figures", "data", "sharding", "checkpoint"),
     ),
     ("layers", "prepared", "weights", "autoencoding"),
-    ("accounting", "training", "report", "runs", "tables"),
+    ("accounting", "training", "training_runs", "report", "runs", "run_folder", "tables"),
     ("cli", "__init__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
@@ -30,7 +30,10 @@ WITHOUT_FLAX = (
     "metrics",
     "jacobian",
 )  # one contract, whatever made the layer
-WRITERS = ("files", "embedded", "runs", "checkpoint", "data", "images", "report", "weights")
+WRITERS = (
+    *("files", "embedded", "checkpoint", "data", "images", "weights"),
+    *("runs", "run_folder", "training_runs", "report"),
+)
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (
     *("to_csv", "write_text", "write_bytes", "savefig", "imsave", "tofile"),

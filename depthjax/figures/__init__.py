@@ -9,6 +9,7 @@ D and ρ are those of `depthjax.metrics`: D = m_i / m_i' says how far the image 
 
 from depthjax.figures.depth import distance_against_depth
 from depthjax.figures.gallery import gallery
+from depthjax.figures.learning import learning_curve
 from depthjax.figures.matrix import ratio_matrix
 from depthjax.figures.saving import save_figure
 from depthjax.figures.trajectories import trajectories
@@ -16,6 +17,7 @@ from depthjax.figures.trajectories import trajectories
 __all__ = [
     "distance_against_depth",
     "gallery",
+    "learning_curve",
     "ratio_matrix",
     "save_figure",
     "trajectories",
