@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from depthjax import training
 from depthjax.config import SCHEDULES, STEP_SCALES, InversionConfig
-from depthjax.data import Dataset, open_dataset
+from depthjax.data import Augmentation, Dataset, open_dataset
 from depthjax.errors import one_of
 from depthjax.files import cache_folder
 from depthjax.inversion import Progress
@@ -140,6 +140,9 @@ def define_data_flags() -> None:
         None,
         "folder of prepared data sets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)",
     )
+    flags.DEFINE_multi_string(
+        "augmentation_field", [], "changes the set's augmentation: pad=4, crop=224, flip=False, …"
+    )
     flags.DEFINE_boolean("skip_corrupt", False, "leave out images of a folder that cannot be read")
 
 
@@ -169,11 +172,16 @@ def define_script_flags() -> None:
 
 def fields_from_flags() -> dict[str, Any]:
     """The fields of the architecture that --model_field sets."""
+    return _settings("model_field")
+
+
+def _settings(flag: str) -> dict[str, Any]:
+    """The `name=value` settings of a flag that may be given several times."""
     fields = {}
-    for setting in FLAGS.model_field:
+    for setting in FLAGS[flag].value or ():
         name, separator, value = setting.partition("=")
         if not separator:
-            raise ValueError(f"--model_field={setting!r} is not of the form name=value")
+            raise ValueError(f"--{flag}={setting!r} is not of the form name=value")
         fields[name] = _literal(value)
     return fields
 
@@ -216,13 +224,18 @@ def weights_from_flags(model: Network, image_size: int) -> Weights:
 
 def dataset_from_flags(split: str, size: int | None = None) -> Dataset:
     """A split of the data set that the flags ask for, prepared on first use."""
-    return open_dataset(
+    changes = _settings("augmentation_field")
+    for name in changes:
+        one_of("field of the augmentation", name, Augmentation.__dataclass_fields__)
+    found = open_dataset(
         FLAGS.dataset,
         split=split,
         size=size,
         data_dir=FLAGS.data_dir,
         skip_corrupt=FLAGS.skip_corrupt,
     )
+    augmentation = dataclasses.replace(found.augmentation, **changes)
+    return dataclasses.replace(found, augmentation=augmentation)
 
 
 def batch_from_flags(
