@@ -69,7 +69,7 @@ def newest(folder):
 def whole(tmp_path_factory):
     """A training that nothing interrupted."""
     folder = tmp_path_factory.mktemp("train") / "whole"
-    done = run(f"--output={folder}", "--checkpoint_every=40")
+    done = run(f"--output={folder}", "--checkpoint_every=40", "--tensorboard")
     assert done.returncode == 0, done.stderr
     return folder, done
 
@@ -83,6 +83,7 @@ def test_a_training_folder(whole):
     assert found.config["training"]["ema_decay"] == 0.9
     assert found.results["train"]["examples"] == 10_000
     assert (folder / "figures" / "learning_curve.png").stat().st_size > 5000
+    assert next((folder / "tensorboard").glob("events*")).stat().st_size > 500
     assert "epoch 1: loss" in done.stdout
     assert "| train " in done.stdout
     model = depthjax.build_model("resnet18", **FIELDS)
