@@ -37,10 +37,12 @@ def main() -> None:
         run = depthjax.load_run(FLAGS.run)
         text = fill(text, "resnet50_128", f"{tables.inversion_table(run)}\n\n{provenance(run)}")
         save_gallery(run)
-    for name in ("benchmark", "presets"):
-        if folders := FLAGS[name].value:
-            found = [summary.summarise(load_benchmark(folder)) for folder in folders]
-            text = fill(text, name, "\n\n".join(found))
+    if FLAGS.benchmark:
+        found = [summary.summarise(load_benchmark(folder)) for folder in FLAGS.benchmark]
+        text = fill(text, "benchmark", "\n\n".join(found))
+    if FLAGS.presets:
+        descents = [load_benchmark(folder) for folder in FLAGS.presets]
+        text = fill(text, "presets", summary.presets_together(descents))
     for name, made in GENERATED.items():
         if f"<!-- begin {name} -->" in text:
             text = fill(text, name, made())
