@@ -8,6 +8,7 @@ from depthjax.data import Card
 from depthjax.labels import describe
 from depthjax.metrics import MATCHED_RATIOS
 from depthjax.runs import STATUS_NAMES, Run, top_of
+from depthjax.statistics import Finding
 from depthjax.training_runs import Training
 
 
@@ -78,6 +79,27 @@ def training_table(training: Training) -> str:
         for split, found in training.results.items()
     ]
     return markdown_table(["split", "examples", "cross-entropy", "top-1", "top-5"], rows)
+
+
+def finding_table(findings: Sequence[Finding]) -> str:
+    """What a run says of the paper's claims: a row a finding.
+
+    The estimate stands before its interval; `n` is the weight seeds × images that it rests on.
+    """
+    headers = ["claim", "where", "statistic", "estimate [low, high]", "rule", "n", "verdict"]
+    rows = []
+    for finding in findings:
+        estimate, low, high, seeds, images = finding.interval
+        interval = "–" if np.isnan(estimate) else number(estimate)
+        if not np.isnan(low):
+            interval += f" [{number(low)}, {number(high)}]"
+        rows.append(
+            [
+                *(finding.claim, finding.where, finding.statistic, interval, finding.rule),
+                *(f"{seeds} × {images}", finding.verdict),
+            ]
+        )
+    return markdown_table(headers, rows)
 
 
 def dataset_table(cards: Sequence[Card]) -> str:
