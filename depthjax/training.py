@@ -387,6 +387,7 @@ def evaluate(
     batch_size: int = 256,
     normalization: Normalization | None = None,
     augmented: bool = True,
+    key: Array | None = None,
     precision: str = "float32",
     mesh: Mesh | None = None,
 ) -> Evaluation:
@@ -398,6 +399,7 @@ def evaluate(
         batch_size: examples at once, over all devices; rounded up to a multiple of them.
         normalization: of the pixels, inside the network.
         augmented: whether what the set's augmentation does without chance is done (crop, grey).
+        key: a `jax.random.key`, for what it does by chance, too (jitter, flips).
         precision: of the products.
         mesh: of the devices; by default all.
     """
@@ -419,7 +421,9 @@ def evaluate(
             jax.make_array_from_process_local_data(split_batch(mesh), array)
             for array in (images, labels)
         )
-        sums += np.asarray(eval_step(model, structure, variables, images, labels), np.float64)
+        batch_key = None if key is None else jax.random.fold_in(key, start)
+        found = eval_step(model, structure, variables, images, labels, batch_key)
+        sums += np.asarray(found, np.float64)
     loss, top1, top5, count = sums
     share_of = max(count, 1)
     return Evaluation(loss / share_of, top1 / share_of, top5 / share_of, int(count))
@@ -427,10 +431,15 @@ def evaluate(
 
 @partial(jax.jit, static_argnums=(0, 1))
 def eval_step(
-    model: Network, structure: Structure, variables: Variables, images: Pixels, labels: Labels
+    model: Network,
+    structure: Structure,
+    variables: Variables,
+    images: Pixels,
+    labels: Labels,
+    key: Array | None = None,
 ) -> Float[Array, "4"]:
     """Sums over a batch: cross-entropy, right among 1 and among 5, and examples with a label."""
-    pixels = augment(None, images, structure.augmentation)
+    pixels = augment(key, images, structure.augmentation)
     with matmul_precision(structure.precision):
         logits, _ = _logits(model, structure, variables, pixels, None)
     best = jax.lax.top_k(logits, min(5, logits.shape[-1]))[1]

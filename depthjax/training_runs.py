@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+from jaxtyping import Array
 
 from depthjax.checkpoint import Checkpoints
 from depthjax.data import Dataset, Position
@@ -81,14 +82,17 @@ class Task:
     test: Dataset | None = None
     normalization: Normalization | None = None
 
-    def evaluate(self, weights: Variables, dataset: Dataset) -> Evaluation:
-        """Of those weights on that split."""
+    def evaluate(
+        self, weights: Variables, dataset: Dataset, key: Array | None = None
+    ) -> Evaluation:
+        """Of those weights on that split; with a key, changed at random as in training."""
         return evaluate(
             self.model,
             weights,
             dataset,
             normalization=self.normalization,
             augmented=self.config.augment,
+            key=key,
         )
 
 
@@ -245,6 +249,9 @@ def _write_results(path: Path, task: Task, state: TrainState, measure_train: boo
         for name, dataset in splits.items()
         if dataset is not None
     }
+    if task.test is not None and task.config.augment and task.test.augmentation.by_chance:
+        key = jax.random.key(task.config.seed)
+        found["test, augmented"] = task.evaluate(weights, task.test, key)._asdict()
     write_atomically(path / "results.json", (json.dumps(found, indent=1) + "\n").encode())
 
 

@@ -305,3 +305,14 @@ def test_eight_devices_do_what_one_does():
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "a batch of 12 cannot be shared by 8 devices; take 8 or 16" in done.stdout
+
+
+def test_evaluation_may_change_images_at_random():
+    data, weights = dataset(augmentation=Augmentation(jitter=0.9, tint=0.9)), variables_of()
+    still, again = (evaluate(MODEL, weights, data).loss for _ in range(2))
+    moved, same_key, other = (
+        evaluate(MODEL, weights, data, key=jax.random.key(seed)).loss for seed in (0, 0, 1)
+    )
+    assert still == again
+    assert moved == same_key
+    assert len({still, moved, other}) == 3
