@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from depthjax.models import MODELS, Network, build_model, layer_names, resolve
+from depthjax.models import MODELS, OWN_MODELS, Network, build_model, layer_names, resolve
 from depthjax.precision import matmul_precision
 from depthjax.weights import from_torch_state_dict, to_torch_state_dict
 
@@ -124,7 +124,7 @@ def test_logits_and_input_gradient_in_float64(case: Case) -> None:
         assert difference(gradient, case.gradient) <= 1e-10
 
 
-@pytest.mark.parametrize("name", sorted(set(MODELS) - {"mlp"}))
+@pytest.mark.parametrize("name", sorted(set(MODELS) - set(OWN_MODELS)))
 def test_names_and_shapes_are_torchvisions(name: str) -> None:
     with torch.device("meta"):  # shapes alone
         peer = getattr(torchvision.models, name)()
