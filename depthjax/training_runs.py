@@ -135,6 +135,7 @@ def train(
     task: Task,
     *,
     checkpoint_every: int = 500,
+    until_epoch: int | None = None,
     measure_train: bool = True,
     on_step: Report | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
@@ -145,11 +146,13 @@ def train(
         folder: a run folder that was begun (`run_folder.begin`).
         task: what is learned.
         checkpoint_every: steps between two checkpoints; the end of an epoch always is one.
+        until_epoch: stops after that epoch, to be gone on with another time; the rates are those of
+            the whole training.
         measure_train: whether the whole training split is evaluated at the end, too.
         on_step, on_epoch: told after every one.
 
     Returns:
-        The finished training.
+        The training; without results if it was stopped.
 
     Raises:
         TrainingDiverged: after the last good state was saved, as a checkpoint and as weights.
@@ -163,6 +166,8 @@ def train(
             state, position = found.state, Position(**found.meta["position"])
             curve = [Epoch(*_numbers(row)) for row in found.meta["curve"]]
             spent = found.meta["seconds"]
+        if until_epoch is not None and len(curve) >= until_epoch:
+            return load_training(path)
         began = time.perf_counter() - spent
 
         def save(progress: Progress, kind: str = "last") -> None:
@@ -195,6 +200,8 @@ def train(
                     save(progress)
                     if on_epoch is not None:
                         on_epoch(row)
+                    if until_epoch is not None and row.epoch >= until_epoch:
+                        break
                 elif int(progress.position.batch) % checkpoint_every == 0:
                     save(progress)
         except TrainingDiverged as error:
@@ -203,6 +210,8 @@ def train(
             raise
         checkpoints.wait()
         write_atomically(path / "learning_curve.csv", _csv(curve).encode())
+        if len(curve) < task.config.epochs:
+            return load_training(path)
         _save_weights(path / "weights.safetensors", task, state)
         if (best_one := checkpoints.restore(state, kind="best")) is not None:
             _save_weights(path / "best.safetensors", task, best_one.state)

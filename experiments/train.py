@@ -34,6 +34,9 @@ flags.DEFINE_integer(
 flags.DEFINE_integer(
     "checkpoint_every", 500, "steps between checkpoints; epochs end with one", lower_bound=1
 )
+flags.DEFINE_integer(
+    "until_epoch", None, "stop after that epoch; --resume goes on another time", lower_bound=1
+)
 flags.DEFINE_boolean("measure_train", True, "evaluate the training split at the end, too")
 flags.DEFINE_boolean("tensorboard", False, "scalars for TensorBoard, into the run folder")
 flags.DEFINE_string("output", None, "run folder (default: runs/DATASET-MODEL-DATE)")
@@ -84,11 +87,17 @@ def main() -> None:
             folder,
             task,
             checkpoint_every=FLAGS.checkpoint_every,
+            until_epoch=FLAGS.until_epoch,
             measure_train=FLAGS.measure_train,
             on_step=on_step,
             on_epoch=bar.epoch,
         )
     draw(done)
+    if not done.results:
+        print(
+            f"Stopped after epoch {len(done.curve)} of {config.epochs}; --resume goes on: {folder}"
+        )
+        return
     print(f"\n{tables.training_table(done)}\n")
     print(f"Weights, curve and results: {folder}")
 
