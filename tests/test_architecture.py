@@ -14,13 +14,16 @@ ROOT = Path(__file__).parents[1]
 # Imports point to lower floors or stay on their own, without cycles.
 FLOORS = (
     ("errors", "typing", "precision", "files", "embedded", "labels", "normalization", "statistics"),
-    ("ops", "images", "objectives", "priors", "metrics", "jacobian"),
+    (
+        *("ops", "images", "objectives", "priors", "metrics", "jacobian"),
+        *("spectra", "manifold", "filters"),
+    ),
     (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
         *("figures", "data", "sharding", "checkpoint"),
     ),
     ("layers", "prepared", "weights", "autoencoding"),
-    ("accounting", "training", "report", "runs", "tables"),
+    ("accounting", "training", "report", "runs", "results", "tables"),
     ("cli", "__init__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
@@ -29,8 +32,14 @@ WITHOUT_FLAX = (
     "inversion",
     "metrics",
     "jacobian",
+    "spectra",
+    "manifold",
+    "filters",
 )  # one contract, whatever made the layer
-WRITERS = ("files", "embedded", "runs", "checkpoint", "data", "images", "report", "weights")
+WRITERS = (
+    *("files", "embedded", "runs", "results", "checkpoint"),
+    *("data", "images", "report", "weights"),
+)
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (
     *("to_csv", "write_text", "write_bytes", "savefig", "imsave", "tofile"),
