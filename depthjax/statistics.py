@@ -69,6 +69,32 @@ def bootstrap(
     return Interval(float(statistic(values)), float(low), float(high), seeds, images)
 
 
+def bootstrap_ratio(
+    values: Float[np.ndarray, "seeds images"],
+    others: Float[np.ndarray, "seeds images"],
+    *,
+    draws: int = 2_000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """The geometric mean of `values / others`, pair by pair, with its interval.
+
+    Args:
+        values, others: positive numbers of the same seeds and images; what is not leaves its pair
+            out.
+        draws, level, seed: as in `bootstrap`, where seeds and images are resampled.
+
+    Raises:
+        ValueError: for an empty table.
+    """
+    known = (values > 0) & (others > 0) & np.isfinite(values) & np.isfinite(others)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logarithms = np.where(known, np.log(values) - np.log(others), np.nan)
+    found = bootstrap(logarithms, draws=draws, level=level, seed=seed)
+    estimate, low, high = np.exp(found[:3])
+    return Interval(float(estimate), float(low), float(high), found.seeds, found.images)
+
+
 @dataclass(frozen=True)
 class Finding:
     """What a run says of one claim of the paper, at one place.

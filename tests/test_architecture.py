@@ -14,13 +14,19 @@ ROOT = Path(__file__).parents[1]
 # Imports point to lower floors or stay on their own, without cycles.
 FLOORS = (
     ("errors", "typing", "precision", "files", "embedded", "labels", "normalization", "statistics"),
-    ("ops", "images", "objectives", "priors", "metrics", "jacobian"),
+    (
+        *("ops", "images", "objectives", "priors", "metrics", "jacobian"),
+        *("spectra", "manifold", "filters"),
+    ),
     (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
         *("figures", "data", "sharding", "checkpoint"),
     ),
     ("layers", "prepared", "weights", "autoencoding"),
-    ("accounting", "training", "training_runs", "report", "runs", "run_folder", "tables"),
+    (
+        *("accounting", "training", "training_runs", "report"),
+        *("runs", "run_folder", "results", "tables"),
+    ),
     ("cli", "__init__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
@@ -29,10 +35,13 @@ WITHOUT_FLAX = (
     "inversion",
     "metrics",
     "jacobian",
+    "spectra",
+    "manifold",
+    "filters",
 )  # one contract, whatever made the layer
 WRITERS = (
     *("files", "embedded", "checkpoint", "data", "images", "weights"),
-    *("runs", "run_folder", "training_runs", "report"),
+    *("runs", "run_folder", "training_runs", "results", "report"),
 )
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (
