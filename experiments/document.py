@@ -16,9 +16,8 @@ from benchmarks import summary
 from PIL import Image
 
 import depthjax
-from depthjax import cli, data, images, run_folder, runs, tables
+from depthjax import cli, data, images, results, run_folder, runs, tables
 from depthjax.files import write_atomically
-from depthjax.statistics import finding_from_record
 
 FLAGS = flags.FLAGS
 cli.define_script_flags()
@@ -60,11 +59,7 @@ def main() -> None:
 
 def findings(folder: Path) -> str:
     """What a run says of the claims, and the command."""
-    try:
-        records = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"no findings in {str(folder)!r} ({error})") from error
-    table = tables.finding_table([finding_from_record(record) for record in records])
+    table = tables.finding_table(results.load_findings(folder))
     environment = run_folder.read_config(folder)["environment"]
     versions = ", ".join(f"{name} {environment['versions'][name]}" for name in ("jax", "flax"))
     return (
