@@ -154,8 +154,8 @@ def define_data_flags() -> None:
     flags.DEFINE_string(
         "dataset",
         "photo_crops/32",
-        "photo_crops/SIZE, digits, noise/SIZE, folder:PATH (a subfolder for each class) or"
-        " tfds:NAME",
+        "photo_crops/SIZE, digits, noise/SIZE, photos_or_noise/SIZE, folder:PATH (a subfolder for"
+        " each class) or tfds:NAME",
     )
     flags.DEFINE_string(
         "data_dir",

@@ -28,7 +28,7 @@ flags.DEFINE_list("findings", [], "folders with a findings.json; each fills the 
 flags.DEFINE_list("documents", ["README.md", "RESULTS.md"], "what to bring up to date")
 flags.DEFINE_string("figures", "docs", "folder for the document's figures")
 WIDTH = 1000
-DATASETS = ("photo_crops/32", "photo_crops/all/32", "digits", "noise/224")
+DATASETS = ("photo_crops/32", "photo_crops/all/32", "digits", "noise/224", "photos_or_noise/32")
 
 
 def main() -> None:

@@ -1,11 +1,16 @@
 """The paper's noise: its moments, its labels, and the same numbers wherever it is made."""
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from depthjax.data import card, open_dataset
 from depthjax.data.noise import CLASSES, EXAMPLES, Noise
+from depthjax.data.parts import select
 from depthjax.data.randomness import permutation, random_words
 
 
@@ -58,6 +63,76 @@ def test_as_a_data_set():
     np.testing.assert_array_equal(images, Noise(6, seed=2)(np.array([4]))[0])
     assert card("noise/6").counts == {"train": EXAMPLES}
     assert len(card("noise/6").classes) == CLASSES
+
+
+@pytest.mark.parametrize(
+    ("split", "numbers"),
+    [
+        ("train[:2000]", range(2000)),
+        ("train[2000:2500]", range(2000, 2500)),
+        ("train[25%:]", range(2500, EXAMPLES)),
+        ("train[-3:]", range(EXAMPLES - 3, EXAMPLES)),
+        ("train[-1%:-50]", range(EXAMPLES - 100, EXAMPLES - 50)),
+        ("train[:2]+train[9998:]", [0, 1, 9998, 9999]),
+    ],
+)
+def test_a_part_has_the_images_and_labels_of_the_whole(split, numbers):
+    part, whole = open_dataset("noise/4", split=split), open_dataset("noise/4")
+    assert len(part) == len(numbers) and part.classes == whole.classes and part.split == split
+    some = np.array([0, 1, len(part) - 1])
+    for found, expected in zip(
+        part.read(some), whole.read(np.array(list(numbers))[some]), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ("val", "unknown split of 'noise/4' 'val'"),
+        ("", "unknown split"),
+        ("train[:50", r"cannot read 'train\[:50' as a part"),
+        ("train[:half]", "cannot read"),
+        ("train+", "unknown split"),
+        ("train[5:5]", "'train\\[5:5\\]' of 'noise/4' is examples 5 to 5 of 10000"),
+        ("train[:10001]", "lies within 0 to 10000"),
+        ("train[:101%]", "examples 0 to 10100"),
+        ("train[-10001:]", "examples -1 to"),
+    ],
+)
+def test_parts_that_do_not_exist(split, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        open_dataset("noise/4", split=split)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.integers(1, 997), st.integers(0, 100), st.integers(0, 100))
+def test_percentages_share_a_split_out(count, first, second):
+    """Whatever two cuts: the three parts are the whole, in order, none of it twice."""
+    low, high = sorted((first, second))
+    bounds = [0, low, high, 100]
+    parts = []
+    for start, stop in itertools.pairwise(bounds):
+        if round(start * count / 100) < round(stop * count / 100):
+            ((base, numbers),) = select("set", f"all[{start}%:{stop}%]", {"all": count})
+            assert base == "all"
+            parts += numbers.tolist()
+    assert parts == list(range(count))
+
+
+def test_percentages_are_tfdss(data_dir):
+    """A cut in the middle of an example, for even and for odd numbers of them."""
+    import tensorflow_datasets as tfds
+
+    for count in (30, 50, 70, 1797):
+        for split in ("train[:5%]", "train[15%:]", "train[:-25%]", "train[-3:]"):
+            instruction = tfds.core.ReadInstruction.from_spec(split)
+            info = tfds.core.SplitInfo(
+                name="train", shard_lengths=[count], num_bytes=0, filename_template=None
+            )
+            (expected,) = instruction.to_absolute({"train": info})
+            ((_, numbers),) = select("set", split, {"train": count})
+            assert (numbers[0], numbers[-1] + 1) == (expected.from_ or 0, expected.to or count)
 
 
 GOLDEN_WORDS = [11340918607096422660, 1912250682748164236]

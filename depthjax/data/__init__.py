@@ -11,17 +11,23 @@
 | `folder:/path` | your own images, a subfolder for each class |
 | `tfds:cifar10`, `tfds:imagenette/160px` | whatever tensorflow-datasets knows |
 | `noise/224`, `noise/224/1` | the paper's noise with random labels, of that size and seed |
+| `photos_or_noise/32` | is this a crop of a photograph, or noise? |
 """
 
 import dataclasses
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from depthjax.data import photos_or_noise
 from depthjax.data.augmentation import Augmentation, augment
 from depthjax.data.batching import Batch, Position, batches
 from depthjax.data.dataset import Card, Dataset
 from depthjax.data.noise import CLASSES, EXAMPLES, MEAN, STD, Noise
+from depthjax.data.parts import select
 from depthjax.data.preparation import require_tfds
 from depthjax.data.records import MEMORY_LIMIT, image_and_label, open_split
 from depthjax.errors import one_of, unknown
@@ -38,7 +44,7 @@ __all__ = [
     "open_dataset",
 ]
 
-KINDS = ("photo_crops", "digits", "folder", "tfds", "noise")
+KINDS = ("photo_crops", "digits", "folder", "tfds", "noise", "photos_or_noise")
 
 
 def open_dataset(
@@ -57,7 +63,7 @@ def open_dataset(
         spec: see the table above.
         split: `train`, `validation`, `test` or what the set has; `train[:80%]` for a part.
         size: height and width in pixels that images are brought to; needed where they differ, and
-            part of the spec for `photo_crops` and `noise`.
+            part of the spec for `photo_crops` and the sets with noise.
         fit: how: `crop`, `pad` or `stretch`.
         data_dir: where prepared sets lie; None is `TFDS_DATA_DIR` or `~/tensorflow_datasets`.
         skip_corrupt: leave out files of a folder that cannot be read.
@@ -73,10 +79,17 @@ def open_dataset(
             + ("its size is the number in its name" if own_size else "give 1 pixel or more")
         )
     if kind == "noise":
-        one_of(f"split of {spec!r}", split, ["train"])
-        noise = Noise(own_size or 0, int(name))
-        classes = tuple(str(label) for label in range(CLASSES))
-        return Dataset(spec, split, classes, (noise.size, noise.size, 3), EXAMPLES, noise)
+        return _noise(spec, split, Noise(own_size or 0, int(name)))
+    if kind == "photos_or_noise":
+        found = _prepared(spec, "photo_crops", "default", data_dir, skip_corrupt)
+        return photos_or_noise.mixture(
+            spec,
+            split,
+            {base: held.num_examples for base, held in found.builder.info.splits.items()},
+            lambda base: open_split(found.builder, spec, base, own_size, memory_limit=memory_limit),
+            Noise(own_size or 0, int(name)),
+            found.augmentation,
+        )
     found = _prepared(spec, kind, name, data_dir, skip_corrupt)
     opened = open_split(found.builder, spec, split, own_size or size, fit, memory_limit)
     return dataclasses.replace(opened, augmentation=found.augmentation)
@@ -104,6 +117,20 @@ def card(
             "none needed",
             "arXiv 2211.06496",
         )
+    if kind == "photos_or_noise":
+        photographs = card(f"photo_crops/{size}", data_dir=data_dir)
+        return dataclasses.replace(
+            photographs,
+            name=spec,
+            description=(
+                f"Is this a photograph or noise? The crops of photo_crops/{size}, and as many"
+                f" images of the noise of noise/{size}, made from seed {name} as they are read."
+            ),
+            classes=photos_or_noise.CLASSES,
+            counts={split: 2 * count for split, count in photographs.counts.items()},
+            licence=f"{photographs.licence}; noise needs none",
+            source=f"{photographs.source}; arXiv 2211.06496",
+        )
     builder = _prepared(spec, kind, name, data_dir, skip_corrupt).builder
     info = builder.info
     image, label = image_and_label(builder, spec)
@@ -118,6 +145,19 @@ def card(
         info.homepage,
         tuple((info.metadata or {}).get("skipped", ())),
     )
+
+
+def _noise(spec: str, split: str, noise: Noise) -> Dataset:
+    """The set of noise, or a part of it with the images and labels that it has in the whole."""
+    chosen = select(spec, split, {"train": EXAMPLES})
+    numbers = np.concatenate([part for _, part in chosen])
+    classes = tuple(str(label) for label in range(CLASSES))
+    shape = (noise.size, noise.size, 3)
+    return Dataset(spec, split, classes, shape, len(numbers), partial(_renumbered, noise, numbers))
+
+
+def _renumbered(noise: Noise, numbers: np.ndarray, indices: np.ndarray) -> Any:
+    return noise(numbers[indices])
 
 
 class _Prepared(NamedTuple):
@@ -137,15 +177,20 @@ def _parse(spec: str) -> tuple[str, str, int | None]:
         *config, size = parts
         configuration = one_of(f"configuration of {kind}", "".join(config), ("", "default", "all"))
         return kind, configuration or "default", _pixels(spec, size)
-    if kind == "noise" and 1 <= len(parts) <= 2:
+    if kind in ("noise", "photos_or_noise") and 1 <= len(parts) <= 2:
         seed = parts[1] if len(parts) == 2 else "0"
         if not seed.isdecimal():
-            raise ValueError(f"the seed in {spec!r} is {seed!r}, not a number; write noise/224/1")
+            raise ValueError(
+                f"the seed in {spec!r} is {seed!r}, not a number; write {kind}/{parts[0]}/1"
+            )
         return kind, seed, _pixels(spec, parts[0])
     raise unknown(
         "data set",
         spec,
-        ["photo_crops/32", "photo_crops/all/32", "digits", "noise/224", "folder:PATH", "tfds:NAME"],
+        [
+            *("photo_crops/32", "photo_crops/all/32", "digits", "noise/224", "photos_or_noise/32"),
+            *("folder:PATH", "tfds:NAME"),
+        ],
         hint=f"perhaps tfds:{spec}" if ":" not in spec and kind not in KINDS else "",
     )
 

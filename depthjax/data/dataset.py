@@ -22,7 +22,8 @@ class Dataset:
         classes: their names; a label is a number among them.
         image_shape: height, width, channels.
         length: how many examples there are; `len(dataset)` says so too.
-        read: from numbers to images, uint8 0..255 (noise: float32), and int32 labels; on the host.
+        read: from numbers to images, uint8 0..255 (sets with noise: float32), and int32 labels;
+            on the host.
         augmentation: the changes in training that leave an image what it is.
     """
 

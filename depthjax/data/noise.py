@@ -34,9 +34,11 @@ class Noise:
         self, indices: Int[np.ndarray, " b"]
     ) -> tuple[Float32[np.ndarray, "b size size 3"], Int[np.ndarray, " b"]]:
         """The images and labels of those numbers."""
-        return np.stack(list(self._threads.map(self._image, indices.tolist()))), self.labels[
-            indices
-        ]
+        return self.images(indices), self.labels[indices]
+
+    def images(self, indices: Int[np.ndarray, " b"]) -> Float32[np.ndarray, "b size size 3"]:
+        """The images of those numbers, of which there is no end."""
+        return np.stack(list(self._threads.map(self._image, indices.tolist())))
 
     def _image(self, index: int) -> Float32[np.ndarray, "size size 3"]:
         pixels = self.size * self.size * 3
