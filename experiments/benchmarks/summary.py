@@ -267,6 +267,9 @@ def machine(results: dict[str, Any]) -> str:
         f" {environment['memory_gb']:.0f} GB, huge pages {environment['huge_pages']}; {listed};"
         f" revision {environment['git_revision']})."
     )
+    kept = {"c": "curves", "d": "presets", "f": "startup", "h": "feeding"}
+    if missing := [p for p in settings["parts"] if kept.get(p, "races") not in results]:
+        text += f" It was cut off before part{'s' * (len(missing) > 1)} {', '.join(missing)}."
     if environment["load"] > 0.5:
         text += f" Something else ran too: the load was {number(environment['load'])} before."
     return text
