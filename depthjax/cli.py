@@ -35,6 +35,7 @@ from depthjax.typing import LayerFn, Variables
 from depthjax.weights import fetch, load_weights
 
 FLAGS = flags.FLAGS
+flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
 PRESETS: dict[str, Callable[..., InversionConfig]] = {
     "converging": InversionConfig,
     "fast": InversionConfig.fast,

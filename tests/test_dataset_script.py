@@ -36,3 +36,8 @@ def test_what_is_not_prepared_ends_soon_and_in_one_line(tmp_path, data_dir):
     assert done.stderr.startswith("dataset.py: error: tfds:imagenet2012 is not prepared")
     assert str(tmp_path) in done.stderr
     assert time.perf_counter() - began < 20  # 5 for what is tested here; the rest is imports
+
+
+def test_help_lists_the_flags_that_scripts_share():
+    done = run("--help")
+    assert "--dataset" in done.stdout and "--data_dir" in done.stdout
