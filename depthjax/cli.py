@@ -121,7 +121,8 @@ def define_network_flags() -> None:
         "networks",
         ["untrained"],
         "label=WEIGHTS,…: weights as in invert.py's --weights, with {seed} where the seed belongs;"
-        " untrained alone is untrained=untrained",
+        " untrained alone is untrained=untrained; control=untrained:10{seed} has other seeds: what"
+        " differs then is chance",
     )
     flags.DEFINE_list("seeds", ["0", "1", "2"], "seeds of the weights of each network")
 
@@ -238,7 +239,7 @@ def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weigh
 
     All lists are as long as --seeds and in its order, so that networks can be compared seed by
     seed. `untrained` is initialised from the seed; all other weights hold `{seed}`, which it
-    replaces.
+    replaces. `untrained:10{seed}` is initialised from seed 100 for 0: a control.
 
     Raises:
         ValueError: for an entry that is no `label=weights`, a label or seed given twice, weights
@@ -288,9 +289,14 @@ def _weights(
     # The paper's author fed the pixels in as they are.
     paper = "preset" in FLAGS and FLAGS.preset.startswith("paper")
     chosen = as_normalization(None if FLAGS.normalization == "auto" else FLAGS.normalization)
-    if source == "untrained":
-        variables = init_variables(model, jax.random.key(seed), image_size)
-        return Weights(variables, chosen, False, {"source": "untrained"})
+    kind, _, own_seed = source.partition(":")
+    if kind == "untrained":
+        if own_seed and not own_seed.isdecimal():
+            raise ValueError(
+                f"{source!r} has no whole number for a seed; write untrained:10{{seed}}"
+            )
+        variables = init_variables(model, jax.random.key(int(own_seed or seed)), image_size)
+        return Weights(variables, chosen, False, {"source": source})
     with DownloadBar(source) as bar:
         file = fetch(source, on_progress=bar)
     variables = load_weights(model, file, drop_head=drop_head, image_size=image_size)

@@ -128,36 +128,32 @@ def principal_residual(
             f"share must lie between 0 and 1, got {share}; 0.9 is 90 % of the variance"
         )
     training, held_out, arbitrary = _checked(training, held_out, arbitrary)
-    components = _leading(training - training.mean(0), share)
-    residual, scale = (
-        _outside(some - training.mean(0), components) for some in (arbitrary, held_out)
-    )
+    mean = training.mean(0)
+    residual, scale = _outside(training - mean, share, arbitrary - mean, held_out - mean)
     return _over_median(residual, scale, "lie in the span of the training embeddings")
 
 
-def _leading(
-    centred: Float[np.ndarray, "n features"], share: float
-) -> Float[np.ndarray, "components features"]:
-    """Orthonormal principal components, as few as hold the share of the variance."""
-    few = len(centred) < centred.shape[1]
+def _outside(
+    training: Float[np.ndarray, "n features"], share: float, *sets: Float[np.ndarray, "_ features"]
+) -> list[Float[np.ndarray, " _"]]:
+    """The share of each embedding's norm that lies off the leading components; all centred."""
+    few = len(training) < training.shape[1]
     # The smaller of the two matrices of products has the same spectrum and is far quicker.
-    products = centred @ centred.T if few else centred.T @ centred
+    products = training @ training.T if few else training.T @ training
     variances, vectors = np.linalg.eigh(products)
     variances, vectors = np.maximum(variances[::-1], 0), vectors[:, ::-1]
     if not variances[0] > 0:
         raise ValueError("all training embeddings are the same: they have no principal components")
     held = np.cumsum(variances) / variances.sum()
     count = int(np.searchsorted(held, share)) + 1
-    leading = vectors[:, :count].T
-    return leading @ centred / np.sqrt(variances[:count, None]) if few else leading
-
-
-def _outside(
-    x: Float[np.ndarray, "m features"], components: Float[np.ndarray, "components features"]
-) -> Float[np.ndarray, " m"]:
-    size = np.linalg.norm(x, axis=1)
-    outside = np.linalg.norm(x - (x @ components.T) @ components, axis=1)
-    return np.divide(outside, size, out=np.zeros_like(outside), where=size > 0)
+    scale = np.sqrt(variances[:count, None]) if few else 1.0
+    found = []
+    for x in sets:
+        coordinates = vectors[:, :count].T @ (training @ x.T if few else x.T) / scale
+        size, inside = np.square(x).sum(1), np.square(coordinates).sum(0)
+        share_outside = np.divide(size - inside, size, out=np.zeros_like(size), where=size > 0)
+        found.append(np.sqrt(np.maximum(share_outside, 0)))
+    return found
 
 
 def _over_median(
@@ -172,7 +168,7 @@ def _over_median(
 
 
 def _checked(*sets: Float[np.ndarray, "_ _"]) -> list[Float[np.ndarray, "_ _"]]:
-    """The three sets in float64, if they belong together."""
+    """The three sets, if they belong together."""
     names = ("training", "held_out", "arbitrary")
     for name, embeddings, least in zip(names, sets, (2, 1, 1), strict=True):
         if len(embeddings) < least:
@@ -184,4 +180,4 @@ def _checked(*sets: Float[np.ndarray, "_ _"]) -> list[Float[np.ndarray, "_ _"]]:
             )
         if not np.isfinite(embeddings).all():
             raise ValueError(f"{name} holds embeddings that are not finite")
-    return [embeddings.astype(np.float64) for embeddings in sets]
+    return list(sets)

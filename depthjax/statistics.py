@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy.special import stdtrit
 
 
 class Interval(NamedTuple):
@@ -79,9 +80,13 @@ def bootstrap_ratio(
 ) -> Interval:
     """The geometric mean of `values / others`, pair by pair, with its interval.
 
+    The interval holds that of `bootstrap` and Student's of the seeds' means. With few seeds the
+    former cannot reach beyond the seeds there are: of three that differ by chance alone, all lie
+    on one side of 1 in a quarter of all cases, and it would call each of these an effect.
+
     Args:
         values, others: positive numbers of the same seeds and images; what is not leaves its pair
-            out.
+            out. Of one seed nothing is known of others: the interval is of its images alone.
         draws, level, seed: as in `bootstrap`, where seeds and images are resampled.
 
     Raises:
@@ -91,7 +96,15 @@ def bootstrap_ratio(
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithms = np.where(known, np.log(values) - np.log(others), np.nan)
     found = bootstrap(logarithms, draws=draws, level=level, seed=seed)
-    estimate, low, high = np.exp(found[:3])
+    of_seeds = np.array([mean(row[None]) for row in logarithms])
+    of_seeds = of_seeds[~np.isnan(of_seeds)]
+    low, high = found.low, found.high
+    if len(of_seeds) > 1:
+        error = of_seeds.std(ddof=1) / np.sqrt(len(of_seeds))
+        reach = stdtrit(len(of_seeds) - 1, (1 + level) / 2) * error
+        low = min(low, of_seeds.mean() - reach)
+        high = max(high, of_seeds.mean() + reach)
+    estimate, low, high = np.exp([found.estimate, low, high])
     return Interval(float(estimate), float(low), float(high), found.seeds, found.images)
 
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import depthjax
@@ -29,6 +29,7 @@ def linear(variables, images):
     return (images.reshape(len(images), -1) @ variables).reshape(len(images), 2, -1)
 
 
+@settings(max_examples=20)
 @given(st.integers(1, 9), st.integers(1, 4))
 def test_embeddings_do_not_depend_on_the_batches(count, max_batch):
     images = draw(count, 12, 0).reshape(count, 2, 2, 3).astype(np.float32)
@@ -98,6 +99,7 @@ def test_a_large_mean_costs_no_digits(offset):
         np.testing.assert_allclose(moved, ratio(*sets), rtol=1e-6)
 
 
+@settings(max_examples=20)
 @given(
     st.integers(2, 7), st.integers(6, 20), st.floats(1e-3, 1e3), st.floats(-10, 10), st.integers(0)
 )
@@ -111,6 +113,7 @@ def test_moving_scaling_and_rotating_change_nothing(features, count, scale, shif
     )
 
 
+@settings(max_examples=30)
 @given(st.floats(1e-3, 1e3), st.integers(0), st.booleans())
 def test_the_residual_does_not_change_either(scale, seed, few):
     """Also where there are fewer examples than features, which takes another way."""

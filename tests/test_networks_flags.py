@@ -61,6 +61,15 @@ def test_one_seed_needs_no_place_for_it(trained):
     assert found["other"][0].record["source"] == "untrained"
 
 
+def test_a_control_has_other_seeds():
+    found = networks(networks=["untrained", "control=untrained:10{seed}"], seeds=["0", "1"])
+    again = networks(networks=["untrained"], seeds=["100", "101"])
+    for control, expected in zip(found["control"], again["untrained"], strict=True):
+        np.testing.assert_array_equal(kernel(control), kernel(expected))
+    assert not np.array_equal(kernel(found["control"][0]), kernel(found["untrained"][0]))
+    assert found["control"][1].record == {"source": "untrained:101"}
+
+
 def test_a_normalization_that_is_asked_for_is_for_all(trained):
     found = networks(
         networks=["untrained", f"photos={trained[0]}"], seeds=["3", "5"], normalization="half"
@@ -76,6 +85,8 @@ def test_a_normalization_that_is_asked_for_is_for_all(trained):
         ({"networks": ["=untrained"]}, "not of the form label=weights"),
         ({"networks": ["photos="]}, "not of the form label=weights"),
         ({"networks": ["untrained", "untrained"]}, "'untrained' twice"),
+        ({"networks": ["control=untrained:x{seed}"]}, "'untrained:x0' has no whole number"),
+        ({"networks": ["control=untrained:7"]}, "the same weights for each of 3 seeds"),
         ({"networks": ["photos=a.safetensors"]}, r"the same weights for each of 3 seeds.*{seed}"),
         ({"networks": ["photos=no/such_{seed}.safetensors"]}, "unknown weights 'no/such_0"),
         ({"seeds": []}, "--seeds="),

@@ -130,3 +130,17 @@ def test_the_other_configuration_has_all_photographs(crops):
     configs = {config.name: config.photographs for config in crops.PhotoCrops.BUILDER_CONFIGS}
     assert configs["all"] == tuple(EMBEDDED)
     assert set(configs["all"]) - set(configs["default"]) == set(crops.HELD_OUT)
+
+
+def test_held_out_patches_take_turns_and_are_cut_alike(crops):
+    patches, names = crops.held_out_patches(24, 12)
+    assert patches.shape == (12, 24, 24, 3) and patches.dtype == np.uint8
+    assert names == [*crops.HELD_OUT, *crops.HELD_OUT, *crops.HELD_OUT[:2]]
+    fewer, _ = crops.held_out_patches(24, 7)
+    np.testing.assert_array_equal(fewer, patches[:7])
+    pixels = to_uint8(load_image("coffee"))
+    (top, left, side), *_ = crops.windows("coffee", crops.block_owners("coffee", pixels), "test")
+    whole, _ = crops.held_out_patches(side, 3)
+    np.testing.assert_array_equal(whole[2], pixels[top : top + side, left : left + side])
+    with pytest.raises(ValueError, match="1 to 500 patches"):
+        crops.held_out_patches(24, 501)

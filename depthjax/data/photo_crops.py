@@ -9,6 +9,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from PIL import Image
 from depthjax.data.augmentation import Augmentation
 from depthjax.data.randomness import permutation, random_words
 from depthjax.embedded import EMBEDDED
-from depthjax.images import load_image, to_uint8
+from depthjax.images import decode_image, load_image, to_uint8
 
 SPLITS = {"train": 500, "validation": 60, "test": 100}
 """Crops of each photograph."""
@@ -145,6 +146,37 @@ def windows(
             places[side] = np.argwhere(inside + total[:-side, :-side] == side * side)
         top, left = places[side][of_place % np.uint64(len(places[side]))]
         yield int(top), int(left), side
+
+
+def held_out_patches(
+    size: int, count: int
+) -> tuple[UInt8[np.ndarray, "count size size 3"], list[str]]:
+    """Patches of the photographs that are no class by default, cut as the crops of the test split.
+
+    Args:
+        size: height and width that they are brought to.
+        count: how many; the photographs take turns.
+
+    Returns:
+        The patches, and which photograph each is of.
+
+    Raises:
+        ValueError: for more patches than there are crops in the test split.
+    """
+    most = len(HELD_OUT) * SPLITS["test"]
+    if not 1 <= count <= most:
+        raise ValueError(f"there are 1 to {most} patches of held-out photographs, not {count}")
+    patches = []
+    for name in HELD_OUT:
+        pixels = to_uint8(load_image(name))
+        cuts = windows(name, block_owners(name, pixels), "test")
+        for top, left, side in islice(cuts, -(-count // len(HELD_OUT))):
+            crop = _png(pixels[top : top + side, left : left + side])
+            patches.append(to_uint8(decode_image(crop, size)))
+    each = len(patches) // len(HELD_OUT)
+    order = [photo * each + number for number in range(each) for photo in range(len(HELD_OUT))]
+    chosen = order[:count]
+    return np.stack([patches[at] for at in chosen]), [HELD_OUT[at // each] for at in chosen]
 
 
 def _png(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:

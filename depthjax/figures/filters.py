@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float32
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from depthjax.figures.style import BODY, EDGE, GREY, SMALL, TITLE, styled
+from depthjax.figures.style import BODY, EDGE, GREY, SKY, SMALL, TITLE, styled
 from depthjax.figures.text import tallest, widest, wrapped, wrapped_title
 
 _MOST = 64
@@ -69,7 +70,7 @@ def filter_grid(
 
 
 def _mosaic(label: str, filters: np.ndarray) -> Float32[np.ndarray, "rows columns channels"]:
-    """The filters in a square, white between them."""
+    """The filters in a square, a colour between them that no grey filter has."""
     if filters.ndim != 4 or filters.shape[-1] not in (1, 3) or 0 in filters.shape:
         raise ValueError(
             f"the filters of {label} must be [filters, height, width, 1 or 3], got shape"
@@ -80,7 +81,8 @@ def _mosaic(label: str, filters: np.ndarray) -> Float32[np.ndarray, "rows column
     columns = int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
     gap = 2
-    mosaic = np.ones((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), np.float32)
+    shape = rows * (height + gap) - gap, columns * (width + gap) - gap
+    mosaic = np.tile(np.array(to_rgb(SKY), np.float32), (*shape, 1))
     for index, picture in enumerate(shown):
         y, x = index // columns * (height + gap), index % columns * (width + gap)
         mosaic[y : y + height, x : x + width] = picture
