@@ -57,7 +57,13 @@ MODELS: dict[str, Callable[..., Network]] = {
     "mlp": MLP,
     "resnet18_small": partial(ResNet, stage_sizes=(2, 2, 2, 2), stem="small", **_SMALL),
     "vgg_small": partial(
-        VGG, stage_sizes=(1, 1, 1, 1, 1), batch_norm=True, hidden=64, pooled_size=1, **_SMALL
+        VGG,
+        stage_sizes=(1, 1, 1, 1, 1),
+        batch_norm=True,
+        hidden=64,
+        pooled_size=1,
+        dropout=False,
+        **_SMALL,
     ),
 }
 """Every architecture by torchvision's name (and ours of `OWN_MODELS`), as a function of its

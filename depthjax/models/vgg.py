@@ -24,6 +24,7 @@ class VGG(Network):
         num_classes, channels: width of the output, channels of the images.
         pooled_size: the features are averaged to this size before the classifier, whatever the
             size of the images.
+        dropout: whether half of the hidden features are dropped in training.
     """
 
     stage_sizes: tuple[int, ...] = (2, 2, 3, 3, 3)
@@ -33,10 +34,11 @@ class VGG(Network):
     num_classes: int = 1000
     channels: int = 3
     pooled_size: int = 7
+    dropout: bool = True
 
     def graph(self) -> tuple[Node, ...]:
         """The operations in depth order, under torchvision's names (`features.0` …)."""
-        net = GraphBuilder()
+        net, rate = GraphBuilder(), 0.5 if self.dropout else 0.0
         x, index = INPUT, 0
         for stage, convolutions in enumerate(self.stage_sizes):
             for _ in range(convolutions):
@@ -52,10 +54,10 @@ class VGG(Network):
         x = net("flatten", flatten, x)
         x = net("classifier.0", linear(self.hidden, std=0.01), x)
         x = net("classifier.1", relu, x)
-        x = net("classifier.2", dropout(0.5), x)
+        x = net("classifier.2", dropout(rate), x)
         x = net("classifier.3", linear(self.hidden, std=0.01), x)
         x = net("classifier.4", relu, x)
-        x = net("classifier.5", dropout(0.5), x)
+        x = net("classifier.5", dropout(rate), x)
         net("classifier.6", linear(self.num_classes, std=0.01), x)
         return tuple(net.nodes)
 
