@@ -33,14 +33,19 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from depthjax.autoencoding import Autoencoding
-from depthjax.descent import NON_FINITE, PLATEAU, RUNNING
+from depthjax.descent import NON_FINITE, PLATEAU, REACHED, RUNNING
 from depthjax.files import write_atomically
 from depthjax.images import save_png
 from depthjax.labels import TopClasses, describe
 from depthjax.metrics import MATCHED_RATIOS
 
 PACKAGES = ("depthjax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
-STATUS_NAMES = {RUNNING: "all steps", PLATEAU: "plateau", NON_FINITE: "non-finite"}
+STATUS_NAMES = {
+    RUNNING: "all steps",
+    PLATEAU: "plateau",
+    NON_FINITE: "non-finite",
+    REACHED: "ρ reached",
+}
 
 
 @dataclass(frozen=True)
