@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,12 +75,10 @@ _OVERRIDES: dict[str, tuple[Callable[..., Any], str]] = {
 }
 
 
+@cache  # absl refuses a flag that a second script in the same process defines
 def define_model_flags() -> None:
     """--model, its fields, its weights."""
-    flags.DEFINE_string("model", "resnet50", "architecture, see the README for the list")
-    flags.DEFINE_multi_string(
-        "model_field", [], "a field of the architecture, such as width=16 or widths=2000,2000"
-    )
+    _define_architecture_flags()
     flags.DEFINE_string(
         "weights",
         "untrained",
@@ -88,6 +87,27 @@ def define_model_flags() -> None:
     )
     flags.DEFINE_integer("weights_seed", 0, "seed of untrained weights")
     flags.DEFINE_boolean("drop_head", False, "leave out the head of the weights: other classes")
+
+
+@cache
+def define_network_flags() -> None:
+    """--model, its fields, and several networks of that architecture, each with several seeds."""
+    _define_architecture_flags()
+    flags.DEFINE_list(
+        "networks",
+        ["untrained"],
+        "label=WEIGHTS,…: weights as in invert.py's --weights, with {seed} where the seed belongs;"
+        " untrained alone is untrained=untrained",
+    )
+    flags.DEFINE_list("seeds", ["0", "1", "2"], "seeds of the weights of each network")
+
+
+@cache
+def _define_architecture_flags() -> None:
+    flags.DEFINE_string("model", "resnet50", "architecture, see the README for the list")
+    flags.DEFINE_multi_string(
+        "model_field", [], "a field of the architecture, such as width=16 or widths=2000,2000"
+    )
     flags.DEFINE_enum(
         "normalization",
         "auto",
@@ -97,6 +117,7 @@ def define_model_flags() -> None:
     )
 
 
+@cache
 def define_inversion_flags() -> None:
     """--preset, and a flag for every field of `InversionConfig` that overrides it."""
     flags.DEFINE_string("preset", "converging", f"settings to begin with: {', '.join(PRESETS)}")
@@ -104,6 +125,7 @@ def define_inversion_flags() -> None:
         define(name, None, f"{description} (default: the preset's)")
 
 
+@cache
 def define_data_flags() -> None:
     """--dataset, --data_dir, --skip_corrupt."""
     flags.DEFINE_string(
@@ -120,6 +142,7 @@ def define_data_flags() -> None:
     flags.DEFINE_boolean("skip_corrupt", False, "leave out images of a folder that cannot be read")
 
 
+@cache
 def define_script_flags() -> None:
     """--traceback and --compilation_cache."""
     flags.DEFINE_boolean("traceback", False, "show where an error came from")
@@ -157,19 +180,71 @@ def weights_from_flags(model: Network, image_size: int) -> Weights:
     Raises:
         ValueError: for weights that do not exist or do not fit.
     """
-    paper = FLAGS.preset.startswith("paper")  # its author fed the pixels in as they are
+    return _weights(model, FLAGS.weights, FLAGS.weights_seed, image_size, FLAGS.drop_head)
+
+
+def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weights]]:
+    """The networks that --networks asks for: for each label, its weights of each of --seeds.
+
+    All lists are as long as --seeds and in its order, so that networks can be compared seed by
+    seed. `untrained` is initialised from the seed; all other weights hold `{seed}`, which it
+    replaces.
+
+    Raises:
+        ValueError: for an entry that is no `label=weights`, a label or seed given twice, weights
+            that would be the same for several seeds, do not exist or do not fit.
+    """
+    seeds = _seeds_from_flags()
+    sources: dict[str, str] = {}
+    for entry in FLAGS.networks:
+        label, separator, source = (part.strip() for part in entry.partition("="))
+        source = source if separator else label
+        if not label or not source or (not separator and label != "untrained"):
+            raise ValueError(
+                f"--networks has {entry!r}, which is not of the form label=weights; write"
+                " untrained,photos=photos_{seed}.safetensors"
+            )
+        if label in sources:
+            raise ValueError(f"--networks has {label!r} twice; give each network its own label")
+        if source != "untrained" and "{seed}" not in source and len(seeds) > 1:
+            raise ValueError(
+                f"--networks has {entry!r}, the same weights for each of {len(seeds)} seeds; write"
+                f" {{seed}} where the seed belongs, or --seeds={seeds[0]}"
+            )
+        sources[label] = source
+    if not sources:
+        raise ValueError("--networks is empty; write untrained, or label=weights")
+    return {
+        label: [
+            _weights(model, source.replace("{seed}", str(seed)), seed, image_size, drop_head=False)
+            for seed in seeds
+        ]
+        for label, source in sources.items()
+    }
+
+
+def _seeds_from_flags() -> list[int]:
+    seeds = [seed.strip() for seed in FLAGS.seeds]
+    if not seeds or not all(map(str.isdecimal, seeds)) or len(set(seeds)) < len(seeds):
+        raise ValueError(
+            f"--seeds={','.join(FLAGS.seeds)} must be different whole numbers from 0, as in 0,1,2"
+        )
+    return [int(seed) for seed in seeds]
+
+
+def _weights(model: Network, source: str, seed: int, image_size: int, drop_head: bool) -> Weights:
+    # The paper's author fed the pixels in as they are.
+    paper = "preset" in FLAGS and FLAGS.preset.startswith("paper")
     chosen = as_normalization(None if FLAGS.normalization == "auto" else FLAGS.normalization)
-    if FLAGS.weights == "untrained":
-        variables = init_variables(model, jax.random.key(FLAGS.weights_seed), image_size)
-        file, record = None, {"source": "untrained"}
-    else:
-        with DownloadBar(FLAGS.weights) as bar:
-            file = fetch(FLAGS.weights, on_progress=bar)
-        variables = load_weights(model, file, drop_head=FLAGS.drop_head, image_size=image_size)
-        record = {**file.record(), "drop_head": FLAGS.drop_head}
-        if FLAGS.normalization == "auto" and not paper:
-            chosen = file.normalization
-    return Weights(variables, chosen, file is not None and not FLAGS.drop_head, record)
+    if source == "untrained":
+        variables = init_variables(model, jax.random.key(seed), image_size)
+        return Weights(variables, chosen, False, {"source": "untrained"})
+    with DownloadBar(source) as bar:
+        file = fetch(source, on_progress=bar)
+    variables = load_weights(model, file, drop_head=drop_head, image_size=image_size)
+    if FLAGS.normalization == "auto" and not paper:
+        chosen = file.normalization
+    return Weights(variables, chosen, not drop_head, {**file.record(), "drop_head": drop_head})
 
 
 def dataset_from_flags(split: str, size: int | None = None) -> Dataset:

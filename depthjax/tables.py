@@ -8,6 +8,7 @@ from depthjax.data import Card
 from depthjax.labels import describe
 from depthjax.metrics import MATCHED_RATIOS
 from depthjax.runs import STATUS_NAMES, Run, top_of
+from depthjax.statistics import Finding
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -67,6 +68,27 @@ def inversion_table(run: Run) -> str:
         )
     for name, what in _BASELINES.items():
         rows.append([what, spread(run.stack(f"baseline_{name}")[0]), "", "", "", ""])
+    return markdown_table(headers, rows)
+
+
+def finding_table(findings: Sequence[Finding]) -> str:
+    """What a run says of the paper's claims: a row a finding.
+
+    The estimate stands before its interval; `n` is the weight seeds × images that it rests on.
+    """
+    headers = ["claim", "where", "statistic", "estimate [low, high]", "rule", "n", "verdict"]
+    rows = []
+    for finding in findings:
+        estimate, low, high, seeds, images = finding.interval
+        interval = "–" if np.isnan(estimate) else number(estimate)
+        if not np.isnan(low):
+            interval += f" [{number(low)}, {number(high)}]"
+        rows.append(
+            [
+                *(finding.claim, finding.where, finding.statistic, interval, finding.rule),
+                *(f"{seeds} × {images}", finding.verdict),
+            ]
+        )
     return markdown_table(headers, rows)
 
 
