@@ -149,13 +149,13 @@ def define_script_flags() -> None:
     flags.DEFINE_boolean("compilation_cache", True, "keep compiled programs for the next run")
 
 
-def fields_from_flags() -> dict[str, Any]:
-    """The fields of the architecture that --model_field sets."""
+def fields_from_flags(flag: str = "model_field") -> dict[str, Any]:
+    """The fields of the architecture that --model_field sets, or another such flag."""
     fields = {}
-    for setting in FLAGS.model_field:
+    for setting in FLAGS[flag].value or ():
         name, separator, value = setting.partition("=")
         if not separator:
-            raise ValueError(f"--model_field={setting!r} is not of the form name=value")
+            raise ValueError(f"--{flag}={setting!r} is not of the form name=value")
         fields[name] = _literal(value)
     return fields
 

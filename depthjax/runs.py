@@ -145,7 +145,7 @@ class RunWriter:
             arrays |= {f"top_{n}": v.reshape(shape) for n, v in recovered_top._asdict().items()}
         _write_arrays(_layer_file(self.folder, layer), arrays)
         run = load_run(self.folder)
-        write_atomically(self.folder / "results.csv", _csv(run.table).encode())
+        write_atomically(self.folder / "results.csv", csv_text(run.table).encode())
         _write_arrays(self.folder / "trajectory.npz", _trajectories(run))
         self._save_images(run, layer)
 
@@ -318,7 +318,8 @@ def top_of(arrays: dict[str, np.ndarray], kind: str, at: Any) -> TopClasses:
     return TopClasses(arrays[f"{kind}_classes"][at], arrays[f"{kind}_probability"][at])
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
+def csv_text(rows: list[dict[str, Any]]) -> str:
+    """Rows that have the same columns, as a CSV file."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()

@@ -14,13 +14,23 @@ ROOT = Path(__file__).parents[1]
 # Imports point to lower floors or stay on their own, without cycles.
 FLOORS = (
     ("errors", "typing", "precision", "files", "embedded", "labels", "normalization", "statistics"),
-    ("ops", "images", "objectives", "priors", "metrics", "jacobian"),
+    (
+        "ops",
+        "images",
+        "objectives",
+        "priors",
+        "metrics",
+        "jacobian",
+        "similarity",
+        "spectra",
+        "manifold",
+    ),
     (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
         *("figures", "data", "sharding", "checkpoint"),
     ),
     ("layers", "prepared", "weights", "autoencoding"),
-    ("accounting", "training", "report", "runs", "tables"),
+    ("accounting", "training", "report", "runs", "tables", "comparison"),
     ("cli", "__init__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -10,12 +10,14 @@ D and ρ are those of `depthjax.metrics`: D = m_i / m_i' says how far the image 
 from depthjax.figures.depth import distance_against_depth
 from depthjax.figures.gallery import gallery
 from depthjax.figures.matrix import ratio_matrix
+from depthjax.figures.networks import networks_against_depth
 from depthjax.figures.saving import save_figure
 from depthjax.figures.trajectories import trajectories
 
 __all__ = [
     "distance_against_depth",
     "gallery",
+    "networks_against_depth",
     "ratio_matrix",
     "save_figure",
     "trajectories",
