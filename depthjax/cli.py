@@ -1,6 +1,7 @@
 """What the scripts share: flags, errors in one line, progress bars, the compilation cache."""
 
 import ast
+import dataclasses
 import os
 import sys
 import traceback
@@ -14,8 +15,9 @@ import numpy as np
 from absl import app, flags, logging
 from tqdm import tqdm
 
+from depthjax import training
 from depthjax.config import SCHEDULES, STEP_SCALES, InversionConfig
-from depthjax.data import Dataset, open_dataset
+from depthjax.data import Augmentation, Dataset, open_dataset
 from depthjax.errors import one_of
 from depthjax.files import cache_folder
 from depthjax.inversion import Progress
@@ -27,6 +29,8 @@ from depthjax.objectives import OBJECTIVES
 from depthjax.optimizers import OPTIMIZERS
 from depthjax.precision import PRECISIONS
 from depthjax.priors import PIXEL_HANDLING, STARTS
+from depthjax.training import TrainingConfig
+from depthjax.training_runs import Epoch
 from depthjax.typing import LayerFn, Variables
 from depthjax.weights import fetch, load_weights
 
@@ -72,6 +76,25 @@ _OVERRIDES: dict[str, tuple[Callable[..., Any], str]] = {
     "plateau": (flags.DEFINE_float, "stop when the objective improves by less than this fraction"),
     "patience": (flags.DEFINE_integer, "… within so many steps"),
     "precision": (flags.DEFINE_string, f"of products in the descent: {', '.join(PRECISIONS)}"),
+}
+
+_TRAINING = {
+    "epochs": "passes over the training split",
+    "batch_size": "examples in a step, over all devices",
+    "optimizer": f"one of {', '.join(training.OPTIMIZERS)}",
+    "learning_rate": "the highest",
+    "warmup_epochs": "epochs in which the rate climbs to it",
+    "schedule": f"after that: {', '.join(training.SCHEDULES)}",
+    "momentum": "of sgd",
+    "weight_decay": "of kernels, not of biases and BatchNorm",
+    "label_smoothing": "share of a label's probability that all classes get",
+    "gradient_clip": "largest norm of the gradient; 0: any",
+    "ema_decay": "of the average of the weights that is saved; 0: no average",
+    "precision": f"of activations and gradients: {', '.join(PRECISIONS)}",
+    "shuffle": "an order of its own for each epoch",
+    "drop_remainder": "leave out the examples that do not fill a last batch",
+    "augment": "make the changes that go with the data set",
+    "seed": "of the order, augmentations and dropout; --weights_seed is that of the start",
 }
 
 
@@ -139,7 +162,28 @@ def define_data_flags() -> None:
         None,
         "folder of prepared data sets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)",
     )
+    flags.DEFINE_multi_string(
+        "augmentation_field", [], "changes the set's augmentation: pad=4, crop=224, flip=False, …"
+    )
     flags.DEFINE_boolean("skip_corrupt", False, "leave out images of a folder that cannot be read")
+
+
+def define_training_flags() -> None:
+    """A flag for every field of `TrainingConfig`."""
+    define: dict[type, Callable[..., Any]] = {
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        bool: flags.DEFINE_boolean,
+        str: flags.DEFINE_string,
+    }
+    for field in dataclasses.fields(TrainingConfig):
+        define[type(field.default)](field.name, field.default, _TRAINING[field.name])
+
+
+def training_from_flags() -> TrainingConfig:
+    """The `TrainingConfig` that the flags ask for."""
+    given: dict[str, Any] = {name: FLAGS[name].value for name in _TRAINING}
+    return TrainingConfig(**given)
 
 
 @cache
@@ -151,6 +195,11 @@ def define_script_flags() -> None:
 
 def fields_from_flags(flag: str = "model_field") -> dict[str, Any]:
     """The fields of the architecture that --model_field sets, or another such flag."""
+    return _settings(flag)
+
+
+def _settings(flag: str) -> dict[str, Any]:
+    """The `name=value` settings of a flag that may be given several times."""
     fields = {}
     for setting in FLAGS[flag].value or ():
         name, separator, value = setting.partition("=")
@@ -174,7 +223,7 @@ class Weights(NamedTuple):
     record: dict[str, Any]
 
 
-def weights_from_flags(model: Network, image_size: int) -> Weights:
+def weights_from_flags(model: Network, image_size: int | tuple[int, int]) -> Weights:
     """The variables that the flags ask for, with the normalisation that goes with them.
 
     Raises:
@@ -232,7 +281,9 @@ def _seeds_from_flags() -> list[int]:
     return [int(seed) for seed in seeds]
 
 
-def _weights(model: Network, source: str, seed: int, image_size: int, drop_head: bool) -> Weights:
+def _weights(
+    model: Network, source: str, seed: int, image_size: int | tuple[int, int], drop_head: bool
+) -> Weights:
     # The paper's author fed the pixels in as they are.
     paper = "preset" in FLAGS and FLAGS.preset.startswith("paper")
     chosen = as_normalization(None if FLAGS.normalization == "auto" else FLAGS.normalization)
@@ -249,13 +300,18 @@ def _weights(model: Network, source: str, seed: int, image_size: int, drop_head:
 
 def dataset_from_flags(split: str, size: int | None = None) -> Dataset:
     """A split of the data set that the flags ask for, prepared on first use."""
-    return open_dataset(
+    changes = _settings("augmentation_field")
+    for name in changes:
+        one_of("field of the augmentation", name, Augmentation.__dataclass_fields__)
+    found = open_dataset(
         FLAGS.dataset,
         split=split,
         size=size,
         data_dir=FLAGS.data_dir,
         skip_corrupt=FLAGS.skip_corrupt,
     )
+    augmentation = dataclasses.replace(found.augmentation, **changes)
+    return dataclasses.replace(found, augmentation=augmentation)
 
 
 def batch_from_flags(
@@ -321,6 +377,35 @@ class DescentBar:
         self._bar.update(progress.step - self._bar.n)
 
     def __enter__(self) -> "DescentBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+class TrainingBar:
+    """A progress bar over the steps of a training; silent when not on a terminal."""
+
+    def __init__(self, steps: int) -> None:
+        self._bar = tqdm(
+            total=steps, desc="training", unit="step", disable=None, dynamic_ncols=True
+        )
+
+    def __call__(self, progress: training.Progress) -> None:
+        """Moves to where the training stands; asks the device for numbers now and then only."""
+        self._bar.update(int(progress.state.step) - self._bar.n if not self._bar.n else 1)
+        if not self._bar.disable and self._bar.n % 20 == 0:
+            loss, accuracy = (float(value) for value in progress.metrics[:2])
+            self._bar.set_postfix_str(f"loss {loss:.3g}, {accuracy:.0%} right", refresh=False)
+
+    def epoch(self, row: Epoch) -> None:
+        """Prints what an epoch has brought, above the bar."""
+        text = f"epoch {row.epoch}: loss {row.train_loss:.3f}, {row.train_accuracy:.1%} right"
+        if row.validation_accuracy == row.validation_accuracy:  # not NaN
+            text += f"; validation {row.validation_loss:.3f}, {row.validation_accuracy:.1%}"
+        self._bar.write(text)
+
+    def __enter__(self) -> "TrainingBar":
         return self
 
     def __exit__(self, *_: object) -> None:

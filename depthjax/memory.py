@@ -22,7 +22,7 @@ class Fit(NamedTuple):
     Fields:
         batch: images × restarts at once.
         batches: how often.
-        needed: bytes that one batch takes, by the compiler's own account.
+        needed: bytes that one batch takes at most.
         free: bytes that the device has for it, or None if it does not say.
     """
 
@@ -50,8 +50,10 @@ def fitting_batch(
 ) -> Fit:
     """The largest batch of a descent that fits into memory, all batches of one size.
 
-    The compiler says what the whole loop takes, weights included; where `count` images do not fit,
-    it is asked about one, and between the two the memory is taken to be linear in the batch.
+    If twice all that the loop ever computes would fit beside each other, nothing need be asked.
+    Otherwise the compiler says what the whole loop takes, weights included; where `count` images do
+    not fit, it is asked about one, and between the two the memory is taken to be linear in the
+    batch.
 
     Args:
         layer, variables, config: as in `depthjax.invert`.
@@ -67,9 +69,12 @@ def fitting_batch(
     if free is None:
         available = free_memory()
         free = None if available is None else int(SHARE * available)
+    bound = _everything(_traced(layer, variables, image_shape, config, count).jaxpr.jaxpr)
+    if free is None or 2 * bound <= free:
+        return Fit(count, 1, bound, free)
     needed = partial(descent_memory, layer, variables, image_shape, config)
     whole = needed(count)
-    if free is None or whole <= free:
+    if whole <= free:
         return Fit(count, 1, whole, free)
     one = needed(1)
     if one > free:
@@ -112,28 +117,51 @@ def descent_memory(
 
     The program is compiled and not run; `layer` is taken as it is, not prepared.
     """
+    used = _traced(layer, variables, image_shape, config, count).lower().compile().memory_analysis()
+    both_ways = used.argument_size_in_bytes + used.output_size_in_bytes - used.alias_size_in_bytes
+    return int(both_ways + used.temp_size_in_bytes)
+
+
+def _traced(
+    layer: LayerFn,
+    variables: Variables,
+    image_shape: tuple[int, ...],
+    config: InversionConfig,
+    count: int,
+) -> Any:
+    """The loop with a batch of `count`; the descent itself finds the trace again."""
     start = jax.ShapeDtypeStruct((count, *image_shape), jnp.float32)
     target = jax.eval_shape(layer, variables, start)
     scale = jax.ShapeDtypeStruct((count,), start.dtype)
     state: Any = jax.eval_shape(partial(initial_state, config.structure), start)
-    compiled = (
-        descend()
-        .lower(
-            layer,
-            config.structure,
-            variables,
-            target,
-            start,
-            scale,
-            jax.eval_shape(lambda: numbers_of(config, start.dtype)),
-            state,
-            jax.ShapeDtypeStruct((), jnp.int32),
-        )
-        .compile()
+    return descend().trace(
+        layer,
+        config.structure,
+        variables,
+        target,
+        start,
+        scale,
+        jax.eval_shape(lambda: numbers_of(config, start.dtype)),
+        state,
+        jax.ShapeDtypeStruct((), jnp.int32),
     )
-    used = compiled.memory_analysis()
-    both_ways = used.argument_size_in_bytes + used.output_size_in_bytes - used.alias_size_in_bytes
-    return int(both_ways + used.temp_size_in_bytes)
+
+
+def _everything(jaxpr: Any) -> int:
+    """Bytes of all arrays that a program takes and computes, if none made room for another."""
+    arrays = [*jaxpr.invars, *jaxpr.constvars]
+    inner = 0
+    for equation in jaxpr.eqns:
+        arrays += equation.outvars
+        for value in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program):
+            if _is_program(value):
+                inner += _everything(getattr(value, "jaxpr", value))
+    sizes = (getattr(array.aval, "size", 0) * array.aval.dtype.itemsize for array in arrays)
+    return inner + sum(sizes)
+
+
+def _is_program(value: Any) -> bool:
+    return hasattr(value, "eqns")
 
 
 def free_memory() -> int | None:

@@ -17,17 +17,12 @@ import dataclasses
 import io
 import json
 import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
@@ -38,8 +33,10 @@ from depthjax.files import write_atomically
 from depthjax.images import save_png
 from depthjax.labels import TopClasses, describe
 from depthjax.metrics import MATCHED_RATIOS
+from depthjax.run_folder import begin, environment
 
-PACKAGES = ("depthjax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+__all__ = ["STATUS_NAMES", "Run", "RunWriter", "environment", "load_run", "start_run", "top_of"]
+
 STATUS_NAMES = {
     RUNNING: "all steps",
     PLATEAU: "plateau",
@@ -145,7 +142,7 @@ class RunWriter:
             arrays |= {f"top_{n}": v.reshape(shape) for n, v in recovered_top._asdict().items()}
         _write_arrays(_layer_file(self.folder, layer), arrays)
         run = load_run(self.folder)
-        write_atomically(self.folder / "results.csv", csv_text(run.table).encode())
+        write_atomically(self.folder / "results.csv", _csv(run.table).encode())
         _write_arrays(self.folder / "trajectory.npz", _trajectories(run))
         self._save_images(run, layer)
 
@@ -192,57 +189,19 @@ def start_run(
     Raises:
         ValueError: if the folder holds another run, or something that is no run.
     """
-    path = Path(folder)
-    definition = json.loads(json.dumps(dict(config)))
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        if not (path / "config.json").is_file():
-            raise ValueError(f"{str(path)!r} exists and is no run; choose another --output")
-        if resume:
-            _check_same(path, definition)
-            return RunWriter(path)
-        if not overwrite:
-            raise ValueError(
-                f"{str(path)!r} already holds a run; choose another --output, or --resume it, or"
-                " --overwrite it"
-            )
-        shutil.rmtree(path)
-    path.mkdir(parents=True, exist_ok=True)
     starts = np.asarray(starts)
-    starts = starts[None] if starts.ndim == 4 else starts
-    _write_arrays(path / "inputs.npz", {"targets": np.asarray(targets), "starts": starts})
-    # Written last: a folder with a config is a run whose inputs are complete.
-    text = json.dumps({**definition, "environment": environment()}, indent=2) + "\n"
-    write_atomically(path / "config.json", text.encode())
-    return RunWriter(path)
-
-
-def environment() -> dict[str, Any]:
-    """Versions, device, command and git revision: where numbers came from."""
-    device = jax.devices()[0]
-    return {
-        "command": sys.argv,
-        "python": sys.version.split()[0],
-        "versions": {name: _version(name) for name in PACKAGES},
-        "device": f"{device.platform}: {device.device_kind}",
-        "devices": jax.device_count(),
-        "cores": os.cpu_count(),
-        "git_revision": _git_revision(),
+    inputs = {
+        "targets": np.asarray(targets),
+        "starts": starts[None] if starts.ndim == 4 else starts,
     }
-
-
-def _check_same(path: Path, definition: dict[str, Any]) -> None:
-    old = load_run(path).config
-    for name in definition | {key: None for key in old if key != "environment"}:
-        if old.get(name) != definition.get(name):
-            raise ValueError(
-                f"cannot resume {str(path)!r}: its {name} is {_short(old.get(name))}, not"
-                f" {_short(definition.get(name))}; use the settings it was begun with"
-            )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) < 120 else text[:117] + "…"
+    path = begin(
+        folder,
+        config,
+        overwrite=overwrite,
+        resume=resume,
+        first=lambda path: _write_arrays(path / "inputs.npz", inputs),
+    )
+    return RunWriter(path)
 
 
 def _layer_arrays(found: Autoencoding) -> dict[str, np.ndarray]:
@@ -318,8 +277,7 @@ def top_of(arrays: dict[str, np.ndarray], kind: str, at: Any) -> TopClasses:
     return TopClasses(arrays[f"{kind}_classes"][at], arrays[f"{kind}_probability"][at])
 
 
-def csv_text(rows: list[dict[str, Any]]) -> str:
-    """Rows that have the same columns, as a CSV file."""
+def _csv(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -354,21 +312,3 @@ def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
     write_atomically(path, content.getvalue())
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _git_revision() -> str:
-    """The revision of the checkout that this package lies in, marked if it has changes."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    return answer.stdout.strip() or "unknown"

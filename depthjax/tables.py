@@ -10,6 +10,7 @@ from depthjax.labels import describe
 from depthjax.metrics import MATCHED_RATIOS
 from depthjax.runs import STATUS_NAMES, Run, top_of
 from depthjax.statistics import Finding
+from depthjax.training_runs import Training
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -70,6 +71,15 @@ def inversion_table(run: Run) -> str:
     for name, what in _BASELINES.items():
         rows.append([what, spread(run.stack(f"baseline_{name}")[0]), "", "", "", ""])
     return markdown_table(headers, rows)
+
+
+def training_table(training: Training) -> str:
+    """Loss and accuracies of the last weights: a row a split."""
+    rows = [
+        [split, f"{found['examples']}", *(number(found[k]) for k in ("loss", "top1", "top5"))]
+        for split, found in training.results.items()
+    ]
+    return markdown_table(["split", "examples", "cross-entropy", "top-1", "top-5"], rows)
 
 
 def finding_table(findings: Sequence[Finding]) -> str:

@@ -11,7 +11,6 @@ with --resume and has lost no descent that was finished.
 """
 
 import dataclasses
-import json
 import shutil
 import time
 from pathlib import Path
@@ -24,11 +23,10 @@ from absl import flags
 from tqdm import tqdm
 
 import depthjax
-from depthjax import autoencoding, cli, comparison, data, figures, images, runs, tables
+from depthjax import autoencoding, cli, comparison, data, figures, images, results, runs, tables
 from depthjax.comparison import BLURRED, CONVERGING, MATCHED, PHOTOS, PLAIN, Comparison
 from depthjax.config import STEP_SCALES
 from depthjax.data.augmentation import Augmentation, augment
-from depthjax.files import write_atomically
 from depthjax.manifold import embed
 from depthjax.typing import Variables
 from depthjax.weights import fetch, load_weights
@@ -87,7 +85,10 @@ def main() -> None:
             autoencoding.checked_reference(layer, weights.variables, targets, reference_key)
     starts = np.asarray(
         depthjax.initial_images(
-            jax.random.key(FLAGS.start_seed), targets.shape, conditions[CONVERGING], others=targets
+            jax.random.key(FLAGS.start_seed),
+            targets.shape,
+            conditions[CONVERGING],
+            others=jnp.asarray(targets),
         )
     )
     definition = {
@@ -130,9 +131,7 @@ def main() -> None:
 
     compared = gather(descents, list(networks), targets, starts, third, photograph)
     found = comparison.findings(compared)
-    write_atomically(output / "results.csv", runs.csv_text(compared.rows()).encode())
-    records = [finding.record() for finding in found]
-    write_atomically(output / "findings.json", (json.dumps(records, indent=2) + "\n").encode())
+    results.write_results(output, definition, compared.rows(), found)
     draw(output, compared, descents, targets, starts)
     report(compared)
     print(f"{tables.finding_table(found)}\n\nFigures, images and tables: {output}")
@@ -369,7 +368,6 @@ def draw(
     starts: np.ndarray,
 ) -> None:
     """The images that came back from every network, and what was measured on them."""
-    (output / "figures").mkdir(exist_ok=True)
     for condition in (CONVERGING, MATCHED, BLURRED):
         first = [one for one in descents if one.index == 0 and one.condition == condition]
         layers = [depthjax.load_run(one.folder).layers.values() for one in first]

@@ -1,6 +1,7 @@
-"""Bring the generated parts of README.md up to date from finished runs.
+"""Bring the generated parts of README.md and RESULTS.md up to date from finished runs.
 
     python experiments/document.py --run=runs/resnet50_128 --benchmark=runs/benchmark
+    python experiments/document.py --findings=runs/compare_resnet18_small,runs/manifold
 
 What lies between `<!-- begin NAME -->` and `<!-- end NAME -->` is written by this script alone.
 """
@@ -15,7 +16,7 @@ from benchmarks import summary
 from PIL import Image
 
 import depthjax
-from depthjax import cli, data, images, runs, tables
+from depthjax import cli, data, images, results, run_folder, runs, tables
 from depthjax.files import write_atomically
 
 FLAGS = flags.FLAGS
@@ -23,28 +24,56 @@ cli.define_script_flags()
 flags.DEFINE_string("run", None, "run folder that the table and figure come from")
 flags.DEFINE_list("benchmark", [], "folders of experiments/benchmark.py that Speed comes from")
 flags.DEFINE_list("presets", [], "folders of its part d that seconds by preset come from")
-flags.DEFINE_string("readme", "README.md", "document to bring up to date")
+flags.DEFINE_list("findings", [], "folders with a findings.json; each fills the block of its name")
+flags.DEFINE_list("documents", ["README.md", "RESULTS.md"], "what to bring up to date")
 flags.DEFINE_string("figures", "docs", "folder for the document's figures")
 WIDTH = 1000
 DATASETS = ("photo_crops/32", "photo_crops/all/32", "digits", "noise/224")
 
 
 def main() -> None:
-    """Run folders -> figures and tables -> document; what is not given stays as it is."""
-    document = Path(FLAGS.readme)
-    text = document.read_text(encoding="utf-8")
+    """Run folders -> figures and tables -> documents; what is not given stays as it is."""
+    blocks = {}
     if FLAGS.run is not None:
         run = depthjax.load_run(FLAGS.run)
-        text = fill(text, "resnet50_128", f"{tables.inversion_table(run)}\n\n{provenance(run)}")
+        blocks["resnet50_128"] = f"{tables.inversion_table(run)}\n\n{provenance(run)}"
         save_gallery(run)
-    for name in ("benchmark", "presets"):
-        if folders := FLAGS[name].value:
-            found = [summary.summarise(load_benchmark(folder)) for folder in folders]
-            text = fill(text, name, "\n\n".join(found))
+    if FLAGS.benchmark:
+        found = [summary.summarise(load_benchmark(folder)) for folder in FLAGS.benchmark]
+        blocks["benchmark"] = "\n\n".join(found)
+    if FLAGS.presets:
+        descents = [load_benchmark(folder) for folder in FLAGS.presets]
+        blocks["presets"] = summary.presets_together(descents)
+    for folder in FLAGS.findings:
+        blocks[Path(folder).name] = findings(Path(folder))
+    texts = {Path(path): Path(path).read_text(encoding="utf-8") for path in FLAGS.documents}
+    together = "".join(texts.values())
     for name, made in GENERATED.items():
-        if f"<!-- begin {name} -->" in text:
-            text = fill(text, name, made())
-    write_atomically(document, text.encode())
+        if f"<!-- begin {name} -->" in together:
+            blocks[name] = made()
+    for name, content in blocks.items():
+        fill(texts, name, content)
+    for path, text in texts.items():
+        write_atomically(path, text.encode())
+
+
+def findings(folder: Path) -> str:
+    """What a run says of the claims, and the command."""
+    table = tables.finding_table(results.load_findings(folder))
+    environment = run_folder.read_config(folder)["environment"]
+    versions = ", ".join(f"{name} {environment['versions'][name]}" for name in ("jax", "flax"))
+    return (
+        f"{table}\n\nMade by `{shown_command(environment['command'])}` on a"
+        f" {environment['device']} ({environment['cores']} cores, {versions}; revision"
+        f" {environment['git_revision']})."
+    )
+
+
+def shown_command(arguments: list[str]) -> str:
+    """A command line as one would type it in the checkout."""
+    script, *rest = arguments
+    kept = [argument for argument in rest if argument not in ("--overwrite", "--resume")]
+    return " ".join(["python", f"experiments/{Path(script).name}", *kept])
 
 
 def save_gallery(run: runs.Run) -> None:
@@ -72,13 +101,15 @@ def dataset_table() -> str:
     return tables.dataset_table([data.card(spec) for spec in DATASETS])
 
 
-def fill(text: str, name: str, content: str) -> str:
-    """`text` with the block of that name replaced."""
+def fill(texts: dict[Path, str], name: str, content: str) -> None:
+    """Replaces the block of that name, in whichever document has it."""
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if not pattern.search(text):
-        raise ValueError(f"the document has no block {begin!r} … {end!r}; add it where it belongs")
-    return pattern.sub(lambda _: f"{begin}\n{content}\n{end}", text)
+    holding = [path for path, text in texts.items() if pattern.search(text)]
+    if not holding:
+        raise ValueError(f"no document has a block {begin!r} … {end!r}; add it where it belongs")
+    for path in holding:
+        texts[path] = pattern.sub(lambda _: f"{begin}\n{content}\n{end}", texts[path])
 
 
 def provenance(run: runs.Run) -> str:

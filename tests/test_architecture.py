@@ -15,22 +15,18 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     ("errors", "typing", "precision", "files", "embedded", "labels", "normalization", "statistics"),
     (
-        "ops",
-        "images",
-        "objectives",
-        "priors",
-        "metrics",
-        "jacobian",
-        "similarity",
-        "spectra",
-        "manifold",
+        *("ops", "images", "objectives", "priors", "metrics", "jacobian"),
+        *("spectra", "manifold", "filters", "similarity"),
     ),
     (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
         *("figures", "data", "sharding", "checkpoint"),
     ),
     ("layers", "prepared", "weights", "autoencoding"),
-    ("accounting", "training", "report", "runs", "tables", "comparison"),
+    (
+        *("accounting", "training", "training_runs", "report"),
+        *("runs", "run_folder", "results", "tables", "comparison"),
+    ),
     ("cli", "__init__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
@@ -39,8 +35,14 @@ WITHOUT_FLAX = (
     "inversion",
     "metrics",
     "jacobian",
+    "spectra",
+    "manifold",
+    "filters",
 )  # one contract, whatever made the layer
-WRITERS = ("files", "embedded", "runs", "checkpoint", "data", "images", "report", "weights")
+WRITERS = (
+    *("files", "embedded", "checkpoint", "data", "images", "weights"),
+    *("runs", "run_folder", "training_runs", "results", "report"),
+)
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (
     *("to_csv", "write_text", "write_bytes", "savefig", "imsave", "tofile"),

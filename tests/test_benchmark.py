@@ -439,7 +439,7 @@ def test_the_command_writes_numbers_table_and_figure(tmp_path):
     readme = tmp_path / "README.md"
     before = (ROOT / "README.md").read_text()
     readme.write_text(before)
-    filled = script("document.py", f"--benchmark={tmp_path}", f"--readme={readme}")
+    filled = script("document.py", f"--benchmark={tmp_path}", f"--documents={readme}")
     assert filled.returncode == 0, filled.stderr
     text = readme.read_text()
     begin, end = "<!-- begin benchmark -->\n", "\n<!-- end benchmark -->"

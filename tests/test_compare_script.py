@@ -10,8 +10,8 @@ from absl.testing import flagsaver
 from script_loading import loaded
 
 import depthjax
-from depthjax.descent import descend
-from depthjax.statistics import finding_from_record
+from depthjax.descent import REACHED, descend
+from depthjax.results import load_findings
 
 FIELDS = {"width": 4, "stage_sizes": (1, 1), "stem": "small", "num_classes": 3}
 MODEL = depthjax.build_model("resnet18", **FIELDS)
@@ -22,7 +22,7 @@ SMALL = {
     "images": ["chelsea", "coffee"],
     "size": 16,
     "layers": "conv1,layer2",
-    "steps": 25,
+    "steps": 30,
     "paper_steps": 4,
     "stop_ratio": 0.8,
     "noise_images": 8,
@@ -86,7 +86,7 @@ def test_from_photographs_to_findings(whole):
     rows = table(folder)
     assert len(rows) == 3 * 2 * 2 * 4 * 2
     assert {row["condition"] for row in rows} == set(CONDITIONS)
-    claims = [finding_from_record(r) for r in json.loads((folder / "findings.json").read_text())]
+    claims = load_findings(folder)
     assert {finding.claim for finding in claims} == {"C10", "C11", "C12", "C13"}
     assert all(finding.interval.seeds == 2 and finding.interval.images == 2 for finding in claims)
     for name in ("claims", "networks_converging_chelsea", "networks_matched_coffee"):
@@ -113,8 +113,10 @@ def test_the_matched_image_is_that_of_the_converging_descent(whole):
     for condition in ("converging", "matched"):
         run = depthjax.load_run(whole[0] / "descents" / "photos_1" / condition)
         found[condition] = run.layers["conv1"]
-    steps = found["matched"]["stopped_step"][0]
-    for image, step in enumerate(steps):
+    reached = np.flatnonzero(found["matched"]["status"][0] == REACHED)
+    assert reached.size
+    for image in reached:
+        step = found["matched"]["stopped_step"][0, image]
         rho, d = (
             found["converging"][f"trajectory_{name}"][:, 0, image]
             for name in ("embedding_ratio", "input_ratio")

@@ -69,6 +69,18 @@ def test_direct(dtype, shape, strides, kernel_padding, groups):
 
 
 @given(
+    shape=st.tuples(st.integers(1, 6), st.integers(1, 3)),
+    strides=st.integers(1, 2),
+    kernel_padding=st.sampled_from([(3, 1), (5, 2), (7, 3)]),
+)
+@settings(max_examples=8, deadline=None)
+def test_images_smaller_than_the_kernel(shape, strides, kernel_padding):
+    size, padding = kernel_padding
+    with jax.enable_x64(True):
+        check(Direct(strides, padding), size, strides, padding, shape)
+
+
+@given(
     shape=sizes,
     strides=st.integers(1, 3),
     kernel_padding=st.sampled_from([(3, 1), (1, 0), (5, 2)]),

@@ -24,6 +24,24 @@ def images_of(count: int, seed: int = 0) -> jax.Array:
     return jnp.asarray(np.random.default_rng(seed).uniform(size=(count, 16, 16, 3)))
 
 
+def exactly(
+    network: tuple, count: int, config: InversionConfig = CONFIG, shape: tuple = (16, 16, 3)
+) -> int:
+    """What the compiler says of a batch."""
+    prepared = memory._prepared_shapes(*network, config)
+    return memory.descent_memory(*prepared, shape, config, count)
+
+
+def test_the_bound_holds_and_asks_no_compiler(
+    network: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = [exactly(network, count) for count in (1, 6)]
+    monkeypatch.setattr(memory, "descent_memory", None)
+    for count, size in zip((1, 6), sizes, strict=True):
+        bound = fitting_batch(*network, (16, 16, 3), count, CONFIG, free=10**9).needed
+        assert size <= bound < 100 * size
+
+
 def test_everything_at_once_where_it_fits(network: tuple) -> None:
     fit = fitting_batch(*network, (16, 16, 3), 6, CONFIG, free=10**9)
     assert (fit.batch, fit.batches) == (6, 1)
@@ -32,16 +50,14 @@ def test_everything_at_once_where_it_fits(network: tuple) -> None:
 
 @pytest.mark.parametrize("count", [7, 12])
 def test_split_where_it_does_not(network: tuple, count: int) -> None:
-    one, whole = (
-        fitting_batch(*network, (16, 16, 3), n, CONFIG, free=10**9).needed for n in (1, count)
-    )
+    one, whole = (exactly(network, n) for n in (1, count))
     free = (one + whole) // 2
     fit = fitting_batch(*network, (16, 16, 3), count, CONFIG, free=free)
     assert 1 <= fit.batch < count
     assert fit.batch * (fit.batches - 1) < count <= fit.batch * fit.batches
     assert fit.needed <= free
     # What it says is what the compiler says of that batch.
-    real = fitting_batch(*network, (16, 16, 3), fit.batch, CONFIG, free=10**9).needed
+    real = exactly(network, fit.batch)
     assert abs(real - fit.needed) < 0.15 * real
     assert "at once in" in str(fit)
 
@@ -128,9 +144,7 @@ def test_rematerialization_saves_memory_and_changes_nothing(x64: Any) -> None:
 
     np.testing.assert_allclose(gradient(True), gradient(False), rtol=1e-10)
     kept, again = (
-        fitting_batch(
-            layer, variables, (32, 32, 3), 4, CONFIG.replace(rematerialize=flag), free=10**9
-        ).needed
+        exactly((layer, variables), 4, CONFIG.replace(rematerialize=flag), (32, 32, 3))
         for flag in (False, True)
     )
     assert again < 0.8 * kept

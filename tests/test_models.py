@@ -10,7 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from depthjax.models import MODELS, Network, build_model, init_variables, layer_names
+from depthjax.models import (
+    MODELS,
+    OWN_MODELS,
+    Network,
+    build_model,
+    init_variables,
+    layer_names,
+    resolve,
+)
 from depthjax.models.network import INPUT
 
 PARAMETERS = {  # torchvision's documentation, 1000 classes
@@ -110,7 +118,7 @@ def test_models_are_values(name: str) -> None:
 
 
 def test_no_two_architectures_are_equal() -> None:
-    assert len({build_model(name) for name in MODELS}) == len(MODELS) == 18
+    assert len({build_model(name) for name in MODELS}) == len(MODELS) == 20
 
 
 def test_lists_become_tuples() -> None:
@@ -195,10 +203,27 @@ def test_the_fields_of_linen_are_not_ours() -> None:
 # ----------------------------------------------------------------------------------------- sizes
 
 
-@pytest.mark.parametrize("name", sorted(set(MODELS) - {"mlp"}))
+@pytest.mark.parametrize("name", sorted(set(MODELS) - set(OWN_MODELS)))
 def test_parameter_counts_are_torchvisions(name: str) -> None:
     params = shapes_of_init(build_model(name), (224, 224))["params"]
     assert sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params)) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize(("name", "count"), [("resnet18_small", 184_756), ("vgg_small", 76_308)])
+def test_small_models_take_images_of_32(name: str, count: int) -> None:
+    model = build_model(name)
+    params = shapes_of_init(model, (32, 32))["params"]
+    assert sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params)) == count
+    shapes = activation_shapes(model, 32, 32)
+    stages = [shapes[resolve(model, stage)] for stage in model.stages()]
+    resnet = name.startswith("resnet")
+    sides = [32, 32, 16, 8, 4] if resnet else [32, 16, 8, 4, 2]
+    features = [8, 8, 16, 32, 64] if resnet else [8, 16, 32, 64, 64]
+    assert stages == [
+        (1, side, side, channels) for side, channels in zip(sides, features, strict=True)
+    ]
+    assert shapes[layer_names(model)[-1]] == (1, 100)
+    assert build_model(name, num_classes=2, width=4) == build_model(name, width=4, num_classes=2)
 
 
 def test_parameter_counts_of_an_mlp() -> None:
@@ -529,7 +554,8 @@ def test_training_normalises_the_batch_and_moves_the_statistics(tiny: str) -> No
         mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
         after = updates["batch_stats"][node.name]
         np.testing.assert_allclose(after["mean"], 0.1 * mean, atol=1e-5)
-        np.testing.assert_allclose(after["var"], 0.9 + 0.1 * var, rtol=1e-4)
+        n = x.size // x.shape[-1]
+        np.testing.assert_allclose(after["var"], 0.9 + 0.1 * var * n / (n - 1), rtol=1e-4)
         normalised = (x - mean) / np.sqrt(var + 1e-5)
         np.testing.assert_allclose(activations[node.name], normalised, atol=1e-3)
 

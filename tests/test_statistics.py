@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from depthjax.statistics import Finding, Interval, bootstrap, finding_from_record, mean
+from depthjax.statistics import (
+    Finding,
+    Interval,
+    bootstrap,
+    bootstrap_ratio,
+    finding_from_record,
+    mean,
+)
 
 
 @given(st.integers(1, 5), st.integers(1, 6), st.integers(0, 2**32 - 1))
@@ -54,6 +61,23 @@ def test_nan_is_left_out():
     assert all(math.isnan(number) for number in nothing[:3])
 
 
+@given(st.floats(0.01, 100), st.integers(1, 4), st.integers(1, 6))
+@settings(deadline=None, max_examples=20)
+def test_a_constant_ratio_is_found_whatever_the_values(factor, seeds, images):
+    values = np.random.default_rng(0).uniform(0.1, 10, (seeds, images))
+    found = bootstrap_ratio(factor * values, values, draws=50)
+    assert found[:3] == pytest.approx((factor,) * 3)
+    assert (found.seeds, found.images) == (seeds, images)
+
+
+def test_the_ratio_s_mean_is_geometric_and_of_whole_pairs():
+    values, others = np.array([[8.0, 1.0, 0.0, 3.0]]), np.array([[1.0, 2.0, 1.0, math.nan]])
+    assert bootstrap_ratio(values, others).estimate == pytest.approx(2.0)
+    inverse = bootstrap_ratio(others, values)
+    assert inverse.estimate == pytest.approx(0.5)
+    assert math.isnan(bootstrap_ratio(values[:, 2:], others[:, 2:]).estimate)
+
+
 def test_an_empty_table_is_refused():
     with pytest.raises(ValueError, match="no values"):
         bootstrap(np.empty((0, 3)))
@@ -84,3 +108,12 @@ def test_verdicts(rule, low, high, verdict):
 def test_a_rule_has_a_relation_and_a_number():
     with pytest.raises(ValueError, match="is no rule"):
         Finding("C11", "layer1", "a difference", "positive", Interval(1, 1, 1, 1, 1))
+
+
+def test_means_of_all_tables_at_once_are_those_of_each():
+    values = np.random.default_rng(0).normal(size=(3, 4))
+    values[0, 1] = values[2] = np.nan
+    once = bootstrap(values)
+    each = bootstrap(values, lambda table: mean(table))
+    np.testing.assert_allclose(once, each, rtol=1e-12)
+    assert np.isnan(bootstrap(np.full((2, 2), np.nan)).low)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from depthjax.models import MODELS, Network, build_model, layer_names, resolve
+from depthjax.models import MODELS, OWN_MODELS, Network, build_model, layer_names, resolve
 from depthjax.precision import matmul_precision
 from depthjax.weights import from_torch_state_dict, to_torch_state_dict
 
@@ -20,7 +20,9 @@ for package in ("torch", "torchvision"):
         )
 
 import torch  # noqa: E402
+from golden.make_batch_norm import torch_steps  # noqa: E402
 from golden.torch_peer import import_torchvision  # noqa: E402
+from test_batch_norm import compare_training_steps  # noqa: E402
 
 torchvision = import_torchvision()
 
@@ -122,7 +124,7 @@ def test_logits_and_input_gradient_in_float64(case: Case) -> None:
         assert difference(gradient, case.gradient) <= 1e-10
 
 
-@pytest.mark.parametrize("name", sorted(set(MODELS) - {"mlp"}))
+@pytest.mark.parametrize("name", sorted(set(MODELS) - set(OWN_MODELS)))
 def test_names_and_shapes_are_torchvisions(name: str) -> None:
     with torch.device("meta"):  # shapes alone
         peer = getattr(torchvision.models, name)()
@@ -140,3 +142,8 @@ def test_torchvisions_state_dict_comes_back_as_it_was(case: Case) -> None:
         back = to_torch_state_dict(from_torch_state_dict(case.state))
     assert back.keys() == state.keys()
     assert all(np.array_equal(back[name], array) for name, array in state.items())
+
+
+def test_batch_norm_in_training() -> None:
+    with jax.enable_x64(True):
+        compare_training_steps(torch_steps(), np.float64, 1e-12)

@@ -360,3 +360,13 @@ def test_a_saved_file_remembers_its_normalization(normalization, tmp_path):
     save_weights(tmp_path / "a.safetensors", variables, normalization=normalization)
     expected = depthjax.Layer(build(), "conv1", normalization).normalization
     assert fetch(tmp_path / "a.safetensors").normalization == expected
+
+
+def test_the_same_weights_make_the_same_file(tmp_path):
+    variables = depthjax.init_variables(build(), jax.random.key(0), SIZE)
+    contents = set()
+    for number in range(6):  # notes in random order would differ in one of them
+        path = tmp_path / f"{number}.safetensors"
+        depthjax.save_weights(path, variables, normalization="imagenet")
+        contents.add(path.read_bytes())
+    assert len(contents) == 1

@@ -40,6 +40,11 @@ class Augmentation:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
 
+    @property
+    def by_chance(self) -> bool:
+        """Whether anything of it is random."""
+        return bool(self.pad or self.crop or self.flip or self.jitter or self.tint)
+
 
 @partial(jax.jit, static_argnames="augmentation")
 def augment(

@@ -8,7 +8,10 @@ D and ρ are those of `depthjax.metrics`: D = m_i / m_i' says how far the image 
 """
 
 from depthjax.figures.depth import distance_against_depth
+from depthjax.figures.filters import filter_grid
 from depthjax.figures.gallery import gallery
+from depthjax.figures.learning import learning_curve
+from depthjax.figures.manifold import ratios_against_depth
 from depthjax.figures.matrix import ratio_matrix
 from depthjax.figures.networks import networks_against_depth
 from depthjax.figures.saving import save_figure
@@ -16,9 +19,12 @@ from depthjax.figures.trajectories import trajectories
 
 __all__ = [
     "distance_against_depth",
+    "filter_grid",
     "gallery",
+    "learning_curve",
     "networks_against_depth",
     "ratio_matrix",
+    "ratios_against_depth",
     "save_figure",
     "trajectories",
 ]

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from depthjax.figures.panels import headline, settle
@@ -104,5 +105,10 @@ def _panel(axes: Axes, networks: list[str], table: Numbers, logarithmic: bool) -
         )
     if logarithmic:
         log_scale(axes, "y", drawn)
+    else:
+        low, high = axes.get_ylim()
+        ticks = MaxNLocator(5).tick_values(low, high)
+        axes.set_ylim(low, high)
+        axes.set_yticks([tick for tick in ticks if low <= tick <= high])
     axes.grid(axis="both", color=PALE, linewidth=0.4)
     axes.set_axisbelow(True)

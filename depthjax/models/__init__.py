@@ -15,6 +15,7 @@ from depthjax.models.vgg import VGG
 __all__ = [
     "MLP",
     "MODELS",
+    "OWN_MODELS",
     "VGG",
     "Network",
     "ResNet",
@@ -31,6 +32,10 @@ _VGG_STAGES = {
     16: (2, 2, 3, 3, 3),
     19: (2, 2, 4, 4, 4),
 }
+
+# For images of 32×32. One head for every task, as torchvision's has 1000 classes in the paper, so
+# that networks trained on different data share all their initial weights.
+_SMALL: dict[str, Any] = {"width": 8, "num_classes": 100}
 
 MODELS: dict[str, Callable[..., Network]] = {
     "resnet18": partial(ResNet, stage_sizes=(2, 2, 2, 2)),
@@ -50,8 +55,16 @@ MODELS: dict[str, Callable[..., Network]] = {
         for n, sizes in _VGG_STAGES.items()
     },
     "mlp": MLP,
+    "resnet18_small": partial(ResNet, stage_sizes=(2, 2, 2, 2), stem="small", **_SMALL),
+    "vgg_small": partial(
+        VGG, stage_sizes=(1, 1, 1, 1, 1), batch_norm=True, hidden=64, pooled_size=1, **_SMALL
+    ),
 }
-"""Every architecture by torchvision's name (and `mlp`), as a function of its fields."""
+"""Every architecture by torchvision's name (and ours of `OWN_MODELS`), as a function of its
+fields."""
+
+OWN_MODELS = ("mlp", "resnet18_small", "vgg_small")
+"""The architectures that torchvision has no counterpart of."""
 
 
 def build_model(name: str, /, **fields: Any) -> Network:

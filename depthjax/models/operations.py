@@ -39,12 +39,46 @@ def conv(
     )
 
 
-def batch_norm() -> nn.BatchNorm:
-    """BatchNorm with PyTorch's epsilon 1e-5 and momentum 0.1 (0.9 in Flax's convention).
+def batch_norm() -> "BatchNorm":
+    """BatchNorm with PyTorch's epsilon 1e-5 and momentum 0.1 (0.9 in Flax's convention)."""
+    return BatchNorm(momentum=0.9, epsilon=1e-5, use_fast_variance=False, parent=None)
 
-    In training Flax moves the running variance by the biased variance, PyTorch by the unbiased one.
+
+class BatchNorm(nn.BatchNorm):
+    """BatchNorm as PyTorch trains it, for any floating dtype.
+
+    In training, with n values for each channel, `y = scale · (x − mean) / √(var + ε) + bias` takes
+    the batch's mean and biased variance, and the running variance moves by the unbiased one:
+    `running ← momentum · running + (1 − momentum) · n / (n − 1) · var`. Flax moves it by `var`.
+    Both are computed in two passes (`use_fast_variance=False`) and kept in float32 at least,
+    whatever the dtype of the images.
     """
-    return nn.BatchNorm(momentum=0.9, epsilon=1e-5, parent=None)
+
+    @nn.compact
+    def __call__(  # type: ignore[override]
+        self, x: Float[Array, "*batch channels"], use_running_average: bool | None = None
+    ) -> Float[Array, "*batch channels"]:
+        """Channels last, normalised; in the dtype of `x`.
+
+        Args:
+            x: `[…, C]`.
+            use_running_average: whether in evaluation mode.
+        """
+        trains = not nn.merge_param(
+            "use_running_average", self.use_running_average, use_running_average
+        )
+        held = dict(self.variables.get("batch_stats", {}))
+        y = super().__call__(x, not trains)
+        if trains and not self.is_initializing():
+            moved = self.variables["batch_stats"]
+            # Flax has added (1 − momentum) · var; 1 / (n − 1) of that is what is missing. One value
+            # has no variance: PyTorch refuses it, here the running variance shrinks.
+            others = max(x.size // x.shape[-1] - 1, 1)
+            by_batch = moved["var"] - self.momentum * held["var"]
+            new = {"mean": moved["mean"], "var": moved["var"] + by_batch / others}
+            for name, value in new.items():
+                self.put_variable("batch_stats", name, value.astype(held[name].dtype))
+        return y.astype(x.dtype)
 
 
 def dropout(rate: float) -> nn.Dropout:

@@ -7,6 +7,7 @@ into the arrays that both directions read. They compute the same numbers as
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
@@ -44,14 +45,7 @@ class Direct:
     def forward(self, parameters: Parameters, x: Array) -> Array:
         """`[B, H, W, I]` -> `[B, H', W', O]`."""
         pads = ((self.padding, self.padding),) * 2
-        return lax.conv_general_dilated(
-            x,
-            parameters["kernel"],
-            (self.strides,) * 2,
-            pads,
-            dimension_numbers=_LAYOUT,
-            feature_group_count=self.groups,
-        )
+        return _convolution(x, parameters["kernel"], pads, self.groups, strides=self.strides)
 
     def transpose(self, parameters: Parameters, y: Array) -> Array:
         """`[B, H', W', O]` -> `[B, H, W, I]`."""
@@ -60,15 +54,7 @@ class Direct:
             _transposed_padding(size, taps, self.strides, self.padding)
             for size, taps in zip((self.height, self.width), kernel.shape[:2], strict=True)
         ]
-        return lax.conv_general_dilated(
-            y,
-            kernel,
-            (1, 1),
-            pads,
-            lhs_dilation=(self.strides,) * 2,
-            dimension_numbers=_LAYOUT,
-            feature_group_count=self.groups,
-        )
+        return _convolution(y, kernel, pads, self.groups, dilation=self.strides)
 
 
 @dataclass(frozen=True)
@@ -268,6 +254,42 @@ def convolve(form: Form, parameters: Parameters, x: Float[Array, "b h w i"]) -> 
     """The convolution of `x`, `[B, H', W', O]`; linear in `x`, weights constant."""
     sized = dataclasses.replace(form, height=x.shape[1], width=x.shape[2])
     return linear_map.apply(sized, parameters, x)
+
+
+def _convolution(
+    x: Array,
+    kernel: Array,
+    pads: Sequence[tuple[int, int]],
+    groups: int,
+    *,
+    strides: int = 1,
+    dilation: int = 1,
+) -> Array:
+    """A convolution of `x` with `dilation - 1` zeros between its pixels.
+
+    Images smaller than the kernel are convolved a tap at a time: there XLA's CPU backend leaves its
+    fast path, whatever padding is added. 3×2²×512 with 3×3 takes 2.3 ms instead of 52.
+    """
+    small = min(x.shape[1:3]) < max(kernel.shape[:2])
+    if not small or groups > 1 or jax.default_backend() != "cpu":
+        return lax.conv_general_dilated(
+            x,
+            kernel,
+            (strides,) * 2,
+            pads,
+            lhs_dilation=(dilation,) * 2,
+            dimension_numbers=_LAYOUT,
+            feature_group_count=groups,
+        )
+    taps_h, taps_w = kernel.shape[:2]
+    edges = [(before, after, dilation - 1) for before, after in pads]
+    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
+    rows, columns = x.shape[1] - taps_h + 1, x.shape[2] - taps_w + 1
+    total = jnp.zeros((), x.dtype)
+    for dy, dx in itertools.product(range(taps_h), range(taps_w)):
+        tap = x[:, dy : dy + rows : strides, dx : dx + columns : strides]
+        total += tap @ kernel[dy, dx]
+    return total
 
 
 def _transposed_padding(size: int, taps: int, strides: int, padding: int) -> tuple[int, int]:

@@ -89,4 +89,17 @@ def save_weights(
         for name, array in to_torch_state_dict(variables).items()
     }
     content = safetensors.numpy.save(state, metadata={"format": "pt", NORMALIZATION_KEY: note})
-    write_atomically(path, content)
+    write_atomically(path, _in_order(content))
+
+
+def _in_order(content: bytes) -> bytes:
+    """A safetensors file with a header that is always the same for the same weights.
+
+    The library writes its notes in random order, and the SHA-256 would differ from run to run.
+    """
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # arrays begin at a multiple of 8, as the format asks
+    return len(text).to_bytes(8, "little") + text + content[end:]

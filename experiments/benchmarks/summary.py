@@ -41,6 +41,20 @@ def summarise(results: dict[str, Any]) -> str:
     return "\n\n".join([*blocks, machine(results)])
 
 
+def presets_together(benchmarks: Sequence[dict[str, Any]]) -> str:
+    """Part d of several benchmarks: one table for each size of images, and every command."""
+    by_size: dict[int, list[dict[str, Any]]] = {}
+    for results in benchmarks:
+        by_size.setdefault(results["settings"]["preset_size"], []).append(results)
+    blocks = []
+    for same in by_size.values():
+        descents = [descent for results in same for descent in results["presets"]]
+        order = list(dict.fromkeys(descent["preset"] for descent in descents))
+        descents.sort(key=lambda descent: order.index(descent["preset"]))
+        blocks.append("\n\n".join([_presets(descents), *map(machine, same)]))
+    return "\n\n".join(blocks)
+
+
 def ratios(race: dict[str, Any], name: str, over: str) -> np.ndarray:
     """Seconds of `name` over those of `over`, round by round; empty if either is absent."""
     pairs = [race["entries"].get(entry, {}).get("seconds", []) for entry in (name, over)]

@@ -1,0 +1,157 @@
+r"""Train a network to classify a data set.
+
+    python experiments/train.py --flagfile=experiments/flags/photo_crops_resnet18_small.flags
+    python experiments/train.py --model=resnet18 --dataset=folder:my_photos --size=128 --epochs=30
+    python experiments/train.py --flagfile=… --resume      # goes on after any interruption
+
+The weights it leaves are read by everything else: --weights=runs/MINE/weights.safetensors.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from absl import flags
+
+from depthjax import cli, data, figures, run_folder, tables, training_runs
+from depthjax.training import Progress, check_classes
+
+FLAGS = flags.FLAGS
+cli.define_model_flags()
+cli.define_data_flags()
+cli.define_training_flags()
+cli.define_script_flags()
+flags.DEFINE_string("split", "train", "what is learned; train[:80%] for a part")
+flags.DEFINE_string("validation_split", "auto", "evaluated after each epoch; auto, none, or a part")
+flags.DEFINE_string("test_split", "auto", "evaluated at the end; auto, none, or a part")
+flags.DEFINE_integer(
+    "size",
+    None,
+    "height and width that images are brought to, where the set has none",
+    lower_bound=1,
+)
+flags.DEFINE_integer(
+    "checkpoint_every", 500, "steps between checkpoints; epochs end with one", lower_bound=1
+)
+flags.DEFINE_integer(
+    "until_epoch", None, "stop after that epoch; --resume goes on another time", lower_bound=1
+)
+flags.DEFINE_boolean("measure_train", True, "evaluate the training split at the end, too")
+flags.DEFINE_boolean("tensorboard", False, "scalars for TensorBoard, into the run folder")
+flags.DEFINE_string("output", None, "run folder (default: runs/DATASET-MODEL-DATE)")
+flags.DEFINE_boolean("overwrite", False, "replace a training that is already there")
+flags.DEFINE_boolean("resume", False, "go on with a training that was cut off")
+SCALARS_EVERY = 20
+
+
+def main() -> None:
+    """Flags -> task -> training in a folder -> curve, figure, table."""
+    model, config = cli.model_from_flags(), cli.training_from_flags()
+    splits = splits_from_flags()
+    sets = {
+        name: split and cli.dataset_from_flags(split, FLAGS.size) for name, split in splits.items()
+    }
+    check_classes(model, sets["train"])
+    weights = cli.weights_from_flags(model, sets["train"].image_shape[:2])
+    task = training_runs.Task(
+        model, weights.variables, config, **sets, normalization=weights.normalization
+    )
+    name = FLAGS.dataset.replace("/", "_").replace(":", "_").strip("_")
+    output = FLAGS.output or f"runs/{name}-{FLAGS.model}-{time.strftime('%Y%m%d-%H%M%S')}"
+    definition = {
+        "model": FLAGS.model,
+        "model_fields": cli.fields_from_flags(),
+        "weights": FLAGS.weights,
+        "weights_seed": FLAGS.weights_seed,
+        "weights_file": weights.record,
+        "normalization": weights.normalization and weights.normalization._asdict(),
+        "dataset": FLAGS.dataset,
+        "splits": splits,
+        "image_shape": list(task.train.image_shape),
+        "classes": list(task.train.classes),
+        "augmentation": dataclasses.asdict(task.train.augmentation),
+        "seed": config.seed,
+        "training": dataclasses.asdict(config),
+    }
+    folder = run_folder.begin(output, definition, overwrite=FLAGS.overwrite, resume=FLAGS.resume)
+    steps = config.epochs * config.steps_per_epoch(len(task.train))
+    with cli.TrainingBar(steps) as bar:
+        scalars = scalar_writer(folder)
+
+        def on_step(progress: Progress) -> None:
+            bar(progress)
+            scalars(progress)
+
+        done = training_runs.train(
+            folder,
+            task,
+            checkpoint_every=FLAGS.checkpoint_every,
+            until_epoch=FLAGS.until_epoch,
+            measure_train=FLAGS.measure_train,
+            on_step=on_step,
+            on_epoch=bar.epoch,
+        )
+    draw(done)
+    if not done.results:
+        print(
+            f"Stopped after epoch {len(done.curve)} of {config.epochs}; --resume goes on: {folder}"
+        )
+        return
+    print(f"\n{tables.training_table(done)}\n")
+    print(f"Weights, curve and results: {folder}")
+
+
+def splits_from_flags() -> dict[str, str | None]:
+    """The splits by what they are for; `auto` is the split of that name where there is one."""
+    asked = {"validation": FLAGS.validation_split, "test": FLAGS.test_split}
+    known = {}
+    if "auto" in asked.values():
+        known = data.card(
+            FLAGS.dataset, data_dir=FLAGS.data_dir, skip_corrupt=FLAGS.skip_corrupt
+        ).counts
+    found: dict[str, str | None] = {"train": FLAGS.split}
+    for name, split in asked.items():
+        automatic = name if name in known else None
+        found[name] = {"auto": automatic, "none": None}.get(split, split)
+    return found
+
+
+def scalar_writer(folder: Path) -> Callable[[Progress], None]:
+    """Writes scalars for TensorBoard now and then, if that was asked for."""
+    if not FLAGS.tensorboard:
+        return lambda progress: None
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError as error:
+        raise ValueError(
+            "--tensorboard needs tensorboardX; pip install 'depthjax[tensorboard]'"
+        ) from error
+    writer = SummaryWriter(str(folder / "tensorboard"))
+
+    def write(progress: Progress) -> None:
+        step = int(progress.state.step)
+        if step % SCALARS_EVERY == 0:
+            for name, value in progress.metrics._asdict().items():
+                writer.add_scalar(f"train/{name}", float(value), step)
+            writer.flush()
+
+    return write
+
+
+def draw(done: training_runs.Training) -> None:
+    """The learning curve."""
+    (done.folder / "figures").mkdir(exist_ok=True)
+    columns = training_runs.Epoch(*zip(*done.curve, strict=True))
+    figure = figures.learning_curve(
+        columns.epoch,
+        {"training": columns.train_loss, "validation": columns.validation_loss},
+        {"training": columns.train_accuracy, "validation": columns.validation_accuracy},
+        classes=len(done.config["classes"]),
+        title=f"{done.config['model']} on {done.config['dataset']}",
+    )
+    figures.save_figure(done.folder / "figures" / "learning_curve", figure)
+
+
+if __name__ == "__main__":
+    cli.run(main)
