@@ -94,6 +94,7 @@ def autoencode(
     reference_std: Scalar = REFERENCE_STD,
     draws: int = 8,
     init: Array | None = None,
+    stop_ratio: float | None = None,
     max_batch: int | None = None,
     on_progress: Callable[[Progress, np.ndarray], None] | None = None,
 ) -> Autoencoding:
@@ -108,6 +109,8 @@ def autoencode(
         reference_key: seeds the reference noise by itself.
         reference_std, draws: standard deviation and number of noisy copies (m_r, m_i').
         init: starts of your own, `[B, H, W, C]` or `[restarts, B, H, W, C]`.
+        stop_ratio: ρ at which an image stops, for the images themselves at a matched ρ; it is
+            looked at whenever distances are recorded.
         max_batch: images × restarts that run at once, see `invert`.
         on_progress: called about twice a second with the progress and ρ of each image × restart.
 
@@ -115,10 +118,13 @@ def autoencode(
         An `Autoencoding`.
 
     Raises:
-        ValueError: for images that are not finite, for shapes that do not fit, and for a layer
-            whose embedding does not depend on its input (there is nothing to recover).
+        ValueError: for images that are not finite, for shapes that do not fit, for a `stop_ratio`
+            that is not positive, and for a layer whose embedding does not depend on its input
+            (there is nothing to recover).
     """
     config = config or InversionConfig()
+    if stop_ratio is not None and not stop_ratio > 0:
+        raise ValueError(f"stop_ratio must be positive, got {stop_ratio}; None never stops")
     images = checked_images(images)
     start_key, default_reference_key = jax.random.split(key)
     reference_key = default_reference_key if reference_key is None else reference_key
@@ -142,6 +148,7 @@ def autoencode(
         init,
         config,
         compare_to=images,
+        stop_distance=None if stop_ratio is None else stop_ratio * scale,
         max_batch=max_batch,
         on_progress=report if on_progress else None,
     )

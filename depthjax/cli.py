@@ -195,9 +195,9 @@ def define_script_flags() -> None:
     flags.DEFINE_boolean("compilation_cache", True, "keep compiled programs for the next run")
 
 
-def fields_from_flags() -> dict[str, Any]:
-    """The fields of the architecture that --model_field sets."""
-    return _settings("model_field")
+def fields_from_flags(flag: str = "model_field") -> dict[str, Any]:
+    """The fields of the architecture that --model_field sets, or another such flag."""
+    return _settings(flag)
 
 
 def _settings(flag: str) -> dict[str, Any]:

@@ -25,8 +25,9 @@ from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
 RECORDS_PER_CALL = 64
 """Rows of trajectory that one call of the compiled loop can hold; the driver calls it again."""
 
-RUNNING, PLATEAU, NON_FINITE = 0, 1, 2
-"""Why an example stopped (`Inversion.status`): it did not, it converged, or it overflowed."""
+RUNNING, PLATEAU, NON_FINITE, REACHED = 0, 1, 2, 3
+"""Why an example stopped (`Inversion.status`): it did not, it converged, it overflowed, or its
+embedding came as near as was asked for."""
 
 
 class State(NamedTuple):
@@ -42,6 +43,7 @@ class State(NamedTuple):
     plateau_step: Int[Array, " batch"]
     status: Int[Array, " batch"]
     stopped_step: Int[Array, " batch"]
+    stop_distance: PerExample
 
 
 class Records(NamedTuple):
@@ -83,8 +85,10 @@ def numbers_of(config: InversionConfig, dtype: Any) -> dict[str, Array]:
 
 
 @partial(jax.jit, static_argnums=0)
-def initial_state(structure: Structure, start: Images) -> State:
-    """Where a descent from `start` begins."""
+def initial_state(
+    structure: Structure, start: Images, stop_distance: PerExample | None = None
+) -> State:
+    """Where a descent from `start` begins, and the embedding distance that ends it, if any does."""
     batch = start.shape[0]
     zeros = jnp.zeros(batch, jnp.int32)
     infinite = jnp.full(batch, jnp.inf, start.dtype)
@@ -106,6 +110,7 @@ def initial_state(structure: Structure, start: Images) -> State:
         plateau_step=zeros,
         status=zeros,
         stopped_step=zeros,
+        stop_distance=-infinite if stop_distance is None else stop_distance,
     )
 
 
@@ -197,18 +202,21 @@ def _descend(
         final = state.step == numbers["steps"]
         recorded = (state.step % numbers["record_every"] == 0) | final
 
-        def record(records: Records) -> Records:
+        def record(records: Records) -> tuple[Records, PerExample]:
             nearness = jnp.full(batch, jnp.nan, dtype)
             if reference is not None:
                 nearness = norms(state.images - reference)
             distance = norms(candidate.embedding - target)
             row = (state.step, candidate.objective, distance, nearness)
-            return Records(
-                *(rows.at[count].set(new) for rows, new in zip(records, row, strict=True))
-            )
+            rows = (rows.at[count].set(new) for rows, new in zip(records, row, strict=True))
+            return Records(*rows), distance
 
-        records = jax.lax.cond(recorded, record, lambda records: records, records)
-        return _advance(numbers, state, candidate, final), records, count + recorded
+        def pass_by(records: Records) -> tuple[Records, PerExample]:
+            return records, jnp.full(batch, jnp.inf, dtype)
+
+        records, distance = jax.lax.cond(recorded, record, pass_by, records)
+        reached = distance <= state.stop_distance
+        return _advance(numbers, state, candidate, reached, final), records, count + recorded
 
     zero = jnp.zeros((), jnp.int32)
     state, records, count = jax.lax.while_loop(unfinished, body, (state, records, zero))
@@ -256,20 +264,26 @@ def _placed(
 
 
 def _advance(
-    numbers: dict[str, Array], state: State, candidate: Candidate, final: Bool[Array, ""]
+    numbers: dict[str, Array],
+    state: State,
+    candidate: Candidate,
+    reached: Bool[Array, " batch"],
+    final: Bool[Array, ""],
 ) -> State:
     """The running examples move to their candidates, and what is remembered of them."""
     _, objective, images, optimizer = candidate
     running = state.status == RUNNING
     # A sum is finite only if all of its terms are, and takes one pass instead of three.
     finite = jnp.isfinite(objective) & jnp.isfinite(images.sum((1, 2, 3)))
-    better = running & (objective < state.best_objective)
+    # Of an example that has come near enough, the image there is what was asked for.
+    better = running & (reached | (objective < state.best_objective))
     improved = running & (objective < state.plateau_objective * (1 - numbers["plateau"]))
     plateau_step = jnp.where(improved, state.step, state.plateau_step)
     stalled = state.step - plateau_step >= numbers["patience"]
     status = jnp.where(stalled, PLATEAU, RUNNING)
     status = jnp.where(finite, status, NON_FINITE)
-    status = jnp.where(running & ~final, status, state.status)
+    status = jnp.where(reached, REACHED, status)
+    status = jnp.where(running & (reached | ~final), status, state.status)
     moved = (status == RUNNING) & ~final
     return State(
         step=state.step + 1,
@@ -282,6 +296,7 @@ def _advance(
         plateau_step=plateau_step,
         status=status,
         stopped_step=state.stopped_step + moved,
+        stop_distance=state.stop_distance,
     )
 
 

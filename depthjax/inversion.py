@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
+from numpy.typing import ArrayLike
 
 from depthjax.config import InversionConfig
 from depthjax.descent import (
@@ -64,11 +65,13 @@ class Inversion:
     """What `invert` returns; every array begins like `init` (`[B, …]` or `[restarts, B, …]`).
 
     Fields:
-        images: the iterate with the smallest objective.
+        images: the iterate with the smallest objective; where `stop_distance` was reached, the
+            one that reached it.
         final_images: the last iterate.
         objective: the objective of `images`.
         best_step: the step at which `images` was reached.
-        status: of `depthjax.descent`: `RUNNING` (all steps made), `PLATEAU` or `NON_FINITE`.
+        status: of `depthjax.descent`: `RUNNING` (all steps made), `PLATEAU`, `NON_FINITE` or
+            `REACHED` (`stop_distance`).
         stopped_step: updates made.
         trajectory: see `Trajectory`.
     """
@@ -144,6 +147,7 @@ def invert(
     config: InversionConfig | None = None,
     *,
     compare_to: Images | None = None,
+    stop_distance: ArrayLike | float | None = None,
     max_batch: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Inversion:
@@ -161,6 +165,8 @@ def invert(
         config: see `InversionConfig`; by default the converging one.
         compare_to: `[B, H, W, C]`; if given, the trajectory records the distance to it. It has no
             part in the descent.
+        stop_distance: m_g at which an example stops, `[B]`, `[restarts, B]` or one number for all:
+            it keeps the image of the first recorded step at which its embedding is as near.
         max_batch: images × restarts that run at once; more are run one batch after the other.
             `depthjax.fitting_batch` says how many fit into memory.
         on_progress: called about twice a second, on the host, between calls of the loop.
@@ -181,6 +187,7 @@ def invert(
         raise ValueError(
             f"init is of images {start.shape[1:]} but compare_to of images {reference.shape[1:]}"
         )
+    near_enough = _near_enough(stop_distance, leading, start.dtype)
     layer, variables = prepared(layer, variables, config)
     groups = _groups(len(start), max_batch)
     latest = np.full(len(start), np.nan)
@@ -201,6 +208,7 @@ def invert(
                 target[group],
                 start[group],
                 aimed,
+                near_enough[group],
                 config,
                 report,
                 watched=on_progress is not None,
@@ -232,6 +240,7 @@ def _run(
     target: Embedding,
     start: Images,
     reference: Images | None,
+    stop_distance: PerExample,
     config: InversionConfig,
     report: Callable[[int, np.ndarray], None],
     watched: bool,
@@ -248,7 +257,7 @@ def _run(
             objective_scale=config.objective_scale,
         ).astype(start.dtype)
     numbers = numbers_of(config, start.dtype)
-    state = initial_state(config.structure, start)
+    state = initial_state(config.structure, start, stop_distance)
     advance = partial(
         descend(), layer, config.structure, variables, target, reference, scale, numbers
     )
@@ -396,6 +405,20 @@ def _merge_restarts(
             f" target embedding is {target.shape[1:]}; use images of the size it was made from"
         )
     return leading, start, repeated
+
+
+def _near_enough(
+    stop_distance: ArrayLike | float | None, leading: tuple[int, ...], dtype: Any
+) -> PerExample:
+    """One number for each image × restart; no distance is below minus infinity."""
+    given = np.asarray(-np.inf if stop_distance is None else stop_distance, dtype)
+    if given.shape not in ((), leading[-1:], leading):
+        raise ValueError(
+            f"stop_distance is of shape {given.shape}, but there are {leading[-1]} images"
+            + (f" × {leading[0]} restarts" if len(leading) == 2 else "")
+            + "; give one number, or one for each"
+        )
+    return jnp.asarray(np.broadcast_to(given, leading).reshape(-1))
 
 
 def _repeat(array: Array, leading: tuple[int, ...], what: str) -> Array:

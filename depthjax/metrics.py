@@ -218,6 +218,40 @@ def _first_crossing(rho: np.ndarray, d: np.ndarray, level: float) -> float:
     return float(d[before] ** (1 - weight) * d[after] ** weight)
 
 
+def elasticity(
+    embedding_ratio: Float[np.ndarray, "records *batch"],
+    input_ratio: Float[np.ndarray, "records *batch"],
+    window: tuple[float, float] = (0.03, 0.3),
+) -> Float[np.ndarray, "*batch"]:
+    """What a better match of the embedding brings the image: `d log D / d log ρ`.
+
+    The slope of the least-squares line through the records whose ρ lies in the window; 1 where the
+    image comes nearer as fast as its embedding, 0 where it does not come nearer at all.
+
+    Args:
+        embedding_ratio: ρ of every record.
+        input_ratio: D of every record.
+        window: the smallest and the largest ρ that count.
+
+    Returns:
+        A slope for each descent; NaN with fewer than three records in the window, or all at one ρ.
+    """
+    rho = np.asarray(embedding_ratio, float).reshape(len(embedding_ratio), -1)
+    d = np.asarray(input_ratio, float).reshape(rho.shape)
+    low, high = window
+    counts = (rho >= low) & (rho <= high) & (d > 0) & np.isfinite(d)
+    slopes = [_slope(rho[:, c][counts[:, c]], d[:, c][counts[:, c]]) for c in range(rho.shape[1])]
+    return np.array(slopes, float).reshape(np.shape(embedding_ratio)[1:])
+
+
+def _slope(rho: np.ndarray, d: np.ndarray) -> float:
+    if len(rho) < 3:
+        return np.nan
+    along = np.log(rho) - np.log(rho).mean()
+    square = float(along @ along)
+    return float(along @ np.log(d)) / square if square > 0 else np.nan
+
+
 def baselines(
     a: Images,
     start: Float[Array, "*leading h w c"],

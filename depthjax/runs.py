@@ -28,7 +28,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from depthjax.autoencoding import Autoencoding
-from depthjax.descent import NON_FINITE, PLATEAU, RUNNING
+from depthjax.descent import NON_FINITE, PLATEAU, REACHED, RUNNING
 from depthjax.files import write_atomically
 from depthjax.images import save_png
 from depthjax.labels import TopClasses, describe
@@ -37,7 +37,12 @@ from depthjax.run_folder import begin, environment
 
 __all__ = ["STATUS_NAMES", "Run", "RunWriter", "environment", "load_run", "start_run", "top_of"]
 
-STATUS_NAMES = {RUNNING: "all steps", PLATEAU: "plateau", NON_FINITE: "non-finite"}
+STATUS_NAMES = {
+    RUNNING: "all steps",
+    PLATEAU: "plateau",
+    NON_FINITE: "non-finite",
+    REACHED: "ρ reached",
+}
 
 
 @dataclass(frozen=True)

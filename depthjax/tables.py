@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from depthjax.comparison import Comparison, interval_of
 from depthjax.data import Card
 from depthjax.labels import describe
 from depthjax.metrics import MATCHED_RATIOS
@@ -100,6 +101,26 @@ def finding_table(findings: Sequence[Finding]) -> str:
             ]
         )
     return markdown_table(headers, rows)
+
+
+def network_table(
+    comparison: Comparison, condition: str, quantity: str, *, logarithmic: bool = False
+) -> str:
+    """One quantity of every network (rows) at every layer: its mean with the interval.
+
+    Geometric means where `logarithmic`. Where some values do not exist, it says how many do.
+    """
+    rows = []
+    for network in comparison.networks:
+        cells = [network]
+        for layer in comparison.layers:
+            values = comparison.of(condition, quantity, network, layer)
+            known = int(np.isfinite(values).sum())
+            estimate, low, high, *_ = interval_of(values, logarithmic=logarithmic)
+            cell = f"{number(estimate)} [{number(low)}, {number(high)}]" if known else "–"
+            cells.append(cell + (f" ({known} of {values.size})" if known < values.size else ""))
+        rows.append(cells)
+    return markdown_table(["network", *comparison.layers], rows)
 
 
 def dataset_table(cards: Sequence[Card]) -> str:

@@ -16,7 +16,7 @@ FLOORS = (
     ("errors", "typing", "precision", "files", "embedded", "labels", "normalization", "statistics"),
     (
         *("ops", "images", "objectives", "priors", "metrics", "jacobian"),
-        *("spectra", "manifold", "filters"),
+        *("spectra", "manifold", "filters", "similarity"),
     ),
     (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
@@ -25,7 +25,7 @@ FLOORS = (
     ("layers", "prepared", "weights", "autoencoding"),
     (
         *("accounting", "training", "training_runs", "report"),
-        *("runs", "run_folder", "results", "tables"),
+        *("runs", "run_folder", "results", "tables", "comparison"),
     ),
     ("cli", "__init__"),
 )

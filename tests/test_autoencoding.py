@@ -19,6 +19,7 @@ from depthjax import (
     measure,
 )
 from depthjax.autoencoding import checked_images
+from depthjax.descent import REACHED
 from depthjax.inversion import Progress
 from depthjax.metrics import MATCHED_RATIOS, baselines, input_ratio_at, reference_distances
 
@@ -319,3 +320,25 @@ def test_a_start_that_does_not_fit(variables: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="3 images") as error:
         autoencode(KEY, linear, variables, draw(2, *IMAGE), CONFIG, init=draw(3, *IMAGE))
     assert "\n" not in str(error.value)
+
+
+def test_stopping_at_a_matched_ratio(variables: dict[str, Any], restarts: int) -> None:
+    """The image itself where the table of matched ratios has only its D."""
+    config = CONFIG.replace(restarts=restarts, record_every=1)
+    endless = autoencode(KEY, linear, variables, draw(2, *IMAGE), config)
+    found = autoencode(KEY, linear, variables, draw(2, *IMAGE), config, stop_ratio=0.3)
+    np.testing.assert_array_equal(found.inversion.status, REACHED)
+    scale = np.asarray(found.reference_embedding_distance)
+    recorded = endless.inversion.trajectory.embedding_distance / scale
+    steps = np.asarray(found.inversion.stopped_step)
+    rho = np.take_along_axis(recorded, steps[None], axis=0)[0]
+    before = np.take_along_axis(recorded, steps[None] - 1, axis=0)[0]
+    assert (rho <= 0.3).all() and (before > 0.3).all()
+    np.testing.assert_allclose(found.embedding_ratio, rho, rtol=1e-4)
+    np.testing.assert_array_equal(found.matched_input_ratio[1], endless.matched_input_ratio[1])
+
+
+@pytest.mark.parametrize("ratio", [0.0, -1.0, float("nan")])
+def test_a_ratio_that_stops_nothing(ratio: float, variables: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="stop_ratio must be positive, got"):
+        autoencode(KEY, linear, variables, draw(2, *IMAGE), CONFIG, stop_ratio=ratio)

@@ -12,7 +12,7 @@ import pytest
 
 import depthjax
 from depthjax import Inversion, InversionConfig, Layer, initial_images, invert, step_scale
-from depthjax.descent import NON_FINITE, PLATEAU, RECORDS_PER_CALL, RUNNING, descend
+from depthjax.descent import NON_FINITE, PLATEAU, REACHED, RECORDS_PER_CALL, RUNNING, descend
 from depthjax.inversion import Progress
 from depthjax.objectives import OBJECTIVES, norms
 
@@ -282,6 +282,8 @@ def test_numbers_do_not_compile_again() -> None:
     invert(counted, {"w": 2 * variables["w"]}, target + 1, start + 1, config)
     invert(counted, variables, target, start, config, on_progress=lambda progress: None)
     invert(counted, variables, target, start, config.replace(step_scale="layer"))
+    invert(counted, variables, target, start, config, stop_distance=0.1)
+    invert(counted, variables, target, start, config, stop_distance=np.array([0.1, 0.2]))
     assert programs() == before + 1
     # Nor does anything else trace the layer anew, but for a look at its shapes and step_scale.
     assert traces <= once + 20
@@ -550,6 +552,98 @@ def test_when_all_have_stopped_the_loop_ends(x64: None) -> None:
         leaves_equal(values[: stop + 1], endless.trajectory.objective[: stop + 1, b])
         np.testing.assert_array_equal(values[stop:], values[stop])
         assert found.best_step[b] <= stop
+
+
+# ------------------------------------------------------------------------ near enough to stop
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_an_example_near_enough_stops_and_no_other(
+    every: int, network: Layer, weights: dict[str, Any]
+) -> None:
+    image, start = draw(3, 12, 12, 3), draw(3, 12, 12, 3, seed=1)
+    target = network(weights, image)
+    config = InversionConfig(steps=30, record_every=every)
+    endless = invert(network, weights, target, start, config)
+    distance = endless.trajectory.embedding_distance
+    level = 0.5 * distance[0]
+    level[1] = 0.0  # out of reach
+    found = invert(network, weights, target, start, config, stop_distance=level)
+    np.testing.assert_array_equal(found.status, [REACHED, RUNNING, REACHED])
+    leaves_equal(example(endless, 1), example(found, 1))
+    for b in (0, 2):
+        first = int(np.argmax(distance[:, b] <= level[b]))
+        assert first > 0
+        stop = int(endless.trajectory.step[first])
+        assert found.stopped_step[b] == found.best_step[b] == stop < 30
+        leaves_equal(found.images[b], found.final_images[b])
+        np.testing.assert_array_equal(found.objective[b], endless.trajectory.objective[first, b])
+        recorded = found.trajectory.embedding_distance[:, b]
+        leaves_equal(recorded[: first + 1], distance[: first + 1, b])
+        np.testing.assert_array_equal(recorded[first:], recorded[first])
+        np.testing.assert_allclose(
+            norms(network(weights, found.images) - target)[b], recorded[first], rtol=1e-4
+        )
+
+
+def test_the_image_of_a_stopped_example_is_the_one_there() -> None:
+    """Not an earlier one that happened to have a smaller objective, between two records."""
+    variables, start, target, config = oscillating()
+    distance = invert(linear, variables, target, start, config).trajectory.embedding_distance
+    sparse = config.replace(record_every=7)
+    level = distance[7 * 4] * 1.000001
+    found = invert(linear, variables, target, start, sparse, stop_distance=level)
+    for b in range(3):
+        first = 7 * int(np.argmax(distance[::7, b] <= level[b]))
+        assert distance[:first, b].min() < distance[first, b]  # or the test says nothing
+        assert found.best_step[b] == found.stopped_step[b] == first
+    np.testing.assert_allclose(
+        norms(linear(variables, found.images) - target),
+        found.trajectory.embedding_distance[-1],
+        rtol=1e-5,
+    )
+
+
+def test_when_all_are_near_enough_the_loop_ends() -> None:
+    variables, start, target, config = oscillating()
+    config = config.replace(steps=300)
+    at_once = invert(linear, variables, target, start, config, stop_distance=1e9)
+    np.testing.assert_array_equal(at_once.status, REACHED)
+    np.testing.assert_array_equal(at_once.trajectory.step, [0])
+    leaves_equal(at_once.images, start)
+    # Also where only the last step comes near enough.
+    config = InversionConfig(steps=12, record_every=100)
+    last = invert(linear, variables, target, start, config).trajectory.embedding_distance[-1]
+    found = invert(linear, variables, target, start, config, stop_distance=last)
+    np.testing.assert_array_equal(found.status, REACHED)
+    np.testing.assert_array_equal(found.stopped_step, 12)
+
+
+def test_where_to_stop_with_restarts_and_small_batches(
+    network: Layer, weights: dict[str, Any]
+) -> None:
+    image, starts = draw(2, 12, 12, 3), draw(3, 2, 12, 12, 3, seed=1)
+    target = network(weights, image)
+    config = InversionConfig(steps=20, record_every=2)
+    endless = invert(network, weights, target, starts, config)
+    level = 0.6 * endless.trajectory.embedding_distance[0]  # [restarts, B]
+    found = invert(network, weights, target, starts, config, stop_distance=level)
+    assert found.status.shape == (3, 2)
+    np.testing.assert_array_equal(found.status, REACHED)
+    assert len(np.unique(found.stopped_step)) > 1
+    split = invert(network, weights, target, starts, config, stop_distance=level, max_batch=2)
+    np.testing.assert_array_equal(found.stopped_step, split.stopped_step)
+    np.testing.assert_allclose(found.images, split.images, atol=1e-4)
+    shared = invert(network, weights, target, starts, config, stop_distance=level[0])
+    repeated = np.broadcast_to(level[0], level.shape)
+    leaves_equal(shared, invert(network, weights, target, starts, config, stop_distance=repeated))
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 3), (3, 1)])
+def test_stop_distances_for_other_images(shape: tuple[int, ...]) -> None:
+    variables, start, target, config = oscillating()
+    with pytest.raises(ValueError, match=r"stop_distance is of shape .*, but there are 3 images;"):
+        invert(linear, variables, target, start, config, stop_distance=np.ones(shape))
 
 
 # ------------------------------------------------------------------------------------- pixels

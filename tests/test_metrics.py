@@ -15,6 +15,7 @@ from depthjax.metrics import (
     MATCHED_RATIOS,
     REFERENCE_STD,
     baselines,
+    elasticity,
     embedding_distances,
     input_distances,
     input_ratio_at,
@@ -351,3 +352,44 @@ def test_the_start_has_the_shape_of_the_descents() -> None:
     difference = np.asarray(starts, float) - np.asarray(a, float)
     np.testing.assert_allclose(ours["start"], size(difference) / [1, 2], rtol=1e-5)
     assert all(isinstance(value, np.ndarray) for value in ours.values())
+
+
+# ------------------------------------------------------------------------------ elasticity
+
+
+@settings(max_examples=30)
+@given(
+    slopes=st.lists(st.floats(-2, 2), min_size=1, max_size=4),
+    scale=st.floats(0.1, 20),
+    records=st.integers(8, 40),
+)
+def test_the_elasticity_of_a_power_law_is_its_exponent(
+    slopes: list[float], scale: float, records: int
+) -> None:
+    rho = np.geomspace(3, 0.01, records)[:, None] * np.ones(len(slopes))
+    np.testing.assert_allclose(elasticity(rho, scale * rho**slopes), slopes, atol=1e-9)
+    order = np.random.default_rng(0).permutation(records)  # a regression knows no time
+    np.testing.assert_allclose(elasticity(rho[order], rho[order] ** slopes), slopes, atol=1e-9)
+
+
+def test_only_records_in_the_window_count() -> None:
+    rho = np.geomspace(1, 0.01, 41)
+    d = np.where(rho > 0.3, 7.0, np.where(rho < 0.03, 0.001, rho**0.25))
+    assert elasticity(rho, d) == pytest.approx(0.25)
+    assert elasticity(rho, d, (0.3001, 1.0)) == pytest.approx(0)
+
+
+def test_an_elasticity_needs_three_records() -> None:
+    rho = np.array(
+        [[1, 1, 0.2, 1], [0.2, 0.25, 0.2, 0.2], [0.1, 0.2, 0.2, np.nan], [0.02, 0.1, 0.2, 1]]
+    )
+    found = elasticity(rho, rho)
+    assert np.isnan(found).tolist() == [True, False, True, True]
+    assert found[1] == pytest.approx(1)
+    d = np.where(rho == 0.25, np.nan, rho)  # images that are not compared have no D
+    assert np.isnan(elasticity(rho, d)).all()
+
+
+def test_elasticity_keeps_the_leading_axes() -> None:
+    rho = np.geomspace(1, 0.01, 20)[:, None, None] * np.ones((2, 3))
+    assert elasticity(rho, rho).shape == (2, 3)

@@ -121,3 +121,12 @@ def test_verdicts(rule, low, high, verdict):
 def test_a_rule_has_a_relation_and_a_number():
     with pytest.raises(ValueError, match="is no rule"):
         Finding("C11", "layer1", "a difference", "positive", Interval(1, 1, 1, 1, 1))
+
+
+def test_means_of_all_tables_at_once_are_those_of_each():
+    values = np.random.default_rng(0).normal(size=(3, 4))
+    values[0, 1] = values[2] = np.nan
+    once = bootstrap(values)
+    each = bootstrap(values, lambda table: mean(table))
+    np.testing.assert_allclose(once, each, rtol=1e-12)
+    assert np.isnan(bootstrap(np.full((2, 2), np.nan)).low)

@@ -13,6 +13,7 @@ from depthjax.figures.gallery import gallery
 from depthjax.figures.learning import learning_curve
 from depthjax.figures.manifold import ratios_against_depth
 from depthjax.figures.matrix import ratio_matrix
+from depthjax.figures.networks import networks_against_depth
 from depthjax.figures.saving import save_figure
 from depthjax.figures.trajectories import trajectories
 
@@ -21,6 +22,7 @@ __all__ = [
     "filter_grid",
     "gallery",
     "learning_curve",
+    "networks_against_depth",
     "ratio_matrix",
     "ratios_against_depth",
     "save_figure",

@@ -1,0 +1,315 @@
+"""Networks of one architecture side by side: untrained, trained on photographs, on noise.
+
+The same images are inverted at the same layers of all of them, from the same starts. What is
+compared are paired differences, seed by seed and image by image, and claims C10 to C13 are judged
+by them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from depthjax.descent import REACHED
+from depthjax.metrics import MATCHED_RATIOS, elasticity
+from depthjax.similarity import gradient_energy_ratio, structural_similarity
+from depthjax.spectra import spectral_distance
+from depthjax.statistics import Finding, Interval, bootstrap
+
+UNTRAINED, PHOTOS, NOISE = "untrained", "photos", "noise"
+"""What the networks are called that the claims speak of."""
+
+CONVERGING, MATCHED, BLURRED, PLAIN = "converging", "matched", "paper", "paper_no_blur"
+"""The descents: to convergence; the same, stopped at a matched ρ; the paper's recipe for a fixed
+number of steps, with its blur and without."""
+
+CONDITIONS = (CONVERGING, MATCHED, BLURRED, PLAIN)
+
+RECOVERED_ELASTICITY = 0.05
+"""Below it, matching the embedding better does not bring the image back."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Numbers of every network, seed, layer and image. N networks, S seeds, L layers, B images.
+
+    Fields:
+        networks: their labels; those called `untrained`, `photos` and `noise` are judged.
+        seeds: of the weights; one seed is one initialisation, whatever was trained from it.
+        layers: shallow to deep.
+        images: labels.
+        values: by condition and quantity, `[N, S, L, B]`; NaN where there is none.
+    """
+
+    networks: Sequence[str]
+    seeds: Sequence[int]
+    layers: Sequence[str]
+    images: Sequence[str]
+    values: Mapping[tuple[str, str], Float[np.ndarray, "n s l b"]]
+
+    def of(
+        self, condition: str, quantity: str, network: str, layer: str
+    ) -> Float[np.ndarray, "s b"]:
+        """One quantity at one layer of one network, for every seed and image."""
+        table = self.values[condition, quantity]
+        return table[self.networks.index(network), :, self.layers.index(layer)]
+
+    @property
+    def early(self) -> Sequence[str]:
+        """The first two layers."""
+        return self.layers[: min(2, len(self.layers) // 2)]
+
+    @property
+    def late(self) -> Sequence[str]:
+        """The last two layers, none of which is early."""
+        return self.layers[len(self.layers) - len(self.early) :]
+
+    @property
+    def deep(self) -> Sequence[str]:
+        """What follows the first two: `conv3` to `conv5`, where the layers are stages."""
+        return self.layers[2:]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One for each network × seed × layer × condition × image."""
+        quantities = list(dict.fromkeys(quantity for _, quantity in self.values))
+        conditions = list(dict.fromkeys(condition for condition, _ in self.values))
+        return [
+            {
+                **{"network": network, "seed": seed, "layer": layer, "depth": depth},
+                **{"condition": condition, "image": image},
+                **{
+                    quantity: float(self.values[condition, quantity][n, s, depth, b])
+                    if (condition, quantity) in self.values
+                    else float("nan")
+                    for quantity in quantities
+                },
+            }
+            for n, network in enumerate(self.networks)
+            for s, seed in enumerate(self.seeds)
+            for depth, layer in enumerate(self.layers)
+            for condition in conditions
+            for b, image in enumerate(self.images)
+        ]
+
+
+def quantities(
+    arrays: Mapping[str, np.ndarray],
+    targets: Float[np.ndarray, "b h w c"],
+    starts: Float[np.ndarray, "b h w c"],
+    noise: Float[np.ndarray, "k h w c"],
+    condition: str,
+) -> dict[str, Float[np.ndarray, " b"]]:
+    """The numbers of one network's images recovered from one layer.
+
+    Args:
+        arrays: of the layer, as in `depthjax.Run.layers`; the first restart counts.
+        targets, starts: a and a_0.
+        noise: what `noise` was trained on.
+        condition: one of `CONDITIONS`; of the paper's recipe the last iterate counts, of the
+            others the best.
+
+    Returns:
+        ρ, D and m_g/‖O(a)‖ of the image; D at matched ρ and the elasticity, of the trajectory;
+        SSIM and the gradient energy over the target's; the distance of the spectrum of a_g − a_0 to
+        that of the training noise; the steps made. For `MATCHED` all of the image is NaN where ρ
+        was not reached.
+    """
+    last = condition in (BLURRED, PLAIN)
+    found = recovered(arrays, condition)
+    prefix = "final_" if last else ""
+    image = {
+        name: arrays[prefix + name][0].astype(np.float64)
+        for name in ("embedding_ratio", "input_ratio", "relative_embedding_distance")
+    }
+    image["ssim"] = structural_similarity(targets, found)
+    image["gradient_energy_ratio"] = gradient_energy_ratio(targets, found)
+    image["spectral_distance"] = _spectral_distance(found - starts, noise)
+    if condition == MATCHED:
+        reached = arrays["status"][0] == REACHED
+        image = {name: np.where(reached, value, np.nan) for name, value in image.items()}
+    rho, d = arrays["trajectory_embedding_ratio"][:, 0], arrays["trajectory_input_ratio"][:, 0]
+    levels = zip(MATCHED_RATIOS, arrays["matched_input_ratio"][:, 0], strict=True)
+    return {
+        **image,
+        **{f"input_ratio_at_{level:g}": value.astype(np.float64) for level, value in levels},
+        "elasticity": elasticity(rho, d),
+        "steps": arrays["stopped_step"][0].astype(np.float64),
+    }
+
+
+def _spectral_distance(changes: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """NaN for those that are not finite."""
+    finite = np.isfinite(changes).all((1, 2, 3))
+    found = np.full(len(changes), np.nan)
+    if finite.any():
+        found[finite] = spectral_distance(changes[finite], noise)
+    return found
+
+
+def recovered(arrays: Mapping[str, np.ndarray], condition: str) -> Float[np.ndarray, "b h w c"]:
+    """The images that a condition stands for: the paper's recipe reports the last iterate."""
+    last = condition in (BLURRED, PLAIN)
+    return arrays["final_images" if last else "images"][0]
+
+
+def class_evidence(
+    logits: Float[np.ndarray, "b classes"],
+) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:
+    """How sure a classifier is: the largest probability, and its log-odds `log p / (1 − p)`.
+
+    The log-odds still tell images apart whose probabilities are all rounded to 1.
+    """
+    exact = np.sort(np.asarray(logits, np.float64), axis=1)
+    top, others = exact[:, -1], np.logaddexp.reduce(exact[:, :-1], axis=1)
+    odds = top - others
+    return np.exp(-np.logaddexp(0, -odds)), odds
+
+
+def findings(comparison: Comparison, *, draws: int = 2_000) -> list[Finding]:
+    """What the numbers say of claims C10 to C13, as far as the networks for them are there.
+
+    Where some values do not exist, because a descent did not reach the ρ, the statistic says of how
+    many it is.
+
+    Args:
+        comparison: the numbers.
+        draws: of the bootstrap.
+    """
+    judged: list[_Judged] = []
+    for network in (PHOTOS, NOISE):
+        if network in comparison.networks:
+            judged += _still_not_unique(comparison, network)
+    if {UNTRAINED, PHOTOS} <= set(comparison.networks):
+        judged += _clearer_when_trained(comparison)
+        judged += _class_evidence_added(comparison)
+    if {UNTRAINED, NOISE} <= set(comparison.networks):
+        judged += _trained_on_noise(comparison)
+    found = []
+    for claim, where, statistic, rule, values in judged:
+        known = np.isfinite(values)
+        if not known.all():
+            statistic += f" ({known.sum()} of {known.size})"
+        interval = bootstrap(np.where(known, values, np.nan), draws=draws)
+        found.append(Finding(claim, where, statistic, rule, interval))
+    return found
+
+
+class _Judged(NamedTuple):
+    """A finding before its interval is computed: `values` is `[S, B]`."""
+
+    claim: str
+    where: str
+    statistic: str
+    rule: str
+    values: np.ndarray
+
+
+def _still_not_unique(comparison: Comparison, network: str) -> list[_Judged]:
+    """C10."""
+    found = []
+    for layer in comparison.layers:
+        at = f"{network}, {layer}"
+        values = comparison.of(CONVERGING, "elasticity", network, layer)
+        rule = f"< {RECOVERED_ELASTICITY}"
+        found.append(_Judged("C10", at, "elasticity d log D / d log ρ", rule, values))
+        if UNTRAINED not in comparison.networks:
+            continue
+        for quantity, name in (
+            ("embedding_ratio", "log ρ"),
+            ("relative_embedding_distance", "log m_g/‖O(a)‖"),
+        ):
+            values = _change(comparison, PLAIN, quantity, network, layer, log=True)
+            what = f"{name}, fixed steps without blur: {network} − {UNTRAINED}"
+            found.append(_Judged("C10", at, what, "< 0", values))
+    return found
+
+
+def _clearer_when_trained(comparison: Comparison) -> list[_Judged]:
+    """C11."""
+    rules = dict.fromkeys(comparison.early, "> 0") | dict.fromkeys(comparison.late, "<= 0")
+    return [
+        _Judged(
+            "C11",
+            f"{PHOTOS}, {layer}",
+            f"SSIM at matched ρ: {PHOTOS} − {UNTRAINED}",
+            rule,
+            _change(comparison, MATCHED, "ssim", PHOTOS, layer),
+        )
+        for layer, rule in rules.items()
+    ]
+
+
+def _class_evidence_added(comparison: Comparison) -> list[_Judged]:
+    """C12."""
+    names = {
+        "class_probability": "largest class probability",
+        "class_log_odds": "log-odds of the top class",
+    }
+    conditions = {CONVERGING: "converging", BLURRED: "paper's recipe"}
+    return [
+        _Judged(
+            "C12",
+            f"{PHOTOS}, {layer}",
+            f"{name} by a third network, {how}: {PHOTOS} − {UNTRAINED}",
+            "> 0",
+            _change(comparison, condition, quantity, PHOTOS, layer),
+        )
+        for layer in comparison.late
+        for condition, how in conditions.items()
+        for quantity, name in names.items()
+        if (condition, quantity) in comparison.values
+    ]
+
+
+def _trained_on_noise(comparison: Comparison) -> list[_Judged]:
+    """C13."""
+    found = []
+    for layer in comparison.layers:
+        at = f"{NOISE}, {layer}"
+        for condition, what, rule in (
+            (BLURRED, "log ρ, fixed steps with blur", "> 0"),
+            (PLAIN, "log ρ, fixed steps without blur", "< 0"),
+        ):
+            values = _log(comparison.of(condition, "embedding_ratio", NOISE, layer))
+            found.append(_Judged("C13", at, what, rule, values))
+        if layer in comparison.deep:
+            for condition, how in ((CONVERGING, "converging"), (PLAIN, "fixed steps")):
+                values = _change(comparison, condition, "spectral_distance", NOISE, layer)
+                what = f"spectral distance of a_g − a_0 to the training noise, {how}:"
+                found.append(_Judged("C13", at, f"{what} {NOISE} − {UNTRAINED}", "< 0", values))
+        if layer in comparison.early:
+            values = _change(comparison, MATCHED, "ssim", NOISE, layer)
+            what = f"SSIM at matched ρ: {NOISE} − {UNTRAINED}"
+            found.append(_Judged("C13", at, what, "<= 0", values))
+    return found
+
+
+def _change(
+    comparison: Comparison,
+    condition: str,
+    quantity: str,
+    network: str,
+    layer: str,
+    log: bool = False,
+) -> np.ndarray:
+    """Of a network against the untrained one of the same seed, for each image."""
+    pair = [comparison.of(condition, quantity, name, layer) for name in (network, UNTRAINED)]
+    trained, untrained = map(_log, pair) if log else pair
+    return trained - untrained
+
+
+def _log(values: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(values)
+
+
+def interval_of(values: Float[np.ndarray, "s b"], *, logarithmic: bool = False) -> Interval:
+    """The mean with its interval, or the geometric mean: for tables and figures."""
+    given = _log(values) if logarithmic else values
+    found = bootstrap(np.where(np.isfinite(given), given, np.nan))
+    if not logarithmic:
+        return found
+    estimate, low, high = np.exp(found[:3])
+    return found._replace(estimate=float(estimate), low=float(low), high=float(high))

@@ -1,0 +1,114 @@
+"""Several networks beside each other, layer by layer."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from depthjax.figures.panels import headline, settle
+from depthjax.figures.scale import log_scale
+from depthjax.figures.style import (
+    AMBER,
+    BLUE,
+    GREEN,
+    LINE,
+    ORANGE,
+    PALE,
+    PURPLE,
+    SKY,
+    SMALL,
+    styled,
+)
+from depthjax.figures.text import widest
+from depthjax.figures.values import Numbers, checked_labels
+
+_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
+_MARKERS = "osD^vP"
+
+
+def networks_against_depth(
+    network_labels: Sequence[str],
+    layer_labels: Sequence[str],
+    panels: Mapping[str, ArrayLike],
+    *,
+    logarithmic: Collection[str] = (),
+    note: str = "",
+    title: str | None = None,
+) -> Figure:
+    """Quantities of every network against depth, each with its interval, one panel a quantity.
+
+    What is not finite is not drawn: a network without a point there has no value.
+
+    Args:
+        network_labels: names of the N networks.
+        layer_labels: names of the L layers, shallow to deep.
+        panels: for each quantity, by the name on its axis, `[N, L, 3]`: estimate, low and high.
+        logarithmic: the quantities whose axis is logarithmic.
+        note: in small type above the first panel.
+        title: above the figure.
+
+    Raises:
+        ValueError: if shapes do not belong together, or there is no panel.
+    """
+    networks = checked_labels(network_labels, "network")
+    layers = checked_labels(layer_labels, "layer")
+    tables = {name: np.asarray(values, np.float64) for name, values in panels.items()}
+    expected = (len(networks), len(layers), 3)
+    for name, table in tables.items():
+        if table.shape != expected:
+            raise ValueError(f"{name} must have shape {expected}, got {table.shape}")
+    if not tables:
+        raise ValueError("a figure of networks needs at least one panel, but there are none")
+    with styled():
+        width = float(np.clip(34 * len(layers), 250, 720))
+        turned = widest(layers, SMALL) + 6 > width / len(layers)
+        below = widest(layers, SMALL) if turned else SMALL * LINE
+        size = ((width + 110) / 72, (115 * len(tables) + below + 50) / 72)
+        figure = Figure(figsize=size, layout="constrained")
+        rows = figure.subplots(len(tables), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, (name, table) in zip(rows, tables.items(), strict=True):
+            _panel(axes, networks, table, name in logarithmic)
+            axes.set_ylabel(name)
+        last: Axes = rows[-1]
+        last.set_xticks(range(len(layers)), layers, rotation=90 if turned else 0, parse_math=False)
+        last.set_xlim(-0.6, len(layers) - 0.4)
+        last.set_xlabel("layer, shallow to deep")
+        handles, names = rows[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside right upper")
+        headline(figure, rows[0], note, title, width)
+        settle(figure)
+        return figure
+
+
+def _panel(axes: Axes, networks: list[str], table: Numbers, logarithmic: bool) -> None:
+    depth = np.arange(table.shape[1])
+    drawn = np.where(np.isfinite(table), table, np.nan)
+    if logarithmic:
+        drawn = np.where(drawn > 0, drawn, np.nan)
+    # Intervals of several networks at one layer stand beside each other.
+    places = (np.arange(len(networks)) - (len(networks) - 1) / 2) * min(0.14, 0.6 / len(networks))
+    for index, (name, place) in enumerate(zip(networks, places, strict=True)):
+        estimate, low, high = drawn[index].T
+        colour = _COLOURS[index % len(_COLOURS)]
+        axes.vlines(depth + place, low, high, color=colour, linewidth=1.0)
+        axes.plot(
+            depth + place,
+            estimate,
+            color=colour,
+            label=name,
+            linewidth=1.0,
+            marker=_MARKERS[index % len(_MARKERS)],
+            markersize=3.5,
+        )
+    if logarithmic:
+        log_scale(axes, "y", drawn)
+    else:
+        low, high = axes.get_ylim()
+        ticks = MaxNLocator(5).tick_values(low, high)
+        axes.set_ylim(low, high)
+        axes.set_yticks([tick for tick in ticks if low <= tick <= high])
+    axes.grid(axis="both", color=PALE, linewidth=0.4)
+    axes.set_axisbelow(True)
