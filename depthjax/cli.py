@@ -107,7 +107,7 @@ def define_model_flags() -> None:
         "weights",
         "untrained",
         "untrained (torchvision's initialisation), a FILE, torchvision:resnet50,"
-        " hf://timm/resnet50.tv_in1k, https://…#sha256=…",
+        " hf://timm/resnet50.tv_in1k, https://…#sha256=…, zoo:resnet18_small/photos",
     )
     flags.DEFINE_integer("weights_seed", 0, "seed of untrained weights")
     flags.DEFINE_boolean("drop_head", False, "leave out the head of the weights: other classes")
@@ -302,7 +302,8 @@ def _weights(
     variables = load_weights(model, file, drop_head=drop_head, image_size=image_size)
     if FLAGS.normalization == "auto" and not paper:
         chosen = file.normalization
-    return Weights(variables, chosen, not drop_head, {**file.record(), "drop_head": drop_head})
+    trained = file.path is not None and not drop_head
+    return Weights(variables, chosen, trained, {**file.record(), "drop_head": drop_head})
 
 
 def dataset_from_flags(split: str, size: int | None = None) -> Dataset:

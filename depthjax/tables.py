@@ -11,6 +11,7 @@ from depthjax.metrics import MATCHED_RATIOS
 from depthjax.runs import STATUS_NAMES, Run, top_of
 from depthjax.statistics import Finding
 from depthjax.training_runs import Training
+from depthjax.weights import ZooNetwork
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -139,6 +140,34 @@ def dataset_table(cards: Sequence[Card]) -> str:
     ]
     return markdown_table(headers, rows)
 
+
+def zoo_table(networks: Sequence[ZooNetwork]) -> str:
+    """What the zoo has: a row a network, with the accuracies of the file's weights.
+
+    The last column is the largest change that half precision has made to one of them.
+    """
+    if not networks:
+        return "No network is packed yet."
+    headers = ["`--weights=`", "model", "data set", "epochs", *ZOO_SPLITS, "half precision"]
+    rows = []
+    for network in networks:
+        fields = "".join(f", {name}={value}" for name, value in network.model_fields.items())
+        accuracy, full = network.half_accuracy, network.accuracy
+        change = max((abs(accuracy[split] - full[split]) for split in accuracy), default=0.0)
+        rows.append(
+            [
+                f"`zoo:{network.name}`",
+                f"{network.model}{fields}",
+                f"{network.dataset}, {network.splits['train']}",
+                str(network.epochs),
+                *(f"{accuracy[s]:.1%}" if s in accuracy else "–" for s in ZOO_SPLITS),
+                f"{100 * change:.2f} points",
+            ]
+        )
+    return markdown_table(headers, rows)
+
+
+ZOO_SPLITS = ("train", "validation", "test")
 
 _BASELINES = {
     "start": "(the start)",

@@ -16,7 +16,7 @@ from benchmarks import summary
 from PIL import Image
 
 import depthjax
-from depthjax import cli, data, images, results, run_folder, runs, tables
+from depthjax import cli, data, images, results, run_folder, runs, tables, weights
 from depthjax.files import write_atomically
 
 FLAGS = flags.FLAGS
@@ -137,7 +137,12 @@ def photograph_table() -> str:
     return tables.markdown_table(["name", "what", "licence", "comes in"], rows)
 
 
-GENERATED = {"photographs": photograph_table, "datasets": dataset_table}
+def zoo_table() -> str:
+    """The networks that come with the package."""
+    return tables.zoo_table(list(weights.zoo_card().values()))
+
+
+GENERATED = {"photographs": photograph_table, "datasets": dataset_table, "zoo": zoo_table}
 """Blocks that need no run."""
 
 

@@ -24,7 +24,7 @@ FLOORS = (
     ),
     ("layers", "prepared", "weights", "autoencoding"),
     (
-        *("accounting", "training", "training_runs", "report"),
+        *("accounting", "training", "training_runs", "packing", "report"),
         *("runs", "run_folder", "results", "tables", "comparison"),
     ),
     ("cli", "__init__"),
@@ -41,7 +41,7 @@ WITHOUT_FLAX = (
 )  # one contract, whatever made the layer
 WRITERS = (
     *("files", "embedded", "checkpoint", "data", "images", "weights"),
-    *("runs", "run_folder", "training_runs", "results", "report"),
+    *("runs", "run_folder", "training_runs", "packing", "results", "report"),
 )
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (

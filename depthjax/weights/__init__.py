@@ -4,14 +4,18 @@ from depthjax.weights.fitting import WeightsMismatch
 from depthjax.weights.loading import load_weights, save_weights
 from depthjax.weights.sources import TORCHVISION, WeightsFile, fetch
 from depthjax.weights.state_dict import from_torch_state_dict, to_torch_state_dict
+from depthjax.weights.zoo import ZOO, ZooNetwork, zoo_card
 
 __all__ = [
     "TORCHVISION",
+    "ZOO",
     "WeightsFile",
     "WeightsMismatch",
+    "ZooNetwork",
     "fetch",
     "from_torch_state_dict",
     "load_weights",
     "save_weights",
     "to_torch_state_dict",
+    "zoo_card",
 ]

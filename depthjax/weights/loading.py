@@ -18,6 +18,7 @@ from depthjax.weights.fitting import fit, head_of
 from depthjax.weights.reading import read_state_dict
 from depthjax.weights.sources import NORMALIZATION_KEY, WeightsFile, fetch
 from depthjax.weights.state_dict import from_torch_state_dict, to_torch_state_dict
+from depthjax.weights.zoo import ZooNetwork
 
 
 def load_weights(
@@ -36,8 +37,8 @@ def load_weights(
     Args:
         model: a model of `depthjax.models`.
         source: a file (`.safetensors`; `.pth` and `.pt` where PyTorch is installed), what `fetch`
-            takes (`torchvision:resnet50`, `hf://timm/resnet50.tv_in1k`, `https://…#sha256=…`) or
-            returned, or a state dict.
+            takes (`torchvision:resnet50`, `hf://timm/resnet50.tv_in1k`, `https://…#sha256=…`,
+            `zoo:resnet18_small/photos`) or returned, or a state dict.
         drop_head: do not read the head (a model with other classes); it is then an untrained one.
         image_size: height and width of the images; it matters to MLPs alone.
 
@@ -52,6 +53,11 @@ def load_weights(
         what, state = "the state dict", {str(k): np.asarray(v) for k, v in source.items()}
     else:
         file = source if isinstance(source, WeightsFile) else fetch(source)
+        if file.network is not None and not drop_head:
+            _check_is(file.source, file.network, model)
+        if file.path is None:
+            seed = 0 if file.network is None else file.network.seed
+            return init_variables(model, jax.random.key(seed), image_size)
         what, state = file.path.name, read_state_dict(file.path)
     fitting = fit(model, state, what=what, drop_head=drop_head, image_size=image_size)
     variables = from_torch_state_dict(fitting)
@@ -60,6 +66,19 @@ def load_weights(
         untrained = init_variables(model, jax.random.key(0), image_size)
         variables["params"][head] = untrained["params"][head]
     return variables
+
+
+def _check_is(source: str, network: ZooNetwork, model: Network) -> None:
+    """Weights of the zoo are of one model, and say of which."""
+    if network.build() == model:
+        return
+    fields = [f"--model_field={name}={value}" for name, value in network.model_fields.items()]
+    settings = "".join(f", {name}={value!r}" for name, value in network.model_fields.items())
+    raise ValueError(
+        f"{source} is of another model than this {type(model).__name__}; build_model"
+        f"({network.model!r}{settings}) makes its own"
+        f" ({' '.join([f'--model={network.model}', *fields])})"
+    )
 
 
 def save_weights(

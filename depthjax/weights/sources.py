@@ -1,4 +1,4 @@
-"""Where weights come from: a file, the Hugging Face Hub, or an address with a SHA-256."""
+"""Where weights come from: a file, the Hub, an address with a SHA-256, or the zoo."""
 
 import json
 import os
@@ -15,6 +15,7 @@ from depthjax.files import cache_folder, file_sha256
 from depthjax.normalization import NORMALIZATIONS, Normalization, as_normalization
 from depthjax.weights.download import Report, download
 from depthjax.weights.reading import SUFFIXES, check_suffix, read_metadata
+from depthjax.weights.zoo import UNTRAINED, ZOO, ZooNetwork, find, zoo_card
 
 NORMALIZATION_KEY = "normalization"  # in the header of the files that save_weights writes
 
@@ -41,33 +42,42 @@ class WeightsFile:
     """A file of weights on this machine, and where it came from.
 
     Fields:
-        path: where it lies.
+        path: where it lies; None for the zoo's untrained weights, which are made and not stored.
         source: what was asked for.
         sha256: of its content.
         revision: the Hub's commit, for weights from there.
         normalization: what the network expects of its pixels, as stated in a timm `config.json`
             beside the file or by `save_weights`; ImageNet's where nothing is stated.
+        network: what the zoo says of its networks.
     """
 
-    path: Path
+    path: Path | None
     source: str
-    sha256: str
+    sha256: str | None
     revision: str | None = None
     normalization: Normalization | None = None
+    network: ZooNetwork | None = None
 
     def record(self) -> dict[str, Any]:
         """What a run notes about its weights, as plain JSON."""
         return {"source": self.source, "revision": self.revision, "sha256": self.sha256}
 
 
-def fetch(source: str | os.PathLike[str], *, on_progress: Report | None = None) -> WeightsFile:
+def fetch(
+    source: str | os.PathLike[str],
+    *,
+    on_progress: Report | None = None,
+    zoo: str | os.PathLike[str] = ZOO,
+) -> WeightsFile:
     """The file of weights that a source stands for, downloaded where it must, and only once.
 
     Args:
         source: a path; `torchvision:resnet50` (see `TORCHVISION`);
             `hf://OWNER/REPOSITORY[@REVISION][/FILE]` (by default `model.safetensors`);
-            `https://…#sha256=HEX`, `file://…#sha256=HEX`.
+            `https://…#sha256=HEX`, `file://…#sha256=HEX`; `zoo:resnet18_small/photos` (see
+            `depthjax.weights.zoo`).
         on_progress: told about downloads from addresses; see `depthjax.weights.download.Report`.
+        zoo: the folder of `zoo:`.
 
     Raises:
         ValueError: in one line, for a source that does not exist, cannot be reached, or is not
@@ -79,6 +89,10 @@ def fetch(source: str | os.PathLike[str], *, on_progress: Report | None = None) 
         if rest not in TORCHVISION:
             raise unknown("torchvision weights", rest, TORCHVISION)
         path, revision, config = _from_hub(TORCHVISION[rest])
+    elif scheme == "zoo":
+        network, of_zoo, sha256 = find(rest, zoo)
+        stated = None if of_zoo is None else _stated_normalization(of_zoo, None)
+        return WeightsFile(of_zoo, text, sha256, normalization=stated, network=network)
     elif scheme == "hf":
         path, revision, config = _from_hub(text)
     elif separator and scheme in _ADDRESSES:
@@ -97,7 +111,10 @@ def _unknown_source(text: str) -> ValueError:
     folder = Path(text).parent
     beside = sorted(folder.iterdir()) if folder.is_dir() else []
     files = [str(path) for path in beside if path.suffix in SUFFIXES]
-    names = ["untrained", *files, *(f"torchvision:{name}" for name in TORCHVISION)]
+    of_zoo = [
+        f"zoo:{name}" for name in (*zoo_card(), *(f"{model}/untrained" for model in UNTRAINED))
+    ]
+    names = ["untrained", *files, *of_zoo, *(f"torchvision:{name}" for name in TORCHVISION)]
     hint = "or any FILE, hf://OWNER/REPOSITORY, https://…#sha256=…"
     return unknown("weights", text, names, hint=hint)
 

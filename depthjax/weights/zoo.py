@@ -1,0 +1,143 @@
+"""The zoo: small networks that come with the package, trained and matched untrained ones.
+
+    zoo:resnet18_small/photos      trained on crops of photographs, from the weights of seed 0
+    zoo:resnet18_small/noise/1     trained on noise, from those of seed 1
+    zoo:resnet18_small/untrained/1 the weights that both began from at seed 1; made, not stored
+    zoo:photos_or_noise            tells the two kinds of images apart
+
+Files hold half precision; `zoo.json` beside them says how each network was made and how good it is.
+"""
+
+import dataclasses
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from depthjax.errors import unknown
+from depthjax.files import file_sha256
+from depthjax.models import Network, build_model
+
+ZOO = Path(__file__).with_suffix("")
+"""The folder that comes with the package."""
+
+LISTING = "zoo.json"
+UNTRAINED = ("resnet18_small", "vgg_small")
+"""The architectures whose untrained weights have names here."""
+
+TASKS = {"photo_crops": "photos", "noise": "noise", "photos_or_noise": "photos_or_noise"}
+"""From a data set to what the networks that were trained on it are called."""
+
+
+@dataclass(frozen=True)
+class ZooNetwork:
+    """A network of the zoo, and how it came to be.
+
+    Fields:
+        name: in full, `resnet18_small/photos/0`.
+        model, model_fields: what `build_model` takes.
+        seed: of the untrained weights that it began from.
+        dataset, splits: what it was trained, validated and tested on; empty if untrained.
+        epochs: that it was trained for.
+        command: that trained it.
+        accuracy: of the float32 weights, by split.
+        half_accuracy: of those in the file.
+        curve: of learning, columns by name (`epoch`, `train_loss`, …); None where not measured.
+        sha256: of the file; None if untrained, which has none.
+    """
+
+    name: str
+    model: str
+    seed: int
+    model_fields: dict[str, Any] = field(default_factory=dict)
+    dataset: str = ""
+    splits: dict[str, str] = field(default_factory=dict)
+    epochs: int = 0
+    command: str = ""
+    accuracy: dict[str, float] = field(default_factory=dict)
+    half_accuracy: dict[str, float] = field(default_factory=dict)
+    curve: dict[str, list[int | float | None]] = field(default_factory=dict)
+    sha256: str | None = None
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        return f"{self.name.replace('/', '_')}.safetensors"
+
+    def build(self) -> Network:
+        """The model that the weights are of."""
+        return build_model(self.model, **self.model_fields)
+
+
+def zoo_name(model: str, dataset: str, seed: int) -> str:
+    """What a network is called: `resnet18_small/photos/0`, `photos_or_noise/0`.
+
+    Raises:
+        ValueError: for a data set that the zoo has no networks for.
+    """
+    kind = dataset.split("/")[0]
+    if kind not in TASKS:
+        raise unknown("data set of the zoo", kind, TASKS)
+    task = TASKS[kind]
+    return f"{task}/{seed}" if task == "photos_or_noise" else f"{model}/{task}/{seed}"
+
+
+def zoo_card(folder: str | os.PathLike[str] = ZOO) -> dict[str, ZooNetwork]:
+    """The networks that a zoo has files of, by name.
+
+    Args:
+        folder: with a `zoo.json`; without one it is empty.
+
+    Raises:
+        ValueError: if the listing cannot be read.
+    """
+    path = Path(folder) / LISTING
+    if not path.is_file():
+        return {}
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+        return {name: ZooNetwork(**{"name": name, **record}) for name, record in listed.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{str(path)!r} is damaged ({error}); install depthjax again") from error
+
+
+def listing(networks: dict[str, ZooNetwork]) -> str:
+    """The content of `zoo.json`: a line for each network."""
+    lines = []
+    for name, network in sorted(networks.items()):
+        record = {k: v for k, v in dataclasses.asdict(network).items() if k != "name"}
+        lines.append(f"{json.dumps(name)}: {json.dumps(record, allow_nan=False)}")
+    return "{\n" + ",\n".join(lines) + "\n}\n" if lines else "{}\n"
+
+
+def find(
+    name: str, folder: str | os.PathLike[str] = ZOO
+) -> tuple[ZooNetwork, Path | None, str | None]:
+    """A network of the zoo, its file and that file's SHA-256; without a file if it is untrained.
+
+    Args:
+        name: `MODEL/photos`, `MODEL/noise/1`, `MODEL/untrained/1`, `photos_or_noise`; the seed is 0
+            by default.
+        folder: of the zoo.
+
+    Raises:
+        ValueError: in one line, for a name that the zoo does not have, and for a file that is
+            missing or not the one that was packed.
+    """
+    known = zoo_card(folder)
+    full = name if re.search(r"/\d+$", name) else f"{name}/0"
+    model, _, rest = full.partition("/")
+    if model in UNTRAINED and re.fullmatch(r"untrained/\d+", rest):
+        return ZooNetwork(full, model, int(rest.partition("/")[2])), None, None
+    if full not in known:
+        names = [*known, *(f"{model}/untrained/SEED" for model in UNTRAINED)]
+        raise unknown("network of the zoo", name, names)
+    network = known[full]
+    path = Path(folder) / network.file
+    actual = file_sha256(path) if path.is_file() else None
+    if actual is None or actual != network.sha256:
+        found = f"has the SHA-256 {actual}, not {network.sha256}" if actual else "is missing"
+        raise ValueError(f"the file {network.file} of the zoo {found}; install depthjax again")
+    return network, path, actual
