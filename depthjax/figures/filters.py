@@ -39,7 +39,7 @@ def filter_grid(
     panels = {label: _mosaic(label, np.asarray(given)) for label, given in filters.items()}
     below = {label: (captions or {}).get(label, "") for label in panels}
     shown = max(len(np.asarray(given)) for given in filters.values())
-    note = "Each filter from its least weight (black) to its greatest (white)."
+    note = "Each filter is scaled from its least weight to its greatest."
     if shown > _MOST:
         note += f" The first {_MOST} of {shown}."
     with styled():
@@ -70,7 +70,7 @@ def filter_grid(
 
 
 def _mosaic(label: str, filters: np.ndarray) -> Float32[np.ndarray, "rows columns channels"]:
-    """The filters in a square, a colour between them that no grey filter has."""
+    """The filters in a square; between grey ones a colour, as some of their pixels are white."""
     if filters.ndim != 4 or filters.shape[-1] not in (1, 3) or 0 in filters.shape:
         raise ValueError(
             f"the filters of {label} must be [filters, height, width, 1 or 3], got shape"
@@ -82,7 +82,8 @@ def _mosaic(label: str, filters: np.ndarray) -> Float32[np.ndarray, "rows column
     rows = -(-count // columns)
     gap = 2
     shape = rows * (height + gap) - gap, columns * (width + gap) - gap
-    mosaic = np.tile(np.array(to_rgb(SKY), np.float32), (*shape, 1))
+    between = to_rgb(SKY if filters.shape[-1] == 1 else "white")
+    mosaic = np.tile(np.array(between, np.float32), (*shape, 1))
     for index, picture in enumerate(shown):
         y, x = index // columns * (height + gap), index % columns * (width + gap)
         mosaic[y : y + height, x : x + width] = picture
