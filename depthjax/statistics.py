@@ -39,11 +39,16 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """The percentile interval of a statistic when both seeds and images are resampled.
+    """The interval of a statistic when both seeds and images are resampled.
 
     Rows and columns are drawn with replacement, each for itself, and the statistic is taken of the
     table where they cross: numbers of one network, or of one image, are not independent, and
     pooling them would make the interval too narrow (Owen 2007, "The pigeonhole bootstrap").
+
+    The interval holds Student's of the seeds' own statistics, too. With few seeds the percentiles
+    cannot reach beyond the seeds there are: of three that differ by chance alone, all lie on one
+    side of 0 in a quarter of all cases, and each of these would be called an effect. Of one seed
+    nothing is known of others: the interval is of its images alone.
 
     Args:
         values: one number for each weight seed and image; NaN where there is none.
@@ -68,6 +73,12 @@ def bootstrap(
     known = drawn[~np.isnan(drawn)]
     tail = (1 - level) / 2
     low, high = np.quantile(known, [tail, 1 - tail]) if known.size else (np.nan, np.nan)
+    of_seeds = np.array([statistic(row[None]) for row in values], float)
+    of_seeds = of_seeds[~np.isnan(of_seeds)]
+    if len(of_seeds) > 1:
+        error = of_seeds.std(ddof=1) / np.sqrt(len(of_seeds))
+        reach = stdtrit(len(of_seeds) - 1, (1 + level) / 2) * error
+        low, high = min(low, of_seeds.mean() - reach), max(high, of_seeds.mean() + reach)
     return Interval(float(statistic(values)), float(low), float(high), seeds, images)
 
 
@@ -81,13 +92,9 @@ def bootstrap_ratio(
 ) -> Interval:
     """The geometric mean of `values / others`, pair by pair, with its interval.
 
-    The interval holds that of `bootstrap` and Student's of the seeds' means. With few seeds the
-    former cannot reach beyond the seeds there are: of three that differ by chance alone, all lie
-    on one side of 1 in a quarter of all cases, and it would call each of these an effect.
-
     Args:
         values, others: positive numbers of the same seeds and images; what is not leaves its pair
-            out. Of one seed nothing is known of others: the interval is of its images alone.
+            out.
         draws, level, seed: as in `bootstrap`, where seeds and images are resampled.
 
     Raises:
@@ -97,15 +104,7 @@ def bootstrap_ratio(
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithms = np.where(known, np.log(values) - np.log(others), np.nan)
     found = bootstrap(logarithms, draws=draws, level=level, seed=seed)
-    of_seeds = np.array([mean(row[None]) for row in logarithms])
-    of_seeds = of_seeds[~np.isnan(of_seeds)]
-    low, high = found.low, found.high
-    if len(of_seeds) > 1:
-        error = of_seeds.std(ddof=1) / np.sqrt(len(of_seeds))
-        reach = stdtrit(len(of_seeds) - 1, (1 + level) / 2) * error
-        low = min(low, of_seeds.mean() - reach)
-        high = max(high, of_seeds.mean() + reach)
-    estimate, low, high = np.exp([found.estimate, low, high])
+    estimate, low, high = np.exp(found[:3])
     return Interval(float(estimate), float(low), float(high), found.seeds, found.images)
 
 

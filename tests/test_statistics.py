@@ -19,10 +19,12 @@ from depthjax.statistics import (
 
 @given(st.integers(1, 5), st.integers(1, 6), st.integers(0, 2**32 - 1))
 @settings(deadline=None, max_examples=30)
-def test_the_interval_lies_within_the_values_and_around_the_estimate(seeds, images, seed):
+def test_the_interval_lies_around_the_estimate(seeds, images, seed):
     values = np.random.default_rng(seed).normal(size=(seeds, images))
     found = bootstrap(values, draws=400)
-    assert values.min() - 1e-12 <= found.low <= found.high <= values.max() + 1e-12
+    assert found.low <= found.estimate <= found.high
+    if seeds == 1:
+        assert values.min() - 1e-12 <= found.low <= found.high <= values.max() + 1e-12
     assert found.estimate == pytest.approx(values.mean())
     assert (found.seeds, found.images) == (seeds, images)
 
@@ -42,7 +44,7 @@ def test_coverage_of_crossed_effects():
 
 
 def test_the_same_seed_gives_the_same_interval():
-    values = np.random.default_rng(1).normal(size=(3, 5))
+    values = np.random.default_rng(1).normal(size=(1, 5))
     assert bootstrap(values) == bootstrap(values)
     assert bootstrap(values, seed=1) != bootstrap(values)
 
@@ -73,14 +75,17 @@ def test_a_constant_ratio_is_found_whatever_the_values(factor, seeds, images):
 def test_few_seeds_that_differ_by_chance_are_no_effect():
     """Percentiles of three seeds miss the truth in a quarter of all cases, here in 5 %."""
     random = np.random.default_rng(0)
-    missed, missed_by_percentiles = [], []
+    missed, one_sided = [], []
     for trial in range(150):
-        ratios = np.exp(random.normal(size=(3, 1)) + 0.1 * random.normal(size=(3, 8)))
-        found = bootstrap_ratio(ratios, np.ones((3, 8)), draws=100, seed=trial)
-        missed.append(not found.low <= 1 <= found.high)
-        plain = bootstrap(np.log(ratios), draws=100, seed=trial)
-        missed_by_percentiles.append(not plain.low <= 0 <= plain.high)
-    assert np.mean(missed) < 0.1 < 0.18 < np.mean(missed_by_percentiles)
+        values = random.normal(size=(3, 1)) + 0.1 * random.normal(size=(3, 8))
+        found = bootstrap(values, draws=100, seed=trial)
+        missed.append(not found.low <= 0 <= found.high)
+        # All that percentiles of resampled seeds could ever reach.
+        of_seeds = values.mean(1)
+        one_sided.append(of_seeds.min() > 0 or of_seeds.max() < 0)
+        ratios = bootstrap_ratio(np.exp(values), np.ones((3, 8)), draws=100, seed=trial)
+        np.testing.assert_allclose(ratios[:3], np.exp(found[:3]), rtol=1e-9)
+    assert np.mean(missed) < 0.1 < 0.18 < np.mean(one_sided)
 
 
 def test_the_ratio_s_mean_is_geometric_and_of_whole_pairs():
