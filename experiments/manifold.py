@@ -35,7 +35,10 @@ cli.define_data_flags()
 cli.define_script_flags()
 flags.DEFINE_string("layers", "all-stages", "names or aliases; first:last; all-stages; all")
 flags.DEFINE_list(
-    "trained_on", None, "label=DATASET,… where that is not --dataset (default: noise=noise/SIZE)"
+    "trained_on",
+    None,
+    "label=DATASET,… where that is not --dataset (default: noise=noise/SIZE); label=DATASET@SPLIT"
+    " where it was a part, such as noise/32@train[:2000]",
 )
 flags.DEFINE_integer(
     "size", None, "height and width that images of folder: and tfds: are brought to", lower_bound=1
@@ -141,9 +144,11 @@ def read(spec: str, split: str, count: int) -> tuple[np.ndarray, data.Dataset]:
 
 def training_and_held_out(spec: str) -> tuple[np.ndarray, np.ndarray, data.Augmentation]:
     """Examples that a network was trained on, others of their kind, and how both are prepared."""
-    training, dataset = read(spec, "train", FLAGS.examples)
-    if isinstance(dataset.read, noise_set.Noise):
-        other = f"noise/{dataset.image_shape[0]}/{dataset.read.seed + 1}"
+    spec, _, split = spec.partition("@")
+    training, dataset = read(spec, split or "train", FLAGS.examples)
+    if spec.startswith("noise/"):
+        _, size, *seed = spec.split("/")
+        other = f"noise/{size}/{int(*seed) + 1}"
         return training, read(other, "train", FLAGS.held_out)[0], dataset.augmentation
     held_out, _ = read(spec, FLAGS.held_out_split, FLAGS.held_out)
     return training, held_out, dataset.augmentation
