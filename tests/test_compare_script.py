@@ -7,27 +7,26 @@ import jax
 import numpy as np
 import pytest
 from absl.testing import flagsaver
-from script_loading import loaded
+from script_loading import EXPERIMENTS, loaded
 
 import depthjax
 from depthjax.descent import REACHED, descend
 from depthjax.results import load_findings
 
-FIELDS = {"width": 4, "stage_sizes": (1, 1), "stem": "small", "num_classes": 3}
-MODEL = depthjax.build_model("resnet18", **FIELDS)
+MODEL = depthjax.build_model("mlp", widths=(60, 30, 3))  # compiled in no time
 SMALL = {
-    "model": "resnet18",
-    "model_field": ["width=4", "stage_sizes=1,1", "stem=small", "num_classes=3"],
+    "model": "mlp",
+    "model_field": ["widths=60,30,3"],
     "seeds": ["0", "1"],
     "images": ["chelsea", "coffee"],
     "size": 16,
-    "layers": "conv1,layer2",
+    "layers": "fc1,fc2",
     "steps": 30,
     "paper_steps": 4,
     "stop_ratio": 0.8,
     "noise_images": 8,
-    "noise_judge_model": "resnet18",
-    "noise_judge_field": ["width=4", "stage_sizes=1,1", "stem=small", "num_classes=2"],
+    "noise_judge_model": "mlp",
+    "noise_judge_field": ["widths=8,2"],
 }
 CONDITIONS = ("converging", "matched", "paper", "paper_no_blur")
 
@@ -48,9 +47,8 @@ def networks(tmp_path_factory):
             key = jax.random.key(10 * number + seed + 5)
             variables = depthjax.init_variables(MODEL, key, 16)
             depthjax.save_weights(folder / f"{label}_{seed}.safetensors", variables)
-    judge = depthjax.init_variables(
-        depthjax.build_model("resnet18", **(FIELDS | {"num_classes": 2})), jax.random.key(3), 16
-    )
+    small = depthjax.build_model("mlp", widths=(8, 2))
+    judge = depthjax.init_variables(small, jax.random.key(3), 16)
     depthjax.save_weights(folder / "judge.safetensors", judge)
     return folder
 
@@ -112,7 +110,7 @@ def test_the_matched_image_is_that_of_the_converging_descent(whole):
     found = {}
     for condition in ("converging", "matched"):
         run = depthjax.load_run(whole[0] / "descents" / "photos_1" / condition)
-        found[condition] = run.layers["conv1"]
+        found[condition] = run.layers["fc1"]
     reached = np.flatnonzero(found["matched"]["status"][0] == REACHED)
     assert reached.size
     for image in reached:
@@ -165,7 +163,7 @@ def test_a_killed_run_goes_on(script, networks, whole, tmp_path, monkeypatch):
 
 
 def test_without_judges_it_says_so(script, networks, tmp_path, capsys):
-    run(script, networks, tmp_path / "one", seeds=["0"], layers="conv1", steps=2, images=["coffee"])
+    run(script, networks, tmp_path / "one", seeds=["0"], layers="fc1", steps=2, images=["coffee"])
     printed = capsys.readouterr().out
     assert "C12 is not judged" in printed and "No --noise_judge" in printed
     assert "class_probability" not in table(tmp_path / "one")[0]
@@ -182,7 +180,7 @@ def test_without_judges_it_says_so(script, networks, tmp_path, capsys):
         ({"images": ["nobody"]}, "nobody"),
         ({"judge": "PHOTOS"}, "is one of the networks compared"),
         ({"noise_judge": "JUDGE", "photograph_class": 2}, "has 2 classes"),
-        ({"noise_judge": "JUDGE", "noise_judge_field": ["width"]}, "--noise_judge_field='width'"),
+        ({"noise_judge": "JUDGE", "noise_judge_field": ["widths"]}, "--noise_judge_field='widths'"),
     ],
 )
 def test_bad_input_ends_in_one_line_with_nothing_written(
@@ -202,3 +200,21 @@ def test_networks_must_see_the_same_pixels(script, networks):
     other = weights._replace(normalization=depthjax.normalization.as_normalization("half"))
     with pytest.raises(ValueError, match="do not normalise pixels alike"):
         script.same_normalization({"a": [weights], "b": [other]})
+
+
+FLAG_FILES = sorted((EXPERIMENTS / "flags").glob("compare_*.flags"))
+
+
+@pytest.mark.parametrize("file", FLAG_FILES, ids=lambda file: file.stem)
+def test_flag_files_name_what_exists(script, file):
+    """Every flag file parses, builds its model, layers and settings, and says its command."""
+    first = f"# python experiments/compare.py --flagfile=experiments/flags/{file.name}"
+    assert file.read_text().splitlines()[0] == first
+    with flagsaver.flagsaver():
+        script.FLAGS(["compare.py", f"--flagfile={file}"])
+        model = script.cli.model_from_flags()
+        assert len(depthjax.select_layers(model, script.FLAGS.layers)) == 5
+        assert set(script.conditions_from_flags()) == set(CONDITIONS)
+        assert script.FLAGS.output == f"runs/{file.stem}"
+        labels = [entry.partition("=")[0] for entry in script.FLAGS.networks]
+        assert labels == ["untrained", "photos", "noise"]
