@@ -227,8 +227,9 @@ def _still_not_unique(comparison: Comparison, network: str) -> list[_Judged]:
 
 
 def _clearer_when_trained(comparison: Comparison) -> list[_Judged]:
-    """C11."""
-    rules = dict.fromkeys(comparison.early, "> 0") | dict.fromkeys(comparison.late, "<= 0")
+    """C11: early and middle layers clearer, late ones not."""
+    late = dict.fromkeys(comparison.late, "<= 0")
+    rules = dict.fromkeys(comparison.layers, "> 0") | late if late else {}
     return [
         _Judged(
             "C11",

@@ -8,6 +8,7 @@ What lies between `<!-- begin NAME -->` and `<!-- end NAME -->` is written by th
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ flags.DEFINE_list("findings", [], "folders with a findings.json; each fills the 
 flags.DEFINE_list("documents", ["README.md", "RESULTS.md"], "what to bring up to date")
 flags.DEFINE_string("figures", "docs", "folder for the document's figures")
 WIDTH = 1000
+SHOWN = {
+    "compare_resnet18_small": ("networks_converging_astronaut", "networks"),
+    "manifold_resnet18_small": ("manifold", "manifold"),
+}
+"""A figure of a run with findings that a document shows, and its name there."""
 DATASETS = ("photo_crops/32", "photo_crops/all/32", "digits", "noise/224", "photos_or_noise/32")
 
 
@@ -37,7 +43,7 @@ def main() -> None:
     if FLAGS.run is not None:
         run = depthjax.load_run(FLAGS.run)
         blocks["resnet50_128"] = f"{tables.inversion_table(run)}\n\n{provenance(run)}"
-        save_gallery(run)
+        save_figure(run.folder / "figures" / "gallery.png", "resnet50_gallery")
     if FLAGS.benchmark:
         found = [summary.summarise(load_benchmark(folder)) for folder in FLAGS.benchmark]
         blocks["benchmark"] = "\n\n".join(found)
@@ -45,7 +51,11 @@ def main() -> None:
         descents = [load_benchmark(folder) for folder in FLAGS.presets]
         blocks["presets"] = summary.presets_together(descents)
     for folder in FLAGS.findings:
-        blocks[Path(folder).name] = findings(Path(folder))
+        name = Path(folder).name
+        blocks[name] = findings(Path(folder))
+        if name in SHOWN:
+            figure, shown = SHOWN[name]
+            save_figure(Path(folder) / "figures" / f"{figure}.png", shown)
     texts = {Path(path): Path(path).read_text(encoding="utf-8") for path in FLAGS.documents}
     together = "".join(texts.values())
     for name, made in GENERATED.items():
@@ -58,8 +68,21 @@ def main() -> None:
 
 
 def findings(folder: Path) -> str:
-    """What a run says of the claims, and the command."""
-    table = tables.finding_table(results.load_findings(folder))
+    """What a run says of the claims: how often which verdict, everything folded away, the command.
+
+    A network called `control` differs from its counterpart by chance alone.
+    """
+    found = results.load_findings(folder)
+    verdicts = ["supported", "contradicted", "open", "not reached"]
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for one in found:
+        counts.setdefault((one.claim, one.where.split(",")[0]), Counter())[one.verdict] += 1
+    rows = [[*key, *(str(count[verdict]) for verdict in verdicts)] for key, count in counts.items()]
+    summary_table = tables.markdown_table(["claim", "network", *verdicts], rows)
+    table = (
+        f"{summary_table}\n\n<details><summary>All {len(found)} findings</summary>\n\n"
+        f"{tables.finding_table(found)}\n\n</details>"
+    )
     environment = run_folder.read_config(folder)["environment"]
     versions = ", ".join(f"{name} {environment['versions'][name]}" for name in ("jax", "flax"))
     return (
@@ -76,13 +99,13 @@ def shown_command(arguments: list[str]) -> str:
     return " ".join(["python", f"experiments/{Path(script).name}", *kept])
 
 
-def save_gallery(run: runs.Run) -> None:
-    """A smaller copy of the run's gallery for the document."""
+def save_figure(path: Path, name: str) -> None:
+    """A smaller copy of a run's figure for the documents."""
     Path(FLAGS.figures).mkdir(exist_ok=True)
-    with Image.open(run.folder / "figures" / "gallery.png") as gallery:
-        size = WIDTH, round(gallery.height * WIDTH / gallery.width)
-        smaller = gallery.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        smaller.save(Path(FLAGS.figures) / "resnet50_gallery.webp", quality=90, method=6)
+    with Image.open(path) as figure:
+        size = WIDTH, round(figure.height * WIDTH / figure.width)
+        smaller = figure.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        smaller.save(Path(FLAGS.figures) / f"{name}.webp", quality=90, method=6)
 
 
 def load_benchmark(folder: str) -> dict[str, Any]:

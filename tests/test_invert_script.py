@@ -1,7 +1,6 @@
 """The command, from photographs to a run folder, and every kind of bad input."""
 
 import hashlib
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
+from script_loading import loaded
 
 import depthjax
 from depthjax import labels, metrics
@@ -33,12 +33,9 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def script():
-    """The script as a module; its flags are defined once."""
-    spec = importlib.util.spec_from_file_location("invert_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    flags.FLAGS.mark_as_parsed()
-    return module
+    """The script as a module."""
+    with loaded("invert") as module:
+        yield module
 
 
 def run(script, folder, **settings):

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -17,7 +18,12 @@ import depthjax
 from depthjax.training_runs import load_training
 
 SCRIPT = Path(__file__).parent.parent / "experiments" / "train.py"
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(SCRIPT.parents[1])}
+PROGRAMS = tempfile.TemporaryDirectory()  # compiled once for all processes
+ENVIRONMENT = os.environ | {
+    "PYTHONPATH": str(SCRIPT.parents[1]),
+    "JAX_COMPILATION_CACHE_DIR": PROGRAMS.name,
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+}
 FIELDS = {"stage_sizes": (1,), "width": 2, "stem": "small", "num_classes": 100}
 TINY = (
     "--model=resnet18", "--dataset=noise/8", "--batch_size=100", "--optimizer=adamw",
@@ -27,7 +33,7 @@ TINY = (
 
 
 def command(*arguments):
-    return [sys.executable, str(SCRIPT), "--nocompilation_cache", *TINY, *map(str, arguments)]
+    return [sys.executable, str(SCRIPT), *TINY, *map(str, arguments)]
 
 
 def run(*arguments):
