@@ -14,15 +14,14 @@ from depthjax.weights import zoo_card
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize(("name", "epochs"), [("noise/0", 3), ("photos/1", 1)])
-def test_the_first_epochs_are_those_that_were_recorded(name, epochs, tmp_path, data_dir):
+def test_the_first_epochs_are_those_that_were_recorded(tmp_path):
     """Later ones drift apart, by rounding that differs from machine to machine."""
-    network = zoo_card()[f"resnet18_small/{name}"]
+    network, epochs = zoo_card()["resnet18_small/noise/0"], 2
     _, script, *arguments = shlex.split(network.command)
     done = subprocess.run(
         [
             *(sys.executable, script, *arguments, f"--until_epoch={epochs}"),
-            *(f"--output={tmp_path / 'again'}", f"--data_dir={data_dir}", "--nocompilation_cache"),
+            *(f"--output={tmp_path / 'again'}", "--nocompilation_cache"),
         ],
         cwd=ROOT, capture_output=True, text=True, timeout=300,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
