@@ -226,17 +226,11 @@ def top_singular_values(
     epsilon = float(np.finfo(maps.dtype).eps)
     tolerance = 30 * epsilon if tolerance is None else tolerance
     random = np.random.default_rng(seed)
-    spaces = [_Krylov(m, n, block, random, epsilon) for _ in range(maps.images)]
+    starts = random.standard_normal((maps.images, block, n))
+    spaces = [_Krylov(m, start, random, epsilon) for start in starts]
     products = 0
     while True:
-        v = np.stack([space.right[-1] for space in spaces], 1)  # [block, images, n]
-        w = np.asarray(_push(maps, jnp.asarray(v, maps.dtype)), np.float64)
-        for number, space in enumerate(spaces):
-            space.add_left(w[:, number])
-        u = np.stack([space.left[-1] for space in spaces], 1)
-        z = np.asarray(_pull(maps, jnp.asarray(u, maps.dtype)), np.float64)
-        for number, space in enumerate(spaces):
-            space.add_right(z[:, number])
+        _extend(maps, [spaces])
         products += block
         full = products >= min(m, n)
         if products >= k:
@@ -251,14 +245,26 @@ def top_singular_values(
     return TopSingular(values, left, right, residuals, converged, products)
 
 
+def _extend(maps: LinearMap, groups: list[list["_Krylov"]]) -> None:
+    """A block more on either side, for several spaces of each image at once."""
+    for side, product, add in (("right", _push, "add_left"), ("left", _pull, "add_right")):
+        blocks = [np.stack([getattr(s, side)[-1] for s in group], 1) for group in groups]
+        vectors = np.concatenate(blocks)  # [groups · block, images, …]
+        made = np.asarray(product(maps, jnp.asarray(vectors, maps.dtype)), np.float64)
+        for group, part in zip(groups, np.split(made, len(groups)), strict=True):
+            for number, space in enumerate(group):
+                getattr(space, add)(part[:, number])
+
+
 class _Krylov:
     """Orthonormal bases U and V with `J V = U B`, and `Jᵀ U = V Bᵀ` but for the last block."""
 
-    def __init__(self, m: int, n: int, block: int, random: Any, epsilon: float) -> None:
+    def __init__(self, m: int, start: np.ndarray, random: Any, epsilon: float) -> None:
+        block, n = start.shape
         self._random, self._epsilon = random, epsilon
         self._m, self._n = m, n
         self.left: list[np.ndarray] = []  # blocks of rows [block, m]
-        self.right = [_orthonormal(random.standard_normal((block, n)))]
+        self.right = [_orthonormal(start)]
         self._projected: list[np.ndarray] = []  # columns of B, as [block, rows so far]
         self._next = np.zeros((block, block))
         self._scale = 0.0
@@ -324,6 +330,11 @@ class _Krylov:
             column += len(block)
         return np.linalg.svd(matrix)
 
+    def quadrature(self) -> tuple[np.ndarray, np.ndarray]:
+        """Gauss's nodes σ and weights of the spectrum that the start vector sees, of sum 1."""
+        _, nodes, right = self._svd()
+        return nodes, np.square(right[:, 0])
+
     def values(self, k: int) -> np.ndarray:
         """The k largest singular values of B."""
         return self._svd()[1][:k]
@@ -352,6 +363,105 @@ def _unit_outside(vector: np.ndarray, basis: np.ndarray) -> np.ndarray | None:
 
 def _orthonormal(rows: np.ndarray) -> np.ndarray:
     return np.linalg.qr(rows.T)[0].T
+
+
+class SpectralQuadrature(NamedTuple):
+    """How the singular values lie, as a few random vectors see it.
+
+    Fields:
+        nodes: σ in falling order, `[B, probes, steps]`.
+        weights: how many of the n singular values each stands for, likewise; n in all.
+    """
+
+    nodes: Float[np.ndarray, "images probes steps"]
+    weights: Float[np.ndarray, "images probes steps"]
+
+
+def spectral_quadrature(
+    maps: LinearMap, *, probes: int = 8, steps: int = 40, seed: int = 0
+) -> SpectralQuadrature:
+    """Gauss quadrature of the spectrum of `JᵀJ` by stochastic Lanczos, through Golub–Kahan.
+
+    For random z of ±1, `zᵀ f(JᵀJ) z` is in the mean the sum of f over all n eigenvalues; each probe
+    gives nodes and weights that are exact for polynomials of degree `2·steps − 1` (Ubaru, Chen &
+    Saad 2017; with full reorthogonalisation, so that no node is there twice).
+
+    Args:
+        maps: from `linearize`.
+        probes: random vectors; as many products run at once.
+        steps: pairs of products for each.
+        seed: of the probes.
+
+    Raises:
+        ValueError: for no probe or no step, and for more steps than n.
+    """
+    m, n = maps.shape
+    if probes < 1 or not 1 <= steps <= n:
+        raise ValueError(
+            f"spectral quadrature takes a probe or more and 1 to {n} steps (the inputs), got"
+            f" {probes} and {steps}"
+        )
+    random = np.random.default_rng(seed)
+    epsilon = float(np.finfo(maps.dtype).eps)
+    starts = random.choice([-1.0, 1.0], size=(probes, maps.images, 1, n))
+    groups = [[_Krylov(m, start, random, epsilon) for start in each] for each in starts]
+    for _ in range(steps):
+        _extend(maps, groups)
+    found = [[space.quadrature() for space in group] for group in groups]
+    nodes, weights = (
+        np.array([[pair[side] for pair in group] for group in found]).swapaxes(0, 1)
+        for side in (0, 1)
+    )
+    return SpectralQuadrature(nodes, n * weights)
+
+
+class Counts(NamedTuple):
+    """How many singular values lie above each threshold, `[B, thresholds]` each.
+
+    Fields:
+        low, high: a bracket: the means over the probes of what each of them sees lie within.
+        error: standard error of that over the probes; NaN for a single one. It says nothing of the
+            bracket's width, which more steps make smaller, not more probes.
+    """
+
+    low: Float[np.ndarray, "images thresholds"]
+    high: Float[np.ndarray, "images thresholds"]
+    error: Float[np.ndarray, "images thresholds"]
+
+
+def count_above(found: SpectralQuadrature, thresholds: ArrayLike) -> Counts:
+    """How many singular values lie above thresholds, with what is certain of it.
+
+    For each probe, `zᵀ 1[JᵀJ > ε²] z` lies between two sums of its weights, by the inequalities of
+    Chebyshev, Markov and Stieltjes: all but the last node above, and one node more. Only the mean
+    over probes is random.
+
+    Args:
+        found: from `spectral_quadrature`.
+        thresholds: ε, absolute; `σ₁` times powers of ten, say.
+    """
+    low, high = bracket_above(found, thresholds)
+    probes = low.shape[1]
+    middle = (low + high) / 2
+    error = (
+        middle.std(1, ddof=1) / np.sqrt(probes) if probes > 1 else np.full_like(low[:, 0], np.nan)
+    )
+    return Counts(low.mean(1), high.mean(1), error)
+
+
+def bracket_above(
+    found: SpectralQuadrature, thresholds: ArrayLike
+) -> tuple[
+    Float[np.ndarray, "images probes thresholds"], Float[np.ndarray, "images probes thresholds"]
+]:
+    """The bracket of `count_above` for each probe by itself."""
+    nodes, weights = found
+    above = (nodes[..., None] > np.atleast_1d(np.asarray(thresholds, float))).sum(2)
+    sums = np.concatenate([np.zeros((*weights.shape[:2], 1)), weights.cumsum(2)], 2)
+    steps = nodes.shape[2]
+    low = np.take_along_axis(sums, np.maximum(above - 1, 0), 2)
+    high = np.take_along_axis(sums, np.minimum(above + 1, steps), 2)
+    return low, high
 
 
 class Estimate(NamedTuple):

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 import depthjax
 from depthjax import jacobian
 from depthjax.jacobian import (
+    bracket_above,
+    count_above,
     dense_jacobian,
     dense_singular_values,
     linearize,
     moments,
+    spectral_quadrature,
     top_singular_values,
 )
 
@@ -148,6 +151,41 @@ def test_images_are_solved_each_for_itself(x64):
     for number in range(3):
         alone = top_singular_values(linearize(LAYER, variables, x[number]), 5, most=100)
         np.testing.assert_allclose(together.values[number], alone.values[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("steps", [3, 8, 20])
+def test_counts_lie_within_their_brackets(x64, steps):
+    values = np.concatenate([np.geomspace(3, 1e-4, 18), [0.0] * 4])
+    matrix = with_spectrum(values, 30, 25)
+    found = spectral_quadrature(maps_of(matrix, count=2), probes=6, steps=steps, seed=3)
+    np.testing.assert_allclose(found.weights.sum(2), 25)
+    thresholds = np.geomspace(1e-5, 5, 40)
+    low, high = bracket_above(found, thresholds)
+    # The probes again, and what they see of the exact spectrum.
+    z = np.random.default_rng(3).choice([-1.0, 1.0], size=(6, 2, 1, 25))[:, :, 0]
+    _, s, v = np.linalg.svd(matrix)
+    seen = np.square(z @ v.T)[..., : len(s)]
+    exact = (seen[..., None] * (s[:, None] > thresholds)).sum(2).swapaxes(0, 1)
+    assert (low <= exact + 1e-8).all() and (exact <= high + 1e-8).all()
+    assert (high - low).max() <= 25 + 1e-9
+    counts = count_above(found, thresholds)
+    assert (counts.low <= counts.high).all() and (np.diff(counts.high) <= 1e-9).all()
+
+
+def test_all_steps_count_exactly_in_the_mean(x64):
+    values = np.geomspace(3, 1e-2, 9)
+    maps = maps_of(with_spectrum(values, 12, 9))
+    found = spectral_quadrature(maps, probes=40, steps=9)
+    counts = count_above(found, [0.1])
+    exact = (values > 0.1).sum()
+    assert abs((counts.low + counts.high)[0, 0] / 2 - exact) < 4 * counts.error[0, 0] + 1.5
+
+
+def test_quadrature_of_what_is_exhausted_at_once(x64):
+    found = spectral_quadrature(maps_of(np.eye(6)), probes=2, steps=4)
+    np.testing.assert_allclose(found.weights.max(2), 6)
+    with pytest.raises(ValueError, match="1 to 6 steps"):
+        spectral_quadrature(maps_of(np.eye(6)), steps=7)
 
 
 def test_moments_lie_within_their_errors(x64):
