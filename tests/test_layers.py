@@ -140,7 +140,7 @@ def test_every_name_resolves(name: str) -> None:
         assert node in nodes
     stages = [nodes.index(resolve(model, stage)) for stage in model.stages()]
     assert stages == sorted(set(stages))
-    assert len(stages) == {"r": 5, "w": 5, "v": 5, "m": 4}[name[0]]
+    assert len(stages) == {"r": 5, "w": 5, "v": 5, "m": 4, "i": 2}[name[0]]
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ TINY: dict[str, Callable[..., Network]] = {
     "vgg_bn": functools.partial(tiny_vgg, batch_norm=True),
     "linear": functools.partial(build_model, "mlp", widths=(64, 5)),
     "mlp": functools.partial(build_model, "mlp", widths=(64, 32, 5), activation="relu"),
+    "irevnet": functools.partial(build_model, "irevnet", blocks=(1, 2), width=4, num_classes=5),
 }
 
 
@@ -118,7 +119,7 @@ def test_models_are_values(name: str) -> None:
 
 
 def test_no_two_architectures_are_equal() -> None:
-    assert len({build_model(name) for name in MODELS}) == len(MODELS) == 20
+    assert len({build_model(name) for name in MODELS}) == len(MODELS) == 21
 
 
 def test_lists_become_tuples() -> None:
@@ -508,6 +509,17 @@ def test_an_mlp_flattens_as_pytorch_and_multiplies() -> None:
         np.testing.assert_allclose(a[layer], x, rtol=1e-4, atol=1e-5)
         x = np.maximum(x, 0)
     assert "relu3" not in a
+
+
+def test_a_leaky_mlp_divides_its_layers_by_leaky_relus() -> None:
+    model = build_model("mlp", widths=(4, 3, 2), activation="leaky_relu")
+    assert layer_names(model) == ("flatten", "fc1", "leaky_relu1", "fc2", "leaky_relu2", "fc3")
+    assert model.stages() == ("leaky_relu1", "leaky_relu2", "fc3")
+    _, a = model.apply(init_variables(model, KEY, (4, 3)), images_of(6, 4, 3, 3))
+    x = np.asarray(a["fc1"])
+    assert (x < 0).any()
+    assert (x > 0).any()
+    np.testing.assert_allclose(a["leaky_relu1"], np.where(x > 0, x, 0.1 * x), rtol=1e-6)
 
 
 def test_a_linear_mlp_is_affine() -> None:

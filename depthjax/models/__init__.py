@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from depthjax.errors import one_of, unknown
 from depthjax.models.initializers import init_variables
+from depthjax.models.invertible import IRevNet, invert_activations
 from depthjax.models.mlp import MLP
 from depthjax.models.network import Network, graph_of, layer_names, resolve
 from depthjax.models.resnet import ResNet
@@ -17,10 +18,12 @@ __all__ = [
     "MODELS",
     "OWN_MODELS",
     "VGG",
+    "IRevNet",
     "Network",
     "ResNet",
     "build_model",
     "init_variables",
+    "invert_activations",
     "layer_names",
     "resolve",
 ]
@@ -55,6 +58,7 @@ MODELS: dict[str, Callable[..., Network]] = {
         for n, sizes in _VGG_STAGES.items()
     },
     "mlp": MLP,
+    "irevnet": IRevNet,
     "resnet18_small": partial(ResNet, stage_sizes=(2, 2, 2, 2), stem="small", **_SMALL),
     "vgg_small": partial(
         VGG,
@@ -69,7 +73,7 @@ MODELS: dict[str, Callable[..., Network]] = {
 """Every architecture by torchvision's name (and ours of `OWN_MODELS`), as a function of its
 fields."""
 
-OWN_MODELS = ("mlp", "resnet18_small", "vgg_small")
+OWN_MODELS = ("mlp", "irevnet", "resnet18_small", "vgg_small")
 """The architectures that torchvision has no counterpart of."""
 
 

@@ -114,6 +114,17 @@ class Linear(nn.Module):
 
 
 @dataclass(frozen=True)
+class LeakyReLU:
+    """`x` where it is positive, else `slope · x`: a nonlinearity that has an inverse."""
+
+    slope: float
+
+    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Of the same shape; the gradient at 0 is `slope`, as PyTorch's."""
+        return jnp.where(x > 0, x, self.slope * x)
+
+
+@dataclass(frozen=True)
 class MaxPool:
     """Max pooling with PyTorch's padding (by −∞) and floor mode."""
 
