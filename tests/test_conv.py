@@ -73,7 +73,7 @@ def test_direct(dtype, shape, strides, kernel_padding, groups):
     strides=st.integers(1, 2),
     kernel_padding=st.sampled_from([(3, 1), (5, 2), (7, 3)]),
 )
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_images_smaller_than_the_kernel(shape, strides, kernel_padding):
     size, padding = kernel_padding
     with jax.enable_x64(True):

@@ -140,11 +140,12 @@ def test_bad_input_is_one_line_and_harms_nothing(whole, arguments, message):
 
 
 def test_stopped_after_an_epoch_and_gone_on_with(tmp_path):
-    first = run(f"--output={tmp_path / 't'}", "--epochs=2", "--until_epoch=1")
+    settings = (f"--output={tmp_path / 't'}", "--epochs=2", "--split=train[:1000]")
+    first = run(*settings, "--until_epoch=1")
     assert first.returncode == 0, first.stderr
     assert "Stopped after epoch 1 of 2" in first.stdout
     assert not (tmp_path / "t" / "results.json").exists()
-    second = run(f"--output={tmp_path / 't'}", "--epochs=2", "--resume")
+    second = run(*settings, "--resume")
     assert second.returncode == 0, second.stderr
     assert [row.epoch for row in load_training(tmp_path / "t").curve] == [1, 2]
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 def test_the_first_epochs_are_those_that_were_recorded(tmp_path):
     """Later ones drift apart, by rounding that differs from machine to machine."""
-    network, epochs = zoo_card()["resnet18_small/noise/0"], 2
+    network, epochs = zoo_card()["resnet18_small/noise/0"], 1
     _, script, *arguments = shlex.split(network.command)
     done = subprocess.run(
         [
