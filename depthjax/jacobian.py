@@ -227,7 +227,7 @@ def top_singular_values(
     tolerance = 30 * epsilon if tolerance is None else tolerance
     random = np.random.default_rng(seed)
     starts = random.standard_normal((maps.images, block, n))
-    spaces = [_Krylov(m, start, random, epsilon) for start in starts]
+    spaces = [_Krylov(start, random, epsilon) for start in starts]
     products = 0
     while True:
         _extend(maps, [spaces])
@@ -259,35 +259,34 @@ def _extend(maps: LinearMap, groups: list[list["_Krylov"]]) -> None:
 class _Krylov:
     """Orthonormal bases U and V with `J V = U B`, and `Jᵀ U = V Bᵀ` but for the last block."""
 
-    def __init__(self, m: int, start: np.ndarray, random: Any, epsilon: float) -> None:
-        block, n = start.shape
+    def __init__(self, start: np.ndarray, random: Any, epsilon: float) -> None:
         self._random, self._epsilon = random, epsilon
-        self._m, self._n = m, n
         self.left: list[np.ndarray] = []  # blocks of rows [block, m]
         self.right = [_orthonormal(start)]
         self._projected: list[np.ndarray] = []  # columns of B, as [block, rows so far]
-        self._next = np.zeros((block, block))
+        self._next = np.zeros((len(start), len(start)))
         self._scale = 0.0
 
     def add_left(self, products: np.ndarray) -> None:
         """Takes `J v` of the last right block."""
         self._scale = max(self._scale, float(np.linalg.norm(products, axis=1).max()))
-        basis, coefficients, rest = self._extended(self.left, products, self._m)
+        basis, coefficients, rest = self._extended(self.left, products)
         self.left.append(basis)
         self._projected.append(np.concatenate([coefficients, rest], 1))
 
     def add_right(self, products: np.ndarray) -> None:
         """Takes `Jᵀ u` of the last left block."""
-        basis, _, self._next = self._extended(self.right, products, self._n)
+        basis, _, self._next = self._extended(self.right, products)
         self.right.append(basis)
 
     def _extended(
-        self, basis: list[np.ndarray], vectors: np.ndarray, size: int
+        self, basis: list[np.ndarray], vectors: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """An orthonormal block for what the basis does not hold of some vectors.
 
         Returns that block, and the vectors' coefficients on the basis and on the block.
         """
+        size = vectors.shape[1]
         old = np.concatenate(basis) if basis else np.zeros((0, size))
         coefficients = np.zeros((len(vectors), len(old)))
         for _ in range(2):  # once leaves what rounding makes of large coefficients
@@ -305,14 +304,15 @@ class _Krylov:
             every = np.concatenate([old, new])
             vector = _unit_outside(vector, every) if length > self._epsilon * self._scale else None
             if vector is None:
-                vector = self._outside(every, size)
+                vector = self._outside(every)
             else:
                 rest[row, len(new)] = length
             new = np.concatenate([new, vector[None]])
         return new, coefficients, rest
 
-    def _outside(self, basis: np.ndarray, size: int) -> np.ndarray:
+    def _outside(self, basis: np.ndarray) -> np.ndarray:
         """A random unit vector orthogonal to a basis; zero where nothing is left."""
+        size = basis.shape[1]
         if len(basis) >= size:
             return np.zeros(size)
         vector = self._random.standard_normal(size)
@@ -395,7 +395,7 @@ def spectral_quadrature(
     Raises:
         ValueError: for no probe or no step, and for more steps than n.
     """
-    m, n = maps.shape
+    n = maps.shape[1]
     if probes < 1 or not 1 <= steps <= n:
         raise ValueError(
             f"spectral quadrature takes a probe or more and 1 to {n} steps (the inputs), got"
@@ -404,7 +404,7 @@ def spectral_quadrature(
     random = np.random.default_rng(seed)
     epsilon = float(np.finfo(maps.dtype).eps)
     starts = random.choice([-1.0, 1.0], size=(probes, maps.images, 1, n))
-    groups = [[_Krylov(m, start, random, epsilon) for start in each] for each in starts]
+    groups = [[_Krylov(start, random, epsilon) for start in each] for each in starts]
     for _ in range(steps):
         _extend(maps, groups)
     found = [[space.quadrature() for space in group] for group in groups]

@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -296,14 +296,19 @@ def check_classes(model: Network, dataset: Dataset) -> None:
     Raises:
         ValueError: naming both numbers.
     """
-    images = jnp.zeros((1, *dataset.image_shape))
-    (logits, _), _ = jax.eval_shape(model.init_with_output, jax.random.key(0), images)
-    classes = logits.shape[-1]
+    classes = _classes(model, dataset.image_shape)
     if classes < len(dataset.classes):
         raise ValueError(
             f"{dataset.name!r} has {len(dataset.classes)} classes and the model {classes}; build it"
             f" with num_classes={len(dataset.classes)}"
         )
+
+
+@cache  # every evaluation asks, and tracing a deep network takes a second
+def _classes(model: Network, image_shape: tuple[int, int, int]) -> int:
+    images = jnp.zeros((1, *image_shape))
+    (logits, _), _ = jax.eval_shape(model.init_with_output, jax.random.key(0), images)
+    return logits.shape[-1]
 
 
 @partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
