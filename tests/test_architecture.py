@@ -13,7 +13,10 @@ ROOT = Path(__file__).parents[1]
 
 # Imports point to lower floors or stay on their own, without cycles.
 FLOORS = (
-    ("errors", "typing", "precision", "files", "embedded", "labels", "normalization", "statistics"),
+    (
+        *("errors", "typing", "precision", "files", "embedded", "labels", "normalization"),
+        *("statistics", "device_memory"),
+    ),
     (
         *("ops", "images", "objectives", "priors", "metrics", "jacobian"),
         *("spectra", "manifold", "filters", "similarity"),
