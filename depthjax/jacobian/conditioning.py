@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from depthjax.jacobian.krylov import KrylovSpace, extend, require_bases
 from depthjax.jacobian.linear_map import LinearMap, pull, push, resolution
@@ -15,7 +15,9 @@ class SmallestSingular(NamedTuple):
 
     Fields:
         upper: some singular value other than 0 is at most this.
-        exact: the Krylov space was exhausted, so that `upper` is the value itself.
+        exact: the Krylov space was exhausted: apart from values below the floor, that rounding
+            hides, `upper` is the least itself.
+        rank: where exact, how many singular values lie above the floor; else -1.
         below_floor: `upper` is so small that rounding may have made it.
         largest: σ₁ as far as it was found, a lower bound on it.
         products: pairs of products for each image, two for the start included.
@@ -23,6 +25,7 @@ class SmallestSingular(NamedTuple):
 
     upper: Float[np.ndarray, " images"]
     exact: Bool[np.ndarray, " images"]
+    rank: Int[np.ndarray, " images"]
     below_floor: Bool[np.ndarray, " images"]
     largest: Float[np.ndarray, " images"]
     products: int
@@ -62,16 +65,18 @@ def smallest_nonzero(
             " another image or an earlier layer"
         )
     spaces = [KrylovSpace(start, None, epsilon) for start in starts]
-    found = [(np.inf, False)] * maps.images
-    for _ in range(steps):
+    done = 0
+    while done < steps and not all(space.ended for space in spaces):
         extend(maps, [spaces])
-        found = [space.least() for space in spaces]
-        if all(exhausted for _, exhausted in found):
-            break
-    upper, exact = (np.array(side) for side in zip(*found, strict=True))
+        done += 1
+    upper, dimension = (
+        np.array(side) for side in zip(*(space.least() for space in spaces), strict=True)
+    )
     largest = np.array([space.values(1)[0] for space in spaces])
     below = upper <= resolution(maps) * largest
-    return SmallestSingular(upper, exact & ~below, below, largest, block * (steps + 1))
+    exact = np.array([space.exhausted for space in spaces]) & ~below
+    rank = np.where(exact, dimension, -1)
+    return SmallestSingular(upper, exact, rank, below, largest, block * (done + 1))
 
 
 class ConditionNumber(NamedTuple):
@@ -96,9 +101,12 @@ def condition_number(maps: LinearMap, least: SmallestSingular) -> ConditionNumbe
         maps: from `linearize`.
         least: from `smallest_nonzero(maps)`.
     """
-    m, n = maps.shape
-    resolvable = least.largest * resolution(maps)
-    low = least.largest / np.maximum(least.upper, resolvable)
+    _, n = maps.shape
+    floor = resolution(maps)
+    low = least.largest / np.maximum(least.upper, least.largest * floor)
     high = np.where(least.exact, low, np.inf)
-    null = np.full(maps.images, m < n)
-    return ConditionNumber(np.where(null, np.inf, low), np.where(null, np.inf, high), (low, high))
+    # What exact numbers would find there is 0 or hidden: at least as small as the floor.
+    hidden = least.exact & (least.rank < n)
+    wide = np.full(maps.images, maps.shape[0] < n)
+    whole = np.where(wide, np.inf, np.where(hidden, 1 / floor, low))
+    return ConditionNumber(whole, np.where(wide | hidden, np.inf, high), (low, high))

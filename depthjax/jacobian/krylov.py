@@ -14,6 +14,9 @@ from jaxtyping import Float
 from depthjax.device_memory import require
 from depthjax.jacobian.linear_map import LinearMap, pull, push
 
+_LEAK = 0.5
+"""Of a vector that is to lie within the row space, what may lie outside of it."""
+
 
 def require_bases(maps: LinearMap, spaces: int, vectors: int, advice: str) -> None:
     """Refuses bases that would not fit into memory.
@@ -53,9 +56,9 @@ class KrylovSpace:
     """Orthonormal bases U and V with `J V = U B`, and `Jᵀ U = V Bᵀ` but for the last block.
 
     Args:
-        start: the first block of V, rows of any length, `[block, n]`.
-        random: what directions are drawn from where the space is exhausted (`None`: it then ends,
-            with zeros for vectors, and holds nothing but the rows that Jᵀ gave and the start).
+        start: what spans the first block of V, `[block, n]`.
+        random: where the space is exhausted, vectors are drawn from here, outside of it. `None`: V
+            stays within what `Jᵀ` gives, as the start must; zeros stand where nothing is left.
         epsilon: of the products.
     """
 
@@ -68,7 +71,14 @@ class KrylovSpace:
         self._random, self._epsilon = random, epsilon
         self.block = len(start)
         self._left, self._right = _Rows(), _Rows()
-        self._right.add(np.linalg.qr(start.T)[0].T)
+        _, lengths, rows = np.linalg.svd(start, full_matrices=False)
+        # Of the last right vectors, how much lies outside of the row space: rounding over length.
+        self._leaks = 10 * epsilon * lengths[0] / np.maximum(lengths, 1e-300)
+        if random is None:
+            rows = np.where(self._leaks[:, None] < _LEAK, rows, 0.0)
+            self._leaks = np.where(self._leaks < _LEAK, self._leaks, 0.0)
+        self._cut = 0.0
+        self._right.add(rows)
         self._projected: list[np.ndarray] = []  # columns of B, as [block, rows so far]
         self._next = np.zeros((self.block, self.block))
         self._scale = 0.0
@@ -91,6 +101,10 @@ class KrylovSpace:
         """Takes `Jᵀ u` of the last left block."""
         _, self._next = self._extended(self._right, products)
 
+    def _leak(self, coefficients: np.ndarray, length: float) -> float:
+        """Of a vector of that length that is left when these parts of others are taken off."""
+        return float((10 * self._epsilon * self._scale + abs(coefficients) @ self._leaks) / length)
+
     def quadrature(self) -> tuple[np.ndarray, np.ndarray]:
         """Gauss's nodes σ and weights of the spectrum that the start vector sees, of sum 1."""
         _, nodes, right = self._svd()
@@ -100,12 +114,26 @@ class KrylovSpace:
         """The k largest singular values of B."""
         return self._svd()[1][:k]
 
-    def least(self) -> tuple[float, bool]:
-        """The least stretch `‖J v‖` of a unit v in the span of V, and whether V is exhausted."""
+    def least(self) -> tuple[float, int]:
+        """A bound on the least `‖J v‖` of a unit v in the row space, and the dimension of V.
+
+        The vectors of V have leaks, `‖part in the null space‖`; those of a combination add up.
+        """
         matrix = self._matrix()
         held = np.linalg.norm(self._right.rows[: len(matrix)], axis=1) > 0.5
-        exhausted = not held.all() or not self._next.any()
-        return float(np.linalg.svd(matrix[:, held], compute_uv=False)[-1]), exhausted
+        stretch = np.linalg.svd(matrix[:, held], compute_uv=False)[-1]
+        leak = np.square(self._leaks[: len(matrix)][held]).sum()
+        return float(stretch / np.sqrt(1 - min(leak, 0.75))), int(held.sum())
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is no next vector."""
+        return not self.last_right().any()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether it ended because nothing but rounding was left."""
+        return self.ended and self._cut <= 100 * self._epsilon * self._scale
 
     def residuals(self, k: int) -> np.ndarray:
         """`‖Jᵀ u − σ v‖` of each."""
@@ -139,6 +167,13 @@ class KrylovSpace:
             unit = None
             if length > self._epsilon * self._scale:
                 unit = _unit_outside(vector, basis)
+            if basis is self._right and self._random is None:
+                parts = np.concatenate([coefficients[row], rest[row, : len(new)]])
+                leak = self._leak(parts, max(length, 1e-300))
+                if unit is not None and np.square([*self._leaks, leak]).sum() > _LEAK**2:
+                    unit = None
+                self._cut = max(self._cut, 0.0 if unit is not None else length)
+                self._leaks = np.append(self._leaks, leak if unit is not None else 0.0)
             if unit is not None:
                 rest[row, len(new)] = length
             elif self._random is None:

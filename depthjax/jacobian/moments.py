@@ -83,8 +83,9 @@ def _mean(samples: Float[np.ndarray, "probes images"]) -> Estimate:
 def _participation(
     a: Float[np.ndarray, "probes images"], b: Float[np.ndarray, "probes images"]
 ) -> Estimate:
-    """Its jackknife: the bias of a ratio of means is taken off."""
+    """Its jackknife: the bias of a ratio of means is taken off. NaN where J is 0."""
     probes = len(a)
+    b = np.where(b > 0, b, np.nan)
     whole = a.mean(0) ** 2 / b.mean(0)
     without = ((a.sum(0) - a) / (probes - 1)) ** 2 / ((b.sum(0) - b) / (probes - 1))
     value = probes * whole - (probes - 1) * without.mean(0)
