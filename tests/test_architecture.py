@@ -28,7 +28,7 @@ FLOORS = (
     ("layers", "prepared", "weights", "autoencoding", "preimages"),
     (
         *("accounting", "training", "training_runs", "packing", "report"),
-        *("runs", "run_folder", "results", "tables", "comparison"),
+        *("runs", "run_folder", "results", "tables", "comparison", "layer_spectra"),
     ),
     ("cli", "__init__"),
 )

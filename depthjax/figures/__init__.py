@@ -15,9 +15,11 @@ from depthjax.figures.manifold import ratios_against_depth
 from depthjax.figures.matrix import ratio_matrix
 from depthjax.figures.networks import networks_against_depth
 from depthjax.figures.saving import save_figure
+from depthjax.figures.spectra import ball_sections, spectra
 from depthjax.figures.trajectories import trajectories
 
 __all__ = [
+    "ball_sections",
     "distance_against_depth",
     "filter_grid",
     "gallery",
@@ -26,5 +28,6 @@ __all__ = [
     "ratio_matrix",
     "ratios_against_depth",
     "save_figure",
+    "spectra",
     "trajectories",
 ]
