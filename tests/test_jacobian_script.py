@@ -28,7 +28,8 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def script():
-    return loaded("jacobian")
+    with loaded("jacobian") as module:
+        yield module
 
 
 def run(script, output: Path, **changed):

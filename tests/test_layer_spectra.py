@@ -15,7 +15,7 @@ from depthjax.layer_spectra import (
     spectrum_of,
 )
 
-VALUES = np.concatenate([np.geomspace(4, 4e-3, 20), np.zeros(5)])
+VALUES = np.concatenate([np.geomspace(4, 5e-3, 20), np.zeros(5)])
 
 
 def layer_and_image():
@@ -56,7 +56,7 @@ def test_probes_agree_with_what_is_exact():
 def test_the_level_at_a_rank():
     curve = spectral_curve(spectrum_of(VALUES[None], 25, 40))
     assert level_at_rank(curve, 1) == (1, 1)
-    np.testing.assert_allclose(level_at_rank(curve, 20), 1e-3)
+    np.testing.assert_allclose(level_at_rank(curve, 20), 1.25e-3)
     assert level_at_rank(curve, 21) == (0, 0)  # there are but 20
     bracketed = Curve(np.array([1.0, 0.1, 0.01]), np.array([0.0, 2, 5]), np.array([1.0, 4, 6]))
     assert level_at_rank(bracketed, 3) == (0.01, 0.1)

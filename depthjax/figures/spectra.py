@@ -33,7 +33,7 @@ _PANEL = 150.0
 _FLOOR = 1e-12
 """σ / σ₁ below which rounding is all that there is to see."""
 
-Curve = tuple[ArrayLike, ArrayLike, ArrayLike]
+Curve = Sequence[ArrayLike]
 """σ / σ₁, `[points]`, and how many singular values lie above it at least and at most."""
 
 
