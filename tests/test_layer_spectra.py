@@ -32,7 +32,7 @@ def test_dense_numbers_are_those_of_the_singular_values():
     ratio = square.sum() ** 2 / (square**2).sum()
     np.testing.assert_allclose(found.participation_ratio.value, ratio, rtol=1e-4)
     np.testing.assert_array_equal(
-        found.counts.low[0], [(VALUES / 4 > level).sum() for level in LEVELS[:3]] + [20, 20, 20]
+        found.counts.low[0], [(level < VALUES / 4).sum() for level in LEVELS[:3]] + [20, 20, 20]
     )
     np.testing.assert_array_equal(found.counts.low, found.counts.high)
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from depthjax.jacobian.krylov import KrylovSpace, extend, require_bases
+from depthjax.jacobian.krylov import KrylovSpace, extend, one_blas_thread, require_bases
 from depthjax.jacobian.linear_map import LinearMap, pull, push, resolution
 
 
@@ -31,6 +31,7 @@ class SmallestSingular(NamedTuple):
     products: int
 
 
+@one_blas_thread()
 def smallest_nonzero(
     maps: LinearMap, *, block: int = 4, most: int = 80, seed: int = 0
 ) -> SmallestSingular:

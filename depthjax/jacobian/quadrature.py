@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
-from depthjax.jacobian.krylov import KrylovSpace, extend, require_bases
+from depthjax.jacobian.krylov import KrylovSpace, extend, one_blas_thread, require_bases
 from depthjax.jacobian.linear_map import LinearMap, resolution
 
 
@@ -25,6 +25,7 @@ class SpectralQuadrature(NamedTuple):
     floor: Float[np.ndarray, " images"]
 
 
+@one_blas_thread()
 def spectral_quadrature(
     maps: LinearMap, *, probes: int = 8, steps: int = 40, block: int = 8, seed: int = 0
 ) -> SpectralQuadrature:

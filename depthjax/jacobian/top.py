@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from depthjax.jacobian.krylov import KrylovSpace, extend, require_bases
+from depthjax.jacobian.krylov import KrylovSpace, extend, one_blas_thread, require_bases
 from depthjax.jacobian.linear_map import LinearMap
 
 
@@ -29,6 +29,7 @@ class TopSingular(NamedTuple):
     products: int
 
 
+@one_blas_thread()
 def top_singular_values(
     maps: LinearMap,
     k: int = 10,
