@@ -82,7 +82,7 @@ def top_singular_values(
     while True:
         extend(maps, [spaces])
         products += block
-        full = products >= min(m, n)
+        full = products >= min(n, m + block)  # the start need not lie in the row space
         if products >= k:
             ended = full or products + block > most
             residuals = np.stack([space.residuals(k) for space in spaces])
