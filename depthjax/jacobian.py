@@ -129,17 +129,14 @@ def dense_jacobian(maps: LinearMap, *, block: int = 64) -> Float[np.ndarray, "im
     return stacked if rows else stacked.swapaxes(1, 2)
 
 
-def dense_singular_values(
+def exact_jacobian(
     layer: LayerFn, variables: Variables, images: ArrayLike, *, block: int = 64
-) -> Float[np.ndarray, "images r"]:
-    """All singular values, in float64 throughout, in falling order; for small inputs.
+) -> Float[np.ndarray, "images m n"]:
+    """All of J in float64 throughout; for small inputs.
 
     Args:
         layer, variables, images: as in `linearize`; made float64 here, whatever they are.
         block: products at once.
-
-    Returns:
-        `[B, min(m, n)]`.
 
     Raises:
         ValueError: as `linearize`.
@@ -147,7 +144,24 @@ def dense_singular_values(
     with jax.enable_x64(True):
         exact = jax.tree.map(_as_float64, variables)
         maps = linearize(layer, exact, np.asarray(images, np.float64))
-        jacobian = dense_jacobian(maps, block=block)
+        return dense_jacobian(maps, block=block)
+
+
+def dense_singular_values(
+    layer: LayerFn, variables: Variables, images: ArrayLike, *, block: int = 64
+) -> Float[np.ndarray, "images r"]:
+    """All singular values, in float64 throughout, in falling order; for small inputs.
+
+    Args:
+        layer, variables, images, block: as in `exact_jacobian`.
+
+    Returns:
+        `[B, min(m, n)]`.
+
+    Raises:
+        ValueError: as `linearize`.
+    """
+    jacobian = exact_jacobian(layer, variables, images, block=block)
     return np.stack([_singular_values(matrix) for matrix in jacobian])
 
 
