@@ -18,7 +18,12 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from depthjax.config import InversionConfig
+from depthjax.errors import one_of
+from depthjax.inversion import Inversion, invert
+from depthjax.jacobian import exact_jacobian
+from depthjax.precision import matmul_precision
 from depthjax.statistics import Interval, bootstrap
+from depthjax.typing import Images, LayerFn, Variables
 
 
 class SingularDirections(NamedTuple):
@@ -199,47 +204,130 @@ def explained(
     predicted: Float[np.ndarray, "*shape"],
     measured: Float[np.ndarray, "*shape"],
     *,
-    centred: bool = True,
+    fitted: str = "mean",
 ) -> float:
     """R²: the share of the variance of what was measured that the prediction accounts for.
 
-    `1 − Σ(m − p)² / Σ(m − m̄)²`, nothing fitted: 1 for an exact prediction, 0 for one that is no
-    better than the mean m̄, below 0 for a worse one.
+    `1 − Σ(m − p)² / Σ(m − m̄)²`: 1 for an exact prediction, 0 for one that is no better than the
+    mean m̄, below 0 for a worse one.
 
     Args:
         predicted, measured: p and m, of the same things.
-        centred: take the mean off both first, so that a constant error does not count.
+        fitted: what of the prediction is adapted first: "none"; "mean": an error that is the same
+            for all does not count; "line": nor does a factor (the square of the correlation).
 
     Returns:
-        NaN for fewer than two different measurements.
+        NaN for fewer than two different measurements, and for a line through equal predictions.
+
+    Raises:
+        ValueError: for another kind of fit.
     """
+    one_of("fit", fitted, _FITS)
     p, m = np.ravel(predicted), np.ravel(measured)
     known = np.isfinite(p) & np.isfinite(m)
     p, m = p[known], m[known]
-    if m.size < 2 or np.ptp(m) == 0:
+    if m.size < 2 or np.ptp(m) == 0 or (fitted == "line" and np.ptp(p) == 0):
         return float("nan")
-    around = m - m.mean()
-    missed = m - p - (m - p).mean() * centred
+    around, along = m - m.mean(), p - p.mean()
+    if fitted == "line":
+        along = along * (along @ around) / (along @ along)
+    missed = around - along if fitted != "none" else m - p
     return float(1 - missed @ missed / (around @ around))
+
+
+_FITS = ("none", "mean", "line")
 
 
 def explained_interval(
     predicted: Float[np.ndarray, "seeds images"],
     measured: Float[np.ndarray, "seeds images"],
+    *,
+    fitted: str = "mean",
     beyond: Float[np.ndarray, "seeds images"] | None = None,
 ) -> Interval:
     """`explained` with its bootstrap interval over weight seeds and images.
 
     Args:
-        predicted, measured: as in `explained`, pair by pair.
+        predicted, measured, fitted: as in `explained`, pair by pair.
         beyond: another prediction; if given, the statistic is the difference of both R².
     """
 
     def statistic(places: Float[np.ndarray, "seeds images"]) -> float:
         chosen = places.astype(int)  # pairs are resampled together
         m = measured.ravel()[chosen]
-        found = explained(predicted.ravel()[chosen], m)
-        return found if beyond is None else found - explained(beyond.ravel()[chosen], m)
+        found, other = (
+            0.0 if told is None else explained(told.ravel()[chosen], m, fitted=fitted)
+            for told in (predicted, beyond)
+        )
+        return found - other
 
     places = np.arange(measured.size, dtype=float).reshape(measured.shape)
     return bootstrap(places, statistic)
+
+
+class Confrontation(NamedTuple):
+    """Descents of one layer, and what linear theory says of each.
+
+    Fields:
+        config: with the learning rate that was taken.
+        inversion: the descents.
+        predictions: one for each image.
+        directions: of the Jacobian at each image; one and the same if the layer is affine.
+    """
+
+    config: InversionConfig
+    inversion: Inversion
+    predictions: tuple[Prediction, ...]
+    directions: tuple[SingularDirections, ...]
+
+
+def confront(
+    layer: LayerFn,
+    variables: Variables,
+    images: Images,
+    starts: Images,
+    config: InversionConfig,
+    *,
+    at: Images | None = None,
+    affine: bool = False,
+) -> Confrontation:
+    """Descends from the starts, and predicts each descent from one Jacobian.
+
+    The learning rate of the config is in units of `1 / (2cσ₁²)`, σ₁ the largest singular value at
+    any of the starts (the target is not looked at): below 2 a linear layer's descent converges,
+    whatever the layer.
+
+    Args:
+        layer, variables: see `depthjax.typing.LayerFn`; of few inputs, for J is made dense.
+        images, starts: a and a_0, `[B, H, W, C]`.
+        config: as in `predict_input_distance`, with an objective that is not relative.
+        at: where the Jacobians are taken, `[B, H, W, C]`; by default at the targets.
+        affine: the Jacobian is the same everywhere and taken once.
+
+    Raises:
+        ValueError: as `predict_input_distance` and `invert`.
+    """
+    _check(config, None)
+    places = images if at is None else at
+    if affine:
+        jacobians = exact_jacobian(layer, variables, places[:1])
+    else:  # together, for they share a compiled program
+        jacobians = exact_jacobian(layer, variables, np.concatenate([places, starts]))
+    largest = max(float(np.linalg.norm(one, 2)) for one in jacobians[-len(starts) :])
+    curvature = 2 * config.objective_scale * largest**2
+    config = config.replace(
+        learning_rate=config.learning_rate / curvature,
+        final_learning_rate=config.final_learning_rate / curvature,
+    )
+    with matmul_precision():
+        embedding = layer(variables, images)
+    inversion = invert(layer, variables, embedding, starts, config, compare_to=images)
+    found = [
+        singular_directions(one) for one in (jacobians if affine else jacobians[: len(images)])
+    ]
+    directions = found * len(images) if affine else found
+    predictions = [
+        predict_input_distance(one, image, start, config)
+        for one, image, start in zip(directions, images, starts, strict=True)
+    ]
+    return Confrontation(config, inversion, tuple(predictions), tuple(directions))

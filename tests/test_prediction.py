@@ -184,19 +184,27 @@ def test_jacobians_are_float64_from_float32_weights():
 @settings(max_examples=20)
 def test_explained_is_one_for_the_truth_and_zero_for_the_mean(seed, offset):
     measured = np.random.default_rng(seed).normal(size=(3, 5))
-    assert explained(measured, measured, centred=False) == 1
-    assert explained(np.full((3, 5), measured.mean()), measured, centred=False) == pytest.approx(0)
+    assert explained(measured, measured, fitted="none") == 1
+    assert explained(np.full((3, 5), measured.mean()), measured, fitted="none") == pytest.approx(0)
     assert explained(np.full((3, 5), offset), measured) == pytest.approx(0)
     # A constant error costs only what is not centred.
     assert explained(measured + offset, measured) == pytest.approx(1)
     cost = offset**2 / measured.var()
-    assert explained(measured + offset, measured, centred=False) == pytest.approx(1 - cost)
+    assert explained(measured + offset, measured, fitted="none") == pytest.approx(1 - cost)
     assert explained(-measured, measured) == pytest.approx(-3)
+    # A factor costs only where no line is fitted, which makes it the squared correlation.
+    assert explained(offset - 2 * measured, measured, fitted="line") == pytest.approx(1)
+    other = np.random.default_rng(seed + 100).normal(size=(3, 5))
+    r = np.corrcoef(other.ravel(), measured.ravel())[0, 1]
+    assert explained(other, measured, fitted="line") == pytest.approx(r**2)
 
 
 def test_what_does_not_vary_is_not_explained():
     assert np.isnan(explained(np.arange(3.0), np.ones(3)))
     assert np.isnan(explained(np.array([1.0, np.nan]), np.array([1.0, 2.0])))
+    assert np.isnan(explained(np.ones(3), np.arange(3.0), fitted="line"))
+    with pytest.raises(ValueError, match=r"unknown fit 'lin'.*did you mean 'line'"):
+        explained(np.ones(3), np.arange(3.0), fitted="lin")
 
 
 def test_the_interval_keeps_pairs_together():
