@@ -200,10 +200,14 @@ def control_findings(rows: list[dict[str, Any]]) -> list[Finding]:
         narrow = name == "narrow" and table(rows, "lost", **where).min() > ROUNDING
         if narrow:
             off = np.abs(get["input_distance"] / get["lost"] - 1)
-            statistic, rule, values = "largest |m_i/‖P_N(a − a_0)‖ − 1|", "< 0.01", off
+            statistic, rule, values = (
+                "largest relative error of ‖P_N(a − a_0)‖ for m_i",
+                "< 0.01",
+                off,
+            )
         elif name == "default":
             off = np.abs(get["input_distance"] / get["predicted"] - 1)
-            statistic, rule, values = "largest |m_i/predicted − 1|", "< 0.01", off
+            statistic, rule, values = "largest relative error of the predicted m_i", "< 0.01", off
         else:
             statistic, rule, values = "largest D", f"< {RECOVERED}", get["D"]
         interval = bootstrap(values, lambda drawn: float(drawn.max()))
@@ -224,7 +228,7 @@ def control_table(rows: list[dict[str, Any]]) -> str:
         }
         real = get["lost"].min() > ROUNDING
         ratio = get["input_distance"] / get["lost"] if real else np.full(1, np.nan)
-        cells = [tables.spread(values) for values in (*get.values(), ratio)]
+        cells = [tables.spread(np.round(values, 12)) for values in (*get.values(), ratio)]
         body.append([f"{name}, {layer}", str(get["D"].size), *cells])
     return tables.markdown_table(headers, body)
 

@@ -222,7 +222,7 @@ def layer_table(rows: list[dict[str, Any]]) -> str:
             *(prediction.explained(told, seen, fitted=fit) for fit in ("none", "mean", "line")),
             *(prediction.explained(start, seen, fitted=fit) for fit in ("mean", "line")),
         ]
-        medians = [tables.number(float(np.median(values))) for values in get.values()]
+        medians = [tables.number(round(float(np.median(v)), 12)) for v in get.values()]
         body.append(
             [f"{network}, {layer}", str(seen.size), *medians, *(f"{n:.3f}" for n in numbers)]
         )

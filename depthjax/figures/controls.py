@@ -39,8 +39,7 @@ class Control(NamedTuple):
     """One network.
 
     Fields:
-        measured, predicted: D at every depth, `[L, N]`; what lies below `floor` is not drawn of the
-            prediction.
+        measured, predicted: D at every depth, `[L, N]`.
     """
 
     measured: ArrayLike
@@ -91,7 +90,8 @@ def controls_against_depth(
             middle = np.where(np.isnan(told).any(1), np.nan, median(told))
             axes.plot(places, middle, color=colour, **_PREDICTED)
             handles.append(Line2D([], [], color=colour, label=short_name(name)))
-        handles.append(Line2D([], [], color=GREY, label="predicted", **_PREDICTED))
+        above = f" (above {number(floor)})" if floor else ""
+        handles.append(Line2D([], [], color=GREY, label=f"predicted{above}", **_PREDICTED))
         log_scale(axes, "y", *known, start, 1.0)
         names = [mark_noisy_copy(axes), mark(axes, start, f"start D₀  {number(start)}", GREY)]
         axes.set_xticks(places, list(depths), parse_math=False)

@@ -1,6 +1,6 @@
 """What linear theory says of descents, over what they did."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -143,10 +143,10 @@ def predicted_against_measured(
         return figure
 
 
-def _grid(rows: int, columns: int) -> tuple[Figure, list[Sequence[Axes]]]:
+def _grid(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
     size = ((columns * 112 + 30) / 72, (rows * 118 + 45) / 72)
     figure = Figure(figsize=size, layout="constrained")
-    return figure, list(figure.subplots(rows, columns, squeeze=False))
+    return figure, [list(line) for line in figure.subplots(rows, columns, squeeze=False)]
 
 
 def _finish(figure: Figure, handles: list[Line2D], note: str, title: str | None) -> None:
