@@ -25,7 +25,7 @@ FLOORS = (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
         *("figures", "data", "sharding", "checkpoint"),
     ),
-    ("layers", "prepared", "weights", "autoencoding", "preimages"),
+    ("layers", "prepared", "weights", "autoencoding", "preimages", "prediction"),
     (
         *("accounting", "training", "training_runs", "packing", "report"),
         *("runs", "run_folder", "results", "tables", "comparison", "layer_spectra"),

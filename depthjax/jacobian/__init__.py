@@ -17,7 +17,7 @@ from depthjax.jacobian.conditioning import (
     smallest_nonzero,
 )
 from depthjax.jacobian.convolution import conv_singular_values
-from depthjax.jacobian.dense import dense_jacobian, dense_singular_values
+from depthjax.jacobian.dense import dense_jacobian, dense_singular_values, exact_jacobian
 from depthjax.jacobian.linear_map import LinearMap, dot_test, linearize, resolution
 from depthjax.jacobian.moments import Estimate, Moments, moments, stable_rank
 from depthjax.jacobian.quadrature import (
@@ -46,6 +46,7 @@ __all__ = [
     "dense_jacobian",
     "dense_singular_values",
     "dot_test",
+    "exact_jacobian",
     "linearize",
     "moments",
     "resolution",

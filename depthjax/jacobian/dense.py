@@ -48,6 +48,33 @@ def _require(maps: LinearMap, copies: int) -> None:
     )
 
 
+def exact_jacobian(
+    layer: LayerFn,
+    variables: Variables,
+    images: ArrayLike,
+    *,
+    from_layer: str | None = None,
+    block: int = 64,
+) -> Float[np.ndarray, "images m n"]:
+    """All of J in float64 throughout; for small inputs.
+
+    Args:
+        layer, variables, images, from_layer: as in `linearize`; made float64 here, whatever they
+            are.
+        block: products at once.
+
+    Raises:
+        ValueError: as `linearize`, and if the Jacobian does not fit into memory.
+    """
+    with jax.enable_x64(True):
+        exact = jax.tree.map(_as_float64, variables)
+        x = np.asarray(images)
+        x = x.astype(np.float64) if np.issubdtype(x.dtype, np.floating) else x
+        maps = linearize(layer, exact, x, from_layer=from_layer)
+        _require(maps, copies=3)
+        return dense_jacobian(maps, block=block)
+
+
 def dense_singular_values(
     layer: LayerFn,
     variables: Variables,
@@ -59,23 +86,15 @@ def dense_singular_values(
     """All singular values, in float64 throughout, in falling order; for small inputs.
 
     Args:
-        layer, variables, images, from_layer: as in `linearize`; made float64 here, whatever they
-            are.
-        block: products at once.
+        layer, variables, images, from_layer, block: as in `exact_jacobian`.
 
     Returns:
         `[B, min(m, n)]`.
 
     Raises:
-        ValueError: as `linearize`, and if the Jacobian does not fit into memory.
+        ValueError: as `exact_jacobian`.
     """
-    with jax.enable_x64(True):
-        exact = jax.tree.map(_as_float64, variables)
-        x = np.asarray(images)
-        x = x.astype(np.float64) if np.issubdtype(x.dtype, np.floating) else x
-        maps = linearize(layer, exact, x, from_layer=from_layer)
-        _require(maps, copies=3)
-        jacobian = dense_jacobian(maps, block=block)
+    jacobian = exact_jacobian(layer, variables, images, from_layer=from_layer, block=block)
     return np.stack([_singular_values(matrix) for matrix in jacobian])
 
 
