@@ -22,7 +22,7 @@ FLOORS = (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
         *("figures", "data", "sharding", "checkpoint"),
     ),
-    ("layers", "prepared", "weights", "autoencoding", "preimages"),
+    ("layers", "prepared", "weights", "autoencoding", "preimages", "witnesses"),
     (
         *("accounting", "training", "training_runs", "packing", "report"),
         *("runs", "run_folder", "results", "tables", "comparison"),
@@ -38,6 +38,7 @@ WITHOUT_FLAX = (
     "spectra",
     "manifold",
     "filters",
+    "witnesses",
 )  # one contract, whatever made the layer
 WRITERS = (
     *("files", "embedded", "checkpoint", "data", "images", "weights"),
