@@ -86,10 +86,9 @@ def null_space_witness(
     few Gauss–Newton corrections, the shortest changes that bring the linearised embedding back to
     `O(a)`, then leave of it what lies in the null space of J, relinearised each time, with pixels
     held at 0 and 1 where a correction would take them outside. Where ρ of the rounded image is at
-    most `ratio` the stride counts and the next is longer, else it is taken back and halved; the last
-    ones go without corrections, to the edge of the ratio. The target itself is always a valid end:
-    of a layer that keeps everything there is no witness but what the ratio allows anyway (D at most
-    `ratio` where all directions are kept alike).
+    most `ratio` the stride counts and the next is longer, else it is taken back and halved. Last
+    strides go without corrections, to the edge of the ratio. The target itself is always a valid
+    end: of a layer that keeps all directions alike there is none but those with D at most `ratio`.
 
     Args:
         key: seeds the first direction, one for all images (and the reference, unless

@@ -16,6 +16,7 @@ from depthjax.figures.matrix import ratio_matrix
 from depthjax.figures.networks import networks_against_depth
 from depthjax.figures.saving import save_figure
 from depthjax.figures.trajectories import trajectories
+from depthjax.figures.witnesses import witness_sheet
 
 __all__ = [
     "distance_against_depth",
@@ -27,4 +28,5 @@ __all__ = [
     "ratios_against_depth",
     "save_figure",
     "trajectories",
+    "witness_sheet",
 ]
