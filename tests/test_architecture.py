@@ -25,7 +25,10 @@ FLOORS = (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
         *("figures", "data", "sharding", "checkpoint"),
     ),
-    ("layers", "prepared", "weights", "autoencoding", "preimages", "prediction"),
+    (
+        *("layers", "prepared", "weights", "autoencoding"),
+        *("preimages", "prediction", "witnesses"),
+    ),
     (
         *("accounting", "training", "training_runs", "packing", "report"),
         *("runs", "run_folder", "results", "tables", "comparison", "layer_spectra"),
@@ -41,6 +44,7 @@ WITHOUT_FLAX = (
     "spectra",
     "manifold",
     "filters",
+    "witnesses",
 )  # one contract, whatever made the layer
 WRITERS = (
     *("files", "embedded", "checkpoint", "data", "images", "weights"),

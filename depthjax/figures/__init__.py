@@ -19,6 +19,7 @@ from depthjax.figures.prediction import predicted_against_measured, predicted_cu
 from depthjax.figures.saving import save_figure
 from depthjax.figures.spectra import ball_sections, spectra
 from depthjax.figures.trajectories import trajectories
+from depthjax.figures.witnesses import witness_sheet
 
 __all__ = [
     "ball_sections",
@@ -35,4 +36,5 @@ __all__ = [
     "save_figure",
     "spectra",
     "trajectories",
+    "witness_sheet",
 ]
