@@ -16,7 +16,7 @@ FLOORS = (
     ("errors", "typing", "precision", "files", "embedded", "labels", "normalization", "statistics"),
     (
         *("ops", "images", "objectives", "priors", "metrics", "jacobian"),
-        *("spectra", "manifold", "filters", "similarity"),
+        *("spectra", "manifold", "filters", "similarity", "widths"),
     ),
     (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
@@ -38,6 +38,7 @@ WITHOUT_FLAX = (
     "spectra",
     "manifold",
     "filters",
+    "widths",
 )  # one contract, whatever made the layer
 WRITERS = (
     *("files", "embedded", "checkpoint", "data", "images", "weights"),

@@ -16,6 +16,7 @@ from depthjax.figures.matrix import ratio_matrix
 from depthjax.figures.networks import networks_against_depth
 from depthjax.figures.saving import save_figure
 from depthjax.figures.trajectories import trajectories
+from depthjax.figures.widths import recovered_share, stalling, steps_needed
 
 __all__ = [
     "distance_against_depth",
@@ -25,6 +26,9 @@ __all__ = [
     "networks_against_depth",
     "ratio_matrix",
     "ratios_against_depth",
+    "recovered_share",
     "save_figure",
+    "stalling",
+    "steps_needed",
     "trajectories",
 ]
