@@ -99,32 +99,33 @@ def main() -> None:
         one_of("claim", claim, CLAIMS)
     inputs, relu_inputs = inputs_of(FLAGS.size), inputs_of(FLAGS.relu_size or FLAGS.size)
     check_widths(inputs.count)
+    relu_widths()
+    paper_steps()
     parts = {
         "C4": partial(stalled, inputs),
         "C5": partial(slowed, inputs),
         "C8": partial(widened, inputs),
         "C7": partial(gated, relu_inputs),
     }
-    chosen = [part for claim, part in parts.items() if claim in FLAGS.claims]
-    rows: list[Row] = []
-    with tqdm(total=len(chosen) * FLAGS.weight_seeds, unit="part", disable=None) as bar:
-        for seed in range(FLAGS.weight_seeds):
-            for part in chosen:
-                rows += part(seed)
-                bar.update()
     judged = {
         "C4": partial(judge_c4, inputs.count),
         "C5": judge_c5,
         "C7": partial(judge_c7, relu_inputs.count),
         "C8": judge_c8,
     }
-    findings = [one for claim in CLAIMS if claim in FLAGS.claims for one in judged[claim](rows)]
     names = (
         *("claims", "photographs", "size", "narrow", "wide", "depth", "weight_seeds", "start_seed"),
         *("descent_steps", "cg_steps", "paper_steps", "most_steps", "relu_size", "relu_widths"),
         *("relu_steps", "relu_iterations"),
     )
-    results.write_results(output, {name: FLAGS[name].value for name in names}, rows, findings)
+    config = {name: FLAGS[name].value for name in names}
+    rows: list[Row] = []
+    for seed in tqdm(range(FLAGS.weight_seeds), unit="seed", disable=None):
+        for claim, part in parts.items():
+            rows += part(seed) if claim in FLAGS.claims else ()
+        findings = [one for x in CLAIMS if x in FLAGS.claims for one in judged[x](rows)]
+        # What is there is kept if a later seed is cut off; `n` says how many there were.
+        results.write_results(output, config, rows, findings)
     draw(output, rows, findings, relu_inputs.count)
     print(tables.finding_table(findings))
     print()
@@ -151,16 +152,16 @@ def check_widths(count: int) -> None:
 
 
 @lru_cache(maxsize=2)
-def affine_maps(layers: tuple[int, ...], seed: int) -> list[widths.Affine]:
+def affine_maps(layers: tuple[int, ...], seed: int, size: int) -> list[widths.Affine]:
     """An untrained linear MLP up to each of its layers."""
     model = depthjax.build_model("mlp", widths=layers, activation="linear")
-    return widths.affine_maps(depthjax.init_variables(model, jax.random.key(seed), FLAGS.size))
+    return widths.affine_maps(depthjax.init_variables(model, jax.random.key(seed), size))
 
 
 @lru_cache(maxsize=8)
-def linear(layers: tuple[int, ...], depth: int, seed: int) -> Linear:
-    """The first layers of an untrained linear MLP."""
-    maps = affine_maps(layers, seed)[:depth]
+def linear(layers: tuple[int, ...], depth: int, seed: int, size: int) -> Linear:
+    """The first layers of an untrained linear MLP for images of a size."""
+    maps = affine_maps(layers, seed, size)[:depth]
     return Linear(jax.tree.map(np.float32, maps[-1]), widths.modes(maps))
 
 
@@ -216,7 +217,7 @@ def stalled(inputs: Inputs, seed: int) -> Iterator[Row]:
         for depth in (1, FLAGS.depth):
             if label == "one narrow layer" and depth == 1:
                 continue
-            network = linear(networks()[label], depth, seed)
+            network = linear(networks()[label], depth, seed, FLAGS.size)
             paths = {
                 PAPER: paper_descent(inputs, network.weights, FLAGS.descent_steps),
                 CG: widths.conjugate_gradients(
@@ -243,11 +244,11 @@ def nearest(step: int, wanted: set[int], recorded: np.ndarray) -> bool:
 def slowed(inputs: Inputs, seed: int) -> Iterator[Row]:
     """C5: the wide network, layer by layer."""
     for depth in range(1, FLAGS.depth + 1):
-        network = linear(networks()["wide"], depth, seed)
+        network = linear(networks()["wide"], depth, seed, FLAGS.size)
         begin = row_of("C5", "wide", depth, CURVATURE, seed)
         yield from rows_from(begin, inputs, "steps to D = 1", steps_of(network, inputs))
         yield condition_row("C5", "wide", depth, seed, network)
-        for steps in map(int, FLAGS.paper_steps):
+        for steps in paper_steps():
             path = paper_descent(inputs, network.weights, steps)
             ratio = path.input_distance[-1] / inputs.reference_distance
             yield from rows_from(begin | {"optimizer": PAPER}, inputs, "D", ratio, steps)
@@ -256,11 +257,11 @@ def slowed(inputs: Inputs, seed: int) -> Iterator[Row]:
 def widened(inputs: Inputs, seed: int) -> Iterator[Row]:
     """C8: the wide network and one whose late layers are twice as wide, at their last layer."""
     for label in ("wide", "wider late"):
-        network = linear(networks()[label], FLAGS.depth, seed)
+        network = linear(networks()[label], FLAGS.depth, seed, FLAGS.size)
         begin = row_of("C8", label, FLAGS.depth, CURVATURE, seed)
         yield from rows_from(begin, inputs, "steps to D = 1", steps_of(network, inputs))
         yield condition_row("C8", label, FLAGS.depth, seed, network)
-        steps = int(FLAGS.paper_steps[0])
+        steps = paper_steps()[0]
         path = paper_descent(inputs, network.weights, steps)
         ratio = path.input_distance[-1] / inputs.reference_distance
         yield from rows_from(begin | {"optimizer": PAPER}, inputs, "D", ratio, steps)
@@ -281,10 +282,27 @@ def condition_row(claim: str, label: str, depth: int, seed: int, network: Linear
 
 def relu_widths() -> list[float]:
     """Widths over the number of inputs, rising."""
-    given = FLAGS.relu_widths
-    found = [*map(float, given)] if given else [round(1.4 + 0.1 * i, 1) for i in range(13)]
-    if len(found) < 2 or sorted(set(found)) != found or found[0] <= 0:
-        raise ValueError(f"--relu_widths={','.join(given)} must be rising numbers, two or more")
+    if FLAGS.relu_widths is None:
+        return [round(1.4 + 0.1 * index, 1) for index in range(13)]
+    return rising("relu_widths", least=2)
+
+
+def paper_steps() -> list[int]:
+    """Numbers of steps of the paper's descent, rising."""
+    return [*map(int, rising("paper_steps", least=1))]
+
+
+def rising(name: str, *, least: int) -> list[float]:
+    """The numbers of a flag."""
+    given = FLAGS[name].value
+    try:
+        found = [*map(float, given)]
+    except ValueError:
+        found = []
+    if len(found) < least or sorted(set(found)) != found or found[0] <= 0:
+        raise ValueError(
+            f"--{name}={','.join(given)} must be rising numbers above 0, {least} or more"
+        )
     return found
 
 
@@ -375,7 +393,7 @@ def judge_c5(rows: list[Row]) -> Iterator[Finding]:
     reached = np.isfinite(np.stack(steps)).all(0).astype(float)
     words = f"share that reaches D = 1 at every depth in {FLAGS.most_steps:.0e} steps"
     yield Finding("C5", where, words, ">= 1", bootstrap(reached))
-    few, many = int(FLAGS.paper_steps[0]), int(FLAGS.paper_steps[-1])
+    few, many = paper_steps()[0], paper_steps()[-1]
     found = [table(rows, claim="C5", layers=d, quantity="D", steps=few) for d in depths]
     words = f"slope of log D at {few} steps, per layer"
     yield Finding("C5", f"wide, {PAPER}", words, "> 0", bootstrap(slopes(found)))
@@ -425,7 +443,7 @@ def judge_c8(rows: list[Row]) -> Iterator[Finding]:
             table(rows, claim="C8", network=label, optimizer=optimizer, quantity=quantity)
             for label in ("wider late", "wide")
         )
-        after = f" at {FLAGS.paper_steps[0]} steps" if quantity == "D" else ""
+        after = f" at {paper_steps()[0]} steps" if quantity == "D" else ""
         words = f"{quantity}{after}, wider late / wide"
         yield Finding("C8", optimizer, words, "< 1", bootstrap_ratio(wider, base))
 
