@@ -129,7 +129,7 @@ def main() -> None:
         findings = [one for x in CLAIMS if x in FLAGS.claims for one in judged[x](rows)]
         # What is there is kept if a later seed is cut off; `n` says how many there were.
         results.write_results(output, config, rows, findings)
-    draw(output, rows, findings, relu_inputs.count)
+        draw(output, rows, findings, relu_inputs.count)
     print(tables.finding_table(findings))
     print()
     print(condition_table(rows))
