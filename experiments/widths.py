@@ -466,7 +466,13 @@ def condition_table(rows: list[Row]) -> str:
         [label, str(depth), tables.spread(np.array(list(values.values())))]
         for (label, depth), values in found.items()
     ]
-    return tables.markdown_table(["network", "layers", "κ = σ₁ / σ_r"], cells) if cells else ""
+    return (
+        tables.markdown_table(
+            ["network", "layers", "κ = σ₁ / σ_r (above 1e7 its order alone)"], cells
+        )
+        if cells
+        else ""
+    )
 
 
 # ---------------------------------------------------------------------------------------- drawn
