@@ -19,7 +19,7 @@ FLOORS = (
     ),
     (
         *("ops", "images", "objectives", "priors", "metrics", "jacobian"),
-        *("spectra", "manifold", "filters", "similarity"),
+        *("spectra", "manifold", "filters", "similarity", "widths"),
     ),
     (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
@@ -45,6 +45,7 @@ WITHOUT_FLAX = (
     "manifold",
     "filters",
     "witnesses",
+    "widths",
 )  # one contract, whatever made the layer
 WRITERS = (
     *("files", "embedded", "checkpoint", "data", "images", "weights"),

@@ -19,6 +19,7 @@ from depthjax.figures.prediction import predicted_against_measured, predicted_cu
 from depthjax.figures.saving import save_figure
 from depthjax.figures.spectra import ball_sections, spectra
 from depthjax.figures.trajectories import trajectories
+from depthjax.figures.widths import recovered_share, stalling, steps_needed
 from depthjax.figures.witnesses import witness_sheet
 
 __all__ = [
@@ -33,8 +34,11 @@ __all__ = [
     "predicted_curves",
     "ratio_matrix",
     "ratios_against_depth",
+    "recovered_share",
     "save_figure",
     "spectra",
+    "stalling",
+    "steps_needed",
     "trajectories",
     "witness_sheet",
 ]
