@@ -83,6 +83,9 @@ def findings(folder: Path) -> str:
         f"{summary_table}\n\n<details><summary>All {len(found)} findings</summary>\n\n"
         f"{tables.finding_table(found)}\n\n</details>"
     )
+    summary = folder / "summary.md"
+    if summary.is_file():
+        table = f"{summary.read_text(encoding='utf-8')}\n{table}"
     environment = run_folder.read_config(folder)["environment"]
     versions = ", ".join(f"{name} {environment['versions'][name]}" for name in ("jax", "flax"))
     return (

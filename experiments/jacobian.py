@@ -107,9 +107,10 @@ def main() -> None:
     pieces = dict(computed(output, model, names, networks, image_names, photographs))
     rows = at_half_rank(list(pieces.values()))
     found = findings(rows, names, list(networks))
-    results.write_results(output, definition, rows, found)
+    summary = summary_table(rows, names, list(networks))
+    results.write_results(output, definition, rows, found, summary)
     draw(output, pieces, names, list(networks), rows)
-    report(rows, names, list(networks))
+    print(summary)
     if found:
         print(f"\n{tables.finding_table(found)}")
     print(f"\nNumbers, findings and figures: {output}")
@@ -444,8 +445,8 @@ def middle(row: dict[str, Any], power: int) -> float:
     return float(low + high) / 2
 
 
-def report(rows: list[dict[str, Any]], names: tuple[str, ...], labels: list[str]) -> None:
-    """The table of medians over seeds and images."""
+def summary_table(rows: list[dict[str, Any]], names: tuple[str, ...], labels: list[str]) -> str:
+    """Medians over seeds and images: a row for each network and layer."""
     header = ["network", "layer", "outputs", "can pass", "σ₁", "stable rank", "particip."]
     header += [f"> 1e-{power}" for power in (1, 2, 3, 6)] + ["κ ≥"]
     lines = []
@@ -460,7 +461,7 @@ def report(rows: list[dict[str, Any]], names: tuple[str, ...], labels: list[str]
                 cells += [bracket(here, power) for power in (1, 2, 3, 6)]
                 cells.append(f"{np.median([row['condition_low'] for row in here]):.2g}")
             lines.append(cells + [""] * (len(header) - len(cells)))
-    print(tables.markdown_table(header, lines))
+    return tables.markdown_table(header, lines)
 
 
 def bracket(rows: list[dict[str, Any]], power: int) -> str:
