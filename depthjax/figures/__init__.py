@@ -7,6 +7,7 @@ D and ρ are those of `depthjax.metrics`: D = m_i / m_i' says how far the image 
 (0: recovered), ρ = m_g / m_r how far its embedding is, both in units of a lightly noised copy.
 """
 
+from depthjax.figures.blocks import BlockColumn, blocks_against_depth
 from depthjax.figures.depth import distance_against_depth
 from depthjax.figures.filters import filter_grid
 from depthjax.figures.gallery import gallery
@@ -18,6 +19,8 @@ from depthjax.figures.saving import save_figure
 from depthjax.figures.trajectories import trajectories
 
 __all__ = [
+    "BlockColumn",
+    "blocks_against_depth",
     "distance_against_depth",
     "filter_grid",
     "gallery",
