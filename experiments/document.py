@@ -128,15 +128,25 @@ def claims(verdicts: dict[str, Any]) -> str:
     )
     minutes = sum(step["seconds"] or 0 for step in verdicts["steps"]) / 60
     environment = verdicts["environment"]
-    versions = ", ".join(f"{name} {environment['versions'][name]}" for name in ("jax", "flax"))
+    where = ""
+    if environment is not None:
+        versions = ", ".join(f"{name} {environment['versions'][name]}" for name in ("jax", "flax"))
+        where = (
+            f" on a {environment['device']} ({environment['cores']} cores, {versions}; revision"
+            f" {environment['git_revision']})"
+        )
     return (
         f"Of {len(verdicts['claims'])} claims: {told}.\n\n{tables.claims_table(verdicts)}\n\n"
-        f"<details><summary>Why, part by part</summary>\n\n{why}\n\n</details>\n\n"
-        f"<details><summary>Commands</summary>\n\n{tables.steps_table(verdicts)}\n\n</details>\n\n"
+        f"{folded('Why, part by part', why)}\n\n"
+        f"{folded('Commands', tables.steps_table(verdicts))}\n\n"
         f"Made by `python experiments/reproduce.py --scale={verdicts['scale']}` in"
-        f" {minutes:.0f} minutes on a {environment['device']} ({environment['cores']} cores,"
-        f" {versions}; revision {environment['git_revision']})."
+        f" {minutes:.0f} minutes{where}."
     )
+
+
+def folded(title: str, content: str) -> str:
+    """What is shown on a click."""
+    return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
 
 
 def save_figure(path: Path, name: str) -> None:

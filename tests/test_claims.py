@@ -27,6 +27,7 @@ from depthjax.tables import claims_table, judgement_table
 LAYERS = ("conv1", "layer1", "layer2", "layer3", "layer4")
 KINDS = ("photographs", "Gaussian noise", "1/f noise", "uniform noise")
 NEARER = "fixed steps without blur: photos − untrained"
+FLOOR = "final m_i / ‖P_N(a − a_0)‖"
 SPECTRAL = "spectral distance of a_g − a_0 to the training noise"
 
 # Where and what each script's findings are about: (where, statistic, rule).
@@ -42,13 +43,15 @@ FINDINGS = {
     ],
     "C3": [("resnet18, layer4", "elasticity d log D / d log ρ (8 of 9)", "< 0.05")],
     "C4": [
-        ("narrow, 4 layers, paper", "final m_i / ‖P_N(a − a_0)‖", "within 0.99 1.01"),
-        ("narrow middle, 4 layers, paper", "final m_i / ‖P_N(a − a_0)‖", "within 0.99 1.01"),
-        ("wide, 4 layers, paper", "final m_i √(2523/n)", "<= 0.1"),
+        *[(f"{kind}, 4 layers, conjugate gradients (9 steps)", FLOOR, "within 0.99 1.01")
+          for kind in ("narrow", "one narrow layer")],
+        ("wide, 4 layers, conjugate gradients (9 steps)", "final m_i √(2523/n)", "<= 0.1"),
+        ("narrow, 4 layers, paper's descent (9 steps)", FLOOR, "within 0.99 1.01"),
+        ("wide, 4 layers, paper's descent (9 steps)", "final m_i √(2523/n)", "<= 0.1"),
     ],
     "C5": [
-        ("wide, 1/σ₁²", "slope of log steps to D = 1, per layer", "> 0"),
-        ("wide, 1/σ₁²", "share that reaches D = 1 at every depth in 1e+09 steps", ">= 1"),
+        ("wide, rate 1/σ₁²", "slope of log steps to D = 1, per layer", "> 0"),
+        ("wide, rate 1/σ₁²", "share that reaches D = 1 at every depth in 1e+09 steps", ">= 1"),
     ],
     "C6": [
         ("pre-images, text", "median distance / σ‖J⁻¹‖_F", ">= 0.5"),
@@ -58,7 +61,7 @@ FINDINGS = {
         ("pre-images, code", "share outside [0, 1]", "> 0.99"),
     ],
     "C7": [("one ReLU layer", "width / n at which half recover: D ≤ 1", "within 1.8 2.2")],
-    "C8": [("1/σ₁²", "steps to D = 1, wider late / wide", "< 1")],
+    "C8": [("rate 1/σ₁²", "steps to D = 1, wider late / wide", "< 1")],
     "C9": [
         ("resnet50, conv1", "σ_min", "> 0"),
         ("resnet50, relu", "distinct active inputs / n", ">= 1"),

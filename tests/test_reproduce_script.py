@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from absl.testing import flagsaver
-from script_loading import loaded
+from script_loading import EXPERIMENTS, loaded
 
 from depthjax.claims import CLAIMS, NOT_RUN, NOT_SUPPORTED, SUPPORTED
 from depthjax.reproduction import DONE, FAILED, MISSING, SKIPPED, Reproduction, Step
@@ -221,6 +221,26 @@ def test_the_plans_judge_every_claim_once(script, scale):
     assert len({step.name for step in steps}) == len(steps)
     if scale == "quick":
         assert sum(step.minutes for step in steps) <= 15
+
+
+def test_the_verdicts_become_a_part_of_a_document(experiments, tmp_path, monkeypatch):
+    output, document = tmp_path / "out", tmp_path / "RESULTS.md"
+    reproduced(plan(), output, experiments)
+    document.write_text("before\n<!-- begin claims_quick -->\n<!-- end claims_quick -->\nafter\n")
+    monkeypatch.syspath_prepend(EXPERIMENTS)
+    with loaded("document") as module:
+        with flagsaver.flagsaver(claims=[str(output)], documents=[str(document)]):
+            module.main()
+        with pytest.raises(ValueError, match="make them with experiments/reproduce"):
+            module.load_claims(str(tmp_path))
+    text = document.read_text()
+    assert text.startswith("before\n<!-- begin") and text.endswith("claims_quick -->\nafter\n")
+    assert "Of 16 claims: 14 not run, 1 not supported, 1 supported." in text
+    assert "low-frequency energy: 2 [2, 2]; asked < 1.1, net" in text
+    assert (
+        "- C15: not supported. No smoother than untrained filters: contradicted at 1 of 1." in text
+    )
+    assert "`python experiments/tool.py --flagfile=experiments/flags/long.flags" in text
 
 
 def test_steps_bring_along_what_they_need(script, monkeypatch):
