@@ -251,7 +251,9 @@ def _margin(finding: Finding) -> float:
         ">": lambda: estimate - float(bounds[0]),
         "<": lambda: float(bounds[0]) - estimate,
     }.get(relation[0], lambda: min(estimate - float(bounds[0]), float(bounds[-1]) - estimate))()
-    return float(distance) / max(reach, 1e-12)
+    if reach <= 0:  # every seed and image says the same
+        return 1e9 if distance >= 0 else -1e9
+    return float(distance) / reach
 
 
 def _record(finding: Finding) -> dict[str, Any]:

@@ -32,6 +32,7 @@ flags.DEFINE_boolean("overwrite", False, "begin again")
 EXPERIMENTS = Path(__file__).parent
 DEPTH, TRAINED = ("C1", "C2", "C3"), ("C10", "C11", "C12", "C13")
 WIDTHS, SPECTRA = {"quick": ("C4", "C5", "C7", "C8"), "cpu": ("C4", "C5", "C8")}, ("C9", "C16")
+WITNESSES = {"quick": "witnesses_quick", "cpu": "witnesses_resnet18_small"}
 
 
 def depth(flag_file: str, minutes: float) -> Step:
@@ -70,9 +71,9 @@ def theory(scale: str, *minutes: float) -> list[Step]:
              "figures/controls.png"),
         Step("jacobian", "jacobian.py", f"jacobian_{scale}", third, SPECTRA,
              "figures/jacobian.png"),
-        Step("witnesses", "witnesses.py", "witnesses_quick", fourth, (),
-             "figures/witnesses.png"),
-        Step("prediction", "prediction.py", "prediction_quick", fifth, (),
+        Step("witnesses", "witnesses.py", WITNESSES[scale], fourth, (),
+             "figures/witnesses_photos.png"),
+        Step("prediction", "prediction.py", f"prediction_{scale}", fifth, (),
              "figures/predicted_against_measured.png"),
     ]  # fmt: skip
 
@@ -92,14 +93,14 @@ PAPER_NETWORKS = f"--networks=untrained,photos=torchvision:resnet50,noise={NOISE
 PLANS = {
     "quick": [
         depth("depth_quick", 2.5),
-        *theory("quick", 1.5, 1, 2, 1, 1),
+        *theory("quick", 1, 1.5, 2, 1, 1),
         compared("compare_quick", 3),
         manifold("manifold_quick", 1),
         filters("filters_resnet18_small", 0.4),
     ],
     "cpu": [
         depth("depth_cpu", 60),
-        *theory("cpu", 60, 15, 30, 1, 1),
+        *theory("cpu", 60, 15, 30, 10, 10),
         RELU_WIDTHS,
         compared("compare_resnet18_small", 15),
         manifold("manifold_resnet18_small", 5),
@@ -108,7 +109,7 @@ PLANS = {
     # Of networks trained on photographs torchvision's weights (they are downloaded) are one seed.
     "paper": [
         depth("depth_paper", 120),
-        *theory("cpu", 60, 15, 30, 1, 1),
+        *theory("cpu", 60, 15, 30, 10, 10),
         RELU_WIDTHS,
         Step("noise_resnet50", "train.py", "noise_resnet50", 90, resumes=True),
         compared("compare_paper", 120, after=("noise_resnet50",), more=(PAPER_NETWORKS,)),

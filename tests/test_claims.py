@@ -213,7 +213,7 @@ def test_what_decides() -> None:
         ends = estimate - reach, estimate + reach
         return Finding("C9", where, "x", "> 0", Interval(estimate, *ends, 3, 5))
 
-    support = [at(9, 1, "clear"), at(2, 1, "weak"), at(5, 2, "middling")]
+    support = [at(9, 1, "clear"), at(2, 1, "weak"), at(5, 2, "middling"), at(0.1, 0, "exact")]
     assert judge_claim(claim, support).decisive.where == "weak"
     against = [at(-9, 1, "clear"), at(-2, 1, "weak"), *support]
     assert judge_claim(claim, against).decisive.where == "clear"
