@@ -107,14 +107,10 @@ def finding_table(findings: Sequence[Finding]) -> str:
 
 
 def judgement_table(judgements: Sequence[Judgement]) -> str:
-    """The verdict on each claim, the number that decided it, and what it rests on."""
-    headers = ["claim", "verdict", "why"]
+    """The verdict on each claim and the number that decided it: a row a claim."""
+    headers = ["claim", "verdict", "decided by"]
     rows = [
-        [
-            judgement.claim.id,
-            judgement.verdict,
-            f"{judgement.reason} ({deciding(judgement.record()['decisive'])})",
-        ]
+        [judgement.claim.id, judgement.verdict, deciding(judgement.record()["decisive"])]
         for judgement in judgements
     ]
     return markdown_table(headers, rows)

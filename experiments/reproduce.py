@@ -18,6 +18,7 @@ from absl import flags
 from tqdm import tqdm
 
 from depthjax import cli, tables
+from depthjax.claims import NOT_RUN
 from depthjax.errors import one_of
 from depthjax.reproduction import DONE, MISSING, Outcome, Reproduction, Step
 
@@ -133,6 +134,10 @@ def main() -> None:
         outcomes = reproduction.run(bar)
     judgements = reproduction.judgements()
     print(f"\n{tables.judgement_table(judgements)}\n")
+    for judgement in judgements:
+        if judgement.verdict != NOT_RUN:
+            print(f"{judgement.claim.id}: {judgement.reason}")
+    print()
     for outcome in outcomes:
         if outcome.state != DONE:
             print(f"{outcome.step.name} {outcome.state}: {outcome.message}", file=sys.stderr)
