@@ -91,7 +91,7 @@ def main() -> None:
     )
     definition = {
         **{name: FLAGS[name].value for name in _DEFINING},
-        "layers": {asked.label: list(asked.layers) for asked in networks},
+        "blocks": {asked.label: list(asked.layers) for asked in networks},
         "images": list(image_names),
         "inversion": dataclasses.asdict(config),
     }
