@@ -223,6 +223,11 @@ def test_the_plans_judge_every_claim_once(script, scale):
         assert sum(step.minutes for step in steps) <= 15
 
 
+@pytest.mark.parametrize("scale", ["quick", "cpu", "paper"])
+def test_the_plans_name_scripts_and_flag_files_that_exist(script, scale, tmp_path):
+    Reproduction(script.PLANS[scale], tmp_path, EXPERIMENTS).check()
+
+
 def test_the_verdicts_become_a_part_of_a_document(experiments, tmp_path, monkeypatch):
     output, document = tmp_path / "out", tmp_path / "RESULTS.md"
     reproduced(plan(), output, experiments)
