@@ -315,7 +315,7 @@ def findings(
                     Finding(
                         "C9",
                         f"{label}, {name}",
-                        "σ_n / σ₁ of all n inputs",
+                        "σ_min / σ₁ over all n inputs",
                         f"> {DENSE_FLOOR}",
                         bootstrap(table(rows, label, name, smallest_of_inputs)),
                     )

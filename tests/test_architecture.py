@@ -32,6 +32,7 @@ FLOORS = (
     (
         *("accounting", "training", "training_runs", "packing", "report"),
         *("runs", "run_folder", "results", "tables", "comparison", "layer_spectra"),
+        *("study", "judges", "depth_claims", "claims", "reproduction"),
     ),
     ("cli", "__init__"),
 )
@@ -49,7 +50,7 @@ WITHOUT_FLAX = (
 )  # one contract, whatever made the layer
 WRITERS = (
     *("files", "embedded", "checkpoint", "data", "images", "weights"),
-    *("runs", "run_folder", "training_runs", "packing", "results", "report"),
+    *("runs", "run_folder", "training_runs", "packing", "results", "report", "reproduction"),
 )
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (

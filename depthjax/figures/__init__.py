@@ -7,6 +7,7 @@ D and ρ are those of `depthjax.metrics`: D = m_i / m_i' says how far the image 
 (0: recovered), ρ = m_g / m_r how far its embedding is, both in units of a lightly noised copy.
 """
 
+from depthjax.figures.blocks import BlockColumn, blocks_against_depth
 from depthjax.figures.controls import controls_against_depth
 from depthjax.figures.depth import distance_against_depth
 from depthjax.figures.filters import filter_grid
@@ -23,7 +24,9 @@ from depthjax.figures.widths import recovered_share, stalling, steps_needed
 from depthjax.figures.witnesses import witness_sheet
 
 __all__ = [
+    "BlockColumn",
     "ball_sections",
+    "blocks_against_depth",
     "controls_against_depth",
     "distance_against_depth",
     "filter_grid",
