@@ -35,7 +35,9 @@ flags.DEFINE_string("figures", "docs", "folder for the document's figures")
 WIDTH = 1000
 SHOWN = {
     "compare_resnet18_small": ("networks_converging_astronaut", "networks"),
+    "jacobian_quick": ("spectra", "spectra"),
     "manifold_resnet18_small": ("manifold", "manifold"),
+    "witnesses_quick": ("witnesses_untrained", "witnesses"),
 }
 """A figure of a run with findings that a document shows, and its name there."""
 DATASETS = ("photo_crops/32", "photo_crops/all/32", "digits", "noise/224", "photos_or_noise/32")

@@ -137,9 +137,7 @@ def ball_sections(
             axes.set_yticks([-1, 0, 1])
             axes.grid(color=PALE, linewidth=0.4)
             axes.set_axisbelow(True)
-        _label(
-            figure, grid, len(layers), "along the most stretched direction", "along a random one"
-        )
+        _label(figure, grid, len(layers), "along the first left singular vector", "across it")
         handles = [
             *(Patch(color=colour) for colour in _cycle(len(sections))),
             Line2D([], [], color=GREY, linewidth=0.9),
