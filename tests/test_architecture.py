@@ -20,7 +20,7 @@ FLOORS = (
     ),
     (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
-        *("figures", "data", "sharding", "checkpoint"),
+        *("frames", "figures", "data", "sharding", "checkpoint"),
     ),
     ("layers", "prepared", "weights", "autoencoding", "preimages"),
     (
