@@ -28,6 +28,7 @@ from depthjax.comparison import BLURRED, CONVERGING, MATCHED, PHOTOS, PLAIN, Com
 from depthjax.config import STEP_SCALES
 from depthjax.data.augmentation import Augmentation, augment
 from depthjax.manifold import embed
+from depthjax.report import write_report
 from depthjax.typing import Variables
 from depthjax.weights import fetch, load_weights
 
@@ -59,6 +60,9 @@ flags.DEFINE_multi_string("noise_judge_field", ["width=4", "num_classes=2"], "it
 flags.DEFINE_integer("photograph_class", 0, "which of its classes are photographs", lower_bound=0)
 flags.DEFINE_integer("start_seed", 1, "seed of the starts, shared by all networks and layers")
 flags.DEFINE_integer("reference_seed", 2, "seed of the reference noise, shared likewise")
+flags.DEFINE_integer(
+    "frames", 12, "iterates kept of each descent of the first seed, for the report", lower_bound=0
+)
 flags.DEFINE_string("output", None, "folder of the comparison (default: runs/compare-MODEL-DATE)")
 flags.DEFINE_boolean("overwrite", False, "replace a comparison that is already there")
 flags.DEFINE_boolean("resume", False, "go on with a comparison that was cut off")
@@ -125,6 +129,7 @@ def main() -> None:
                     reference_key=reference_key,
                     init=jnp.asarray(starts),
                     stop_ratio=FLAGS.stop_ratio if one.condition == MATCHED else None,
+                    frames=0 if one.index else FLAGS.frames,
                 )
                 one.writer.save_layer(name, found, seconds=time.perf_counter() - began)
                 bar.update(one.config.steps)
@@ -135,6 +140,7 @@ def main() -> None:
     draw(output, compared, descents, targets, starts)
     report(compared)
     print(f"{tables.finding_table(found)}\n\nFigures, images and tables: {output}")
+    print(f"All of it on one page: {write_report(output)}")
 
 
 _DEFINING = (

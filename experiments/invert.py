@@ -20,6 +20,7 @@ from absl import flags
 import depthjax
 from depthjax import autoencoding, cli, figures, images, labels, metrics, runs, tables
 from depthjax.precision import matmul_precision
+from depthjax.report import write_report
 from depthjax.typing import Variables
 
 FLAGS = flags.FLAGS
@@ -40,6 +41,9 @@ flags.DEFINE_float("reference_std", metrics.REFERENCE_STD, "σ_r of the referenc
 flags.DEFINE_integer("reference_draws", 8, "draws of the reference noise", lower_bound=1)
 flags.DEFINE_string(
     "max_batch", "auto", "images × restarts at once: a number, or auto: as many as memory holds"
+)
+flags.DEFINE_integer(
+    "frames", 12, "iterates kept of each descent, for the report; 0: none", lower_bound=0
 )
 flags.DEFINE_string("output", None, "run folder (default: runs/MODEL-DATE)")
 flags.DEFINE_boolean("overwrite", False, "replace a run that is already there")
@@ -109,6 +113,7 @@ def main() -> None:
                 reference_key=reference_key,
                 init=starts,
                 max_batch=batch,
+                frames=FLAGS.frames,
                 on_progress=bar,
                 **reference,
             )
@@ -123,12 +128,13 @@ def main() -> None:
     matrix = ratio_matrix(layers, variables, run)
     writer.save_ratio_matrix(matrix)
     draw(run, matrix)
+    page = write_report(output)
     print(f"\n{tables.inversion_table(run)}\n")
     if head is not None:
         print(f"{tables.class_table(run)}\n")
     print("D: distance to the target over that of a noisy copy; 0 is the image itself.")
     print("ρ: the same for the embedding; at most 1 is nearer than the noisy copy's.")
-    print(f"Figures, images and tables: {output}")
+    print(f"Figures, images and tables: {output}\nAll of it on one page: {page}")
 
 
 def trained_head(model: depthjax.models.Network, weights: cli.Weights) -> depthjax.Layer | None:
