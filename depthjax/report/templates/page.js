@@ -257,7 +257,7 @@
     const chosen = heads.map((head, index) => {
       if (!("filter" in head.dataset)) return null;
       const options = [...new Set(rows.map((row) => row.cells[index].textContent.trim()))];
-      const select = make("select", {}, make("option", { value: "" }, "all"), ...options.map((option) => make("option", { value: option }, option)));
+      const select = make("select", { "aria-label": head.firstChild.textContent.trim() }, make("option", { value: "" }, "all"), ...options.map((option) => make("option", { value: option }, option)));
       return { index, select, name: head.firstChild.textContent.trim() };
     }).filter(Boolean);
 
