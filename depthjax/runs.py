@@ -7,6 +7,7 @@
     ratio_matrix.npz   ρ at every layer of the images recovered from every layer
     trajectory.npz     distances on the way, `NAME/embedding_ratio` `[records, restarts, images]`
     images/, figures/  PNG
+    report.html        all of it on one page, from `depthjax.report`
 
 A layer counts as done once its file has been renamed into place, so nothing that was reported is
 lost, and a resumed run computes the missing layers alone.

@@ -25,7 +25,7 @@ FLOORS = (
     ("layers", "prepared", "weights", "autoencoding", "preimages"),
     (
         *("accounting", "training", "training_runs", "packing", "report"),
-        *("runs", "run_folder", "results", "tables", "comparison"),
+        *("runs", "run_folder", "results", "tables", "comparison", "animation"),
     ),
     ("cli", "__init__"),
 )
@@ -41,7 +41,7 @@ WITHOUT_FLAX = (
 )  # one contract, whatever made the layer
 WRITERS = (
     *("files", "embedded", "checkpoint", "data", "images", "weights"),
-    *("runs", "run_folder", "training_runs", "packing", "results", "report"),
+    *("runs", "run_folder", "training_runs", "packing", "results", "report", "animation"),
 )
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (

@@ -127,7 +127,7 @@ def _place_pictures(report: Report, sections: list[dict[str, Any]]) -> None:
     """Figures and galleries, as good as what else is on the page leaves room for."""
     figures = [one for section in report.sections for one in section.pictures]
     uris = _figures(figures)
-    used = sum(map(len, uris)) + len(str(sections)) + 200_000
+    used = sum(map(len, uris)) + sum(map(_size, sections)) + 200_000
     places = iter(uris)
     for section, found in zip(report.sections, sections, strict=True):
         found["pictures"] = [(one, next(places)) for one in section.pictures]
@@ -142,6 +142,12 @@ def _place_pictures(report: Report, sections: list[dict[str, Any]]) -> None:
         found["gallery"], found["data"]["gallery"] = _gallery(
             gallery, cells, quality, found["id"], found["contents"].title
         )
+
+
+def _size(section: dict[str, Any]) -> int:
+    """About how many bytes a section takes without its pictures."""
+    drawn = sum(len(one["svg"]) + len(one["csv"]) for one in section["charts"])
+    return 2 * drawn + 2 * len(_json(section["data"])) + 1_000 * len(section["findings"])
 
 
 def _figures(figures: Sequence[Picture]) -> list[str]:
@@ -230,7 +236,7 @@ def _findings(findings: Sequence[Finding]) -> list[dict[str, Any]]:
         estimate, low, high, seeds, images = one.interval
         word = claims.WORDS[one.verdict]
         sign, kind = _MARKS[word]
-        interval = "–" if math.isnan(estimate) else number(estimate)
+        interval = "– not reached" if math.isnan(estimate) else number(estimate)
         if not math.isnan(low):
             interval += f" [{number(low)}, {number(high)}]"
         strip = charts.interval_svg(
@@ -242,7 +248,7 @@ def _findings(findings: Sequence[Finding]) -> list[dict[str, Any]]:
                 "interval": interval,
                 "estimate": "" if math.isnan(estimate) else f"{estimate:.6g}",
                 "n": f"{seeds} × {images}",
-                "word": word if one.verdict != "not reached" else f"{word}: nothing to compare",
+                "word": word,
                 **{"sign": sign, "kind": kind, "strip": strip, "vote": claims.has_vote(one)},
             }
         )

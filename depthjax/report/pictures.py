@@ -35,7 +35,8 @@ class Quality(NamedTuple):
 LADDER = (
     Quality(256, 100, 24, 256, 100),
     Quality(256, 100, 16, 160, 85),
-    Quality(192, 100, 12, 128, 80),
+    Quality(256, 100, 12, 128, 70),
+    Quality(192, 100, 10, 96, 65),
     Quality(160, 90, 12, 128, 70),
     Quality(160, 85, 12, 96, 60),
     Quality(128, 80, 10, 80, 55),
@@ -102,7 +103,7 @@ def encode(
     other = _shrunk(difference(target, found.image), quality.side)
     return (
         _webp(small[0], quality.quality),
-        _webp(other, min(quality.quality, 80)),
+        _webp(other, 100 if quality.quality == 100 else min(quality.quality, 80)),
         _webp(strip, quality.frame_quality),
         kept,
         frames[0].size,
