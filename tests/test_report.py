@@ -390,7 +390,7 @@ def test_scripts_may_bring_charts_of_their_own(tmp_path: Path) -> None:
         log_y=True,
     )
     folder = write_results(tmp_path / "spectra", [{"layer": "layer4", "value": 1.0}])
-    (folder / report.CHARTS).write_text(json.dumps([spectrum.record()]))
+    assert report.write_charts(folder, [spectrum]).name == "charts.json"
     (section,) = report.collect([folder]).sections
     assert section.charts == [spectrum]
     found = Page(report.render(Report("spectra", [section])))
@@ -444,3 +444,31 @@ def test_tables_have_units_and_no_more_rows_than_fit() -> None:
 def test_the_columns_of_a_run_are_known(folders: Path) -> None:
     unknown = [name for name in load_run(folders / "inversion").table[0] if name not in COLUMNS]
     assert not unknown
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_words_stand_out_from_their_ground(theme: str) -> None:
+    """WCAG's 4.5 for text, 3 for lines."""
+    style = (Path(report.__file__).parent / "templates" / "page.css").read_text()
+    blocks = re.findall(r":root[^{]*\{([^}]*)\}", style)
+    colours = dict(
+        re.findall(r"--([\w-]+): (#[0-9a-f]{6})", "".join(blocks[: 1 + (theme == "dark")]))
+    )
+
+    def contrast(one: str, other: str) -> float:
+        lighter, darker = sorted(map(luminance, (colours[one], colours[other])), reverse=True)
+        return (lighter + 0.05) / (darker + 0.05)
+
+    for words in ("ink", "soft", "accent"):
+        for ground in ("ground", "card"):
+            assert contrast(words, ground) >= 4.5
+    for kind in ("yes", "no", "open"):
+        assert contrast(kind, f"{kind}-soft") >= 4.5
+    assert contrast("accent", "accent-soft") >= 4.5 and contrast("none", "card") >= 4.5
+    assert all(contrast(f"s{index}", "card") >= 3 for index in range(6))
+
+
+def luminance(colour: str) -> float:
+    parts = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])

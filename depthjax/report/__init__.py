@@ -10,8 +10,17 @@ of these with the templates beside it. A page needs no network and no other file
 
 from depthjax.report.claims import CLAIMS
 from depthjax.report.contents import Chart, Report, Series
-from depthjax.report.folders import CHARTS, collect
-from depthjax.report.page import SIZE, render, write_report
+from depthjax.report.folders import collect
+from depthjax.report.page import SIZE, render, write_charts, write_report
 
-__all__ = ["CHARTS", "CLAIMS", "SIZE", "Chart", "Report", "Series", "collect", "render",
-           "write_report"]  # fmt: skip
+__all__ = [
+    "CLAIMS",
+    "SIZE",
+    "Chart",
+    "Report",
+    "Series",
+    "collect",
+    "render",
+    "write_charts",
+    "write_report",
+]

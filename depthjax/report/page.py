@@ -17,7 +17,7 @@ from depthjax.figures.text import number
 from depthjax.files import write_atomically
 from depthjax.report import charts, claims, pictures
 from depthjax.report.contents import Chart, Gallery, Picture, Report, Section, Table
-from depthjax.report.folders import collect
+from depthjax.report.folders import CHARTS, collect
 from depthjax.statistics import Finding
 
 SIZE = 10_000_000
@@ -60,6 +60,23 @@ def write_report(
         raise ValueError(f"{len(several)} folders make one page; say where it goes with an output")
     path = Path(several[0]) / "report.html" if output is None else Path(output)
     write_atomically(path, render(collect(several, title)).encode())
+    return path
+
+
+def write_charts(folder: str | os.PathLike[str], charts: Sequence[Chart]) -> Path:
+    """Writes charts of a script's own into its folder, for the page: distances, spectra, any.
+
+    They take the place of those that a page would draw from `results.csv` by itself.
+
+    Returns:
+        The `charts.json`.
+
+    Raises:
+        ValueError: if it cannot be written.
+    """
+    text = json.dumps([chart.record() for chart in charts], ensure_ascii=False, allow_nan=False)
+    path = Path(folder) / CHARTS
+    write_atomically(path, text.encode())
     return path
 
 

@@ -189,10 +189,14 @@
     const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "font-size": 12,
       "aria-label": `Descent: ρ from ${found.frameRho[0]} to ${found.frameRho.at(-1)}, D from ${found.frameD[0]} to ${found.frameD.at(-1)}, over ${found.step.at(-1)} steps` });
     const every = Math.max(1, Math.ceil((high - low) / 5));
-    for (let power = Math.ceil(low); power <= high; power += every) {
-      svg.append(draw("path", { class: "grid", d: `M${left} ${y(10 ** power)}H${width - right}` }));
-      const name = power >= -3 && power <= 3 ? String(+(10 ** power).toFixed(3)) : `1e${power}`;
-      svg.append(draw("text", { class: "tick", x: left - 6, y: y(10 ** power) + 4, "text-anchor": "end" }, name));
+    for (let power = Math.floor(low); power <= high; power += every) {
+      for (const part of high - low < 2.5 ? [1, 3] : [1]) {
+        const value = part * 10 ** power;
+        if (Math.log10(value) < low || Math.log10(value) > high) continue;
+        svg.append(draw("path", { class: "grid", d: `M${left} ${y(value)}H${width - right}` }));
+        const name = power >= -3 && power <= 3 ? String(+value.toFixed(3)) : `${part}e${power}`;
+        svg.append(draw("text", { class: "tick", x: left - 6, y: y(value) + 4, "text-anchor": "end" }, name));
+      }
     }
     for (const step of (wide ? [0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000, 100000] : [0, 10, 100, 1000, 10000, 100000]).filter((one) => Math.log10(1 + one) <= last)) {
       svg.append(draw("text", { class: "tick", x: x(step), y: height - bottom + 17, "text-anchor": "middle" }, step));
