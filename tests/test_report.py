@@ -293,6 +293,20 @@ def test_differences_are_black_where_there_is_none() -> None:
     np.testing.assert_array_equal(pictures.difference(target, image)[..., 0], [[128, 0], [0, 0]])
 
 
+def test_trainings_show_their_curve(tmp_path: Path) -> None:
+    config = {"model": "mlp", "dataset": "digits", "training": {"epochs": 2, "optimizer": "adamw"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "learning_curve.csv").write_text(
+        "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy\n"
+        "1,2.5,0.25,,\n2,1.5,0.5,2.0,0.375\n"
+    )
+    (section,) = report.collect([tmp_path]).sections
+    loss, accuracy = section.charts
+    assert [one.y for one in loss.series] == [[2.5, 1.5], [2.0]]
+    assert [one.x for one in accuracy.series] == [[1.0, 2.0], [2.0]]
+    assert "2 epochs of adamw" in report.render(Report("training", [section]))
+
+
 # --- Claims ---------------------------------------------------------------------------------------
 
 
