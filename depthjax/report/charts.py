@@ -229,10 +229,13 @@ def has_markers(chart: Chart) -> bool:
     return max((len(one.x) for one in chart.series), default=0) <= 24
 
 
-def below_the_axis(chart: Chart) -> bool:
-    """Whether points lie so far below the others that they are drawn at the lower edge."""
-    frame = _Frame(chart, 0)
-    return any(_is_known(y, chart.log_y) and y < frame.ys[0] for one in chart.series for y in one.y)
+def beyond_the_axis(chart: Chart) -> bool:
+    """Whether points or ends of intervals lie so far from the others that they are cut off."""
+    low, high = _Frame(chart, 0).ys
+    every = [
+        value for one in chart.series for value in (*one.y, *(one.low or ()), *(one.high or ()))
+    ]
+    return any(not low <= value <= high for value in _known(every, chart.log_y))
 
 
 def _dash(index: int, marked: bool) -> str:

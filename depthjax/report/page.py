@@ -24,7 +24,7 @@ SIZE = 10_000_000
 """Bytes that a page stays under; its pictures are made to fit."""
 
 _FIGURE_ROOM = 2_500_000
-_BELOW = "Points on the lower edge lie below it."
+_BEYOND = "Points and intervals at an edge lie beyond it."
 _TEMPLATES = Path(__file__).parent / "templates"
 _MARKS = {
     claims.SUPPORTED: ("✓", "yes"),
@@ -292,7 +292,7 @@ def _chart(chart: Chart, identifier: str) -> dict[str, Any]:
     return {
         "id": identifier,
         "contents": chart,
-        "note": f"{chart.note} {_BELOW if charts.below_the_axis(chart) else ''}".strip(),
+        "note": f"{chart.note} {_BEYOND if charts.beyond_the_axis(chart) else ''}".strip(),
         "svg": charts.as_svg(chart, identifier),
         "csv": f"data:text/csv;charset=utf-8,{quote(charts.as_csv(chart))}",
     }
