@@ -96,6 +96,7 @@ def autoencode(
     init: Array | None = None,
     stop_ratio: float | None = None,
     max_batch: int | None = None,
+    frames: int = 0,
     on_progress: Callable[[Progress, np.ndarray], None] | None = None,
 ) -> Autoencoding:
     """Embed images, recover them from the embedding alone, and measure how well it went.
@@ -112,6 +113,7 @@ def autoencode(
         stop_ratio: ρ at which an image stops, for the images themselves at a matched ρ; it is
             looked at whenever distances are recorded.
         max_batch: images × restarts that run at once, see `invert`.
+        frames: how many iterates to keep on the way, see `invert`.
         on_progress: called about twice a second with the progress and ρ of each image × restart.
 
     Returns:
@@ -150,6 +152,7 @@ def autoencode(
         compare_to=images,
         stop_distance=None if stop_ratio is None else stop_ratio * scale,
         max_batch=max_batch,
+        frames=frames,
         on_progress=report if on_progress else None,
     )
     trajectory = found.trajectory

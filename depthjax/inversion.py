@@ -23,6 +23,7 @@ from depthjax.descent import (
     initial_state,
     numbers_of,
 )
+from depthjax.frames import Frames, frame_steps, joined_frames, on_screen
 from depthjax.objectives import base_objective, objective_weight
 from depthjax.precision import matmul_precision
 from depthjax.priors import draw_start
@@ -56,7 +57,8 @@ class Trajectory:
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=[
-        "images", "final_images", "objective", "best_step", "status", "stopped_step", "trajectory"
+        "images", "final_images", "objective", "best_step", "status", "stopped_step", "trajectory",
+        "frames"
     ],
     meta_fields=[],
 )  # fmt: skip
@@ -74,6 +76,7 @@ class Inversion:
             `REACHED` (`stop_distance`).
         stopped_step: updates made.
         trajectory: see `Trajectory`.
+        frames: iterates on the way, as one sees them; None unless they were asked for.
     """
 
     images: Array
@@ -83,6 +86,7 @@ class Inversion:
     status: Array
     stopped_step: Array
     trajectory: Trajectory
+    frames: Frames | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,7 @@ def invert(
     compare_to: Images | None = None,
     stop_distance: ArrayLike | float | None = None,
     max_batch: int | None = None,
+    frames: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Inversion:
     """Images whose embedding is near the target's, by gradient descent from `init`.
@@ -169,6 +174,8 @@ def invert(
             it keeps the image of the first recorded step at which its embedding is as near.
         max_batch: images × restarts that run at once; more are run one batch after the other.
             `depthjax.fitting_batch` says how many fit into memory.
+        frames: how many iterates to keep on the way, from the start to the end (see
+            `depthjax.frames`); they change no number. 0 keeps none.
         on_progress: called about twice a second, on the host, between calls of the loop.
 
     Returns:
@@ -176,9 +183,11 @@ def invert(
         iterate and has status `NON_FINITE`; the others go on.
 
     Raises:
-        ValueError: if the shapes do not belong together, or if `max_batch` is no positive number.
+        ValueError: if the shapes do not belong together, if `max_batch` is no positive number, or
+            if `frames` is 1 or negative.
     """
     config = config or InversionConfig()
+    marks = frame_steps(config, frames)
     if max_batch is not None and max_batch < 1:
         raise ValueError(f"max_batch must be at least 1, got {max_batch}; None runs all at once")
     leading, start, target = _merge_restarts(layer, variables, target_embedding, init)
@@ -212,6 +221,7 @@ def invert(
                 config,
                 report,
                 watched=on_progress is not None,
+                marks=marks,
             )
         )
     return _shaped(_joined(parts, groups), leading)
@@ -244,6 +254,7 @@ def _run(
     config: InversionConfig,
     report: Callable[[int, np.ndarray], None],
     watched: bool,
+    marks: list[int],
 ) -> Inversion:
     """One batch, from its start to its end."""
     scale = jnp.ones(start.shape[0], start.dtype)
@@ -262,7 +273,8 @@ def _run(
         descend(), layer, config.structure, variables, target, reference, scale, numbers
     )
     records: list[Records] = []
-    for stop in _Pace(config, watched=watched):
+    seen = [on_screen(start)] if marks else []
+    for stop in _Pace(config, marks, watched=watched):
         state, rows, count, running = advance(state, jnp.asarray(stop))
         count, running = jax.device_get((count, running))
         rows = jax.device_get(rows)
@@ -272,6 +284,8 @@ def _run(
             report(step, np.asarray(records[-1].embedding_distance[-1]))
         if not running:
             break
+        if stop in marks:
+            seen.append(on_screen(state.images))
     rows = [np.concatenate(column) for column in zip(*records, strict=True)]
     return Inversion(
         images=state.best_images,
@@ -281,6 +295,7 @@ def _run(
         status=state.status,
         stopped_step=state.stopped_step,
         trajectory=Trajectory(*rows),
+        frames=Frames.ending(marks, seen, int(rows[0][-1]), state.images) if marks else None,
     )
 
 
@@ -305,6 +320,7 @@ def _joined(parts: list[Inversion], groups: list[np.ndarray]) -> Inversion:
     return Inversion(
         **{name: jnp.concatenate([getattr(p, name) for p in parts])[once] for name in _ARRAYS},
         trajectory=Trajectory(step=steps, **{name: rows(name) for name in _ROWS}),
+        frames=joined_frames([part.frames for part in parts], once),
     )
 
 
@@ -318,6 +334,7 @@ def _shaped(found: Inversion, leading: tuple[int, ...]) -> Inversion:
             step=found.trajectory.step,
             **{name: array.reshape(len(array), *leading) for name, array in rows.items()},
         ),
+        frames=found.frames and found.frames.shaped(leading),
     )
 
 
@@ -363,22 +380,28 @@ def step_scale(
 
 
 class _Pace:
-    """Steps to stop at, without end: as far as the records reach, or half a second if watched."""
+    """Steps to stop at, without end: as far as the records reach, or half a second if watched.
 
-    def __init__(self, config: InversionConfig, watched: bool) -> None:
+    And at every one of `marks`, ascending.
+    """
+
+    def __init__(self, config: InversionConfig, marks: list[int], watched: bool) -> None:
         self.watched, self.end = watched, config.steps + 1
         self.room = RECORDS_PER_CALL * config.record_every
+        self.marks = marks
 
     def __iter__(self) -> Any:
         step, length = 0, 1 if self.watched else self.room
         while True:
-            began = time.perf_counter()
-            step = min(step + length, self.end)
+            began, first = time.perf_counter(), step
+            mark = next((mark for mark in self.marks if mark > first), self.end)
+            step = min(first + length, mark, self.end)
             yield step
             if self.watched:
                 # The first calls compile; doubling at most keeps one slow call from misleading.
                 seconds = max(time.perf_counter() - began, 1e-6)
-                length = max(1, min(2 * length, int(length * 0.5 / seconds), self.room))
+                fitting = int((step - first) * 0.5 / seconds)
+                length = max(1, min(2 * length, fitting, self.room))
 
 
 def _merge_restarts(

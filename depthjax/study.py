@@ -36,6 +36,7 @@ class Descents:
         variables: the weights.
         record: where they came from, as JSON takes it.
         stop_ratio: ρ at which an image stops; None for never.
+        frames: how many iterates are kept on the way.
     """
 
     study: Path
@@ -47,6 +48,7 @@ class Descents:
     variables: Variables = dataclasses.field(repr=False)
     record: Mapping[str, Any] = dataclasses.field(repr=False)
     stop_ratio: float | None = None
+    frames: int = 0
 
     @property
     def folder(self) -> Path:
@@ -108,6 +110,7 @@ class Descents:
             reference_key=reference_key,
             init=jnp.asarray(starts),
             stop_ratio=self.stop_ratio,
+            frames=self.frames,
         )
         self.writer.save_layer(layer, found, seconds=time.perf_counter() - began)
 

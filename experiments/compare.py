@@ -25,6 +25,7 @@ from depthjax import cli, comparison, data, figures, images, results, runs, stud
 from depthjax.comparison import BLURRED, CONVERGING, MATCHED, PHOTOS, PLAIN, Comparison
 from depthjax.config import STEP_SCALES
 from depthjax.judges import Judge, Judges, without_colour
+from depthjax.report import write_report
 from depthjax.weights import fetch, load_weights
 
 FLAGS = flags.FLAGS
@@ -55,6 +56,9 @@ flags.DEFINE_multi_string("noise_judge_field", ["width=4", "num_classes=2"], "it
 flags.DEFINE_integer("photograph_class", 0, "which of its classes are photographs", lower_bound=0)
 flags.DEFINE_integer("start_seed", 1, "seed of the starts, shared by all networks and layers")
 flags.DEFINE_integer("reference_seed", 2, "seed of the reference noise, shared likewise")
+flags.DEFINE_integer(
+    "frames", 12, "iterates kept of each descent of the first seed, for the report", lower_bound=0
+)
 flags.DEFINE_string("output", None, "folder of the comparison (default: runs/compare-MODEL-DATE)")
 flags.DEFINE_boolean("overwrite", False, "replace a comparison that is already there")
 flags.DEFINE_boolean("resume", False, "go on with a comparison that was cut off")
@@ -86,6 +90,7 @@ def main() -> None:
             weights.variables,
             weights.record,
             stop_ratio=FLAGS.stop_ratio if condition == MATCHED else None,
+            frames=0 if index else FLAGS.frames,
         )
         for index, seed in enumerate(FLAGS.seeds)
         for condition, config in conditions.items()
@@ -118,6 +123,7 @@ def main() -> None:
     draw(output, compared, descents, targets, starts)
     report(compared)
     print(f"{tables.finding_table(found)}\n\nFigures, images and tables: {output}")
+    print(f"All of it on one page: {write_report(output)}")
 
 
 _DEFINING = (

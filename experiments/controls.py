@@ -26,6 +26,7 @@ from depthjax.figures.controls import Control
 from depthjax.models import Network, build_model, init_variables
 from depthjax.objectives import norms
 from depthjax.precision import matmul_precision
+from depthjax.report import write_report
 from depthjax.statistics import Finding, bootstrap, bootstrap_ratio
 from depthjax.typing import Variables
 
@@ -94,6 +95,7 @@ def main() -> None:
         print(f"{preimage_table(of_preimages)}\n")
     print(tables.finding_table(findings))
     print(f"Numbers, findings and figure: {output}")
+    print(f"All of it on one page: {write_report(output)}")
 
 
 # ---------------------------------------------------------------------------------- three controls

@@ -24,6 +24,7 @@ from depthjax import cli, depth_claims, figures, images, results, runs, study, t
 from depthjax.comparison import RECOVERED_ELASTICITY, interval_of
 from depthjax.depth_claims import Blocks
 from depthjax.models import ResNet
+from depthjax.report import write_report
 
 FLAGS = flags.FLAGS
 cli.define_inversion_flags()
@@ -107,6 +108,7 @@ def main() -> None:
     print(tables.finding_table(findings))
     print("\nD: distance to the target over that of a noisy copy. ρ: the same for the embedding.")
     print(f"Numbers, findings and figure: {output}")
+    print(f"All of it on one page: {write_report(output)}")
 
 
 _DEFINING = (

@@ -98,17 +98,10 @@ def findings(folder: Path) -> str:
     environment = run_folder.read_config(folder)["environment"]
     versions = ", ".join(f"{name} {environment['versions'][name]}" for name in ("jax", "flax"))
     return (
-        f"{table}\n\nMade by `{shown_command(environment['command'])}` on a"
+        f"{table}\n\nMade by `{run_folder.command_line(environment['command'])}` on a"
         f" {environment['device']} ({environment['cores']} cores, {versions}; revision"
         f" {environment['git_revision']})."
     )
-
-
-def shown_command(arguments: list[str]) -> str:
-    """A command line as one would type it in the checkout."""
-    script, *rest = arguments
-    kept = [argument for argument in rest if argument not in ("--overwrite", "--resume")]
-    return " ".join(["python", f"experiments/{Path(script).name}", *kept])
 
 
 def load_claims(folder: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from depthjax.layer_spectra import (
     probed_spectrum,
     spectral_curve,
 )
+from depthjax.report import write_report
 from depthjax.statistics import Finding, Interval, bootstrap
 
 FLAGS = flags.FLAGS
@@ -58,7 +59,7 @@ flags.DEFINE_enum(
     "all singular values; the largest and probes for the rest; what fits; accounting alone",
 )
 flags.DEFINE_integer("values", 10, "how many of the largest singular values", lower_bound=1)
-flags.DEFINE_integer("products", 80, "pairs of J v and Jᵀ u for these", lower_bound=8)
+flags.DEFINE_integer("products", 160, "pairs of J v and Jᵀ u for these", lower_bound=8)
 flags.DEFINE_integer("probes", 8, "random vectors for the counts", lower_bound=2)
 flags.DEFINE_integer("steps", 24, "pairs of products for each of them", lower_bound=2)
 flags.DEFINE_integer("moment_probes", 16, "random vectors for the ranks", lower_bound=2)
@@ -114,6 +115,7 @@ def main() -> None:
     if found:
         print(f"\n{tables.finding_table(found)}")
     print(f"\nNumbers, findings and figures: {output}")
+    print(f"All of it on one page: {write_report(output)}")
 
 
 _DEFINING = (

@@ -25,6 +25,7 @@ from depthjax import cli, figures, images, prediction, results, tables
 from depthjax.errors import one_of
 from depthjax.figures.prediction import Curve, Pairs
 from depthjax.models import Network, build_model, init_variables
+from depthjax.report import write_report
 from depthjax.statistics import Finding, bootstrap
 
 FLAGS = flags.FLAGS
@@ -83,6 +84,7 @@ def main() -> None:
         "\nR²: 1 − Σ(m − p)²/Σ(m − m̄)² within the layer, nothing fitted; lost: in the null space."
     )
     print(f"Numbers, findings and figures: {output}")
+    print(f"All of it on one page: {write_report(output)}")
 
 
 def model_of(name: str, inputs: int) -> Network:

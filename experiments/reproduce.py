@@ -20,6 +20,7 @@ from tqdm import tqdm
 from depthjax import cli, tables
 from depthjax.claims import NOT_RUN
 from depthjax.errors import one_of
+from depthjax.report import write_report
 from depthjax.reproduction import DONE, MISSING, Outcome, Reproduction, Step
 
 FLAGS = flags.FLAGS
@@ -143,6 +144,7 @@ def main() -> None:
             print(f"{outcome.step.name} {outcome.state}: {outcome.message}", file=sys.stderr)
     minutes = sum(outcome.seconds for outcome in outcomes if outcome.state == DONE) / 60
     print(f"{minutes:.1f} minutes of steps; verdicts in {output / 'claims.json'}, logs beside it")
+    print(f"All of it on one page: {write_report(output, title=f'Reproduction, {FLAGS.scale}')}")
     if any(outcome.state != DONE for outcome in outcomes):
         sys.exit(1)
 

@@ -36,6 +36,7 @@ from depthjax import cli, figures, images, results, tables, widths
 from depthjax.config import InversionConfig
 from depthjax.errors import one_of
 from depthjax.metrics import REFERENCE_STD
+from depthjax.report import write_report
 from depthjax.statistics import Finding, bootstrap, bootstrap_ratio
 
 FLAGS = flags.FLAGS
@@ -134,6 +135,7 @@ def main() -> None:
     print()
     print(condition_table(rows))
     print(f"Numbers, findings and figures: {output}")
+    print(f"All of it on one page: {write_report(output)}")
 
 
 def inputs_of(size: int) -> Inputs:

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 import depthjax
 from depthjax import cli, figures, images, results, tables, witnesses
+from depthjax.report import write_report
 from depthjax.statistics import Finding, bootstrap
 
 FLAGS = flags.FLAGS
@@ -97,6 +98,7 @@ def main() -> None:
     )
     print("copy's by as much. D: distance of the pictures over that of the noisy copy.")
     print(f"Pictures, numbers, findings and figures: {output}")
+    print(f"All of it on one page: {write_report(output)}")
 
 
 def every_picture(

@@ -23,7 +23,7 @@ FLOORS = (
     ),
     (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
-        *("figures", "data", "sharding", "checkpoint"),
+        *("frames", "figures", "data", "sharding", "checkpoint"),
     ),
     (
         *("layers", "prepared", "weights", "autoencoding"),
@@ -32,7 +32,7 @@ FLOORS = (
     (
         *("accounting", "training", "training_runs", "packing", "report"),
         *("runs", "run_folder", "results", "tables", "comparison", "layer_spectra"),
-        *("study", "judges", "depth_claims", "claims", "reproduction"),
+        *("study", "judges", "depth_claims", "claims", "reproduction", "animation"),
     ),
     ("cli", "__init__"),
 )
@@ -51,6 +51,7 @@ WITHOUT_FLAX = (
 WRITERS = (
     *("files", "embedded", "checkpoint", "data", "images", "weights"),
     *("runs", "run_folder", "training_runs", "packing", "results", "report", "reproduction"),
+    "animation",
 )
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (

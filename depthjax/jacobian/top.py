@@ -35,7 +35,7 @@ def top_singular_values(
     k: int = 10,
     *,
     block: int = 4,
-    most: int = 80,
+    most: int = 160,
     tolerance: float | None = None,
     seed: int = 0,
 ) -> TopSingular:
@@ -48,7 +48,8 @@ def top_singular_values(
     Args:
         maps: from `linearize`.
         k: how many.
-        block: b, vectors at once.
+        block: b, vectors at once. The fewer, the sooner it gets there; what is repeated more often
+            than that is missed.
         most: pairs of products after which it ends, converged or not.
         tolerance: of the residual, relative to the largest singular value; by default what the
             dtype of the products can resolve.
