@@ -5,6 +5,7 @@ A folder with a config is a run that was begun; one without is not ours, and is 
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -92,10 +93,11 @@ def command_line(arguments: Sequence[str]) -> str:
     if not arguments:
         return ""
     script, *rest = arguments
-    kept = [one for one in rest if one.lstrip("-") not in _ABOUT_OLDER]
+    kept = [_FLAG_FILES.sub("", one) for one in rest if one.lstrip("-") not in _ABOUT_OLDER]
     return shlex.join(["python", f"experiments/{Path(script).name}", *kept])
 
 
+_FLAG_FILES = re.compile(r"(?<==).*/(?=experiments/flags/)")
 _ABOUT_OLDER = ("overwrite", "nooverwrite", "resume", "noresume")
 
 

@@ -1,6 +1,10 @@
 """Every test runs with shapes and dtypes of public functions checked, and ranks never guessed."""
 
+import os
 from pathlib import Path
+
+# Tests compile much and run little. Scripts that they start inherit it.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import jaxtyping
 

@@ -10,6 +10,7 @@ import pytest
 
 import depthjax
 from depthjax import runs
+from depthjax.run_folder import command_line
 
 STEPS = 3
 
@@ -130,3 +131,10 @@ def test_config_is_plain_json(folder):
     config = json.loads((folder / "config.json").read_text())
     assert config["layers"] == ["a", "layer1.0"]
     assert set(config["environment"]) >= {"versions", "device", "git_revision", "command"}
+
+
+def test_a_command_is_shown_as_one_types_it_in_the_checkout() -> None:
+    recorded = ["/there/experiments/a.py", "--flagfile=/there/experiments/flags/a.flags", "--x=/y"]
+    shown = "python experiments/a.py --flagfile=experiments/flags/a.flags --x=/y"
+    assert command_line([*recorded, "--overwrite"]) == shown
+    assert command_line([]) == ""
