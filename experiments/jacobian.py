@@ -364,8 +364,11 @@ def at_half_rank(pieces: list[Piece]) -> list[dict[str, Any]]:
     rank = half_rank(rows)
     for piece in pieces:
         for row, points in zip(piece.rows, piece.curves, strict=False):
-            low, high = level_at_rank(Curve(*map(np.asarray, points)), rank)
-            row["half_rank_level"] = float(np.sqrt(low * high))
+            curve = Curve(*map(np.asarray, points))
+            # Where rounding hides the value, the floor: slopes are then too small, if anything.
+            floor = DENSE_FLOOR if row["method"] == "dense" else curve.levels.min()
+            ends = [max(end, floor) for end in level_at_rank(curve, rank)]
+            row["half_rank_level"] = float(np.sqrt(ends[0] * ends[1]))
     return rows
 
 
@@ -381,11 +384,7 @@ def conditioning_slopes(
     if len(names) < 2 or not known(rows, "half_rank_level"):
         return None
     logarithms = np.stack(
-        [
-            # Where rounding hides the value, the floor: the slope is then too small, if anything.
-            -np.log(table(rows, label, name, lambda row: max(row["half_rank_level"], DENSE_FLOOR)))
-            for name in names
-        ]
+        [-np.log(table(rows, label, name, lambda row: row["half_rank_level"])) for name in names]
     )
     depth = np.arange(len(names)) - (len(names) - 1) / 2
     return bootstrap(np.tensordot(depth / (depth @ depth), logarithms, 1))

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-# Tests compile much and run little. Scripts that they start inherit it.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Tests compile much and run little; scripts that they start inherit it.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 
 import jaxtyping
 
