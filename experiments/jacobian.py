@@ -106,7 +106,7 @@ def main() -> None:
     (output / "layers").mkdir(exist_ok=True)
 
     pieces = dict(computed(output, model, names, networks, image_names, photographs))
-    rows = at_half_rank(list(pieces.values()))
+    rows = finished_rows(list(pieces.values()))
     found = findings(rows, names, list(networks))
     summary = summary_table(rows, names, list(networks))
     results.write_results(output, definition, rows, found, summary)
@@ -358,8 +358,11 @@ def smallest_of_inputs(row: dict[str, Any]) -> float:
     return float(row["least_of_all"]) / float(row["sigma_1"])
 
 
-def at_half_rank(pieces: list[Piece]) -> list[dict[str, Any]]:
-    """All rows, with σ / σ₁ of the one rank that C16 compares all layers at."""
+def finished_rows(pieces: list[Piece]) -> list[dict[str, Any]]:
+    """All rows, with σ / σ₁ of the one rank that C16 compares all layers at.
+
+    Of what random probes leave open, accounting knows that no more directions are there than pass.
+    """
     rows = [row for piece in pieces for row in piece.rows]
     rank = half_rank(rows)
     for piece in pieces:
@@ -368,6 +371,9 @@ def at_half_rank(pieces: list[Piece]) -> list[dict[str, Any]]:
             # Where rounding hides the value, the floor: slopes are then too small, if anything.
             floor = DENSE_FLOOR if row["method"] == "dense" else curve.levels.min()
             ends = [max(end, floor) for end in level_at_rank(curve, rank)]
+            for power in range(1, len(LEVELS) + 1):
+                column = f"above_1e-{power}_high"
+                row[column] = min(row[column], float(row["rank_bound"]))
             row["half_rank_level"] = float(np.sqrt(ends[0] * ends[1]))
     return rows
 
