@@ -334,12 +334,13 @@ def batch_from_flags(
     Raises:
         ValueError: if --max_batch is neither auto nor a positive number, or nothing fits.
     """
-    count = shape[0] * config.restarts
+    count, devices = shape[0] * config.restarts, jax.local_device_count()
     if FLAGS.max_batch == "auto":
-        fit = fitting_batch(layer, variables, shape[1:], count, config)
+        fit = fitting_batch(layer, variables, shape[1:], -(-count // devices), config)
         if fit.batches > 1:
-            print(f"{name}: {count} descents, {fit}", file=sys.stderr)
-        return fit.batch
+            each = f" on each of {devices} devices" if devices > 1 else ""
+            print(f"{name}: {count} descents, {fit}{each}", file=sys.stderr)
+        return min(count, fit.batch * devices)
     if not FLAGS.max_batch.isdecimal() or int(FLAGS.max_batch) < 1:
         raise ValueError(f"--max_batch must be auto or a number from 1, got {FLAGS.max_batch!r}")
     return min(count, int(FLAGS.max_batch))

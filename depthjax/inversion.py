@@ -1,17 +1,19 @@
 """Recover images from embeddings by gradient descent on the input.
 
-This is the host's side: starts, shapes, restarts, and calls of the compiled loop in `descent.py`.
+This is the host's side: starts, shapes, restarts, devices, and calls of the compiled loop in
+`descent.py`.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int
 from numpy.typing import ArrayLike
 
@@ -19,13 +21,17 @@ from depthjax.config import InversionConfig
 from depthjax.descent import (
     RECORDS_PER_CALL,
     Records,
+    State,
     descend,
     initial_state,
+    initial_state_on,
     numbers_of,
 )
+from depthjax.descent_checkpoint import DescentCheckpoints, Kept
 from depthjax.objectives import base_objective, objective_weight
 from depthjax.precision import matmul_precision
 from depthjax.priors import draw_start
+from depthjax.sharding import AXIS, Split, local_mesh, part_of, replicated, split_batch, split_of
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Variables
 
 
@@ -58,7 +64,7 @@ class Trajectory:
     data_fields=[
         "images", "final_images", "objective", "best_step", "status", "stopped_step", "trajectory"
     ],
-    meta_fields=[],
+    meta_fields=["split"],
 )  # fmt: skip
 @dataclass(frozen=True)
 class Inversion:
@@ -74,6 +80,7 @@ class Inversion:
             `REACHED` (`stop_distance`).
         stopped_step: updates made.
         trajectory: see `Trajectory`.
+        split: how images × restarts were shared out over batches and devices.
     """
 
     images: Array
@@ -83,6 +90,7 @@ class Inversion:
     status: Array
     stopped_step: Array
     trajectory: Trajectory
+    split: Split
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,8 @@ def invert(
     compare_to: Images | None = None,
     stop_distance: ArrayLike | float | None = None,
     max_batch: int | None = None,
+    mesh: Mesh | None = None,
+    checkpoints: DescentCheckpoints | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Inversion:
     """Images whose embedding is near the target's, by gradient descent from `init`.
@@ -167,8 +177,12 @@ def invert(
             part in the descent.
         stop_distance: m_g at which an example stops, `[B]`, `[restarts, B]` or one number for all:
             it keeps the image of the first recorded step at which its embedding is as near.
-        max_batch: images × restarts that run at once; more are run one batch after the other.
-            `depthjax.fitting_batch` says how many fit into memory.
+        max_batch: images × restarts that run at once, over all devices; more are run one batch
+            after the other. `depthjax.fitting_batch` says how many fit into memory.
+        mesh: of the devices that share a batch between them; by default all of this process. They
+            need not divide it: the last example is then there twice, and reported once.
+        checkpoints: where states are kept, and gone on from if there are any: the result is that
+            of a descent that was never cut off.
         on_progress: called about twice a second, on the host, between calls of the loop.
 
     Returns:
@@ -176,7 +190,8 @@ def invert(
         iterate and has status `NON_FINITE`; the others go on.
 
     Raises:
-        ValueError: if the shapes do not belong together, or if `max_batch` is no positive number.
+        ValueError: if the shapes do not belong together, if `max_batch` is no positive number, or
+            if the checkpoints are of other descents.
     """
     config = config or InversionConfig()
     if max_batch is not None and max_batch < 1:
@@ -189,7 +204,15 @@ def invert(
         )
     near_enough = _near_enough(stop_distance, leading, start.dtype)
     layer, variables = prepared(layer, variables, config)
-    groups = _groups(len(start), max_batch)
+    mesh = mesh or local_mesh()
+    split = split_of(len(start), mesh.size, max_batch)
+    if checkpoints is not None:
+        given = (start, target, near_enough)
+        split = checkpoints.begin(config, given, split, mesh.size)
+    groups = _groups(len(start), split)
+    shared = part_of(mesh, split.devices) if split.devices > 1 else None
+    if shared is not None:
+        variables = jax.device_put(variables, replicated(shared))
     latest = np.full(len(start), np.nan)
     parts = []
     for index, group in enumerate(groups):
@@ -200,21 +223,28 @@ def invert(
                 done = (index * config.steps + step, len(groups) * config.steps)
                 on_progress(Progress(*done, latest.copy()))
 
-        aimed = None if reference is None else reference[group]
-        parts.append(
-            _run(
-                layer,
-                variables,
-                target[group],
-                start[group],
-                aimed,
-                near_enough[group],
-                config,
-                report,
-                watched=on_progress is not None,
-            )
-        )
+        arrays = (target, start, reference, near_enough)
+        taken = (None if array is None else _placed(array[group], shared) for array in arrays)
+        batch = _Batch(index, split, shared, *taken)  # type: ignore[arg-type]
+        watched = on_progress is not None
+        parts.append(_run(layer, variables, batch, config, checkpoints, report, watched=watched))
     return _shaped(_joined(parts, groups), leading)
+
+
+class _Batch(NamedTuple):
+    """Examples that run at once, on one device or laid out over several."""
+
+    number: int
+    split: Split
+    mesh: Mesh | None
+    target: Embedding
+    start: Images
+    reference: Images | None
+    stop_distance: PerExample
+
+
+def _placed(array: Array, mesh: Mesh | None) -> Array:
+    return array if mesh is None else jax.device_put(array, split_batch(mesh))
 
 
 def prepared(
@@ -227,52 +257,58 @@ def prepared(
     return layer.prepare(variables, **settings)
 
 
-def _groups(count: int, most: int | None) -> list[np.ndarray]:
+def _groups(count: int, split: Split) -> list[np.ndarray]:
     """Indices of batches of one size; the last begins again with the first where they run out."""
-    batches = -(-count // (most or count))
-    size = -(-count // batches)
-    return list(np.resize(np.arange(count), (batches, size)))
+    return list(np.resize(np.arange(count), (split.batches, split.batch)))
 
 
 def _run(
     layer: LayerFn,
     variables: Variables,
-    target: Embedding,
-    start: Images,
-    reference: Images | None,
-    stop_distance: PerExample,
+    batch: _Batch,
     config: InversionConfig,
+    checkpoints: DescentCheckpoints | None,
     report: Callable[[int, np.ndarray], None],
+    *,
     watched: bool,
 ) -> Inversion:
-    """One batch, from its start to its end."""
-    scale = jnp.ones(start.shape[0], start.dtype)
+    """One batch, from its start, or where it was cut off, to its end."""
+    mesh, start = batch.mesh, batch.start
+    scale = _placed(jnp.ones(start.shape[0], start.dtype), mesh)
     if config.step_scale == "layer":
-        scale = step_scale(
-            layer,
-            variables,
-            start,
-            target,
-            objective=config.objective,
-            objective_scale=config.objective_scale,
+        scale = _step_scale_on(mesh, layer, config.objective)(
+            variables, start, batch.target, jnp.asarray(config.objective_scale, start.dtype)
         ).astype(start.dtype)
     numbers = numbers_of(config, start.dtype)
-    state = initial_state(config.structure, start, stop_distance)
-    advance = partial(
-        descend(), layer, config.structure, variables, target, reference, scale, numbers
-    )
+    initial = initial_state if mesh is None else initial_state_on(mesh)
+    state = initial(config.structure, start, batch.stop_distance)
     records: list[Records] = []
-    for stop in _Pace(config, watched=watched):
-        state, rows, count, running = advance(state, jnp.asarray(stop))
-        count, running = jax.device_get((count, running))
-        rows = jax.device_get(rows)
-        records.append(Records(*(row[:count] for row in rows)))
-        if count:
-            step = min(int(jax.device_get(state.step)), config.steps)
-            report(step, np.asarray(records[-1].embedding_distance[-1]))
-        if not running:
+    kept = None if checkpoints is None else checkpoints.resume(batch.number, config, state)
+    if kept is not None:
+        state, records = kept.state, [kept.records]
+    advance = partial(
+        descend(mesh),
+        *(layer, config.structure, variables, batch.target, batch.reference, scale, numbers),
+    )
+    paced = watched or checkpoints is not None
+    last = records[-1] if records else None
+    for stop in _Pace(config, _step(state), watched=paced) if not (kept and kept.finished) else ():
+        state, rows, counts, running = advance(state, jnp.asarray(stop))
+        rows, counts, running = jax.device_get((rows, counts, running))
+        filled = _filled(last, Records(*rows), counts, batch.split)
+        records.append(filled)
+        if len(filled.step):
+            last = filled
+            report(min(_step(state), config.steps), np.asarray(filled.embedding_distance[-1]))
+        finished = not np.any(running)
+        if checkpoints is not None:
+            kept = Kept(state, _concatenated(records), finished)
+            several = batch.split.batches > 1
+            checkpoints.keep(batch.number, config, kept, at_once=finished and several)
+        if finished:
             break
-    rows = [np.concatenate(column) for column in zip(*records, strict=True)]
+    if mesh is not None:  # what is done with them next is done on one device
+        state = jax.tree.map(jnp.asarray, jax.device_get(state))
     return Inversion(
         images=state.best_images,
         final_images=state.images,
@@ -280,8 +316,39 @@ def _run(
         best_step=state.best_step,
         status=state.status,
         stopped_step=state.stopped_step,
-        trajectory=Trajectory(*rows),
+        trajectory=Trajectory(*_concatenated(records)),
+        split=batch.split,
     )
+
+
+def _step(state: State) -> int:
+    return int(np.max(jax.device_get(state.step)))
+
+
+def _concatenated(records: list[Records]) -> Records:
+    return Records(*(np.concatenate(column) for column in zip(*records, strict=True)))
+
+
+def _filled(last: Records | None, rows: Records, counts: np.ndarray, split: Split) -> Records:
+    """The rows that a call filled; where a device's examples had all stopped, its last row again.
+
+    Args:
+        last: rows so far, if any; in the first call every device fills one at least.
+        rows: with room for more than were filled.
+        counts: how many each device filled, or one number for the only one.
+        split: of the examples over the devices.
+    """
+    counts = np.atleast_1d(counts)
+    longest = int(counts.max())
+    # [rows, examples]: which of its own rows an example has there; -1 is the last one before.
+    index = np.minimum(np.arange(longest)[:, None], np.repeat(counts, split.per_device) - 1)
+
+    def filled(name: str) -> np.ndarray:
+        new = np.take_along_axis(getattr(rows, name), np.maximum(index, 0), axis=0)
+        return new if last is None else np.where(index < 0, getattr(last, name)[-1:], new)
+
+    steps = np.reshape(rows.step, (len(counts), -1))[np.argmax(counts), :longest]
+    return Records(steps, *map(filled, _ROWS))
 
 
 _ARRAYS = ("images", "final_images", "objective", "best_step", "status", "stopped_step")
@@ -290,7 +357,7 @@ _ROWS = ("objective", "embedding_distance", "input_distance")
 
 def _joined(parts: list[Inversion], groups: list[np.ndarray]) -> Inversion:
     """All batches as one, each example once."""
-    if len(parts) == 1:
+    if len(parts) == 1 and len(np.unique(groups[0])) == len(groups[0]):
         return parts[0]
     _, once = np.unique(np.concatenate(groups), return_index=True)
     trajectories = [part.trajectory for part in parts]
@@ -305,6 +372,7 @@ def _joined(parts: list[Inversion], groups: list[np.ndarray]) -> Inversion:
     return Inversion(
         **{name: jnp.concatenate([getattr(p, name) for p in parts])[once] for name in _ARRAYS},
         trajectory=Trajectory(step=steps, **{name: rows(name) for name in _ROWS}),
+        split=parts[0].split,
     )
 
 
@@ -318,6 +386,7 @@ def _shaped(found: Inversion, leading: tuple[int, ...]) -> Inversion:
             step=found.trajectory.step,
             **{name: array.reshape(len(array), *leading) for name, array in rows.items()},
         ),
+        split=found.split,
     )
 
 
@@ -362,15 +431,31 @@ def step_scale(
     return jnp.where(usable, along / jnp.where(usable, square, 1), 1)
 
 
+@cache
+def _step_scale_on(mesh: Mesh | None, layer: LayerFn, objective: str) -> Any:
+    """`step_scale` as a function of arrays alone, by every device for its share."""
+
+    def scale(variables: Variables, start: Images, target: Embedding, c: Array) -> PerExample:
+        return step_scale(layer, variables, start, target, objective=objective, objective_scale=c)
+
+    if mesh is None:
+        return scale
+    whole, shared = PartitionSpec(), PartitionSpec(AXIS)
+    specs = (whole, shared, shared, whole)
+    return jax.jit(
+        jax.shard_map(scale, mesh=mesh, in_specs=specs, out_specs=shared, check_vma=False)
+    )
+
+
 class _Pace:
     """Steps to stop at, without end: as far as the records reach, or half a second if watched."""
 
-    def __init__(self, config: InversionConfig, watched: bool) -> None:
-        self.watched, self.end = watched, config.steps + 1
+    def __init__(self, config: InversionConfig, first: int, *, watched: bool) -> None:
+        self.watched, self.first, self.end = watched, first, config.steps + 1
         self.room = RECORDS_PER_CALL * config.record_every
 
     def __iter__(self) -> Any:
-        step, length = 0, 1 if self.watched else self.room
+        step, length = self.first, 1 if self.watched else self.room
         while True:
             began = time.perf_counter()
             step = min(step + length, self.end)

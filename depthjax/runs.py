@@ -9,7 +9,8 @@
     images/, figures/  PNG
 
 A layer counts as done once its file has been renamed into place, so nothing that was reported is
-lost, and a resumed run computes the missing layers alone.
+lost, and a resumed run computes the missing layers alone. Of the layer in hand the state is kept
+about once a minute, in unfinished/NAME, and gone on from.
 """
 
 import csv
@@ -18,6 +19,7 @@ import io
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +31,7 @@ from numpy.typing import ArrayLike
 
 from depthjax.autoencoding import Autoencoding
 from depthjax.descent import NON_FINITE, PLATEAU, REACHED, RUNNING
+from depthjax.descent_checkpoint import DescentCheckpoints
 from depthjax.files import write_atomically
 from depthjax.images import save_png
 from depthjax.labels import TopClasses, describe
@@ -58,9 +61,10 @@ class Run:
             `final_images` `[R, B, H, W, C]`; every field of `Measurement`, and with the prefix
             `final_` for the last iterates, `[R, B]`; `trajectory_…` `[T, R, B]`; `status`,
             `best_step`, `stopped_step` `[R, B]`; `matched_input_ratio` `[4, R, B]`;
-            `baseline_…`; `seconds`. Where a trained head saw the images, the five most probable
-            classes, `top_classes`, `top_probability` `[R, B, 5]` and of the targets
-            `target_top_classes`, `target_top_probability` `[B, 5]`.
+            `baseline_…`; `seconds`; `batch_split` (`depthjax.sharding.Split`).
+            Where a trained head saw the images, the five most probable classes, `top_classes`,
+            `top_probability` `[R, B, 5]` and of the targets `target_top_classes`,
+            `target_top_probability` `[B, 5]`.
     """
 
     folder: Path
@@ -117,6 +121,10 @@ class RunWriter:
         """Whether a layer is already there."""
         return _layer_file(self.folder, layer).is_file()
 
+    def checkpoints(self, layer: str) -> DescentCheckpoints:
+        """Where the state of a layer's descents is kept until the layer is done."""
+        return DescentCheckpoints(self.folder / "unfinished" / _file_name(layer))
+
     def save_layer(
         self,
         layer: str,
@@ -145,6 +153,9 @@ class RunWriter:
         write_atomically(self.folder / "results.csv", _csv(run.table).encode())
         _write_arrays(self.folder / "trajectory.npz", _trajectories(run))
         self._save_images(run, layer)
+        self.checkpoints(layer).discard()
+        with suppress(OSError):  # while other layers are unfinished, the folder stays
+            (self.folder / "unfinished").rmdir()
 
     def save_ratio_matrix(self, ratio: Float[np.ndarray, "recovered_from measured_at r b"]) -> None:
         """Writes ρ at every layer (second axis) of what was recovered from every layer (first)."""
@@ -231,6 +242,7 @@ def _layer_arrays(found: Autoencoding) -> dict[str, np.ndarray]:
     arrays |= {f"trajectory_{name}": value for name, value in recorded.items()}
     arrays |= {f"baseline_{name}": found.baselines[name] for name in ("flat", "blur")}
     arrays["trajectory_step"] = trajectory.step
+    arrays["batch_split"] = np.array(inversion.split)
     return {name: np.asarray(value) for name, value in arrays.items()}
 
 

@@ -98,6 +98,7 @@ def main() -> None:
         if writer.done(name):
             continue
         began = time.perf_counter()
+        checkpoints = writer.checkpoints(name)
         batch = cli.batch_from_flags(name, layer, variables, targets.shape, config)
         with cli.DescentBar(f"{name} ({index}/{len(layers)})", config.steps) as bar:
             found = depthjax.autoencode(
@@ -109,9 +110,11 @@ def main() -> None:
                 reference_key=reference_key,
                 init=starts,
                 max_batch=batch,
+                checkpoints=checkpoints,
                 on_progress=bar,
                 **reference,
             )
+        checkpoints.close()
         writer.save_layer(
             name,
             found,

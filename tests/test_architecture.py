@@ -20,7 +20,7 @@ FLOORS = (
     ),
     (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
-        *("figures", "data", "sharding", "checkpoint"),
+        *("figures", "data", "sharding", "checkpoint", "descent_checkpoint"),
     ),
     ("layers", "prepared", "weights", "autoencoding", "preimages"),
     (
@@ -40,7 +40,7 @@ WITHOUT_FLAX = (
     "filters",
 )  # one contract, whatever made the layer
 WRITERS = (
-    *("files", "embedded", "checkpoint", "data", "images", "weights"),
+    *("files", "embedded", "checkpoint", "descent_checkpoint", "data", "images", "weights"),
     *("runs", "run_folder", "training_runs", "packing", "results", "report"),
 )
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory

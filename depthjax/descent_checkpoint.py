@@ -1,0 +1,160 @@
+"""Descents that are cut off go on from the last state that was kept, to the same numbers.
+
+The state is all that the compiled loop takes and gives back, so a descent that was written to disk
+and read again ends bit for bit as one that never stopped (on the same kind of device, and with its
+examples shared out over devices and batches in the same way, which is kept too).
+
+    kept = DescentCheckpoints("runs/mine/unfinished")
+    found = invert(layer, variables, target_embedding, init, config, checkpoints=kept)
+    ...                       # write the results
+    kept.discard()
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from depthjax.checkpoint import Checkpoints
+from depthjax.config import InversionConfig
+from depthjax.descent import Records, State
+from depthjax.files import write_atomically
+from depthjax.sharding import Split
+
+
+class Kept(NamedTuple):
+    """Where a batch of descents stood.
+
+    Fields:
+        state: of the loop, on its devices.
+        records: the rows so far.
+        finished: whether there is nothing left to do.
+    """
+
+    state: State
+    records: Records
+    finished: bool
+
+
+class DescentCheckpoints:
+    """The states of one inversion, in a folder; nothing is written before `seconds` have passed.
+
+    Args:
+        folder: of this inversion alone.
+        seconds: between two checkpoints.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, seconds: float = 60.0) -> None:
+        self._folder, self._seconds = Path(folder), seconds
+        self._open: tuple[int, Checkpoints] | None = None
+        self._last = time.monotonic()
+
+    def begin(
+        self, config: InversionConfig, arrays: Iterable[Any], split: Split, devices: int
+    ) -> Split:
+        """Says how the examples are shared out: as they were at first, if that was before.
+
+        Args:
+            config: of the inversion.
+            arrays: starts, target embeddings and whatever else defines it.
+            split: how they would be shared out now.
+            devices: that there are.
+
+        Raises:
+            ValueError: if the folder is another inversion's, or there are too few devices now.
+        """
+        digest = hashlib.sha256(repr(config).encode())
+        for array in arrays:
+            values = np.ascontiguousarray(array)
+            digest.update(f"{values.dtype} {values.shape}".encode())
+            digest.update(values.tobytes())
+        self._last = time.monotonic()
+        file = self._folder / "descent.json"
+        if file.is_file():
+            before = json.loads(file.read_text())
+            if before["sha256"] != digest.hexdigest():
+                raise ValueError(
+                    f"{str(self._folder)!r} holds the state of other descents: their start, target"
+                    " or settings were others; remove it, or use the settings it was begun with"
+                )
+            split = Split(*before["split"])
+            if split.devices > devices:
+                raise ValueError(
+                    f"{str(self._folder)!r} was begun on {split.devices} devices and here are"
+                    f" {devices}; go on where it was begun, or remove it"
+                )
+            return split
+        text = json.dumps({"sha256": digest.hexdigest(), "split": split})
+        write_atomically(file, f"{text}\n".encode())
+        return split
+
+    def resume(self, batch: int, config: InversionConfig, like: State) -> Kept | None:
+        """The newest state of a batch that can be read, laid out as `like`; None if none can."""
+        if not self._of(batch).is_dir():
+            return None
+        try:
+            found = self._checkpoints(batch).restore((like, _room(config, like)))
+        except ValueError as error:
+            warnings.warn(f"the descent begins anew: {error}", stacklevel=2)
+            self._close()
+            shutil.rmtree(self._of(batch), ignore_errors=True)
+            return None
+        if found is None:
+            return None
+        state, rows = found.state
+        placed = jax.tree.map(lambda leaf, old: jax.device_put(leaf, old.sharding), state, like)
+        records = Records(*(row[: found.meta["count"]] for row in rows))
+        return Kept(placed, records, found.meta["finished"])
+
+    def keep(
+        self, batch: int, config: InversionConfig, kept: Kept, *, at_once: bool = False
+    ) -> None:
+        """Writes a state, if `seconds` have passed since the last one or if it must be now."""
+        if not at_once and time.monotonic() - self._last < self._seconds:
+            return
+        rows, count = _room(config, kept.state), len(kept.records.step)
+        for room, row in zip(rows, kept.records, strict=True):
+            room[:count] = row
+        step = int(np.max(jax.device_get(kept.state.step)))
+        self._checkpoints(batch).save(
+            step, (kept.state, rows), {"count": count, "finished": kept.finished}
+        )
+        self._last = time.monotonic()
+
+    def discard(self) -> None:
+        """Removes everything: the results are safe elsewhere."""
+        self._close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Returns once all that was kept is on disk."""
+        self._close()
+
+    def _of(self, batch: int) -> Path:
+        return self._folder / f"batch-{batch}"
+
+    def _checkpoints(self, batch: int) -> Checkpoints:
+        if self._open is None or self._open[0] != batch:
+            self._close()
+            self._open = batch, Checkpoints(self._of(batch))
+        return self._open[1]
+
+    def _close(self) -> None:
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+
+
+def _room(config: InversionConfig, state: State) -> Records:
+    """Room for all rows that a descent records, since Orbax asks for shapes beforehand."""
+    shape = config.steps // config.record_every + 2, len(state.images)
+    empty = [np.full(shape, np.nan, state.images.dtype) for _ in range(3)]
+    return Records(np.zeros(shape[0], np.int32), *empty)
