@@ -5,7 +5,7 @@ import dataclasses
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -201,9 +201,17 @@ def fields_from_flags(flag: str = "model_field") -> dict[str, Any]:
 
 
 def _settings(flag: str) -> dict[str, Any]:
-    """The `name=value` settings of a flag that may be given several times."""
+    return settings_of(FLAGS[flag].value or (), flag)
+
+
+def settings_of(settings: Iterable[str], flag: str) -> dict[str, Any]:
+    """The `name=value` settings of a flag that may be given several times.
+
+    Raises:
+        ValueError: for one that is of another form.
+    """
     fields = {}
-    for setting in FLAGS[flag].value or ():
+    for setting in settings:
         name, separator, value = setting.partition("=")
         if not separator:
             raise ValueError(f"--{flag}={setting!r} is not of the form name=value")
@@ -245,26 +253,14 @@ def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weigh
         ValueError: for an entry that is no `label=weights`, a label or seed given twice, weights
             that would be the same for several seeds, do not exist or do not fit.
     """
-    seeds = _seeds_from_flags()
-    sources: dict[str, str] = {}
-    for entry in FLAGS.networks:
-        label, separator, source = (part.strip() for part in entry.partition("="))
-        source = source if separator else label
-        if not label or not source or (not separator and label != "untrained"):
-            raise ValueError(
-                f"--networks has {entry!r}, which is not of the form label=weights; write"
-                " untrained,photos=photos_{seed}.safetensors"
-            )
-        if label in sources:
-            raise ValueError(f"--networks has {label!r} twice; give each network its own label")
+    seeds = seed_numbers(FLAGS.seeds)
+    sources = network_sources(FLAGS.networks)
+    for label, source in sources.items():
         if source != "untrained" and "{seed}" not in source and len(seeds) > 1:
             raise ValueError(
-                f"--networks has {entry!r}, the same weights for each of {len(seeds)} seeds; write"
-                f" {{seed}} where the seed belongs, or --seeds={seeds[0]}"
+                f"--networks has '{label}={source}', the same weights for each of"
+                f" {len(seeds)} seeds; write {{seed}} where the seed belongs, or --seeds={seeds[0]}"
             )
-        sources[label] = source
-    if not sources:
-        raise ValueError("--networks is empty; write untrained, or label=weights")
     return {
         label: [
             _weights(model, source.replace("{seed}", str(seed)), seed, image_size, drop_head=False)
@@ -274,13 +270,47 @@ def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weigh
     }
 
 
-def _seeds_from_flags() -> list[int]:
-    seeds = [seed.strip() for seed in FLAGS.seeds]
+def network_sources(entries: Sequence[str]) -> dict[str, str]:
+    """The weights of each label of `--networks`, with `{seed}` as it stands.
+
+    Raises:
+        ValueError: for no entries, one that is no `label=weights`, and a label given twice.
+    """
+    sources: dict[str, str] = {}
+    for entry in entries:
+        label, separator, source = (part.strip() for part in entry.partition("="))
+        source = source if separator else label
+        if not label or not source or (not separator and label != "untrained"):
+            raise ValueError(
+                f"--networks has {entry!r}, which is not of the form label=weights; write"
+                " untrained,photos=photos_{seed}.safetensors"
+            )
+        if label in sources:
+            raise ValueError(f"--networks has {label!r} twice; give each network its own label")
+        sources[label] = source
+    if not sources:
+        raise ValueError("--networks is empty; write untrained, or label=weights")
+    return sources
+
+
+def seed_numbers(texts: Sequence[str]) -> list[int]:
+    """The numbers of `--seeds`.
+
+    Raises:
+        ValueError: unless they are different whole numbers, one at least.
+    """
+    seeds = [text.strip() for text in texts]
     if not seeds or not all(map(str.isdecimal, seeds)) or len(set(seeds)) < len(seeds):
         raise ValueError(
-            f"--seeds={','.join(FLAGS.seeds)} must be different whole numbers from 0, as in 0,1,2"
+            f"--seeds={','.join(texts)} must be different whole numbers from 0, as in 0,1,2"
         )
     return [int(seed) for seed in seeds]
+
+
+def normalization_setting() -> str:
+    """`--normalization`, with what `auto` means for the paper's presets."""
+    paper = "preset" in FLAGS and FLAGS.preset.startswith("paper")
+    return "none" if FLAGS.normalization == "auto" and paper else FLAGS.normalization
 
 
 def _weights(

@@ -38,7 +38,16 @@ from depthjax.labels import TopClasses, describe
 from depthjax.metrics import MATCHED_RATIOS
 from depthjax.run_folder import begin, environment
 
-__all__ = ["STATUS_NAMES", "Run", "RunWriter", "environment", "load_run", "start_run", "top_of"]
+__all__ = [
+    "STATUS_NAMES",
+    "Run",
+    "RunWriter",
+    "environment",
+    "load_run",
+    "result_rows",
+    "start_run",
+    "top_of",
+]
 
 STATUS_NAMES = {
     RUNNING: "all steps",
@@ -213,6 +222,20 @@ def start_run(
         first=lambda path: _write_arrays(path / "inputs.npz", inputs),
     )
     return RunWriter(path)
+
+
+def result_rows(
+    layer: str, depth: int, image_names: list[str], found: Autoencoding
+) -> list[dict[str, Any]]:
+    """The rows of `results.csv` for one layer: one for each restart × image.
+
+    Args:
+        layer: its name.
+        depth: its position among the layers.
+        image_names: labels of the images.
+        found: what `autoencode` returned.
+    """
+    return _rows(layer, depth, image_names, _layer_arrays(found))
 
 
 def _layer_arrays(found: Autoencoding) -> dict[str, np.ndarray]:

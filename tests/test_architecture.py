@@ -25,7 +25,7 @@ FLOORS = (
     ("layers", "prepared", "weights", "autoencoding", "preimages"),
     (
         *("accounting", "training", "training_runs", "packing", "report"),
-        *("runs", "run_folder", "results", "tables", "comparison"),
+        *("runs", "run_folder", "results", "tables", "comparison", "sweeps"),
     ),
     ("cli", "__init__"),
 )
@@ -41,7 +41,7 @@ WITHOUT_FLAX = (
 )  # one contract, whatever made the layer
 WRITERS = (
     *("files", "embedded", "checkpoint", "descent_checkpoint", "data", "images", "weights"),
-    *("runs", "run_folder", "training_runs", "packing", "results", "report"),
+    *("runs", "run_folder", "training_runs", "packing", "results", "report", "sweeps"),
 )
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (
@@ -51,7 +51,7 @@ WRITING = (
 PRINTERS = ("cli",)
 HEAVY = (
     *("matplotlib", "tensorflow_datasets", "array_record", "skimage", "sklearn", "orbax"),
-    *("torch", "safetensors", "huggingface_hub"),
+    *("torch", "safetensors", "huggingface_hub", "pyarrow", "ray"),
 )
 
 

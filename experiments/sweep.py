@@ -1,0 +1,202 @@
+r"""Many inversions: models × weights × layers × groups of images × seeds, on whatever there is.
+
+    python experiments/sweep.py --flagfile=experiments/flags/sweep_small.flags
+    python experiments/sweep.py --model=resnet50 --networks=untrained --seeds=0,1 \
+        --layers=all-stages --images=photos/ --group_size=16 --output=runs/sweep --workers=2
+    python experiments/sweep.py --table=cells.csv --output=runs/sweep --ray_address=auto
+    python experiments/sweep.py --output=runs/sweep --status
+
+The same command again does what is left, whatever died meanwhile; of a finished sweep, nothing.
+"""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+from tqdm import tqdm
+
+from depthjax import cli, images, metrics, sweeps
+from depthjax.config import InversionConfig
+from depthjax.errors import one_of
+from depthjax.sweeps import inversions
+
+FLAGS = flags.FLAGS
+cli.define_network_flags()
+cli.define_inversion_flags()
+cli.define_script_flags()
+flags.DEFINE_string("table", None, "CSV or JSON: a network in each row; its columns are flags")
+flags.DEFINE_string(
+    "layers", "all-stages", "names or aliases; first:last for a range; all-stages; all"
+)
+flags.DEFINE_list(
+    "images", ["astronaut", "chelsea"], "paths, folders, or embedded photographs by name"
+)
+flags.DEFINE_integer("group_size", 16, "images in a cell", lower_bound=1)
+flags.DEFINE_integer("size", 224, "height and width of the images in pixels", lower_bound=1)
+flags.DEFINE_enum("fit", "crop", ["crop", "pad", "stretch"], "how a photograph becomes square")
+flags.DEFINE_integer("reference_seed", 2, "seed of the reference noise, shared by all cells")
+flags.DEFINE_float("reference_std", metrics.REFERENCE_STD, "σ_r of the reference a' = a + σ_r·ε")
+flags.DEFINE_integer("reference_draws", 8, "draws of the reference noise", lower_bound=1)
+flags.DEFINE_string("output", "runs/sweep", "folder of the sweep")
+flags.DEFINE_integer("workers", None, "Ray's workers; by default none: one cell after another")
+flags.DEFINE_string("ray_address", None, "a running Ray cluster: auto, HOST:6379, ray://HOST:10001")
+flags.DEFINE_float("worker_cpus", 1, "CPUs of a worker")
+flags.DEFINE_float("worker_gpus", None, "GPUs of a worker, or a fraction (default: one, if any)")
+flags.DEFINE_boolean("dashboard", False, "Ray's dashboard in the browser; needs ray[default]")
+flags.DEFINE_integer("attempts", 3, "failures after which a cell is given up", lower_bound=1)
+flags.DEFINE_boolean("retry_failed", False, "try again what was given up")
+flags.DEFINE_boolean("status", False, "say where the sweep stands, and do nothing")
+
+COLUMNS = ("model", "model_field", "networks", "seeds", "layers", "images", "size", "group_size")
+
+
+def main() -> None:
+    """Flags or a table -> cells -> results of each."""
+    place = sweeps.SweepFolder(FLAGS.output)
+    if FLAGS.status:
+        print(described(place.status(FLAGS.attempts)))
+        return
+    cells = cells_from_flags()
+    if FLAGS.retry_failed:
+        place.forget_failures()
+    with tqdm(total=len(cells), unit="cell", disable=None, dynamic_ncols=True) as bar:
+        failed = 0
+
+        def begin(status: sweeps.Status) -> None:
+            bar.update(len(status.done))
+            for name, problem in status.damaged.items():
+                bar.write(f"{name}.parquet is damaged and done again: {problem}", file=sys.stderr)
+            for name in status.foreign:
+                bar.write(f"cells/{name} is no result of these cells, left alone", file=sys.stderr)
+
+        def count(outcome: sweeps.Outcome) -> None:
+            nonlocal failed
+            failed += outcome.kind == "failed"
+            bar.update(outcome.kind == "done")
+            bar.set_postfix_str(f"{failed} failed" if failed else "", refresh=False)
+            if outcome.message:
+                bar.write(f"{outcome.name} {outcome.kind}: {outcome.message}", file=sys.stderr)
+
+        status = sweeps.run_sweep(
+            cells,
+            inversions.run_cell,
+            FLAGS.output,
+            program=inversions.program,
+            attempts=FLAGS.attempts,
+            workers=FLAGS.workers,
+            ray_address=FLAGS.ray_address,
+            worker_cpus=FLAGS.worker_cpus,
+            worker_gpus=FLAGS.worker_gpus,
+            dashboard=FLAGS.dashboard,
+            on_begin=begin,
+            on_outcome=count,
+        )
+    print(described(status))
+    if status.done:
+        print(f"\n{summary(sweeps.load_sweep(FLAGS.output))}\n")
+        print(f"Results: {FLAGS.output}/cells (one Parquet data set)")
+
+
+def cells_from_flags() -> list[dict[str, Any]]:
+    """The cells of the flags, or of the rows of --table with the flags for what a row leaves out.
+
+    Raises:
+        ValueError: for a table that cannot be read or has unknown columns, and for all that
+            `inversion_cells` refuses.
+    """
+    config = cli.config_from_flags()
+    rows = [{}] if FLAGS.table is None else read_table(Path(FLAGS.table))
+    cells = [cell for row in rows for cell in cells_of(row, config)]
+    return sorted(cells, key=inversions.program)
+
+
+def read_table(file: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file, or of a JSON file that holds a list of objects."""
+    if not file.is_file():
+        raise ValueError(f"no table {str(file)!r}; --table is a CSV or JSON file")
+    text = file.read_text(encoding="utf-8")
+    try:
+        rows = (
+            json.loads(text) if file.suffix == ".json" else list(csv.DictReader(text.splitlines()))
+        )
+        rows = [{name: str(v) for name, v in row.items() if v not in ("", None)} for row in rows]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"{str(file)!r} is no table: {error}") from error
+    for name in {name for row in rows for name in row}:
+        one_of(f"column in {file.name}", name, COLUMNS)
+    return rows
+
+
+def cells_of(row: Mapping[str, str], config: InversionConfig) -> list[dict[str, Any]]:
+    """The cells of a row; lists in it are separated by semicolons or commas."""
+
+    def listed(name: str) -> list[str]:
+        given = row[name].replace(";", ",").split(",") if name in row else FLAGS[name].value
+        return [part.strip() for part in given if part.strip()]
+
+    fields = row["model_field"].split(";") if "model_field" in row else FLAGS.model_field
+    found = images.find_images(listed("images"))
+    cells = []
+    for label, source in cli.network_sources(listed("networks")).items():
+        cells += inversions.inversion_cells(
+            model=row.get("model", FLAGS.model),
+            model_fields=cli.settings_of(fields or (), "model_field"),
+            weights=source,
+            network=label,
+            layers=",".join(listed("layers")) if "layers" in row else FLAGS.layers,
+            images=[os.fspath(image) for image in found],
+            config=config,
+            size=int(row.get("size", FLAGS.size)),
+            fit=FLAGS.fit,
+            group_size=int(row.get("group_size", FLAGS.group_size)),
+            seeds=cli.seed_numbers(listed("seeds")),
+            normalization=cli.normalization_setting(),
+            reference_seed=FLAGS.reference_seed,
+            reference_std=FLAGS.reference_std,
+            draws=FLAGS.reference_draws,
+        )
+    return cells
+
+
+def described(status: sweeps.Status) -> str:
+    """Where a sweep stands, in a line, and the last line of what went wrong with each failure."""
+    counts = f"{len(status.done)} done, {len(status.running)} running, {len(status.failed)} failed"
+    text = f"{counts}, {len(status.waiting)} waiting"
+    if (status.waiting or status.running) and status.seconds_left is not None:
+        text += f"; about {duration(status.seconds_left)} left"
+    for name, problem in status.damaged.items():
+        text += f"\n{name}.parquet is damaged and will be done again: {problem}"
+    for name, failure in status.failed.items():
+        text += f"\n{name} failed: {failure['kind']}: {failure['message']} (failed/{name}.json)"
+    return text
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3.4 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def summary(table: Any) -> str:
+    """Medians over images, seeds and restarts for each network and layer, as Markdown."""
+    rows = table.select(["network", "model", "layer", "depth", "input_ratio", "embedding_ratio"])
+    groups: dict[tuple, list[tuple[float, float]]] = {}
+    for row in rows.to_pylist():
+        key = row["model"], row["network"], row["depth"], row["layer"]
+        groups.setdefault(key, []).append((row["input_ratio"], row["embedding_ratio"]))
+    lines = ["| model | network | layer | n | D | ρ |", "|---|---|---|---|---|---|"]
+    for (model, network, _, layer), values in sorted(groups.items()):
+        d, rho = np.median(np.array(values), axis=0)
+        lines.append(f"| {model} | {network} | {layer} | {len(values)} | {d:.3g} | {rho:.3g} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    cli.run(main)
