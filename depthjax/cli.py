@@ -15,7 +15,7 @@ import numpy as np
 from absl import app, flags, logging
 from tqdm import tqdm
 
-from depthjax import training
+from depthjax import processes, training
 from depthjax.config import SCHEDULES, STEP_SCALES, InversionConfig
 from depthjax.data import Augmentation, Dataset, open_dataset
 from depthjax.errors import one_of
@@ -190,9 +190,28 @@ def training_from_flags() -> TrainingConfig:
 
 @cache
 def define_script_flags() -> None:
-    """--traceback and --compilation_cache."""
+    """--traceback, --compilation_cache, and what joins several processes."""
     flags.DEFINE_boolean("traceback", False, "show where an error came from")
     flags.DEFINE_boolean("compilation_cache", True, "keep compiled programs for the next run")
+    flags.DEFINE_boolean(
+        "distributed",
+        False,
+        "one of several processes: found by itself under Slurm, Open MPI, Kubernetes, on TPU pods",
+    )
+    flags.DEFINE_string("coordinator_address", None, "elsewhere: HOST:PORT of process 0")
+    flags.DEFINE_integer("num_processes", None, "elsewhere: how many there are", lower_bound=1)
+    flags.DEFINE_integer("process_id", None, "elsewhere: which this is, from 0", lower_bound=0)
+
+
+def connect_processes() -> None:
+    """Joins the other processes, if the flags say that there are any.
+
+    Raises:
+        ValueError: as `depthjax.processes.connect`.
+    """
+    given = (FLAGS.coordinator_address, FLAGS.num_processes, FLAGS.process_id)
+    if FLAGS.distributed or any(value is not None for value in given):
+        processes.connect(*given)
 
 
 def fields_from_flags(flag: str = "model_field") -> dict[str, Any]:
@@ -499,6 +518,7 @@ def run(main: Callable[[], None]) -> None:
                     f"unexpected argument {argv[1]!r}: everything is a flag, --name=value"
                 )
             enable_compilation_cache()
+            connect_processes()
             main()
         except ValueError as error:
             if FLAGS.traceback:

@@ -11,6 +11,7 @@ examples shared out over devices and batches in the same way, which is kept too)
 """
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from depthjax.checkpoint import Checkpoints
+from depthjax.checkpoint import Checkpoint, Checkpoints
 from depthjax.config import InversionConfig
 from depthjax.descent import Records, State
 from depthjax.files import write_atomically
@@ -44,17 +45,48 @@ class Kept(NamedTuple):
     finished: bool
 
 
+class _OwnCheckpoints:
+    """`Checkpoints` of one process among several: Orbax writes for all of them together only."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "last.npz"
+
+    def save(self, step: int, state: Any, meta: dict[str, Any]) -> None:
+        content = io.BytesIO()
+        leaves = {f"leaf{n}": np.asarray(leaf) for n, leaf in enumerate(jax.tree.leaves(state))}
+        np.savez(content, allow_pickle=False, meta=np.array(json.dumps([step, meta])), **leaves)
+        write_atomically(self._file, content.getvalue())
+
+    def restore(self, like: Any) -> Checkpoint | None:
+        if not self._file.is_file():
+            return None
+        try:
+            with np.load(self._file, allow_pickle=False) as found:
+                step, meta = json.loads(str(found["meta"]))
+                leaves = [found[f"leaf{n}"] for n in range(len(jax.tree.leaves(like)))]
+        except Exception as error:  # numpy, zipfile and json each raise kinds of their own
+            raise ValueError(
+                f"no checkpoint in {str(self._file)!r} can be used: {error}"
+            ) from error
+        return Checkpoint(step, jax.tree.unflatten(jax.tree.structure(like), leaves), meta)
+
+    def close(self) -> None:
+        """All is on disk already."""
+
+
 class DescentCheckpoints:
     """The states of one inversion, in a folder; nothing is written before `seconds` have passed.
 
     Args:
-        folder: of this inversion alone.
+        folder: of this inversion alone; each of several processes has its own within.
         seconds: between two checkpoints.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, seconds: float = 60.0) -> None:
-        self._folder, self._seconds = Path(folder), seconds
-        self._open: tuple[int, Checkpoints] | None = None
+        several = jax.process_count() > 1
+        own = f"process-{jax.process_index()}" if several else ""
+        self._folder, self._seconds = Path(folder, own), seconds
+        self._open: tuple[int, Checkpoints | _OwnCheckpoints] | None = None
         self._last = time.monotonic()
 
     def begin(
@@ -141,10 +173,12 @@ class DescentCheckpoints:
     def _of(self, batch: int) -> Path:
         return self._folder / f"batch-{batch}"
 
-    def _checkpoints(self, batch: int) -> Checkpoints:
+    def _checkpoints(self, batch: int) -> Checkpoints | _OwnCheckpoints:
         if self._open is None or self._open[0] != batch:
             self._close()
-            self._open = batch, Checkpoints(self._of(batch))
+            several = jax.process_count() > 1
+            kind = _OwnCheckpoints if several else Checkpoints
+            self._open = batch, kind(self._of(batch))
         return self._open[1]
 
     def _close(self) -> None:

@@ -31,6 +31,7 @@ from depthjax.descent_checkpoint import DescentCheckpoints, Kept
 from depthjax.objectives import base_objective, objective_weight
 from depthjax.precision import matmul_precision
 from depthjax.priors import draw_start
+from depthjax.processes import share, whole
 from depthjax.sharding import AXIS, Split, local_mesh, part_of, replicated, split_batch, split_of
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Variables
 
@@ -180,7 +181,8 @@ def invert(
         max_batch: images × restarts that run at once, over all devices; more are run one batch
             after the other. `depthjax.fitting_batch` says how many fit into memory.
         mesh: of the devices that share a batch between them; by default all of this process. They
-            need not divide it: the last example is then there twice, and reported once.
+            need not divide it: the last example is then there twice, and reported once. With
+            several processes (`depthjax.processes`) each does a share and all get the whole.
         checkpoints: where states are kept, and gone on from if there are any: the result is that
             of a descent that was never cut off.
         on_progress: called about twice a second, on the host, between calls of the loop.
@@ -205,10 +207,31 @@ def invert(
     near_enough = _near_enough(stop_distance, leading, start.dtype)
     layer, variables = prepared(layer, variables, config)
     mesh = mesh or local_mesh()
+    mine = share(len(start))
+    given: tuple[Array | None, ...] = (target, start, reference, near_enough)
+    if jax.process_count() > 1:
+        given = tuple(None if array is None else array[mine] for array in given)
+    found = _descents(layer, variables, given, config, mesh, max_batch, checkpoints, on_progress)
+    if checkpoints is not None:
+        checkpoints.close()
+    return _shaped(_of_all(found, config, len(start)), leading)
+
+
+def _descents(
+    layer: LayerFn,
+    variables: Variables,
+    given: tuple[Any, ...],
+    config: InversionConfig,
+    mesh: Mesh,
+    max_batch: int | None,
+    checkpoints: DescentCheckpoints | None,
+    on_progress: Callable[[Progress], None] | None,
+) -> Inversion:
+    """The descents of this process, one batch after the other; B is images × restarts."""
+    target, start, reference, near_enough = given
     split = split_of(len(start), mesh.size, max_batch)
     if checkpoints is not None:
-        given = (start, target, near_enough)
-        split = checkpoints.begin(config, given, split, mesh.size)
+        split = checkpoints.begin(config, (start, target, near_enough), split, mesh.size)
     groups = _groups(len(start), split)
     shared = part_of(mesh, split.devices) if split.devices > 1 else None
     if shared is not None:
@@ -228,7 +251,33 @@ def invert(
         batch = _Batch(index, split, shared, *taken)  # type: ignore[arg-type]
         watched = on_progress is not None
         parts.append(_run(layer, variables, batch, config, checkpoints, report, watched=watched))
-    return _shaped(_joined(parts, groups), leading)
+    return _joined(parts, groups)
+
+
+def _of_all(found: Inversion, config: InversionConfig, count: int) -> Inversion:
+    """What all processes found; each has done its share."""
+    if jax.process_count() == 1:
+        return found
+    trajectory = found.trajectory
+    # Where one process stopped early, its last record is as good as all that would follow.
+    missing = config.steps // config.record_every + 2 - len(trajectory.step)
+    rows = {
+        name: np.pad(getattr(trajectory, name), ((0, missing), (0, 0)), mode="edge")
+        for name in _ROWS
+    }
+    arrays = whole({name: getattr(found, name) for name in _ARRAYS}, count)
+    rows = whole(rows, count, axis=1)
+    steps = np.pad(trajectory.step, (0, missing), constant_values=-1)
+    steps = whole(steps[:, None], jax.process_count(), axis=1)
+    longest = steps[:, np.argmax((steps >= 0).sum(0))]
+    recorded = int((longest >= 0).sum())
+    return Inversion(
+        **jax.tree.map(jnp.asarray, arrays),
+        trajectory=Trajectory(
+            longest[:recorded], **{name: row[:recorded] for name, row in rows.items()}
+        ),
+        split=found.split,
+    )
 
 
 class _Batch(NamedTuple):

@@ -18,6 +18,7 @@ import dataclasses
 import io
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -162,7 +163,8 @@ class RunWriter:
         write_atomically(self.folder / "results.csv", _csv(run.table).encode())
         _write_arrays(self.folder / "trajectory.npz", _trajectories(run))
         self._save_images(run, layer)
-        self.checkpoints(layer).discard()
+        # Those of all processes: they have closed theirs before anyone had the whole.
+        shutil.rmtree(self.folder / "unfinished" / _file_name(layer), ignore_errors=True)
         with suppress(OSError):  # while other layers are unfinished, the folder stays
             (self.folder / "unfinished").rmdir()
 

@@ -4,6 +4,7 @@ r"""Recover photographs from the layers of a network, and say how well it went.
     python experiments/invert.py --model=resnet50 --images=astronaut,my_photo.jpg --size=224 \\
         --layers=conv1,layer1:layer4 --output=runs/mine
     python experiments/invert.py --model=resnet50 --weights=resnet50.safetensors
+    srun python experiments/invert.py --distributed --images=photos/ --output=runs/many
 
 Settings later on the command line win, also over those of a flag file before them.
 """
@@ -11,6 +12,7 @@ Settings later on the command line win, also over those of a flag file before th
 import dataclasses
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +20,17 @@ import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import autoencoding, cli, figures, images, labels, metrics, runs, tables
+from depthjax import (
+    autoencoding,
+    cli,
+    figures,
+    images,
+    labels,
+    metrics,
+    processes,
+    runs,
+    tables,
+)
 from depthjax.precision import matmul_precision
 from depthjax.typing import Variables
 
@@ -51,8 +63,11 @@ def main() -> None:
     model = cli.model_from_flags()
     config = cli.config_from_flags()
     names = depthjax.select_layers(model, FLAGS.layers)
-    image_names, photographs = images.load_images(
-        images.find_images(FLAGS.images), FLAGS.size, fit=FLAGS.fit
+    sources = images.find_images(FLAGS.images)
+    image_names = images.image_labels(sources)
+    mine = [sources[index] for index in processes.share(len(sources))]
+    photographs = processes.whole(
+        images.load_images(mine, FLAGS.size, fit=FLAGS.fit)[1], len(sources)
     )
     targets = jnp.asarray(photographs)
     weights = cli.weights_from_flags(model, FLAGS.size)
@@ -89,16 +104,19 @@ def main() -> None:
         "reference_draws": FLAGS.reference_draws,
         "inversion": dataclasses.asdict(config),
     }
-    writer = runs.start_run(
-        output, definition, photographs, starts, overwrite=FLAGS.overwrite, resume=FLAGS.resume
-    )
+    if jax.process_count() > 1 and not FLAGS.output:
+        raise ValueError("several processes need an --output, the same for all")
+    writer = runs.RunWriter(Path(output))
+    if processes.is_first():
+        writer = runs.start_run(
+            output, definition, photographs, starts, overwrite=FLAGS.overwrite, resume=FLAGS.resume
+        )
     head = trained_head(model, weights)
     target_top = None if head is None else top5(head, variables, targets)
     for index, (name, layer) in enumerate(layers.items(), 1):
-        if writer.done(name):
+        if processes.of_first(writer.done(name)):
             continue
         began = time.perf_counter()
-        checkpoints = writer.checkpoints(name)
         batch = cli.batch_from_flags(name, layer, variables, targets.shape, config)
         with cli.DescentBar(f"{name} ({index}/{len(layers)})", config.steps) as bar:
             found = depthjax.autoencode(
@@ -110,11 +128,12 @@ def main() -> None:
                 reference_key=reference_key,
                 init=starts,
                 max_batch=batch,
-                checkpoints=checkpoints,
+                checkpoints=writer.checkpoints(name),
                 on_progress=bar,
                 **reference,
             )
-        checkpoints.close()
+        if not processes.is_first():
+            continue
         writer.save_layer(
             name,
             found,
@@ -122,6 +141,8 @@ def main() -> None:
             target_top=target_top,
             recovered_top=None if head is None else top5(head, variables, found.images),
         )
+    if not processes.is_first():
+        return
     run = depthjax.load_run(output)
     matrix = ratio_matrix(layers, variables, run)
     writer.save_ratio_matrix(matrix)

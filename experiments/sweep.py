@@ -5,6 +5,7 @@ r"""Many inversions: models × weights × layers × groups of images × seeds, o
         --layers=all-stages --images=photos/ --group_size=16 --output=runs/sweep --workers=2
     python experiments/sweep.py --table=cells.csv --output=runs/sweep --ray_address=auto
     python experiments/sweep.py --output=runs/sweep --status
+    python experiments/sweep.py --flagfile=experiments/flags/sweep_small.flags --dry_run
 
 The same command again does what is left, whatever died meanwhile; of a finished sweep, nothing.
 """
@@ -24,7 +25,7 @@ from tqdm import tqdm
 from depthjax import cli, images, metrics, sweeps
 from depthjax.config import InversionConfig
 from depthjax.errors import one_of
-from depthjax.sweeps import inversions
+from depthjax.sweeps import inversions, planning
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -52,6 +53,9 @@ flags.DEFINE_boolean("dashboard", False, "Ray's dashboard in the browser; needs 
 flags.DEFINE_integer("attempts", 3, "failures after which a cell is given up", lower_bound=1)
 flags.DEFINE_boolean("retry_failed", False, "try again what was given up")
 flags.DEFINE_boolean("status", False, "say where the sweep stands, and do nothing")
+flags.DEFINE_boolean("dry_run", False, "say what the sweep will take here, and do nothing else")
+flags.DEFINE_list("devices", ["8", "256"], "numbers of devices that --dry_run projects to")
+flags.DEFINE_float("within_hours", 24, "--dry_run: how many devices end it by then?")
 
 COLUMNS = ("model", "model_field", "networks", "seeds", "layers", "images", "size", "group_size")
 
@@ -63,6 +67,9 @@ def main() -> None:
         print(described(place.status(FLAGS.attempts)))
         return
     cells = cells_from_flags()
+    if FLAGS.dry_run:
+        print(planned(planning.plan(cells)))
+        return
     if FLAGS.retry_failed:
         place.forget_failures()
     with tqdm(total=len(cells), unit="cell", disable=None, dynamic_ncols=True) as bar:
@@ -175,6 +182,35 @@ def described(status: sweeps.Status) -> str:
     for name, failure in status.failed.items():
         text += f"\n{name} failed: {failure['kind']}: {failure['message']} (failed/{name}.json)"
     return text
+
+
+def planned(plan: planning.Plan) -> str:
+    """What a sweep will take, as Markdown: each program, everything, and projections."""
+    lines = [
+        "| model | network | layer | cells | inversions each | TFLOP each | MiB | compile | each |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {p.model} | {p.network} | {p.layer} | {p.cells} | {p.examples} | {p.flops / 1e12:.3g}"
+        f" | {p.memory / 2**20:.0f} | {p.compile_seconds:.0f} s | {duration(p.seconds)} |"
+        for p in plan.programs
+    ]
+    inversions_in_all = sum(p.cells * p.examples for p in plan.programs)
+    lines += [
+        "",
+        f"In all: {plan.cells} cells, {inversions_in_all} inversions, {plan.flops / 1e15:.3g} PFLOP"
+        f" (compiler's count), {plan.memory / 2**20:.0f} MiB at once on a device.",
+        f"Measured on {plan.device}: {duration(plan.device_seconds)} on one such device.",
+    ]
+    for text in FLAGS.devices:
+        if not text.strip().isdecimal() or int(text) < 1:
+            raise ValueError(f"--devices={','.join(FLAGS.devices)} must be whole numbers from 1")
+        projected = duration(plan.seconds_on(int(text)))
+        lines.append(f"Projected, not measured: {projected} on {int(text)} such devices.")
+    needed = plan.devices_for(FLAGS.within_hours * 3600)
+    answer = "no number of" if needed is None else f"{needed}"
+    lines.append(f"Projected: {answer} such devices end it within {FLAGS.within_hours:g} h.")
+    return "\n".join(lines)
 
 
 def duration(seconds: float) -> str:

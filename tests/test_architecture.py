@@ -20,7 +20,8 @@ FLOORS = (
     ),
     (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
-        *("figures", "data", "sharding", "checkpoint", "descent_checkpoint"),
+        *("figures", "data", "sharding", "processes", "checkpoint"),
+        "descent_checkpoint",
     ),
     ("layers", "prepared", "weights", "autoencoding", "preimages"),
     (

@@ -129,7 +129,7 @@ def test_other_descents_are_refused(tmp_path):
 
 
 def test_a_short_inversion_writes_no_state(tmp_path, monkeypatch):
-    monkeypatch.setattr(Checkpoints, "__init__", lambda *_: pytest.fail("Orbax was opened"))
+    monkeypatch.setattr(Checkpoints, "__init__", lambda *_, **__: pytest.fail("Orbax was opened"))
     found = inversion(checkpoints=DescentCheckpoints(tmp_path / "kept"))
     same(found, inversion())
     assert [file.name for file in (tmp_path / "kept").iterdir()] == ["descent.json"]

@@ -104,10 +104,12 @@ def inversion_cells(
     return json.loads(json.dumps(cells))  # tuples as lists: as they will be read again
 
 
+_REMOTE = ("untrained", "hf:", "torchvision:", "http:", "https:", "file:")
+
+
 def _sha256(source: str) -> str | None:
     """Of weights that are a file here; others name their revision or hash themselves."""
-    local = source.startswith("zoo:") or Path(source).is_file()
-    return fetch(source).sha256 if local else None
+    return None if source.startswith(_REMOTE) else fetch(source).sha256
 
 
 def program(cell: Cell) -> str:
@@ -168,23 +170,19 @@ def run_cell(cell: Cell, context: Context) -> list[dict[str, Any]]:
         A row for each image × restart: what defines the cell, and the columns of `results.csv`.
     """
     layer, variables, image_names, images, config = load_cell(cell)
-    checkpoints = DescentCheckpoints(context.unfinished)
-    try:
-        found = autoencode(
-            jax.random.key(cell["seed"]),
-            layer,
-            variables,
-            images,
-            config,
-            reference_key=jax.random.key(cell["reference_seed"]),
-            reference_std=cell["reference_std"],
-            draws=cell["draws"],
-            max_batch=batch_of(layer, variables, images.shape, config),
-            checkpoints=checkpoints,
-            on_progress=lambda *_: context.beat(),
-        )
-    finally:
-        checkpoints.close()
+    found = autoencode(
+        jax.random.key(cell["seed"]),
+        layer,
+        variables,
+        images,
+        config,
+        reference_key=jax.random.key(cell["reference_seed"]),
+        reference_std=cell["reference_std"],
+        draws=cell["draws"],
+        max_batch=batch_of(layer, variables, images.shape, config),
+        checkpoints=DescentCheckpoints(context.unfinished),
+        on_progress=lambda *_: context.beat(),
+    )
     names = layer_names(layer.model, sublayers=True)
     depth = names.index(layer.node) if layer.node in names else -1
     split = found.inversion.split
