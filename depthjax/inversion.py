@@ -101,7 +101,7 @@ class Progress:
     Fields:
         step, steps: updates made, and to be made, of all batches.
         embedding_distance: m_g of the last record, one number for each image × restart; NaN for
-            those whose batch has not begun.
+            those whose batch has not begun, and those of other processes.
     """
 
     step: int
@@ -208,10 +208,26 @@ def invert(
     layer, variables = prepared(layer, variables, config)
     mesh = mesh or local_mesh()
     mine = share(len(start))
+    latest = np.full(len(start), np.nan)
+
+    def watch(step: int, steps: int, examples: np.ndarray, distances: np.ndarray) -> None:
+        if on_progress is not None:
+            latest[mine[examples]] = distances
+            on_progress(Progress(step, steps, latest.copy()))
+
     given: tuple[Array | None, ...] = (target, start, reference, near_enough)
     if jax.process_count() > 1:
         given = tuple(None if array is None else array[mine] for array in given)
-    found = _descents(layer, variables, given, config, mesh, max_batch, checkpoints, on_progress)
+    found = _descents(
+        layer,
+        variables,
+        given,
+        config,
+        mesh,
+        max_batch,
+        checkpoints,
+        None if on_progress is None else watch,
+    )
     if checkpoints is not None:
         checkpoints.close()
     return _shaped(_of_all(found, config, len(start)), leading)
@@ -225,7 +241,7 @@ def _descents(
     mesh: Mesh,
     max_batch: int | None,
     checkpoints: DescentCheckpoints | None,
-    on_progress: Callable[[Progress], None] | None,
+    watch: Callable[[int, int, np.ndarray, np.ndarray], None] | None,
 ) -> Inversion:
     """The descents of this process, one batch after the other; B is images × restarts."""
     target, start, reference, near_enough = given
@@ -236,20 +252,18 @@ def _descents(
     shared = part_of(mesh, split.devices) if split.devices > 1 else None
     if shared is not None:
         variables = jax.device_put(variables, replicated(shared))
-    latest = np.full(len(start), np.nan)
     parts = []
     for index, group in enumerate(groups):
 
         def report(step: int, distances: np.ndarray, index: int = index) -> None:
-            if on_progress is not None:
-                latest[groups[index]] = distances
+            if watch is not None:
                 done = (index * config.steps + step, len(groups) * config.steps)
-                on_progress(Progress(*done, latest.copy()))
+                watch(*done, groups[index], distances)
 
         arrays = (target, start, reference, near_enough)
         taken = (None if array is None else _placed(array[group], shared) for array in arrays)
         batch = _Batch(index, split, shared, *taken)  # type: ignore[arg-type]
-        watched = on_progress is not None
+        watched = watch is not None
         parts.append(_run(layer, variables, batch, config, checkpoints, report, watched=watched))
     return _joined(parts, groups)
 

@@ -46,6 +46,8 @@ if __name__ == "__main__":
     np.testing.assert_array_equal(processes.whole({"a": IMAGES[read]}, 5)["a"], IMAGES)
 
     def cut(progress):
+        assert np.isfinite(progress.embedding_distance).sum() in (2, 3)
+        assert len(progress.embedding_distance) == 5
         if progress.step >= 20:
             raise Cut
 
