@@ -130,8 +130,13 @@ def _serve(
             number, cell = busy.pop(ref)
             try:
                 outcome = ray.get(ref)
-            except ray.exceptions.RayError as error:
+            except ray.exceptions.RayActorError as error:
                 outcome = _died(place, cell, error, attempts)
+            except ray.exceptions.RayError as error:
+                raise ValueError(
+                    f"Ray's workers cannot run cells ({' '.join(str(error).split())[-300:]}); can"
+                    f" they import {run_cell.__module__!r}?"
+                ) from error
             tell(outcome)
             if outcome.kind == "unwritable":
                 raise CannotWrite(outcome.message)
