@@ -6,6 +6,7 @@ r"""Many inversions: models × weights × layers × groups of images × seeds, o
     python experiments/sweep.py --table=cells.csv --output=runs/sweep --ray_address=auto
     python experiments/sweep.py --output=runs/sweep --status
     python experiments/sweep.py --flagfile=experiments/flags/sweep_small.flags --dry_run
+    python experiments/sweep.py --flagfile=experiments/flags/sweep_scaling.flags
 
 The same command again does what is left, whatever died meanwhile; of a finished sweep, nothing.
 """
@@ -14,6 +15,7 @@ import csv
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from depthjax import cli, images, metrics, sweeps
+from depthjax import cli, figures, images, metrics, results, sweeps
 from depthjax.config import InversionConfig
 from depthjax.errors import one_of
 from depthjax.sweeps import inversions, planning
@@ -56,6 +58,7 @@ flags.DEFINE_boolean("status", False, "say where the sweep stands, and do nothin
 flags.DEFINE_boolean("dry_run", False, "say what the sweep will take here, and do nothing else")
 flags.DEFINE_list("devices", ["8", "256"], "numbers of devices that --dry_run projects to")
 flags.DEFINE_float("within_hours", 24, "--dry_run: how many devices end it by then?")
+flags.DEFINE_list("scaling", [], "1,2: run the whole anew with so many workers, and compare")
 
 COLUMNS = ("model", "model_field", "networks", "seeds", "layers", "images", "size", "group_size")
 
@@ -69,6 +72,9 @@ def main() -> None:
     cells = cells_from_flags()
     if FLAGS.dry_run:
         print(planned(planning.plan(cells)))
+        return
+    if FLAGS.scaling:
+        print(scaled(cells))
         return
     if FLAGS.retry_failed:
         place.forget_failures()
@@ -182,6 +188,46 @@ def described(status: sweeps.Status) -> str:
     for name, failure in status.failed.items():
         text += f"\n{name} failed: {failure['kind']}: {failure['message']} (failed/{name}.json)"
     return text
+
+
+def scaled(cells: list[dict[str, Any]]) -> str:
+    """Runs the cells with each number of workers, in folders of their own; table and figure."""
+    counts = [int(text) if text.strip().isdecimal() else 0 for text in FLAGS.scaling]
+    if min(counts) < 1 or len(cells) <= max(counts):
+        raise ValueError(
+            f"--scaling={','.join(FLAGS.scaling)} must be numbers of workers from 1 and below the"
+            f" {len(cells)} cells"
+        )
+    output = results.checked_folder(FLAGS.output)
+    rows = []
+    for count in counts:
+        ended: list[float] = []
+        began = time.perf_counter()
+        sweeps.run_sweep(
+            cells,
+            inversions.run_cell,
+            output / f"workers-{count}",
+            program=inversions.program,
+            workers=count,
+            worker_cpus=FLAGS.worker_cpus,
+            worker_gpus=FLAGS.worker_gpus,
+            on_outcome=lambda outcome, ended=ended: ended.append(time.perf_counter()),
+        )
+        # Every worker starts and compiles first: that is told apart from how fast it goes then.
+        warm = ended[-1] - ended[count - 1]
+        row = {"workers": count, "cells": len(cells), "seconds": ended[-1] - began}
+        rows.append(row | {"warm_cells_per_minute": 60 * (len(ended) - count) / warm})
+    results.write_results(output, {"cells": cells, "workers": counts}, rows, [])
+    speed = [row["warm_cells_per_minute"] for row in rows]
+    figures.save_figure(
+        output / "figures" / "workers", figures.throughput_against_workers(counts, speed)
+    )
+    lines = ["| workers | cells | seconds | cells a minute once warm |", "|---|---|---|---|"]
+    lines += [
+        f"| {r['workers']} | {r['cells']} | {r['seconds']:.0f} | {r['warm_cells_per_minute']:.1f} |"
+        for r in rows
+    ]
+    return "\n".join([*lines, "", f"Table and figure: {output}"])
 
 
 def planned(plan: planning.Plan) -> str:

@@ -24,7 +24,10 @@ def driver(folder, listed, attempts=6):
     return subprocess.Popen(
         [sys.executable, script, str(folder), text, str(attempts)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": f"{HERE.parent}:{HERE}"},
+        env={
+            **os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": f"{HERE.parent}:{HERE}",
+            "RAY_worker_niceness": "0",  # Ray makes workers wait for whatever else runs
+        },
     )  # fmt: skip
 
 

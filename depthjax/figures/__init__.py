@@ -16,6 +16,7 @@ from depthjax.figures.matrix import ratio_matrix
 from depthjax.figures.networks import networks_against_depth
 from depthjax.figures.saving import save_figure
 from depthjax.figures.trajectories import trajectories
+from depthjax.figures.workers import throughput_against_workers
 
 __all__ = [
     "distance_against_depth",
@@ -26,5 +27,6 @@ __all__ = [
     "ratio_matrix",
     "ratios_against_depth",
     "save_figure",
+    "throughput_against_workers",
     "trajectories",
 ]
