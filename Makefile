@@ -5,15 +5,16 @@ CONSTRAINTS ?= -c constraints.txt
 PY := .venv/bin/python
 INSTALLED := .venv/.installed
 
-.PHONY: help demo bench test lint format clean
+.PHONY: help demo bench reproduce test lint format clean
 
 help:
-	@echo "make demo    invert two photographs at five layers of a ResNet-18 (runs/demo)"
-	@echo "make bench   how fast is it here: a small network, table and figure (runs/benchmark)"
-	@echo "make test    run every test"
-	@echo "make lint    ruff and mypy"
-	@echo "make format  let ruff format the code"
-	@echo "make clean   remove .venv, caches and runs/demo"
+	@echo "make demo       invert two photographs at five layers of a ResNet-18 (runs/demo)"
+	@echo "make bench      how fast is it here: a small network, table and figure (runs/benchmark)"
+	@echo "make reproduce  judge every claim of the paper on small networks (runs/reproduce_quick)"
+	@echo "make test       run every test"
+	@echo "make lint       ruff and mypy"
+	@echo "make format     let ruff format the code"
+	@echo "make clean      remove .venv, caches and runs/demo"
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "depthjax needs Python 3.11 or newer; try make PYTHON=python3.12")'
@@ -26,6 +27,9 @@ demo: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(PY) experiments/benchmark.py --quick --overwrite
+
+reproduce: $(INSTALLED)
+	$(PY) experiments/reproduce.py --scale=quick
 
 test: $(INSTALLED)
 	$(PY) -m pytest -n auto --dist worksteal

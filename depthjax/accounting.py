@@ -398,6 +398,11 @@ def _as_layer(layer: Layer | LayerFn) -> Layer:
             f"operations are read off the graph of a depthjax.Layer, and {layer!r:.80} has none;"
             " give Layer(model, name)"
         )
+    if layer.from_layer:
+        raise ValueError(
+            f"operations are counted from the image on, not from {layer.from_layer}; give"
+            f" Layer(model, {layer.name!r})"
+        )
     return layer
 
 

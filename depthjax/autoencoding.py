@@ -100,6 +100,7 @@ def autoencode(
     max_batch: int | None = None,
     mesh: Mesh | None = None,
     checkpoints: DescentCheckpoints | None = None,
+    frames: int = 0,
     on_progress: Callable[[Progress, np.ndarray], None] | None = None,
 ) -> Autoencoding:
     """Embed images, recover them from the embedding alone, and measure how well it went.
@@ -117,6 +118,7 @@ def autoencode(
             looked at whenever distances are recorded.
         max_batch, mesh: images × restarts that run at once, and on which devices, see `invert`.
         checkpoints: where the states of the descents are kept, see `invert`.
+        frames: how many iterates to keep on the way, see `invert`.
         on_progress: called about twice a second with the progress and ρ of each image × restart.
 
     Returns:
@@ -157,6 +159,7 @@ def autoencode(
         max_batch=max_batch,
         mesh=mesh,
         checkpoints=checkpoints,
+        frames=frames,
         on_progress=report if on_progress else None,
     )
     trajectory = found.trajectory

@@ -5,7 +5,7 @@ import dataclasses
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +29,7 @@ from depthjax.objectives import OBJECTIVES
 from depthjax.optimizers import OPTIMIZERS
 from depthjax.precision import PRECISIONS
 from depthjax.priors import PIXEL_HANDLING, STARTS
+from depthjax.study import Descents, pending
 from depthjax.training import TrainingConfig
 from depthjax.training_runs import Epoch
 from depthjax.typing import LayerFn, Variables
@@ -220,17 +221,18 @@ def fields_from_flags(flag: str = "model_field") -> dict[str, Any]:
 
 
 def _settings(flag: str) -> dict[str, Any]:
-    return settings_of(FLAGS[flag].value or (), flag)
+    """The `name=value` settings of a flag that may be given several times."""
+    return settings(FLAGS[flag].value or (), flag)
 
 
-def settings_of(settings: Iterable[str], flag: str) -> dict[str, Any]:
-    """The `name=value` settings of a flag that may be given several times.
+def settings(given: Sequence[str], flag: str) -> dict[str, Any]:
+    """The values of `name=value`, by name.
 
     Raises:
-        ValueError: for one that is of another form.
+        ValueError: for a setting of another form, naming the flag that it came from.
     """
     fields = {}
-    for setting in settings:
+    for setting in given:
         name, separator, value = setting.partition("=")
         if not separator:
             raise ValueError(f"--{flag}={setting!r} is not of the form name=value")
@@ -418,6 +420,25 @@ def enable_compilation_cache() -> None:
     jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
     # The default keeps nothing that compiled in under a second, which is most of what we run.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def recover_all(
+    descents: Sequence[Descents],
+    definition: dict[str, Any],
+    targets: np.ndarray,
+    starts: np.ndarray,
+    reference_key: jax.Array,
+) -> None:
+    """Makes what a study still lacks, with a progress bar over the steps of all its descents."""
+    for one in descents:
+        one.begin(definition, targets, starts)
+    missing = pending(descents)
+    steps = sum(one.config.steps for one, _ in missing)
+    with tqdm(total=steps, unit="step", disable=None, dynamic_ncols=True, smoothing=0.1) as bar:
+        for one, layer in missing:
+            bar.set_postfix_str(f"{layer}, {one.network} {one.seed}, {one.condition}")
+            one.recover(layer, targets, starts, reference_key)
+            bar.update(one.config.steps)
 
 
 class DescentBar:

@@ -13,10 +13,13 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.descent import REACHED
+from depthjax.judges import Judges
 from depthjax.metrics import MATCHED_RATIOS, elasticity
+from depthjax.runs import load_run
 from depthjax.similarity import gradient_energy_ratio, structural_similarity
 from depthjax.spectra import spectral_distance
 from depthjax.statistics import Finding, Interval, bootstrap
+from depthjax.study import Descents
 
 UNTRAINED, PHOTOS, NOISE = "untrained", "photos", "noise"
 """What the networks are called that the claims speak of."""
@@ -154,17 +157,39 @@ def recovered(arrays: Mapping[str, np.ndarray], condition: str) -> Float[np.ndar
     return arrays["final_images" if last else "images"][0]
 
 
-def class_evidence(
-    logits: Float[np.ndarray, "b classes"],
-) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:
-    """How sure a classifier is: the largest probability, and its log-odds `log p / (1 − p)`.
+def gather(
+    descents: Sequence[Descents],
+    targets: Float[np.ndarray, "b h w c"],
+    starts: Float[np.ndarray, "b h w c"],
+    noise: Float[np.ndarray, "k h w c"],
+    judges: Judges,
+) -> Comparison:
+    """The numbers of all images recovered, from the files.
 
-    The log-odds still tell images apart whose probabilities are all rounded to 1.
+    Args:
+        descents: finished ones, of every network, seed and condition.
+        targets, starts: a and a_0.
+        noise: what `noise` was trained on.
+        judges: who looks at the images.
     """
-    exact = np.sort(np.asarray(logits, np.float64), axis=1)
-    top, others = exact[:, -1], np.logaddexp.reduce(exact[:, :-1], axis=1)
-    odds = top - others
-    return np.exp(-np.logaddexp(0, -odds)), odds
+    networks = list(dict.fromkeys(one.network for one in descents))
+    seeds = list(dict.fromkeys(one.seed for one in descents))
+    values: dict[tuple[str, str], np.ndarray] = {}
+    for one in descents:
+        run = load_run(one.folder)
+        numbers = [
+            quantities(arrays, targets, starts, noise, one.condition)
+            for arrays in run.layers.values()
+        ]
+        found = {name: np.stack([each[name] for each in numbers]) for name in numbers[0]}
+        shape = (len(networks), len(seeds), *found["steps"].shape)
+        back = [recovered(arrays, one.condition) for arrays in run.layers.values()]
+        seen = judges.read(seeds.index(one.seed), np.concatenate(back))
+        found |= {name: value.reshape(shape[2:]) for name, value in seen.items()}
+        for name, value in found.items():
+            table = values.setdefault((one.condition, name), np.full(shape, np.nan))
+            table[networks.index(one.network), seeds.index(one.seed)] = value
+    return Comparison(networks, seeds, list(run.layers), run.image_names, values)
 
 
 def findings(comparison: Comparison, *, draws: int = 2_000) -> list[Finding]:

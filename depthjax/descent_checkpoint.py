@@ -17,12 +17,13 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import UInt8
 
 from depthjax.checkpoint import Checkpoint, Checkpoints
 from depthjax.config import InversionConfig
@@ -37,11 +38,13 @@ class Kept(NamedTuple):
     Fields:
         state: of the loop, on its devices.
         records: the rows so far.
+        frames: the iterates kept so far, in 8 bits (`depthjax.frames`).
         finished: whether there is nothing left to do.
     """
 
     state: State
     records: Records
+    frames: Sequence[UInt8[np.ndarray, "batch height width channels"]]
     finished: bool
 
 
@@ -96,7 +99,7 @@ class DescentCheckpoints:
 
         Args:
             config: of the inversion.
-            arrays: starts, target embeddings and whatever else defines it.
+            arrays: starts, target embeddings, when frames are due, whatever else defines it.
             split: how they would be shared out now.
             devices: that there are.
 
@@ -114,8 +117,8 @@ class DescentCheckpoints:
             before = json.loads(file.read_text())
             if before["sha256"] != digest.hexdigest():
                 raise ValueError(
-                    f"{str(self._folder)!r} holds the state of other descents: their start, target"
-                    " or settings were others; remove it, or use the settings it was begun with"
+                    f"{str(self._folder)!r} holds the state of other descents: their start, target,"
+                    " settings or frames were others; remove it, or use those it was begun with"
                 )
             split = Split(*before["split"])
             if split.devices > devices:
@@ -128,12 +131,21 @@ class DescentCheckpoints:
         write_atomically(file, f"{text}\n".encode())
         return split
 
-    def resume(self, batch: int, config: InversionConfig, like: State) -> Kept | None:
-        """The newest state of a batch that can be read, laid out as `like`; None if none can."""
+    def resume(
+        self, batch: int, config: InversionConfig, like: State, frames: int = 0
+    ) -> Kept | None:
+        """The newest state of a batch that can be read, laid out as `like`; None if none can.
+
+        Args:
+            batch: its number.
+            config: of the inversion.
+            like: where the batch begins.
+            frames: how many are due on the way.
+        """
         if not self._of(batch).is_dir():
             return None
         try:
-            found = self._checkpoints(batch).restore((like, _room(config, like)))
+            found = self._checkpoints(batch).restore((like, *_room(config, like, frames)))
         except ValueError as error:
             warnings.warn(f"the descent begins anew: {error}", stacklevel=2)
             self._close()
@@ -141,24 +153,40 @@ class DescentCheckpoints:
             return None
         if found is None:
             return None
-        state, rows = found.state
+        state, rows, pictures = found.state
         placed = jax.tree.map(lambda leaf, old: jax.device_put(leaf, old.sharding), state, like)
         records = Records(*(row[: found.meta["count"]] for row in rows))
-        return Kept(placed, records, found.meta["finished"])
+        seen = [] if pictures is None else list(pictures[: found.meta["frames"]])
+        return Kept(placed, records, seen, found.meta["finished"])
 
     def keep(
-        self, batch: int, config: InversionConfig, kept: Kept, *, at_once: bool = False
+        self,
+        batch: int,
+        config: InversionConfig,
+        kept: Kept,
+        frames: int = 0,
+        *,
+        at_once: bool = False,
     ) -> None:
-        """Writes a state, if `seconds` have passed since the last one or if it must be now."""
+        """Writes a state, if `seconds` have passed since the last one or if it must be now.
+
+        Args:
+            batch: its number.
+            config: of the inversion.
+            kept: where it stands.
+            frames: how many are due on the way.
+            at_once: however little time has passed.
+        """
         if not at_once and time.monotonic() - self._last < self._seconds:
             return
-        rows, count = _room(config, kept.state), len(kept.records.step)
+        (rows, pictures), count = _room(config, kept.state, frames), len(kept.records.step)
         for room, row in zip(rows, kept.records, strict=True):
             room[:count] = row
+        if pictures is not None:
+            pictures[: len(kept.frames)] = kept.frames
         step = int(np.max(jax.device_get(kept.state.step)))
-        self._checkpoints(batch).save(
-            step, (kept.state, rows), {"count": count, "finished": kept.finished}
-        )
+        meta = {"count": count, "frames": len(kept.frames), "finished": kept.finished}
+        self._checkpoints(batch).save(step, (kept.state, rows, pictures), meta)
         self._last = time.monotonic()
 
     def discard(self) -> None:
@@ -187,8 +215,14 @@ class DescentCheckpoints:
             self._open = None
 
 
-def _room(config: InversionConfig, state: State) -> Records:
-    """Room for all rows that a descent records, since Orbax asks for shapes beforehand."""
+def _room(
+    config: InversionConfig, state: State, frames: int
+) -> tuple[Records, UInt8[np.ndarray, "frames batch height width channels"] | None]:
+    """Room for all rows and frames of a descent, since Orbax asks for shapes beforehand.
+
+    It takes no arrays without elements, so there is no room for frames where none are due.
+    """
     shape = config.steps // config.record_every + 2, len(state.images)
     empty = [np.full(shape, np.nan, state.images.dtype) for _ in range(3)]
-    return Records(np.zeros(shape[0], np.int32), *empty)
+    pictures = np.zeros((frames, *state.images.shape), np.uint8) if frames else None
+    return Records(np.zeros(shape[0], np.int32), *empty), pictures

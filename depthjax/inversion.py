@@ -28,6 +28,7 @@ from depthjax.descent import (
     numbers_of,
 )
 from depthjax.descent_checkpoint import DescentCheckpoints, Kept
+from depthjax.frames import Frames, frame_steps, frames_of_all, joined_frames, on_screen
 from depthjax.objectives import base_objective, objective_weight
 from depthjax.precision import matmul_precision
 from depthjax.priors import draw_start
@@ -63,7 +64,8 @@ class Trajectory:
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=[
-        "images", "final_images", "objective", "best_step", "status", "stopped_step", "trajectory"
+        "images", "final_images", "objective", "best_step", "status", "stopped_step", "trajectory",
+        "frames"
     ],
     meta_fields=["split"],
 )  # fmt: skip
@@ -82,6 +84,7 @@ class Inversion:
         stopped_step: updates made.
         trajectory: see `Trajectory`.
         split: how images × restarts were shared out over batches and devices.
+        frames: iterates on the way, as one sees them; None unless they were asked for.
     """
 
     images: Array
@@ -92,6 +95,7 @@ class Inversion:
     stopped_step: Array
     trajectory: Trajectory
     split: Split
+    frames: Frames | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,7 @@ def invert(
     max_batch: int | None = None,
     mesh: Mesh | None = None,
     checkpoints: DescentCheckpoints | None = None,
+    frames: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Inversion:
     """Images whose embedding is near the target's, by gradient descent from `init`.
@@ -184,7 +189,9 @@ def invert(
             need not divide it: the last example is then there twice, and reported once. With
             several processes (`depthjax.processes`) each does a share and all get the whole.
         checkpoints: where states are kept, and gone on from if there are any: the result is that
-            of a descent that was never cut off.
+            of a descent that was never cut off, its frames included.
+        frames: how many iterates to keep on the way, from the start to the end (see
+            `depthjax.frames`); they change no number. 0 keeps none.
         on_progress: called about twice a second, on the host, between calls of the loop.
 
     Returns:
@@ -193,9 +200,10 @@ def invert(
 
     Raises:
         ValueError: if the shapes do not belong together, if `max_batch` is no positive number, or
-            if the checkpoints are of other descents.
+            `frames` is 1 or negative, or the checkpoints are of other descents.
     """
     config = config or InversionConfig()
+    marks = frame_steps(config, frames)
     if max_batch is not None and max_batch < 1:
         raise ValueError(f"max_batch must be at least 1, got {max_batch}; None runs all at once")
     leading, start, target = _merge_restarts(layer, variables, target_embedding, init)
@@ -227,10 +235,11 @@ def invert(
         max_batch,
         checkpoints,
         None if on_progress is None else watch,
+        marks,
     )
     if checkpoints is not None:
         checkpoints.close()
-    return _shaped(_of_all(found, config, len(start)), leading)
+    return _shaped(_of_all(found, config, marks, len(start)), leading)
 
 
 def _descents(
@@ -242,12 +251,14 @@ def _descents(
     max_batch: int | None,
     checkpoints: DescentCheckpoints | None,
     watch: Callable[[int, int, np.ndarray, np.ndarray], None] | None,
+    marks: list[int],
 ) -> Inversion:
     """The descents of this process, one batch after the other; B is images × restarts."""
     target, start, reference, near_enough = given
     split = split_of(len(start), mesh.size, max_batch)
     if checkpoints is not None:
-        split = checkpoints.begin(config, (start, target, near_enough), split, mesh.size)
+        defining = (start, target, near_enough, np.array(marks, np.int32))
+        split = checkpoints.begin(config, defining, split, mesh.size)
     groups = _groups(len(start), split)
     shared = part_of(mesh, split.devices) if split.devices > 1 else None
     if shared is not None:
@@ -263,12 +274,22 @@ def _descents(
         arrays = (target, start, reference, near_enough)
         taken = (None if array is None else _placed(array[group], shared) for array in arrays)
         batch = _Batch(index, split, shared, *taken)  # type: ignore[arg-type]
-        watched = watch is not None
-        parts.append(_run(layer, variables, batch, config, checkpoints, report, watched=watched))
+        parts.append(
+            _run(
+                layer,
+                variables,
+                batch,
+                config,
+                checkpoints,
+                report,
+                watched=watch is not None,
+                marks=marks,
+            )
+        )
     return _joined(parts, groups)
 
 
-def _of_all(found: Inversion, config: InversionConfig, count: int) -> Inversion:
+def _of_all(found: Inversion, config: InversionConfig, marks: list[int], count: int) -> Inversion:
     """What all processes found; each has done its share."""
     if jax.process_count() == 1:
         return found
@@ -291,6 +312,7 @@ def _of_all(found: Inversion, config: InversionConfig, count: int) -> Inversion:
             longest[:recorded], **{name: row[:recorded] for name, row in rows.items()}
         ),
         split=found.split,
+        frames=found.frames and frames_of_all(found.frames, len(marks) + 1, count),
     )
 
 
@@ -334,6 +356,7 @@ def _run(
     report: Callable[[int, np.ndarray], None],
     *,
     watched: bool,
+    marks: list[int],
 ) -> Inversion:
     """One batch, from its start, or where it was cut off, to its end."""
     mesh, start = batch.mesh, batch.start
@@ -346,16 +369,20 @@ def _run(
     initial = initial_state if mesh is None else initial_state_on(mesh)
     state = initial(config.structure, start, batch.stop_distance)
     records: list[Records] = []
-    kept = None if checkpoints is None else checkpoints.resume(batch.number, config, state)
+    kept = None
+    if checkpoints is not None:
+        kept = checkpoints.resume(batch.number, config, state, len(marks))
+    seen = [on_screen(start)] if marks else []
     if kept is not None:
-        state, records = kept.state, [kept.records]
+        state, records, seen = kept.state, [kept.records], list(kept.frames)
     advance = partial(
         descend(mesh),
         *(layer, config.structure, variables, batch.target, batch.reference, scale, numbers),
     )
     paced = watched or checkpoints is not None
     last = records[-1] if records else None
-    for stop in _Pace(config, _step(state), watched=paced) if not (kept and kept.finished) else ():
+    pace = _Pace(config, _step(state), marks, watched=paced)
+    for stop in pace if not (kept and kept.finished) else ():
         state, rows, counts, running = advance(state, jnp.asarray(stop))
         rows, counts, running = jax.device_get((rows, counts, running))
         filled = _filled(last, Records(*rows), counts, batch.split)
@@ -364,14 +391,18 @@ def _run(
             last = filled
             report(min(_step(state), config.steps), np.asarray(filled.embedding_distance[-1]))
         finished = not np.any(running)
+        if stop in marks and not finished:
+            seen.append(on_screen(state.images))
         if checkpoints is not None:
-            kept = Kept(state, _concatenated(records), finished)
-            several = batch.split.batches > 1
-            checkpoints.keep(batch.number, config, kept, at_once=finished and several)
+            kept = Kept(state, _concatenated(records), seen, finished)
+            at_once = finished and batch.split.batches > 1
+            checkpoints.keep(batch.number, config, kept, len(marks), at_once=at_once)
         if finished:
             break
     if mesh is not None:  # what is done with them next is done on one device
         state = jax.tree.map(jnp.asarray, jax.device_get(state))
+    trajectory = Trajectory(*_concatenated(records))
+    ended = int(trajectory.step[-1])
     return Inversion(
         images=state.best_images,
         final_images=state.images,
@@ -379,8 +410,9 @@ def _run(
         best_step=state.best_step,
         status=state.status,
         stopped_step=state.stopped_step,
-        trajectory=Trajectory(*_concatenated(records)),
+        trajectory=trajectory,
         split=batch.split,
+        frames=Frames.ending(marks, seen, ended, state.images) if marks else None,
     )
 
 
@@ -436,6 +468,7 @@ def _joined(parts: list[Inversion], groups: list[np.ndarray]) -> Inversion:
         **{name: jnp.concatenate([getattr(p, name) for p in parts])[once] for name in _ARRAYS},
         trajectory=Trajectory(step=steps, **{name: rows(name) for name in _ROWS}),
         split=parts[0].split,
+        frames=joined_frames([part.frames for part in parts], once),
     )
 
 
@@ -450,6 +483,7 @@ def _shaped(found: Inversion, leading: tuple[int, ...]) -> Inversion:
             **{name: array.reshape(len(array), *leading) for name, array in rows.items()},
         ),
         split=found.split,
+        frames=found.frames and found.frames.shaped(leading),
     )
 
 
@@ -511,22 +545,30 @@ def _step_scale_on(mesh: Mesh | None, layer: LayerFn, objective: str) -> Any:
 
 
 class _Pace:
-    """Steps to stop at, without end: as far as the records reach, or half a second if watched."""
+    """Steps to stop at, without end: as far as the records reach, or half a second if watched.
 
-    def __init__(self, config: InversionConfig, first: int, *, watched: bool) -> None:
+    And at every one of `marks`, ascending, that is still ahead.
+    """
+
+    def __init__(
+        self, config: InversionConfig, first: int, marks: list[int], *, watched: bool
+    ) -> None:
         self.watched, self.first, self.end = watched, first, config.steps + 1
         self.room = RECORDS_PER_CALL * config.record_every
+        self.marks = marks
 
     def __iter__(self) -> Any:
         step, length = self.first, 1 if self.watched else self.room
         while True:
-            began = time.perf_counter()
-            step = min(step + length, self.end)
+            began, first = time.perf_counter(), step
+            mark = next((mark for mark in self.marks if mark > first), self.end)
+            step = min(first + length, mark, self.end)
             yield step
             if self.watched:
                 # The first calls compile; doubling at most keeps one slow call from misleading.
                 seconds = max(time.perf_counter() - began, 1e-6)
-                length = max(1, min(2 * length, int(length * 0.5 / seconds), self.room))
+                fitting = int((step - first) * 0.5 / seconds)
+                length = max(1, min(2 * length, fitting, self.room))
 
 
 def _merge_restarts(

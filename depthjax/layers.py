@@ -6,10 +6,17 @@ from typing import Any
 
 import jax
 
-from depthjax.models.network import Network, layer_names, needed_variables, resolve
+from depthjax.models.network import (
+    INPUT,
+    Network,
+    layer_names,
+    needed_nodes,
+    needed_variables,
+    resolve,
+)
 from depthjax.normalization import as_normalization
 from depthjax.prepared import PreparedLayer, prepare
-from depthjax.typing import Embedding, Images, Variables
+from depthjax.typing import Embedding, Inputs, Variables
 
 
 @dataclass(frozen=True)
@@ -26,19 +33,30 @@ class Layer:
             (the stage's output), `layer3.0.conv2`, `features.14`, `relu3_1`, `stem`.
         normalization: what is done to the pixels first: "imagenet" for torchvision's weights and
             most others, "half", a pair `(mean, std)`, or None: the network sees the pixels.
+        from_layer: an earlier layer whose activation is given in place of images; None for images.
 
     Raises:
         ValueError: for an unknown name, with the nearest ones; for a normalisation of other
-            channels than the model's.
+            channels than the model's; for a layer that does not depend on `from_layer` alone.
     """
 
     model: Network
     name: str = field(compare=False)
     normalization: Any = None  # made a Normalization or None
+    from_layer: str | None = field(default=None, compare=False)
     node: str = field(init=False, repr=False)
+    start: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "node", resolve(self.model, self.name))
+        start = resolve(self.model, self.from_layer) if self.from_layer else INPUT
+        object.__setattr__(self, "start", start)
+        needed_nodes(self.model, self.node, start)  # refuses what does not lie between
+        if self.from_layer and self.normalization:
+            raise ValueError(
+                f"what leaves {self.from_layer} is no pixels: give a layer with from_layer no"
+                " normalization"
+            )
         normalization = as_normalization(self.normalization)
         object.__setattr__(self, "normalization", normalization)
         channels = getattr(self.model, "channels", None)
@@ -48,9 +66,22 @@ class Layer:
                 f" {channels}; give a mean and a standard deviation for each channel"
             )
 
-    def __call__(self, variables: Variables, images: Images) -> Embedding:
-        """Images `[B, H, W, C]` in [0, 1] to their embedding `[B, …]`."""
-        return _embed(self, needed_variables(self.model, self.node, variables), images)
+    def __call__(self, variables: Variables, images: Inputs) -> Embedding:
+        """Images `[B, H, W, C]`, or activations of `from_layer`, to their embedding `[B, …]`."""
+        held = needed_variables(self.model, self.node, variables, self.start)
+        return _embed(self, held, images)
+
+    def split(self, at: str) -> tuple["Layer", "Layer"]:
+        """Two layers, up to another one and from there on; one after the other they are this one.
+
+        Args:
+            at: name of an earlier layer through which all passes, such as the block before.
+
+        Raises:
+            ValueError: if there is none of that name, or some of the image goes past it.
+        """
+        before = Layer(self.model, at, self.normalization, self.from_layer)
+        return before, Layer(self.model, self.name, from_layer=at)
 
     def prepare(
         self, variables: Variables, *, rematerialize: bool = False
@@ -64,14 +95,15 @@ class Layer:
         Returns:
             A hashable function `(weights, images) -> embedding` and the weights it takes.
         """
-        return prepare(self.model, self.node, variables, self.normalization, rematerialize)
+        how = (self.normalization, rematerialize, self.start)
+        return prepare(self.model, self.node, variables, *how)
 
 
 @partial(jax.jit, static_argnums=0)
-def _embed(layer: Layer, variables: Variables, images: Images) -> Embedding:
+def _embed(layer: Layer, variables: Variables, images: Inputs) -> Embedding:
     if layer.normalization:
         images = layer.normalization(images)
-    embedding, _ = layer.model.apply(variables, images, until=layer.node)
+    embedding, _ = layer.model.apply(variables, images, until=layer.node, start=layer.start)
     return embedding
 
 

@@ -1,7 +1,6 @@
 """How many images a descent can hold at once on this machine."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -9,11 +8,9 @@ import jax.numpy as jnp
 
 from depthjax.config import InversionConfig
 from depthjax.descent import descend, initial_state, numbers_of
+from depthjax.device_memory import SHARE, free_memory, gigabytes, total_bytes
 from depthjax.inversion import prepared
 from depthjax.typing import LayerFn, Variables
-
-SHARE = 0.8
-"""Of the free memory that a descent may plan with; the rest is for what runs beside it."""
 
 
 class Fit(NamedTuple):
@@ -32,10 +29,10 @@ class Fit(NamedTuple):
     free: int | None
 
     def __str__(self) -> str:
-        free = "an unknown amount" if self.free is None else _gigabytes(self.free)
+        free = "an unknown amount" if self.free is None else gigabytes(self.free)
         return (
             f"{self.batch} at once in {self.batches} batch{'es' if self.batches > 1 else ''},"
-            f" {_gigabytes(self.needed)} each of {free} free"
+            f" {gigabytes(self.needed)} each of {free} free"
         )
 
 
@@ -69,7 +66,7 @@ def fitting_batch(
     if free is None:
         available = free_memory()
         free = None if available is None else int(SHARE * available)
-    bound = _everything(_traced(layer, variables, image_shape, config, count).jaxpr.jaxpr)
+    bound = total_bytes(_traced(layer, variables, image_shape, config, count).jaxpr.jaxpr)
     if free is None or 2 * bound <= free:
         return Fit(count, 1, bound, free)
     needed = partial(descent_memory, layer, variables, image_shape, config)
@@ -81,7 +78,7 @@ def fitting_batch(
         name = getattr(layer, "node", None) or getattr(layer, "__name__", layer)
         raise ValueError(
             f"one image of {image_shape[0]}×{image_shape[1]} at layer {name!r} takes"
-            f" {_gigabytes(one)}, but {_gigabytes(free)} are free: use smaller images, an earlier"
+            f" {gigabytes(one)}, but {gigabytes(free)} are free: use smaller images, an earlier"
             " layer, or rematerialize"
         )
     each = max(1.0, (whole - one) / max(1, count - 1))
@@ -145,63 +142,3 @@ def _traced(
         state,
         jax.ShapeDtypeStruct((), jnp.int32),
     )
-
-
-def _everything(jaxpr: Any) -> int:
-    """Bytes of all arrays that a program takes and computes, if none made room for another."""
-    arrays = [*jaxpr.invars, *jaxpr.constvars]
-    inner = 0
-    for equation in jaxpr.eqns:
-        arrays += equation.outvars
-        for value in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program):
-            if _is_program(value):
-                inner += _everything(getattr(value, "jaxpr", value))
-    sizes = (getattr(array.aval, "size", 0) * array.aval.dtype.itemsize for array in arrays)
-    return inner + sum(sizes)
-
-
-def _is_program(value: Any) -> bool:
-    return hasattr(value, "eqns")
-
-
-def free_memory() -> int | None:
-    """Bytes free on the default device: its own account, or on a CPU what the system grants.
-
-    None where neither says.
-    """
-    statistics = jax.local_devices()[0].memory_stats() or {}
-    if "bytes_limit" in statistics:
-        return int(statistics["bytes_limit"] - statistics.get("bytes_in_use", 0))
-    granted = [memory for memory in (_system_memory(), _group_memory()) if memory is not None]
-    # A processor that is told to be several devices has one memory all the same.
-    return min(granted) // jax.local_device_count() if granted else None
-
-
-def _system_memory(path: Path = Path("/proc/meminfo")) -> int | None:
-    """What Linux calls available, with what it can take back from its caches."""
-    try:
-        lines = dict(line.split(":", 1) for line in path.read_text().splitlines())
-        return int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return None
-
-
-def _group_memory(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What a container leaves; its own caches count as free."""
-    for limit, usage in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        try:
-            granted = int((folder / limit).read_text())
-            used = int((folder / usage).read_text())
-            statistics = (folder / limit).with_name("memory.stat").read_text()
-        except (OSError, ValueError):  # no such group, or "max": no limit
-            continue
-        held = dict(line.split(" ", 1) for line in statistics.splitlines())
-        return granted - used + int(held.get("inactive_file", 0))
-    return None
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 2**30:.2f} GiB"

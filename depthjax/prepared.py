@@ -20,7 +20,7 @@ from depthjax.models.network import INPUT, Network, Node, needed_nodes, needed_v
 from depthjax.models.operations import Linear
 from depthjax.normalization import Normalization
 from depthjax.ops.conv import Form, choose_form, convolve
-from depthjax.typing import Embedding, Images, Variables
+from depthjax.typing import Embedding, Inputs, Variables
 
 Weights = dict[str, dict[str, Array]]
 
@@ -33,13 +33,14 @@ class PreparedLayer:
     node: str
     normalization: Normalization | None = None
     rematerialize: bool = False
+    start: str = INPUT
 
-    def __call__(self, weights: Weights, images: Images) -> Embedding:
-        """Images `[B, H, W, C]` to their embedding `[B, …]`."""
+    def __call__(self, weights: Weights, images: Inputs) -> Embedding:
+        """Images `[B, H, W, C]`, or the activation at `start`, to their embedding `[B, …]`."""
         # Not folded into the first convolution: the zeros that it pads with are not normalised.
         normalize = self.normalization or (lambda pixels: pixels)
-        values: Values = {INPUT: normalize(images)}
-        steps = plan(self.model, self.node)
+        values: Values = {self.start: normalize(images)}
+        steps = plan(self.model, self.node, self.start)
         # Of n steps only the √n borders between √n segments are kept for the gradient.
         length = math.isqrt(len(steps)) if self.rematerialize else len(steps)
         for first in range(0, len(steps), length):
@@ -101,6 +102,7 @@ def prepare(
     variables: Variables,
     normalization: Normalization | None = None,
     rematerialize: bool = False,
+    start: str = INPUT,
 ) -> tuple[PreparedLayer, Weights]:
     """The fast form of a layer, and the weights it takes.
 
@@ -110,10 +112,11 @@ def prepare(
         variables: its variables.
         normalization: what is done to the pixels before it.
         rematerialize: keep few activations for the gradient, and compute the others again.
+        start: begin after this operation, with its activation in place of images.
     """
-    held = needed_variables(model, node, variables)
-    layer = PreparedLayer(model, node, normalization, rematerialize)
-    return layer, _prepare_weights(model, node, held)
+    held = needed_variables(model, node, variables, start)
+    layer = PreparedLayer(model, node, normalization, rematerialize, start)
+    return layer, _prepare_weights(model, node, start, held)
 
 
 class Step(NamedTuple):
@@ -127,9 +130,11 @@ class Step(NamedTuple):
 
 
 @cache
-def plan(model: Network, node: str) -> tuple[Step, ...]:
-    """The operations up to `node`, each convolution merged with a BatchNorm that alone reads it."""
-    nodes = needed_nodes(model, node)
+def plan(model: Network, node: str, start: str = INPUT) -> tuple[Step, ...]:
+    """The operations from `start` (left out) up to `node`, each convolution merged with a
+    BatchNorm that alone reads it.
+    """
+    nodes = needed_nodes(model, node, start)
     readers: dict[str, list[Node]] = {}
     for reader in nodes:
         for name in reader.inputs:
@@ -152,11 +157,11 @@ def plan(model: Network, node: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _prepare_weights(model: Network, node: str, variables: Variables) -> Weights:
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _prepare_weights(model: Network, node: str, start: str, variables: Variables) -> Weights:
     weights: Weights = {}
     params, statistics = variables.get("params", {}), variables.get("batch_stats", {})
-    for step in plan(model, node):
+    for step in plan(model, node, start):
         if step.conv is not None:
             kernel = params[step.conv]["kernel"]
             bias = params[step.conv].get("bias")

@@ -3,7 +3,10 @@
 config.json     what was asked for, with versions, device and git revision
 results.csv     one row for each number's origin
 findings.json   what the numbers say of the paper's claims
+summary.md      the table to read first, where a run has one
+charts.json     charts of the script's own for the page, if it has any (`depthjax.report.Chart`)
 figures/        PNG and PDF
+report.html     all of it on one page, from `depthjax.report`
 """
 
 import csv
@@ -46,14 +49,16 @@ def write_results(
     config: Mapping[str, Any],
     rows: Sequence[Mapping[str, Any]],
     findings: Sequence[Finding],
+    summary: str = "",
 ) -> None:
-    """Writes the three files, each whole or not at all.
+    """Writes the files, each whole or not at all.
 
     Args:
         folder: from `checked_folder`.
         config: all that defines the results; it must survive JSON.
         rows: of the table, one or more, with the same columns.
         findings: what they say, in the order they are printed.
+        summary: a table of the numbers, in Markdown.
     """
     text = io.StringIO()
     table = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
@@ -66,6 +71,8 @@ def write_results(
     )
     for name, content in zip(_FILES, contents, strict=True):
         write_atomically(folder / name, content.encode())
+    if summary:
+        write_atomically(folder / "summary.md", f"{summary}\n".encode())
     (folder / "figures").mkdir(exist_ok=True)
 
 

@@ -5,10 +5,11 @@ A folder with a config is a run that was begun; one without is not ours, and is 
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,23 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
         return json.loads((path / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"the run in {str(path)!r} is damaged: {error}") from error
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """A recorded command as one would type it in the checkout.
+
+    Args:
+        arguments: `environment()["command"]`, the script first; what says how to treat an older
+            folder is left out.
+    """
+    if not arguments:
+        return ""
+    script, *rest = arguments
+    kept = [one for one in rest if one.lstrip("-") not in _ABOUT_OLDER]
+    return shlex.join(["python", f"experiments/{Path(script).name}", *kept])
+
+
+_ABOUT_OLDER = ("overwrite", "nooverwrite", "resume", "noresume")
 
 
 def environment() -> dict[str, Any]:

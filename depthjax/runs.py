@@ -7,6 +7,7 @@
     ratio_matrix.npz   ρ at every layer of the images recovered from every layer
     trajectory.npz     distances on the way, `NAME/embedding_ratio` `[records, restarts, images]`
     images/, figures/  PNG
+    report.html        all of it on one page, from `depthjax.report`
 
 A layer counts as done once its file has been renamed into place, so nothing that was reported is
 lost, and a resumed run computes the missing layers alone. Of the layer in hand the state is kept
@@ -71,10 +72,10 @@ class Run:
             `final_images` `[R, B, H, W, C]`; every field of `Measurement`, and with the prefix
             `final_` for the last iterates, `[R, B]`; `trajectory_…` `[T, R, B]`; `status`,
             `best_step`, `stopped_step` `[R, B]`; `matched_input_ratio` `[4, R, B]`;
-            `baseline_…`; `seconds`; `batch_split` (`depthjax.sharding.Split`).
-            Where a trained head saw the images, the five most probable classes, `top_classes`,
-            `top_probability` `[R, B, 5]` and of the targets `target_top_classes`,
-            `target_top_probability` `[B, 5]`.
+            `baseline_…`; `seconds`; `batch_split` (`depthjax.sharding.Split`). Where iterates were
+            kept, 8-bit `frames` `[F, R, B, H, W, C]` and their `frame_step` `[F]`. Where a trained
+            head saw the images, the five most probable classes, `top_classes`, `top_probability`
+            `[R, B, 5]` and of the targets `target_top_classes`, `target_top_probability` `[B, 5]`.
     """
 
     folder: Path
@@ -268,6 +269,10 @@ def _layer_arrays(found: Autoencoding) -> dict[str, np.ndarray]:
     arrays |= {f"baseline_{name}": found.baselines[name] for name in ("flat", "blur")}
     arrays["trajectory_step"] = trajectory.step
     arrays["batch_split"] = np.array(inversion.split)
+    if inversion.frames is not None:
+        frames = inversion.frames.images
+        arrays |= {"frames": frames if several else frames[:, None]}
+        arrays["frame_step"] = inversion.frames.step
     return {name: np.asarray(value) for name, value in arrays.items()}
 
 

@@ -116,7 +116,8 @@ class Finding:
         claim: its number in our list, such as `C11`.
         where: network and layer.
         statistic: what was computed, in words.
-        rule: when the claim counts as supported, such as `> 0`, `< 0.05`, `<= 0`.
+        rule: when the claim counts as supported, such as `> 0`, `< 0.05`, `<= 0`, or
+            `within 0.5 2`, ends included.
         interval: the numbers.
     """
 
@@ -138,7 +139,13 @@ class Finding:
         _, low, high = self.interval[:3]
         if np.isnan(self.interval.estimate) or np.isnan(low):
             return "not reached"
-        relation, bound = _parsed(self.rule)
+        relation, *bounds = _parsed(self.rule)
+        if relation == "within":
+            least, most = bounds
+            if least <= low and high <= most:
+                return "supported"
+            return "contradicted" if low > most or high < least else "open"
+        (bound,) = bounds
         if relation.startswith(">"):
             low, high, bound = -high, -low, -bound
         if high < bound or (high == bound and relation.endswith("=")):
@@ -172,8 +179,13 @@ def _means(tables: np.ndarray) -> np.ndarray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _parsed(rule: str) -> tuple[str, float]:
-    relation, _, bound = rule.partition(" ")
-    if relation not in ("<", "<=", ">", ">="):
-        raise ValueError(f"{rule!r} is no rule; write > 0, or <, <=, >= and a number")
-    return relation, float(bound)
+def _parsed(rule: str) -> tuple[str, *tuple[float, ...]]:
+    """The relation and its one number, or the two ends of `within`."""
+    relation, *bounds = rule.split() or [""]
+    wanted = {"<": 1, "<=": 1, ">": 1, ">=": 1, "within": 2}
+    numbers = tuple(map(float, bounds)) if len(bounds) == wanted.get(relation) else ()
+    if not numbers or sorted(numbers) != list(numbers):
+        raise ValueError(
+            f"{rule!r} is no rule; write > 0, or <, <=, >= and a number, or within 0.5 2"
+        )
+    return relation, *numbers

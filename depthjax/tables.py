@@ -1,9 +1,11 @@
 """Results as text: aligned tables that are Markdown too, so that a document can quote them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from depthjax.claims import Judgement
 from depthjax.comparison import Comparison, interval_of
 from depthjax.data import Card
 from depthjax.labels import describe
@@ -102,6 +104,71 @@ def finding_table(findings: Sequence[Finding]) -> str:
             ]
         )
     return markdown_table(headers, rows)
+
+
+def judgement_table(judgements: Sequence[Judgement]) -> str:
+    """The verdict on each claim and the number that decided it: a row a claim."""
+    headers = ["claim", "verdict", "decided by"]
+    rows = [
+        [judgement.claim.id, judgement.verdict, deciding(judgement.record()["decisive"])]
+        for judgement in judgements
+    ]
+    return markdown_table(headers, rows)
+
+
+def claims_table(found: Mapping[str, Any]) -> str:
+    """The verdicts of a whole reproduction for a document: a row a claim.
+
+    Args:
+        found: the contents of its `claims.json`.
+    """
+    headers = ["claim", "verdict", "our number [95 %]", "n", "detectable", "the paper's", "step"]
+    rows = []
+    for record in found["claims"]:
+        decisive = record["decisive"]
+        least = None if decisive is None else decisive["smallest_effect"]
+        rows.append(
+            [
+                f"**{record['claim']}** {record['sentence']}",
+                record["verdict"],
+                deciding(decisive),
+                "–" if decisive is None else f"{decisive['seeds']} × {decisive['images']}",
+                "–" if least is None else number(least),
+                record["paper"] or "–",
+                record.get("step", "–"),
+            ]
+        )
+    return markdown_table(headers, rows)
+
+
+def steps_table(found: Mapping[str, Any]) -> str:
+    """The commands of a whole reproduction, and what became of them.
+
+    Args:
+        found: the contents of its `claims.json`.
+    """
+    rows = [
+        [
+            record["step"],
+            ", ".join(record["claims"]) or "–",
+            record["state"],
+            "–" if record["seconds"] is None else number(record["seconds"]),
+            f"`{record['command']}`",
+        ]
+        for record in found["steps"]
+    ]
+    return markdown_table(["step", "claims", "state", "seconds", "command"], rows)
+
+
+def deciding(record: Mapping[str, Any] | None) -> str:
+    """One finding's record in a line: `slope … = 0.31 [0.2, 0.4], > 0, at resnet18`."""
+    if record is None:
+        return "–"
+    low, high = record["low"], record["high"]
+    text = "not reached" if record["estimate"] is None else number(record["estimate"])
+    if low is not None:
+        text += f" [{number(low)}, {number(high)}]"
+    return f"{record['statistic']}: {text}; asked {record['rule']}, {record['where']}"
 
 
 def network_table(

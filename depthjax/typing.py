@@ -14,6 +14,9 @@ Images: TypeAlias = Float[Array, "batch height width channels"]
 Embedding: TypeAlias = Float[Array, "batch *features"]
 """What a layer makes of a batch of images; any shape after the batch."""
 
+Inputs: TypeAlias = Float[Array, "batch *inputs"]
+"""What a layer takes: images, or the activation of an earlier layer."""
+
 PerExample: TypeAlias = Float[Array, " batch"]
 """One number for each image of a batch."""
 

@@ -7,9 +7,10 @@ r"""How fast depthjax is on this machine, and beside PyTorch.
 Parts: a, a step over the bare gradient; b, images · steps a second against the author's loop, a
 tuned one, torch.compile and plenoptic; c, cost against depth, batch, size and restarts; d, seconds
 until ρ ≤ 1 and ρ ≤ 0.1 by preset; e, operations a second and share of the peak; f, import, first
-step and compilation cache; g, peak memory; h, the input pipeline against a training step. Peers
-come with `pip install -e '.[peers]'`, into this environment or another one; what is not there is
-reported as absent. Leave the machine alone while it runs: the load before it is recorded.
+step and compilation cache; g, peak memory; h, the input pipeline against a training step; j, the
+largest eigenvalues of JᵀJ and seconds a product against plenoptic. Peers come with
+`pip install -e '.[peers]'`, into this environment or another one; what is not there is reported as
+absent. Leave the machine alone while it runs: the load before it is recorded.
 """
 
 import json
@@ -58,12 +59,18 @@ flags.DEFINE_integer(
     "preset_steps", 0, "part d: at most so many steps; 0: the preset's", lower_bound=0
 )
 flags.DEFINE_integer("imports", 7, "part f: how often each import is timed", lower_bound=1)
+flags.DEFINE_string("jacobian_layers", "", "part j: layers (default: --layers)")
+flags.DEFINE_list("jacobian_sizes", ["64", "128"], "part j: image sizes")
+flags.DEFINE_integer(
+    "jacobian_pairs", 60, "part j: pairs of J v and Jᵀ u for each spectrum", lower_bound=30
+)
 flags.DEFINE_boolean("quick", False, "smaller defaults: a small network and small images")
 flags.DEFINE_string("output", "runs/benchmark", "folder for the numbers, the table and the figure")
 flags.DEFINE_boolean("overwrite", False, "replace the numbers that are already there")
 
 QUICK: dict[str, Any] = {
-    "parts": list("abcdefg"),  # the data set of part h would have to be prepared first
+    # The data set of part h would have to be prepared first, and part j is about its peers.
+    "parts": list("abcdefg"),
     "model": "resnet18",
     "layers": "conv1,layer1,layer4",
     "size": 96,
@@ -75,6 +82,7 @@ QUICK: dict[str, Any] = {
     "preset_size": 64,
     "preset_steps": 200,
     "imports": 3,
+    "jacobian_sizes": ["64"],
 }
 """What --quick puts in the place of defaults; flags that are given win."""
 
@@ -126,6 +134,8 @@ def main() -> None:
             keep("startup", bench.startup())
         if "h" in asked:
             keep("feeding", bench.feeding())
+        if "j" in asked:
+            keep("spectra", bench.spectra())
     report(results, output)
 
 
@@ -156,6 +166,13 @@ def settings_from_flags(model: depthjax.models.network.Network) -> parts.Setting
         preset_size=FLAGS.preset_size,
         preset_steps=FLAGS.preset_steps,
         imports=FLAGS.imports,
+        jacobian_layers=(
+            depthjax.select_layers(model, FLAGS.jacobian_layers)
+            if FLAGS.jacobian_layers
+            else layers
+        ),
+        jacobian_sizes=counts("jacobian_sizes"),
+        jacobian_pairs=FLAGS.jacobian_pairs,
     )
 
 

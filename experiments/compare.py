@@ -11,7 +11,6 @@ with --resume and has lost no descent that was finished.
 """
 
 import dataclasses
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import flags
-from tqdm import tqdm
 
 import depthjax
-from depthjax import autoencoding, cli, comparison, data, figures, images, results, runs, tables
+from depthjax import cli, comparison, data, figures, images, results, runs, study, tables
 from depthjax.comparison import BLURRED, CONVERGING, MATCHED, PHOTOS, PLAIN, Comparison
 from depthjax.config import STEP_SCALES
-from depthjax.data.augmentation import Augmentation, augment
-from depthjax.manifold import embed
-from depthjax.typing import Variables
+from depthjax.judges import Judge, Judges, without_colour
+from depthjax.report import write_report
 from depthjax.weights import fetch, load_weights
 
 FLAGS = flags.FLAGS
@@ -59,6 +56,9 @@ flags.DEFINE_multi_string("noise_judge_field", ["width=4", "num_classes=2"], "it
 flags.DEFINE_integer("photograph_class", 0, "which of its classes are photographs", lower_bound=0)
 flags.DEFINE_integer("start_seed", 1, "seed of the starts, shared by all networks and layers")
 flags.DEFINE_integer("reference_seed", 2, "seed of the reference noise, shared likewise")
+flags.DEFINE_integer(
+    "frames", 12, "iterates kept of each descent of the first seed, for the report", lower_bound=0
+)
 flags.DEFINE_string("output", None, "folder of the comparison (default: runs/compare-MODEL-DATE)")
 flags.DEFINE_boolean("overwrite", False, "replace a comparison that is already there")
 flags.DEFINE_boolean("resume", False, "go on with a comparison that was cut off")
@@ -73,16 +73,31 @@ def main() -> None:
     layers = {
         name: depthjax.Layer(model, name, same_normalization(networks)) for name in layer_names
     }
-    third = judges(model, networks)
-    photograph = noise_judge()
+    readers = judges(model, networks)
     image_names, targets = images.load_images(
         images.find_images(FLAGS.images), FLAGS.size, fit=FLAGS.fit
     )
-    targets = np.asarray(grey(targets)) if FLAGS.grey else targets
+    targets = np.asarray(without_colour(targets)) if FLAGS.grey else targets
+    output = Path(FLAGS.output or f"runs/compare-{FLAGS.model}-{time.strftime('%Y%m%d-%H%M%S')}")
+    descents = [
+        study.Descents(
+            output,
+            label,
+            int(seed),
+            condition,
+            config,
+            layers,
+            weights.variables,
+            weights.record,
+            stop_ratio=FLAGS.stop_ratio if condition == MATCHED else None,
+            frames=0 if index else FLAGS.frames,
+        )
+        for index, seed in enumerate(FLAGS.seeds)
+        for condition, config in conditions.items()
+        for label, weights in ((label, each[index]) for label, each in networks.items())
+    ]
     reference_key = jax.random.key(FLAGS.reference_seed)
-    for weights in (weights for each in networks.values() for weights in each):
-        for layer in layers.values():  # ends here, before anything is written
-            autoencoding.checked_reference(layer, weights.variables, targets, reference_key)
+    study.check(descents, targets, reference_key)
     starts = np.asarray(
         depthjax.initial_images(
             jax.random.key(FLAGS.start_seed),
@@ -98,43 +113,17 @@ def main() -> None:
         "images": list(image_names),
         "conditions": {name: dataclasses.asdict(config) for name, config in conditions.items()},
     }
-    output = Path(FLAGS.output or f"runs/compare-{FLAGS.model}-{time.strftime('%Y%m%d-%H%M%S')}")
     settings = {"overwrite": FLAGS.overwrite, "resume": FLAGS.resume}
     runs.start_run(output, definition, targets, starts, **settings)
-
-    descents = [
-        Descents(output, label, index, condition, config)
-        for index in range(len(FLAGS.seeds))
-        for condition, config in conditions.items()
-        for label in networks
-    ]
-    for one in descents:
-        one.open(definition, networks[one.network][one.index], targets, starts)
-    steps = sum(one.config.steps for one in descents for name in layers if not one.done(name))
-    with tqdm(total=steps, unit="step", disable=None, dynamic_ncols=True, smoothing=0.1) as bar:
-        for name, layer in layers.items():
-            for one in (one for one in descents if not one.done(name)):
-                bar.set_postfix_str(f"{name}, {one.network} {one.seed}, {one.condition}")
-                began = time.perf_counter()
-                found = depthjax.autoencode(
-                    reference_key,
-                    layer,
-                    networks[one.network][one.index].variables,
-                    targets,
-                    one.config,
-                    reference_key=reference_key,
-                    init=jnp.asarray(starts),
-                    stop_ratio=FLAGS.stop_ratio if one.condition == MATCHED else None,
-                )
-                one.writer.save_layer(name, found, seconds=time.perf_counter() - began)
-                bar.update(one.config.steps)
-
-    compared = gather(descents, list(networks), targets, starts, third, photograph)
+    cli.recover_all(descents, definition, targets, starts, reference_key)
+    noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))
+    compared = comparison.gather(descents, targets, starts, noise, readers)
     found = comparison.findings(compared)
     results.write_results(output, definition, compared.rows(), found)
     draw(output, compared, descents, targets, starts)
     report(compared)
     print(f"{tables.finding_table(found)}\n\nFigures, images and tables: {output}")
+    print(f"All of it on one page: {write_report(output)}")
 
 
 _DEFINING = (
@@ -182,62 +171,23 @@ def same_normalization(networks: dict[str, list[cli.Weights]]) -> Any:
     return every.pop()
 
 
-def grey(photographs: np.ndarray) -> jax.Array:
-    """Three equal channels, as networks trained on photo_crops have seen them."""
-    return augment(None, jnp.asarray(photographs), Augmentation(grey=True))
+def judges(model: depthjax.models.Network, networks: dict[str, list[cli.Weights]]) -> Judges:
+    """Who looks at the recovered images.
+
+    Raises:
+        ValueError: for judges that do not exist, do not fit, or are no others.
+    """
+    third = [
+        Judge(
+            depthjax.Layer(model, depthjax.layer_names(model)[-1], weights.normalization),
+            weights.variables,
+        )
+        for weights in third_networks(model, networks)
+    ]
+    return Judges(third, noise_judge(), FLAGS.photograph_class, FLAGS.grey)
 
 
-@dataclasses.dataclass(frozen=True)
-class Descents:
-    """A run folder within the comparison: one network and seed, one condition, all layers."""
-
-    output: Path
-    network: str
-    index: int
-    condition: str
-    config: depthjax.InversionConfig
-
-    @property
-    def seed(self) -> int:
-        """Of the weights."""
-        return int(FLAGS.seeds[self.index])
-
-    @property
-    def folder(self) -> Path:
-        """Where `depthjax.load_run` finds them."""
-        label = self.network.replace("/", "_")
-        return self.output / "descents" / f"{label}_{self.seed}" / self.condition
-
-    @property
-    def writer(self) -> runs.RunWriter:
-        """Saves a layer, whole or not at all."""
-        return runs.RunWriter(self.folder)
-
-    def done(self, layer: str) -> bool:
-        """Whether a layer is there."""
-        return self.writer.done(layer)
-
-    def open(
-        self,
-        definition: dict[str, Any],
-        weights: cli.Weights,
-        targets: np.ndarray,
-        starts: np.ndarray,
-    ) -> None:
-        """Makes the folder, unless it is there from a run that was cut off."""
-        if not (self.folder / "config.json").is_file():
-            shutil.rmtree(self.folder, ignore_errors=True)  # cut off while it was made
-        own = {
-            **{name: value for name, value in definition.items() if name != "conditions"},
-            "networks": {self.network: weights.record},
-            "seeds": [self.seed],
-            "inversion": dataclasses.asdict(self.config),
-            "condition": self.condition,
-        }
-        runs.start_run(self.folder, own, targets, starts, resume=True)
-
-
-def judges(
+def third_networks(
     model: depthjax.models.Network, networks: dict[str, list[cli.Weights]]
 ) -> list[cli.Weights]:
     """For each seed the third network that reads its images; none where there is no such network.
@@ -260,8 +210,8 @@ def judges(
     return photos[1:] + photos[:1]
 
 
-def noise_judge() -> tuple[depthjax.Layer, Variables] | None:
-    """The classifier of photographs against noise, and its weights.
+def noise_judge() -> Judge | None:
+    """The classifier of photographs against noise.
 
     Raises:
         ValueError: for weights that do not fit, and a class that it does not have.
@@ -280,56 +230,7 @@ def noise_judge() -> tuple[depthjax.Layer, Variables] | None:
             f"--photograph_class={FLAGS.photograph_class}, but --noise_judge has {classes} classes,"
             " numbered from 0"
         )
-    return head, variables
-
-
-def gather(
-    descents: list[Descents],
-    networks: list[str],
-    targets: np.ndarray,
-    starts: np.ndarray,
-    third: list[cli.Weights],
-    photograph: tuple[depthjax.Layer, Variables] | None,
-) -> Comparison:
-    """The numbers of all images recovered, from the files."""
-    noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))
-    values: dict[tuple[str, str], np.ndarray] = {}
-    for one in descents:
-        run = depthjax.load_run(one.folder)
-        numbers = [
-            comparison.quantities(arrays, targets, starts, noise, one.condition)
-            for arrays in run.layers.values()
-        ]
-        found = {name: np.stack([each[name] for each in numbers]) for name in numbers[0]}
-        shape = (len(networks), len(FLAGS.seeds), *found["steps"].shape)
-        back = [comparison.recovered(arrays, one.condition) for arrays in run.layers.values()]
-        seen = read_by(third[one.index] if third else None, photograph, np.concatenate(back))
-        found |= {name: value.reshape(shape[2:]) for name, value in seen.items()}
-        for name, value in found.items():
-            table = values.setdefault((one.condition, name), np.full(shape, np.nan))
-            table[networks.index(one.network), one.index] = value
-    seeds = [int(seed) for seed in FLAGS.seeds]
-    return Comparison(networks, seeds, list(run.layers), run.image_names, values)
-
-
-def read_by(
-    third: cli.Weights | None,
-    photograph: tuple[depthjax.Layer, Variables] | None,
-    recovered: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """What classifiers make of recovered images `[n, H, W, C]`."""
-    seen = np.clip(np.nan_to_num(recovered), 0, 1)
-    seen = np.asarray(grey(seen)) if FLAGS.grey else seen
-    found = {}
-    if third is not None:
-        model = cli.model_from_flags()
-        head = depthjax.Layer(model, depthjax.layer_names(model)[-1], third.normalization)
-        logits = embed(head, third.variables, seen)
-        found["class_probability"], found["class_log_odds"] = comparison.class_evidence(logits)
-    if photograph is not None:
-        probability = jax.nn.softmax(embed(*photograph, seen))
-        found["photograph_probability"] = np.asarray(probability)[:, FLAGS.photograph_class]
-    return found
+    return Judge(head, variables)
 
 
 _TABLES = (
@@ -363,13 +264,15 @@ def report(compared: Comparison) -> None:
 def draw(
     output: Path,
     compared: Comparison,
-    descents: list[Descents],
+    descents: list[study.Descents],
     targets: np.ndarray,
     starts: np.ndarray,
 ) -> None:
     """The images that came back from every network, and what was measured on them."""
     for condition in (CONVERGING, MATCHED, BLURRED):
-        first = [one for one in descents if one.index == 0 and one.condition == condition]
+        first = [
+            one for one in descents if one.seed == compared.seeds[0] and one.condition == condition
+        ]
         layers = [depthjax.load_run(one.folder).layers.values() for one in first]
         back = np.array([[comparison.recovered(a, condition) for a in each] for each in layers])
         d, rho = (  # [N, L, B]

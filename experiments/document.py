@@ -2,6 +2,7 @@
 
     python experiments/document.py --run=runs/resnet50_128 --benchmark=runs/benchmark
     python experiments/document.py --findings=runs/compare_resnet18_small,runs/manifold
+    python experiments/document.py --claims=runs/reproduce_quick
 
 What lies between `<!-- begin NAME -->` and `<!-- end NAME -->` is written by this script alone.
 """
@@ -26,12 +27,17 @@ flags.DEFINE_string("run", None, "run folder that the table and figure come from
 flags.DEFINE_list("benchmark", [], "folders of experiments/benchmark.py that Speed comes from")
 flags.DEFINE_list("presets", [], "folders of its part d that seconds by preset come from")
 flags.DEFINE_list("findings", [], "folders with a findings.json; each fills the block of its name")
+flags.DEFINE_list(
+    "claims", [], "folders of experiments/reproduce.py; each fills the block claims_SCALE"
+)
 flags.DEFINE_list("documents", ["README.md", "RESULTS.md"], "what to bring up to date")
 flags.DEFINE_string("figures", "docs", "folder for the document's figures")
 WIDTH = 1000
 SHOWN = {
     "compare_resnet18_small": ("networks_converging_astronaut", "networks"),
+    "jacobian_quick": ("spectra", "spectra"),
     "manifold_resnet18_small": ("manifold", "manifold"),
+    "witnesses_quick": ("witnesses_untrained", "witnesses"),
 }
 """A figure of a run with findings that a document shows, and its name there."""
 DATASETS = ("photo_crops/32", "photo_crops/all/32", "digits", "noise/224", "photos_or_noise/32")
@@ -56,6 +62,9 @@ def main() -> None:
         if name in SHOWN:
             figure, shown = SHOWN[name]
             save_figure(Path(folder) / "figures" / f"{figure}.png", shown)
+    for folder in FLAGS.claims:
+        verdicts = load_claims(folder)
+        blocks[f"claims_{verdicts['scale']}"] = claims(verdicts)
     texts = {Path(path): Path(path).read_text(encoding="utf-8") for path in FLAGS.documents}
     together = "".join(texts.values())
     for name, made in GENERATED.items():
@@ -83,20 +92,59 @@ def findings(folder: Path) -> str:
         f"{summary_table}\n\n<details><summary>All {len(found)} findings</summary>\n\n"
         f"{tables.finding_table(found)}\n\n</details>"
     )
+    summary = folder / "summary.md"
+    if summary.is_file():
+        table = f"{summary.read_text(encoding='utf-8')}\n{table}"
     environment = run_folder.read_config(folder)["environment"]
     versions = ", ".join(f"{name} {environment['versions'][name]}" for name in ("jax", "flax"))
     return (
-        f"{table}\n\nMade by `{shown_command(environment['command'])}` on a"
+        f"{table}\n\nMade by `{run_folder.command_line(environment['command'])}` on a"
         f" {environment['device']} ({environment['cores']} cores, {versions}; revision"
         f" {environment['git_revision']})."
     )
 
 
-def shown_command(arguments: list[str]) -> str:
-    """A command line as one would type it in the checkout."""
-    script, *rest = arguments
-    kept = [argument for argument in rest if argument not in ("--overwrite", "--resume")]
-    return " ".join(["python", f"experiments/{Path(script).name}", *kept])
+def load_claims(folder: str) -> dict[str, Any]:
+    """The verdicts in a folder of `experiments/reproduce.py`."""
+    path = Path(folder) / "claims.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"no verdicts in {folder!r} ({error}); make them with experiments/reproduce.py"
+        ) from error
+
+
+def claims(verdicts: dict[str, Any]) -> str:
+    """A verdict for each claim, why, which commands, and where that ran."""
+    counts = Counter(record["verdict"] for record in verdicts["claims"])
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    why = "\n".join(
+        f"- {record['claim']}: {record['verdict']}. {record['reason'][:1].upper()}"
+        f"{record['reason'][1:]}."
+        for record in verdicts["claims"]
+    )
+    minutes = sum(step["seconds"] or 0 for step in verdicts["steps"]) / 60
+    environment = verdicts["environment"]
+    where = ""
+    if environment is not None:
+        versions = ", ".join(f"{name} {environment['versions'][name]}" for name in ("jax", "flax"))
+        where = (
+            f" on a {environment['device']} ({environment['cores']} cores, {versions}; revision"
+            f" {environment['git_revision']})"
+        )
+    return (
+        f"Of {len(verdicts['claims'])} claims: {told}.\n\n{tables.claims_table(verdicts)}\n\n"
+        f"{folded('Why, part by part', why)}\n\n"
+        f"{folded('Commands', tables.steps_table(verdicts))}\n\n"
+        f"Made by `python experiments/reproduce.py --scale={verdicts['scale']}` in"
+        f" {minutes:.0f} minutes{where}."
+    )
+
+
+def folded(title: str, content: str) -> str:
+    """What is shown on a click."""
+    return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
 
 
 def save_figure(path: Path, name: str) -> None:

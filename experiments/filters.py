@@ -15,6 +15,7 @@ from absl import flags
 
 from depthjax import cli, figures, filters, results, tables
 from depthjax.models import resolve
+from depthjax.report import write_report
 from depthjax.statistics import Finding, bootstrap_ratio
 
 FLAGS = flags.FLAGS
@@ -93,7 +94,7 @@ def main() -> None:
     figures.save_figure(output / "figures" / "filters", figure)
     print(tables.finding_table(findings))
     print("\nLow-frequency energy: 1 for independent random weights; higher is smoother.")
-    print(f"Numbers, findings and figure: {output}")
+    print(f"Numbers, findings and figure: {output}\nAll of it on one page: {write_report(output)}")
 
 
 if __name__ == "__main__":

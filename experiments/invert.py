@@ -21,6 +21,7 @@ from absl import flags
 
 import depthjax
 from depthjax import (
+    animation,
     autoencoding,
     cli,
     figures,
@@ -32,6 +33,7 @@ from depthjax import (
     tables,
 )
 from depthjax.precision import matmul_precision
+from depthjax.report import write_report
 from depthjax.typing import Variables
 
 FLAGS = flags.FLAGS
@@ -53,6 +55,12 @@ flags.DEFINE_integer("reference_draws", 8, "draws of the reference noise", lower
 flags.DEFINE_string(
     "max_batch", "auto", "images × restarts at once: a number, or auto: as many as memory holds"
 )
+flags.DEFINE_integer(
+    "frames", 12, "iterates kept of each descent, for the report; 0: none", lower_bound=0
+)
+flags.DEFINE_list(
+    "animate", [], f"{', '.join(animation.FORMATS)}: write each descent as one, of its --frames"
+)
 flags.DEFINE_string("output", None, "run folder (default: runs/MODEL-DATE)")
 flags.DEFINE_boolean("overwrite", False, "replace a run that is already there")
 flags.DEFINE_boolean("resume", False, "go on with a run that was cut off")
@@ -60,6 +68,9 @@ flags.DEFINE_boolean("resume", False, "go on with a run that was cut off")
 
 def main() -> None:
     """Flags -> config -> one library call for each layer -> files."""
+    animation.checked_formats(FLAGS.animate)
+    if FLAGS.animate and not FLAGS.frames:
+        raise ValueError("--animate shows --frames, which is 0; choose 48 or so")
     model = cli.model_from_flags()
     config = cli.config_from_flags()
     names = depthjax.select_layers(model, FLAGS.layers)
@@ -129,6 +140,7 @@ def main() -> None:
                 init=starts,
                 max_batch=batch,
                 checkpoints=writer.checkpoints(name),
+                frames=FLAGS.frames,
                 on_progress=bar,
                 **reference,
             )
@@ -147,12 +159,15 @@ def main() -> None:
     matrix = ratio_matrix(layers, variables, run)
     writer.save_ratio_matrix(matrix)
     draw(run, matrix)
+    page = write_report(output)
+    if FLAGS.animate:
+        animation.animate_run(output, FLAGS.animate)
     print(f"\n{tables.inversion_table(run)}\n")
     if head is not None:
         print(f"{tables.class_table(run)}\n")
     print("D: distance to the target over that of a noisy copy; 0 is the image itself.")
     print("ρ: the same for the embedding; at most 1 is nearer than the noisy copy's.")
-    print(f"Figures, images and tables: {output}")
+    print(f"Figures, images and tables: {output}\nAll of it on one page: {page}")
 
 
 def trained_head(model: depthjax.models.Network, weights: cli.Weights) -> depthjax.Layer | None:

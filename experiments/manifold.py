@@ -27,6 +27,7 @@ from depthjax.data import noise as noise_set
 from depthjax.data.randomness import permutation
 from depthjax.errors import unknown
 from depthjax.priors import draw_start
+from depthjax.report import write_report
 from depthjax.statistics import Finding, bootstrap_ratio
 
 FLAGS = flags.FLAGS
@@ -109,7 +110,7 @@ def main() -> None:
     draw(output, rows, names, untrained, trained_on)
     print(tables.finding_table(findings))
     print("\nBoth are 1 for a held-out example. C14 says that training brings them down: below 1.")
-    print(f"Numbers, findings and figure: {output}")
+    print(f"Numbers, findings and figure: {output}\nAll of it on one page: {write_report(output)}")
 
 
 def training_sets(labels: list[str], size: int) -> dict[str, str]:

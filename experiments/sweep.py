@@ -159,7 +159,7 @@ def cells_of(row: Mapping[str, str], config: InversionConfig) -> list[dict[str, 
     for label, source in cli.network_sources(listed("networks")).items():
         cells += inversions.inversion_cells(
             model=row.get("model", FLAGS.model),
-            model_fields=cli.settings_of(fields or (), "model_field"),
+            model_fields=cli.settings(fields or (), "model_field"),
             weights=source,
             network=label,
             layers=",".join(listed("layers")) if "layers" in row else FLAGS.layers,

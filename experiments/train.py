@@ -15,6 +15,7 @@ from pathlib import Path
 from absl import flags
 
 from depthjax import cli, data, figures, run_folder, tables, training_runs
+from depthjax.report import write_report
 from depthjax.training import Progress, check_classes
 
 FLAGS = flags.FLAGS
@@ -99,7 +100,7 @@ def main() -> None:
         )
         return
     print(f"\n{tables.training_table(done)}\n")
-    print(f"Weights, curve and results: {folder}")
+    print(f"Weights, curve and results: {folder}\nAll of it on one page: {write_report(folder)}")
 
 
 def splits_from_flags() -> dict[str, str | None]:

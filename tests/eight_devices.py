@@ -36,11 +36,20 @@ def on_both(dtype, config, starts=STARTS, **settings):
     target = layer(variables, images)
     for mesh in (ONE, EIGHT):
         found = depthjax.invert(
-            layer, variables, target, starts, config, compare_to=images, mesh=mesh, **settings
+            layer,
+            variables,
+            target,
+            starts,
+            config,
+            compare_to=images,
+            mesh=mesh,
+            frames=4,
+            **settings,
         )
         yield {
             **{field.name: getattr(found, field.name) for field in dataclasses.fields(found)},
             **{f"trajectory_{name}": value for name, value in vars(found.trajectory).items()},
+            **{f"frames_{name}": value for name, value in vars(found.frames).items()},
             "split": np.array(found.split),
         }
 
@@ -64,7 +73,7 @@ found = {}
 
 def keep(case, pair):
     for who, arrays in zip(("one", "eight"), pair, strict=True):
-        arrays.pop("trajectory")
+        del arrays["trajectory"], arrays["frames"]
         found.update({f"{case}/{who}/{name}": np.asarray(a) for name, a in arrays.items()})
 
 

@@ -13,20 +13,27 @@ ROOT = Path(__file__).parents[1]
 
 # Imports point to lower floors or stay on their own, without cycles.
 FLOORS = (
-    ("errors", "typing", "precision", "files", "embedded", "labels", "normalization", "statistics"),
+    (
+        *("errors", "typing", "precision", "files", "embedded", "labels", "normalization"),
+        *("statistics", "device_memory"),
+    ),
     (
         *("ops", "images", "objectives", "priors", "metrics", "jacobian"),
-        *("spectra", "manifold", "filters", "similarity"),
+        *("spectra", "manifold", "filters", "similarity", "widths"),
     ),
     (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
-        *("figures", "data", "sharding", "processes", "checkpoint"),
+        *("frames", "figures", "data", "sharding", "processes", "checkpoint"),
         "descent_checkpoint",
     ),
-    ("layers", "prepared", "weights", "autoencoding", "preimages"),
+    (
+        *("layers", "prepared", "weights", "autoencoding"),
+        *("preimages", "prediction", "witnesses"),
+    ),
     (
         *("accounting", "training", "training_runs", "packing", "report"),
-        *("runs", "run_folder", "results", "tables", "comparison", "sweeps"),
+        *("runs", "run_folder", "results", "tables", "comparison", "layer_spectra", "sweeps"),
+        *("study", "judges", "depth_claims", "claims", "reproduction", "animation"),
     ),
     ("cli", "__init__"),
 )
@@ -39,10 +46,13 @@ WITHOUT_FLAX = (
     "spectra",
     "manifold",
     "filters",
+    "witnesses",
+    "widths",
 )  # one contract, whatever made the layer
 WRITERS = (
     *("files", "embedded", "checkpoint", "descent_checkpoint", "data", "images", "weights"),
-    *("runs", "run_folder", "training_runs", "packing", "results", "report", "sweeps"),
+    *("runs", "run_folder", "training_runs", "packing", "results", "report", "reproduction"),
+    *("sweeps", "animation"),
 )
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (

@@ -18,10 +18,11 @@ EXPERIMENTS = ROOT / "experiments"
 sys.path.insert(0, str(EXPERIMENTS))
 
 from benchmarks import figure, machine, parts, serving, summary  # noqa: E402
-from benchmarks.contenders import CONTENDERS, PEERS  # noqa: E402
+from benchmarks.contenders import CONTENDERS, PEERS, SPECTRA, SPECTRAL_PEERS  # noqa: E402
 from benchmarks.contenders.bare import Bare  # noqa: E402
 from benchmarks.contenders.descent import Descent  # noqa: E402
 from benchmarks.contenders.loop import Loop  # noqa: E402
+from benchmarks.contenders.spectrum import Spectrum  # noqa: E402
 from benchmarks.inputs import Inputs, photographs  # noqa: E402
 from benchmarks.job import Job  # noqa: E402
 from benchmarks.presets import config_of  # noqa: E402
@@ -117,12 +118,25 @@ def test_a_descent_reports_ratios_of_every_photograph(inputs):
     assert ratio.shape == (6, 2) and (ratio[-1] < ratio[0]).all()
 
 
+def test_the_truth_of_part_j_is_that_of_the_whole_jacobian(inputs):
+    """Against LAPACK's float64 singular values; a float32 spectrum of 24 pairs is near it."""
+    spectrum = Spectrum(inputs.job("layer2", 1, SIZE))
+    dense = depthjax.jacobian.dense_singular_values(
+        spectrum.layer, spectrum.variables, spectrum.images
+    )
+    exact = np.square(dense[0])
+    np.testing.assert_allclose(spectrum.truth(3), exact[:3], rtol=1e-10)
+    found = np.array(spectrum.top(1, 24, 5))
+    assert found.shape == (1,) and 1e-12 < abs(found[0] / exact[0] - 1) < 1e-4
+    assert spectrum.steps(1) > 0 and spectrum.steps(3) > 0, "as many pairs as were asked for"
+
+
 def test_peers_know_nothing_of_jax():
     """They may run where there is no JAX; and importing it would cost them memory."""
-    ours = {"loop", "bare", "descent", "problem", "feeding", "training"}
+    ours = {"loop", "bare", "descent", "problem", "feeding", "training", "spectrum"}
     folder = EXPERIMENTS / "benchmarks"
     theirs = [path for path in (folder / "contenders").glob("*.py") if path.stem not in ours]
-    assert {path.stem for path in theirs} >= set(PEERS)
+    assert {path.stem for path in theirs} >= {*PEERS, *SPECTRAL_PEERS}
     for path in [*theirs, folder / "job.py", folder / "serving.py", folder / "__init__.py"]:
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -267,11 +281,33 @@ def settings(**fields):
         "curve_layer": "layer1", "curve_batches": [1, 2], "curve_sizes": [64, 128],
         "curve_restarts": [1, 4], "presets": ["paper"], "preset_layers": ["conv1"],
         "preset_images": 3, "preset_size": 128, "preset_steps": 0, "imports": 2,
+        "jacobian_layers": ["layer1"], "jacobian_sizes": [64], "jacobian_pairs": 60,
     }  # fmt: skip
     return parts.Settings(**(values | fields))
 
 
-def made_up(letters="abcdefgh"):
+def made_up_spectra():
+    """One race of part j: eigenvalues 10, 9, … 1, found too small by a known share."""
+    exact = np.arange(10, 0, -1.0)
+    off = {"spectrum": [1e-6, 2e-6, 3e-6], "power": [1e-3, 2e-3, 3e-3], "randomized": [0.1] * 3}
+    seconds = {"spectrum": [0.4, 0.4], "power": [1.2, 1.6], "randomized": [1.0, 1.0]}
+    asked = {"spectrum": (1, 10), "power": (1,), "randomized": (10,)}
+    entries = {}
+    for name in SPECTRA:
+        versions = {"plenoptic": "2.1.1"} if name in SPECTRAL_PEERS else {"jax": "0.10.2"}
+        entries[name] = {"seconds": seconds[name], "memory": 1, "about": {"versions": versions}}
+        entries[name] |= {
+            f"top {k} 60 {seed}": (exact[:k] * (1 - share)).tolist()
+            for k in asked[name]
+            for seed, share in enumerate(off[name])
+        }
+    entries["spectrum"]["truth 10"] = exact.tolist()
+    return {
+        "layer": "layer1", "batch": 1, "size": 64, "pairs": 60, "steps": 2, "entries": entries
+    }  # fmt: skip
+
+
+def made_up(letters="abcdefghj"):
     """Results as benchmark.json has them, with numbers that are easy to follow."""
     seconds = {"loop": 0.2, "bare": 0.19, "author": 0.5, "tuned": 0.25, "compiled": 0.22}
 
@@ -315,6 +351,7 @@ def made_up(letters="abcdefgh"):
     feeding = {"batch": 64, "size": 32, "steps": 2, "entries": {
         "pipeline": {"seconds": [0.01, 0.01]}, "training": {"seconds": [0.1, 0.2]},
     }}  # fmt: skip
+    spectra = [made_up_spectra()]
     environment = machine.describe() | {"git_revision": "0123456789ab", "load": 0.1}
     environment["command"] = ["/home/me/experiments/benchmark.py", "--quick", "--output=/home/me/b"]
     environment["command"] += ["--peers_python=/home/me/python"]
@@ -322,9 +359,10 @@ def made_up(letters="abcdefgh"):
         "machine": environment,
         "settings": {"model": "resnet50", "parts": list(letters), **vars(settings())},
         "races": races, "curves": curves, "presets": presets, "startup": startup,
-        "feeding": feeding,
+        "feeding": feeding, "spectra": spectra,
     }  # fmt: skip
     belongs = {"races": "abeg", "curves": "c", "presets": "d", "startup": "f", "feeding": "h"}
+    belongs["spectra"] = "j"
     kept = {k: v for k, v in results.items() if set(belongs.get(k, letters)) & set(letters)}
     return json.loads(json.dumps(kept))
 
@@ -334,6 +372,25 @@ def test_ratios_are_those_of_turns_next_to_each_other():
     np.testing.assert_array_equal(summary.ratios(race, "tuned", "loop"), [3, 4])
     np.testing.assert_array_equal(summary.images_per_second(race, "loop"), [4, 2])
     assert not summary.ratios(race, "metamer", "loop").size
+
+
+def test_errors_of_eigenvalues_are_the_largest_of_each_start():
+    race = made_up_spectra()
+    errors = summary.eigenvalue_errors(race, "spectrum", 10)
+    np.testing.assert_allclose(errors, [1e-6, 2e-6, 3e-6])
+    race["entries"]["randomized"]["top 10 60 0"][4] *= 2
+    assert summary.eigenvalue_errors(race, "randomized", 10).max() == pytest.approx(0.8)
+    assert not summary.eigenvalue_errors(race, "power", 10).size
+
+
+def test_part_j_without_peers_says_so():
+    results = made_up("j")
+    (race,) = results["spectra"]
+    for name in SPECTRAL_PEERS:
+        race["entries"][name] = {"absent": "torch is not installed"}
+    text = summary.summarise(results)
+    assert "plenoptic, randomised SVD (torch is not installed)" in text
+    assert "2e-06 (1e-06–3e-06)" in text and not summary.headline(results)
 
 
 @pytest.mark.parametrize(("level", "seconds"), [(1.0, 10.0), (0.1, 50.0), (0.01, None)])
@@ -361,17 +418,20 @@ def test_the_summary_says_what_was_measured():
         "torch 2.13.0",
         "15 (10–20)",
         "revision 0123456789ab",
+        "plenoptic 2.1.1",
+        "    1, by power method | 2e-06 (1e-06–3e-06) | 0.002 (0.001–0.003) |  1000× |",
+        "3.50× (3.00–4.00)",
     ):
         assert part in text, text
     assert "/home/me" not in text
     tables = [block for block in text.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 7
+    assert len(tables) == 8
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
-    assert len(summary.headline(made_up())) == 4
+    assert len(summary.headline(made_up())) == 6
 
 
-@pytest.mark.parametrize("letters", [*parts.PARTS, "ab", "abcdefgh"])
+@pytest.mark.parametrize("letters", [*parts.PARTS, "ab", "abcdefghj"])
 def test_any_choice_of_parts_has_a_summary_and_perhaps_a_figure(letters):
     results = made_up(letters)
     text = summary.summarise(results)
@@ -397,7 +457,7 @@ def test_the_figure_names_every_contender_that_ran():
 def test_parts_come_in_order_and_unknown_ones_in_one_line():
     assert parts.checked_parts(["f", "a", "f"]) == ("a", "f")
     with pytest.raises(
-        ValueError, match=r"unknown part 'x'.*Known: a, b, c, d, e, f, g, h"
+        ValueError, match=r"unknown part 'x'.*Known: a, b, c, d, e, f, g, h, j"
     ) as error:
         parts.checked_parts(["a", "x"])
     assert "\n" not in str(error.value)

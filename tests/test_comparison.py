@@ -14,11 +14,11 @@ from depthjax.comparison import (
     PLAIN,
     UNTRAINED,
     Comparison,
-    class_evidence,
     interval_of,
     quantities,
 )
 from depthjax.descent import REACHED, RUNNING
+from depthjax.judges import class_evidence
 from depthjax.metrics import MATCHED_RATIOS
 from depthjax.statistics import Finding
 from depthjax.tables import network_table

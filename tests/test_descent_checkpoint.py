@@ -97,6 +97,27 @@ def test_batches_that_were_finished_are_not_run_again(tmp_path):
     assert not (tmp_path / "kept").exists()
 
 
+@pytest.mark.parametrize("max_batch", [None, 2])
+def test_frames_taken_before_the_cut_are_kept(max_batch, tmp_path, monkeypatch):
+    settings = {"frames": 6, "max_batch": max_batch}
+    batches = 1 if max_batch is None else 3
+    cut_off(tmp_path / "kept", (batches - 0.5) * CONFIG.steps, **settings)
+    taken, resume = [], DescentCheckpoints.resume
+
+    def watched(*arguments):
+        found = resume(*arguments)
+        taken.append(len(found.frames))
+        return found
+
+    monkeypatch.setattr(DescentCheckpoints, "resume", watched)
+    found = inversion(checkpoints=DescentCheckpoints(tmp_path / "kept"), **settings)
+    whole = inversion(**settings)
+    same(found, whole)
+    due = len(whole.frames.step) - 1
+    assert taken[:-1] == [due] * (batches - 1)
+    assert 1 < taken[-1] < due
+
+
 def test_a_state_that_cannot_be_read_is_left_for_the_one_before(tmp_path):
     cut_off(tmp_path / "kept", CONFIG.steps // 2)
     states = sorted((tmp_path / "kept" / "batch-0" / "last").iterdir(), key=lambda p: int(p.name))
@@ -119,7 +140,7 @@ def test_without_any_readable_state_it_begins_anew_and_says_so(tmp_path):
 
 def test_other_descents_are_refused(tmp_path):
     cut_off(tmp_path / "kept", CONFIG.steps // 2)
-    for other in ({"config": CONFIG.replace(steps=61)}, {"starts": STARTS + 1e-3}):
+    for other in ({"config": CONFIG.replace(steps=61)}, {"starts": STARTS + 1e-3}, {"frames": 3}):
         with pytest.raises(ValueError, match="holds the state of other descents"):
             inversion(checkpoints=DescentCheckpoints(tmp_path / "kept"), **other)
     file = tmp_path / "kept" / "descent.json"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import depthjax
-from depthjax import InversionConfig, fitting_batch, invert, memory
+from depthjax import InversionConfig, device_memory, fitting_batch, invert, memory
 
 CONFIG = InversionConfig(steps=12, record_every=5, blur=True)
 
@@ -81,18 +81,18 @@ def test_a_function_without_prepare() -> None:
 
 
 def test_what_the_system_says(tmp_path: Path) -> None:
-    assert memory.free_memory() is None or memory.free_memory() > 0
+    assert device_memory.free_memory() is None or device_memory.free_memory() > 0
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal:  8000 kB\nMemAvailable:    1024 kB\nHugetlb: 0 kB\n")
-    assert memory._system_memory(meminfo) == 2**20
-    assert memory._system_memory(tmp_path / "none") is None
-    assert memory._group_memory(tmp_path) is None
+    assert device_memory._system_memory(meminfo) == 2**20
+    assert device_memory._system_memory(tmp_path / "none") is None
+    assert device_memory._group_memory(tmp_path) is None
     (tmp_path / "memory.max").write_text("1000\n")
     (tmp_path / "memory.current").write_text("700\n")
     (tmp_path / "memory.stat").write_text("anon 300\ninactive_file 400\n")
-    assert memory._group_memory(tmp_path) == 700
+    assert device_memory._group_memory(tmp_path) == 700
     (tmp_path / "memory.max").write_text("max\n")
-    assert memory._group_memory(tmp_path) is None
+    assert device_memory._group_memory(tmp_path) is None
 
 
 @pytest.mark.parametrize(("restarts", "most"), [(1, 2), (2, 3), (1, 5)])

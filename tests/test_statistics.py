@@ -114,6 +114,13 @@ def test_an_empty_table_is_refused():
         ("<= 0", -0.1, 0.0, "supported"),
         ("< 1", 0.9, 1.1, "open"),
         ("< 1", math.nan, math.nan, "not reached"),
+        ("within 0.5 2", 0.5, 2.0, "supported"),
+        ("within 0.5 2", 0.4, 1.0, "open"),
+        ("within 0.5 2", 1.0, 2.1, "open"),
+        ("within 0.5 2", 0.4, 2.1, "open"),
+        ("within 0.5 2", 2.1, 2.2, "contradicted"),
+        ("within 0.5 2", 0.1, 0.4, "contradicted"),
+        ("within 0.5 2", math.nan, math.nan, "not reached"),
     ],
 )
 def test_verdicts(rule, low, high, verdict):
@@ -123,9 +130,10 @@ def test_verdicts(rule, low, high, verdict):
     assert again.record() == finding.record()
 
 
-def test_a_rule_has_a_relation_and_a_number():
+@pytest.mark.parametrize("rule", ["positive", "> ", "> 0 1", "within 1", "within 2 1", "", "1 <"])
+def test_a_rule_has_a_relation_and_its_numbers(rule):
     with pytest.raises(ValueError, match="is no rule"):
-        Finding("C11", "layer1", "a difference", "positive", Interval(1, 1, 1, 1, 1))
+        Finding("C11", "layer1", "a difference", rule, Interval(1, 1, 1, 1, 1))
 
 
 def test_means_of_all_tables_at_once_are_those_of_each():

@@ -26,10 +26,13 @@ def found(**settings):
     with jax.enable_x64(True):
         weights, images, starts = map(jnp.asarray, (WEIGHTS, IMAGES, STARTS))
         target = layer(weights, images)
-        result = invert(layer, weights, target, starts, CONFIG, compare_to=images, **settings)
+        result = invert(
+            layer, weights, target, starts, CONFIG, compare_to=images, frames=6, **settings
+        )
         arrays = {name: value for name, value in vars(result).items() if name != "split"}
         trajectory = vars(arrays.pop("trajectory"))
         arrays |= {f"trajectory_{name}": value for name, value in trajectory.items()}
+        arrays |= {f"frames_{name}": value for name, value in vars(arrays.pop("frames")).items()}
         return {name: np.asarray(value) for name, value in arrays.items()}
 
 

@@ -7,6 +7,8 @@ D and ρ are those of `depthjax.metrics`: D = m_i / m_i' says how far the image 
 (0: recovered), ρ = m_g / m_r how far its embedding is, both in units of a lightly noised copy.
 """
 
+from depthjax.figures.blocks import BlockColumn, blocks_against_depth
+from depthjax.figures.controls import controls_against_depth
 from depthjax.figures.depth import distance_against_depth
 from depthjax.figures.filters import filter_grid
 from depthjax.figures.gallery import gallery
@@ -14,19 +16,34 @@ from depthjax.figures.learning import learning_curve
 from depthjax.figures.manifold import ratios_against_depth
 from depthjax.figures.matrix import ratio_matrix
 from depthjax.figures.networks import networks_against_depth
+from depthjax.figures.prediction import predicted_against_measured, predicted_curves
 from depthjax.figures.saving import save_figure
+from depthjax.figures.spectra import ball_sections, spectra
 from depthjax.figures.trajectories import trajectories
+from depthjax.figures.widths import recovered_share, stalling, steps_needed
+from depthjax.figures.witnesses import witness_sheet
 from depthjax.figures.workers import throughput_against_workers
 
 __all__ = [
+    "BlockColumn",
+    "ball_sections",
+    "blocks_against_depth",
+    "controls_against_depth",
     "distance_against_depth",
     "filter_grid",
     "gallery",
     "learning_curve",
     "networks_against_depth",
+    "predicted_against_measured",
+    "predicted_curves",
     "ratio_matrix",
     "ratios_against_depth",
+    "recovered_share",
     "save_figure",
+    "spectra",
+    "stalling",
+    "steps_needed",
     "throughput_against_workers",
     "trajectories",
+    "witness_sheet",
 ]

@@ -13,7 +13,7 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from depthjax.errors import unknown
-from depthjax.typing import Images, Variables
+from depthjax.typing import Inputs, Variables
 
 INPUT = "input"
 
@@ -68,14 +68,20 @@ class Network(nn.Module):
 
     @nn.compact
     def __call__(
-        self, images: Images, *, train: bool = False, until: str | None = None
+        self,
+        images: Inputs,
+        *,
+        train: bool = False,
+        until: str | None = None,
+        start: str = INPUT,
     ) -> tuple[Float[Array, "batch *features"], dict[str, Array]]:
         """The output and the activations of every operation on the way to it.
 
         Args:
-            images: `[B, H, W, C]`, pixels in [0, 1].
+            images: `[B, H, W, C]`, pixels in [0, 1]; or the activation of `start`.
             train: BatchNorm uses and updates batch statistics, dropout drops.
             until: stop at this node; only what it depends on is traced. Default: the whole network.
+            start: begin after this node.
 
         Returns:
             The activation of the last operation evaluated, and all of them by name.
@@ -83,19 +89,19 @@ class Network(nn.Module):
         Raises:
             ValueError: if the weights do not fit the images, or an activation becomes empty.
         """
-        values: dict[str, Array] = {INPUT: images}
+        values: dict[str, Array] = {start: images}
         definition = self.clone(parent=None, name=None)  # a bound module does not hash
         output = until or node_names(definition)[-1]
-        for node in needed_nodes(definition, output):
+        for node in needed_nodes(definition, output, start):
             inputs = [values[name] for name in node.inputs]
             values[node.name] = self._apply(node, inputs, train)
             if 0 in values[node.name].shape:
-                height, width = images.shape[1:3]
+                size = "×".join(map(str, images.shape[1:3]))
                 raise ValueError(
-                    f"images of {height}×{width} are too small: nothing is left of them after"
+                    f"images of {size} are too small: nothing is left of them after"
                     f" {node.name}; use larger images or a layer before it"
                 )
-        del values[INPUT]
+        del values[start]
         return values[output], values
 
     def _apply(self, node: Node, inputs: list[Array], train: bool) -> Array:
@@ -135,15 +141,39 @@ def graph_of(network: Network) -> tuple[Node, ...]:
 
 
 @functools.cache
-def needed_nodes(network: Network, output: str) -> tuple[Node, ...]:
-    """The nodes that `output` depends on, itself included, in depth order."""
+def needed_nodes(network: Network, output: str, start: str = INPUT) -> tuple[Node, ...]:
+    """The nodes that `output` depends on given `start`, `output` included, in depth order.
+
+    Raises:
+        ValueError: if `output` depends on the input in another way than through `start`.
+    """
     wanted = {output}
     kept: list[Node] = []
     for node in reversed(graph_of(network)):
-        if node.name in wanted:
+        if node.name in wanted and node.name != start:
             wanted.update(node.inputs)
             kept.append(node)
+    if start != INPUT and (not kept or start not in wanted or INPUT in wanted):
+        choices = _separators(network, output)
+        raise ValueError(
+            f"{output} is no function of {start} alone in {type(network).__name__};"
+            f" begin at one of {', '.join(choices) or 'none: only the images determine it'}"
+        )
     return tuple(reversed(kept))
+
+
+def _separators(network: Network, output: str) -> list[str]:
+    """The nodes through which all that `output` knows of the input has passed."""
+    nodes = needed_nodes(network, output)
+    found = []
+    for candidate in nodes[:-1]:
+        reached = {INPUT}
+        for node in nodes:
+            if node is not candidate and reached.intersection(node.inputs):
+                reached.add(node.name)
+        if output not in reached:
+            found.append(candidate.name)
+    return found
 
 
 @functools.cache
@@ -152,11 +182,13 @@ def node_names(network: Network) -> tuple[str, ...]:
     return tuple(node.name for node in graph_of(network))
 
 
-def needed_variables(network: Network, output: str, variables: Variables) -> dict[str, Any]:
-    """The variables that `output` depends on: hundreds of leaves cost more to dispatch than a
-    shallow layer costs to run.
+def needed_variables(
+    network: Network, output: str, variables: Variables, start: str = INPUT
+) -> dict[str, Any]:
+    """The variables that `output` depends on given `start`: hundreds of leaves cost more to
+    dispatch than a shallow layer costs to run.
     """
-    names = [node.name for node in needed_nodes(network, output)]
+    names = [node.name for node in needed_nodes(network, output, start)]
     return {
         collection: {name: leaves[name] for name in names if name in leaves}
         for collection, leaves in variables.items()

@@ -8,6 +8,7 @@ c  cost against depth, batch, image size and restarts
 d  seconds until ρ ≤ 1 and ρ ≤ 0.1, by preset
 f  import, first step, and the compilation cache
 h  the input pipeline against a training step
+j  eigenvalues of JᵀJ, against plenoptic: errors at equal products, and seconds a product
 """
 
 import os
@@ -21,7 +22,7 @@ from typing import Any
 from depthjax.cli import PRESETS
 from depthjax.errors import one_of
 
-from .contenders import PEERS
+from .contenders import COMPARED, PEERS, SPECTRA, SPECTRAL_PEERS
 from .inputs import Inputs
 from .job import Job
 from .machine import data_sheet_peak
@@ -37,8 +38,11 @@ PARTS = {
     "f": "import, first step and compilation cache",
     "g": "peak memory",
     "h": "the input pipeline against a training step",
+    "j": "eigenvalues of JᵀJ against plenoptic",
 }
 RACED = ("a", "b", "e", "g")
+SEEDS = 3
+"""Starts of each contender of part j: its error is random."""
 FED_STEPS = 50
 FED = Job("", "resnet18", {"width": 16, "stem": "small", "num_classes": 12}, "", batch=64, size=32)
 """A network that trains on a CPU in minutes: it waits for its input sooner than others do."""
@@ -56,6 +60,7 @@ class Settings:
         curve_layer, curve_batches, curve_sizes, curve_restarts: of part c.
         presets, preset_layers, preset_images, preset_size, preset_steps: of part d.
         imports: how often each import is timed.
+        jacobian_layers, jacobian_sizes, jacobian_pairs: of part j.
     """
 
     layers: Sequence[str]
@@ -76,6 +81,9 @@ class Settings:
     preset_size: int
     preset_steps: int
     imports: int
+    jacobian_layers: Sequence[str]
+    jacobian_sizes: Sequence[int]
+    jacobian_pairs: int
 
 
 def checked_parts(parts: Iterable[str]) -> tuple[str, ...]:
@@ -106,7 +114,8 @@ class Bench:
 
     def start(self, contender: str, job: Job, **environment: str) -> Worker:
         """A worker in the interpreter that it belongs to."""
-        python = self.settings.peers_python if contender in PEERS else sys.executable
+        theirs = contender in PEERS + SPECTRAL_PEERS
+        python = self.settings.peers_python if theirs else sys.executable
         pages = HUGE_PAGES if self.settings.huge_pages else {}
         return Worker(contender, job, python=python, environment=pages | environment)
 
@@ -145,7 +154,7 @@ class Bench:
         return race(
             self.start,
             entries,
-            PEERS,
+            PEERS + SPECTRAL_PEERS,
             rounds=settings.rounds,
             steps=settings.steps,
             turn_seconds=settings.turn_seconds,
@@ -195,6 +204,24 @@ class Bench:
                 about = {"images": job.batch, "size": job.size}
                 found.append({"preset": preset, "layer": layer} | about | descent)
         return found
+
+    def spectra(self) -> list[dict[str, Any]]:
+        """Every layer and size of part j: the largest eigenvalues of JᵀJ by all that find them."""
+        pairs = self.settings.jacobian_pairs
+        asked = {
+            name: tuple(f"top {k} {pairs} {seed}" for seed in range(SEEDS))
+            for name, k in COMPARED.items()
+        }
+        truth = f"truth {max(COMPARED.values())}"
+        questions = asked | {"spectrum": (*sum(asked.values(), ()), truth)}
+        races = []
+        for layer in self.settings.jacobian_layers:
+            for size in self.settings.jacobian_sizes:
+                self.say(f"eigenvalues at {layer}, {size}×{size}: {', '.join(SPECTRA)}")
+                job = self.inputs.job(layer, 1, size)
+                found = self._race({name: (name, job) for name in SPECTRA}, questions)
+                races.append(found | {"layer": layer, "batch": 1, "size": size, "pairs": pairs})
+        return races
 
     def feeding(self) -> dict[str, Any]:
         """Batches read and augmented, beside training steps of a small network."""

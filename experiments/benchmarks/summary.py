@@ -8,11 +8,12 @@ import numpy as np
 
 from depthjax.tables import markdown_table, number, spread
 
-from .contenders import CONTENDERS, PEERS
+from .contenders import COMPARED, CONTENDERS, PAIRS_A_STEP, PEERS, SPECTRA, SPECTRAL_PEERS
 
 LEVELS = (1.0, 0.1)
 """The ρ that part d waits for."""
 _OURS = "loop"
+_SPECTRUM = "spectrum"
 
 
 def summarise(results: dict[str, Any]) -> str:
@@ -38,6 +39,8 @@ def summarise(results: dict[str, Any]) -> str:
         blocks.append(_startup(results["startup"]))
     if "feeding" in results:
         blocks.append(_feeding(results["feeding"]))
+    if "spectra" in results:
+        blocks.append(_spectra(results["spectra"]))
     return "\n\n".join([*blocks, machine(results)])
 
 
@@ -86,6 +89,22 @@ def best_ratio(descent: dict[str, Any]) -> np.ndarray:
     """The smallest ρ of each photograph; NaN if it never had one."""
     records = np.array(descent["ratio"], float)  # None becomes NaN
     return np.where(np.isnan(records).all(0), np.nan, np.fmin.reduce(records))
+
+
+def eigenvalue_errors(race: dict[str, Any], name: str, k: int) -> np.ndarray:
+    """Largest relative error of the k largest eigenvalues of JᵀJ, for each start.
+
+    Empty if the contender is absent or was not asked.
+    """
+    ours = race["entries"][_SPECTRUM]
+    ((_, truth),) = ((q, answer) for q, answer in ours.items() if q.startswith("truth "))
+    found = [
+        answer
+        for question, answer in race["entries"].get(name, {}).items()
+        if question.startswith(f"top {k} ")
+    ]
+    exact = np.asarray(truth)[:k]
+    return np.array([np.abs(np.asarray(values) / exact - 1).max() for values in found])
 
 
 def absent(races: Sequence[dict[str, Any]]) -> dict[str, str]:
@@ -249,6 +268,44 @@ def _feeding(race: dict[str, Any]) -> str:
     return f"{markdown_table(['input', 'images/s'], rows)}\n\n{note}"
 
 
+def _spectra(races: list[dict[str, Any]]) -> str:
+    headers = ["layer", "image", "eigenvalues", "error", "plenoptic's", "÷ ours"]
+    headers += ["ms a pair", "plenoptic's", "÷ ours"]
+    rows = []
+    for race in races:
+        for name, k in COMPARED.items():
+            ours, theirs = (eigenvalue_errors(race, who, k) for who in (_SPECTRUM, name))
+            entry = race["entries"].get(name, {})
+            rows.append(
+                [
+                    race["layer"],
+                    f"{race['size']}²",
+                    f"{k}, by {SPECTRA[name].title.partition(', ')[2]}",
+                    spread(ours),
+                    spread(theirs),
+                    f"{number(np.median(theirs) / np.median(ours))}×" if theirs.size else "–",
+                    spread(_milliseconds_a_pair(race["entries"][_SPECTRUM])),
+                    spread(_milliseconds_a_pair(entry)),
+                    _times(ratios(race, name, _SPECTRUM)),
+                ]
+            )
+    first = races[0]
+    starts = max(len(eigenvalue_errors(race, _SPECTRUM, 1)) for race in races)
+    note = (
+        "The largest eigenvalues of JᵀJ of the same network at the same photograph in float32:"
+        f" largest relative error after {first['pairs']} pairs of J v and Jᵀ u (medians of"
+        f" {starts} starts; the truth is converged, in float64), and what a pair costs."
+    )
+    if missing := absent(races):
+        why = (f"{SPECTRA[name].title} ({reason})" for name, reason in missing.items())
+        note += f" Absent: {'; '.join(why)}."
+    return f"{markdown_table(headers, rows)}\n\n{note}"
+
+
+def _milliseconds_a_pair(entry: dict[str, Any]) -> np.ndarray:
+    return 1e3 * np.asarray(entry.get("seconds", [])) / PAIRS_A_STEP
+
+
 def machine(results: dict[str, Any]) -> str:
     """One paragraph: what was run, where, and how often."""
     environment, settings = results["machine"], results["settings"]
@@ -256,9 +313,11 @@ def machine(results: dict[str, Any]) -> str:
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     what = settings["model"]
     if {"races", "curves", "feeding"} & set(results):
+        what += f", {settings['size']}×{settings['size']}"
+    if {"races", "curves", "feeding", "spectra"} & set(results):
         what += (
-            f", {settings['size']}×{settings['size']}; medians (smallest–largest) of"
-            f" {settings['rounds']} rounds in which the contenders take turns"
+            f"; medians (smallest–largest) of {settings['rounds']} rounds in which the contenders"
+            " take turns"
         )
     text = (
         f"{what}.\n"
@@ -267,7 +326,7 @@ def machine(results: dict[str, Any]) -> str:
         f" {environment['memory_gb']:.0f} GB, huge pages {environment['huge_pages']}; {listed};"
         f" revision {environment['git_revision']})."
     )
-    kept = {"c": "curves", "d": "presets", "f": "startup", "h": "feeding"}
+    kept = {"c": "curves", "d": "presets", "f": "startup", "h": "feeding", "j": "spectra"}
     if missing := [p for p in settings["parts"] if kept.get(p, "races") not in results]:
         text += f" It was cut off before part{'s' * (len(missing) > 1)} {', '.join(missing)}."
     if environment["load"] > 0.5:
@@ -284,8 +343,8 @@ def command(arguments: Sequence[str]) -> str:
 def peers(results: dict[str, Any]) -> dict[str, str]:
     """The versions that the peers ran with."""
     found: dict[str, str] = {}
-    for race in results.get("races", []):
-        for name in PEERS:
+    for race in [*results.get("races", []), *results.get("spectra", [])]:
+        for name in PEERS + SPECTRAL_PEERS:
             found |= race["entries"].get(name, {}).get("about", {}).get("versions", {})
     return found
 
@@ -309,7 +368,28 @@ def headline(results: dict[str, Any]) -> list[str]:
                 f"at least {least:.2f}× {CONTENDERS[name].title} ({race['layer']}, batch"
                 f" {race['batch']}; aim {aim})"
             )
+    lines += _spectral_headline(results.get("spectra", []))
     if "startup" in results:
         ours, theirs = map(statistics.median, results["startup"]["imports"].values())
         lines.append(f"importing takes {ours / theirs:.2f}× jax, flax and optax (aim 1.5)")
     return lines
+
+
+def _spectral_headline(races: list[dict[str, Any]]) -> list[str]:
+    errors, seconds = [], []
+    for race in races:
+        for name, k in COMPARED.items():
+            where = f"{k} at {race['layer']}, {race['size']}²"
+            ours, theirs = (eigenvalue_errors(race, who, k) for who in (_SPECTRUM, name))
+            if theirs.size:
+                errors.append((np.median(theirs) / np.median(ours), where))
+            if (times := ratios(race, name, _SPECTRUM)).size:
+                seconds.append((np.median(times), where))
+    if not errors or not seconds:
+        return []
+    (exact, at), (fast, there) = min(errors), min(seconds)
+    return [
+        f"eigenvalues at least {number(exact)}× as exact as plenoptic's at equal products ({at};"
+        " aim 5)",
+        f"a product at least {fast:.2f}× as fast as plenoptic's ({there}; aim 2)",
+    ]

@@ -24,4 +24,15 @@ CONTENDERS = {
     "compiled": Entry("torch.compile", peer=True),
     "metamer": Entry("plenoptic", peer=True),
 }
+SPECTRA = {
+    "spectrum": Entry("depthjax", peer=False),
+    "power": Entry("plenoptic, power method", peer=True),
+    "randomized": Entry("plenoptic, randomised SVD", peer=True),
+}
+"""Contenders for the largest eigenvalues of JᵀJ; `top(k, pairs, seed)` returns those."""
+COMPARED = {"power": 1, "randomized": 10}
+"""How many eigenvalues each peer is asked for: what its method is for."""
+PAIRS_A_STEP = 4
+"""Pairs of J v and Jᵀ u that a step of theirs makes."""
 PEERS = tuple(name for name, entry in CONTENDERS.items() if entry.peer)
+SPECTRAL_PEERS = tuple(name for name, entry in SPECTRA.items() if entry.peer)

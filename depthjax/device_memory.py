@@ -1,0 +1,95 @@
+"""How much memory there is, how much a program takes, and a word before it is taken."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+
+SHARE = 0.8
+"""Of the free memory that a computation may plan with; the rest is for what runs beside it."""
+
+
+def require(what: str, needed: int, advice: str, *, free: int | None = None) -> None:
+    """Refuses what does not fit, before any of it is allocated.
+
+    Args:
+        what: what takes the memory, as the subject of a sentence.
+        needed: bytes.
+        advice: the smaller setting that would fit.
+        free: bytes that may be used; by default `SHARE` of what the device has free.
+
+    Raises:
+        ValueError: if `needed` is more than that.
+    """
+    if free is None:
+        available = free_memory()
+        free = None if available is None else int(SHARE * available)
+    if free is not None and needed > free:
+        raise ValueError(
+            f"{what} takes {gigabytes(needed)}, but {gigabytes(free)} are free: {advice}"
+        )
+
+
+def total_bytes(jaxpr: Any) -> int:
+    """Bytes of all arrays that a program takes and computes, if none made room for another."""
+    arrays = [*jaxpr.invars, *jaxpr.constvars]
+    inner = 0
+    for equation in jaxpr.eqns:
+        arrays += equation.outvars
+        for value in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program):
+            if _is_program(value):
+                inner += total_bytes(getattr(value, "jaxpr", value))
+    sizes = (getattr(array.aval, "size", 0) * array.aval.dtype.itemsize for array in arrays)
+    return inner + sum(sizes)
+
+
+def _is_program(value: Any) -> bool:
+    return hasattr(value, "eqns")
+
+
+def free_memory() -> int | None:
+    """Bytes free on the default device: its own account, or on a CPU what the system grants.
+
+    None where neither says.
+    """
+    statistics = jax.local_devices()[0].memory_stats() or {}
+    if "bytes_limit" in statistics:
+        return int(statistics["bytes_limit"] - statistics.get("bytes_in_use", 0))
+    granted = [memory for memory in (_system_memory(), _group_memory()) if memory is not None]
+    # A processor that is told to be several devices has one memory all the same.
+    return min(granted) // jax.local_device_count() if granted else None
+
+
+def _system_memory(path: Path = Path("/proc/meminfo")) -> int | None:
+    """What Linux calls available, with what it can take back from its caches."""
+    try:
+        lines = dict(line.split(":", 1) for line in path.read_text().splitlines())
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def _group_memory(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """What a container leaves; its own caches count as free."""
+    for limit, usage in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            granted = int((folder / limit).read_text())
+            used = int((folder / usage).read_text())
+            statistics = (folder / limit).with_name("memory.stat").read_text()
+        except (OSError, ValueError):  # no such group, or "max": no limit
+            continue
+        held = dict(line.split(" ", 1) for line in statistics.splitlines())
+        return granted - used + int(held.get("inactive_file", 0))
+    return None
+
+
+def gigabytes(size: int) -> str:
+    """As people read it.
+
+    >>> gigabytes(3 * 2**29)
+    '1.50 GiB'
+    """
+    return f"{size / 2**30:.2f} GiB"

@@ -1,0 +1,163 @@
+"""What linear theory says of descents, over what they did."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
+
+from depthjax.figures.panels import settle
+from depthjax.figures.style import (
+    AMBER,
+    BLUE,
+    BODY,
+    EDGE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    TITLE,
+    styled,
+)
+from depthjax.figures.text import number, short_name, wrapped, wrapped_title
+
+_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
+
+
+class Curve(NamedTuple):
+    """One layer's descents.
+
+    Fields:
+        steps, measured: of every record, `[T]` and `[T, N]`.
+        predicted: m_i before every step and after the last, `[steps + 1, N]`.
+        lost: what lies in the null space, `[N]`.
+    """
+
+    steps: ArrayLike
+    measured: ArrayLike
+    predicted: ArrayLike
+    lost: ArrayLike
+
+
+def predicted_curves(curves: Mapping[str, Curve], *, title: str | None = None) -> Figure:
+    """m_i against the step, a panel for each layer: theory as lines, descents as points.
+
+    Args:
+        curves: by layer, shallow to deep; each image has its colour.
+        title: above the figure.
+
+    Raises:
+        ValueError: if there is nothing to draw.
+    """
+    if not curves:
+        raise ValueError("there are no descents to draw; give one layer at least")
+    with styled():
+        figure, (panels,) = _grid(1, len(curves))
+        for axes, (layer, curve) in zip(panels, curves.items(), strict=True):
+            steps, lost = np.asarray(curve.steps), np.atleast_1d(np.asarray(curve.lost))
+            columns = zip(np.asarray(curve.measured).T, np.asarray(curve.predicted).T, strict=True)
+            for index, (measured, predicted) in enumerate(columns):
+                colour = _COLOURS[index % len(_COLOURS)]
+                axes.axhline(lost[index], color=colour, linewidth=0.6, linestyle=(0, (2, 2)))
+                axes.plot(predicted, color=colour, linewidth=0.9)
+                axes.plot(steps, measured, ".", color=colour, markersize=3.2)
+            axes.set_title(short_name(layer))
+            axes.set_xlabel("step")
+            axes.set_ylim(bottom=0)
+        panels[0].set_ylabel("m_i, distance to the target")
+        handles = [
+            Line2D([], [], color=GREY, linewidth=0.9, label="predicted"),
+            Line2D([], [], color=GREY, marker=".", linestyle="", label="measured"),
+            Line2D(
+                *([], []),
+                color=GREY,
+                linewidth=0.6,
+                linestyle=(0, (2, 2)),
+                label="in the null space",
+            ),
+        ]
+        images = np.asarray(next(iter(curves.values())).measured).shape[1]
+        _finish(figure, handles, f"a colour is an image; n = {images}", title)
+        return figure
+
+
+class Pairs(NamedTuple):
+    """One layer's descents by their ends.
+
+    Fields:
+        predicted, measured: m_i, `[seeds, images]`.
+        explained: R² within the layer.
+    """
+
+    predicted: ArrayLike
+    measured: ArrayLike
+    explained: float
+
+
+def predicted_against_measured(
+    rows: Mapping[str, Mapping[str, Pairs]], *, title: str | None = None
+) -> Figure:
+    """What was measured against what was predicted: a row a network, a panel a layer.
+
+    Args:
+        rows: `rows[network][layer]`; each seed has its colour, a point is an image.
+        title: above the figure.
+
+    Raises:
+        ValueError: if there is nothing to draw.
+    """
+    if not any(rows.values()):
+        raise ValueError("there are no descents to draw; give one network with a layer at least")
+    seeds = 0
+    with styled():
+        figure, grid = _grid(len(rows), max(map(len, rows.values())))
+        for line, (network, layers) in zip(grid, rows.items(), strict=True):
+            for axes in line[len(layers) :]:
+                axes.set_axis_off()
+            for axes, (layer, pairs) in zip(line, layers.items(), strict=False):
+                predicted, measured = (np.atleast_2d(side) for side in pairs[:2])
+                seeds = max(seeds, len(predicted))
+                both = np.concatenate([predicted.ravel(), measured.ravel()])
+                ends = np.array([np.nanmin(both), np.nanmax(both)])
+                ends += np.array([-0.05, 0.05]) * max(np.ptp(ends), 1e-12)
+                axes.plot(ends, ends, color=GREY, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
+                for index, (x, y) in enumerate(zip(predicted, measured, strict=True)):
+                    axes.plot(x, y, ".", color=_COLOURS[index % len(_COLOURS)], markersize=3.6)
+                axes.set(xlim=ends, ylim=ends, aspect="equal")
+                axes.locator_params(nbins=4)
+                axes.set_title(f"{short_name(layer)}   R² {number(pairs.explained)}")
+            line[0].set_ylabel(f"{short_name(network)}\nmeasured m_i")
+        for axes in grid[-1]:
+            axes.set_xlabel("predicted m_i")
+        handles = [
+            Line2D(
+                *([], []), color=_COLOURS[i % len(_COLOURS)], marker=".", linestyle="", label=f"{i}"
+            )
+            for i in range(seeds)
+        ]
+        _finish(figure, handles, "a point is an image, a colour a seed of the weights", title)
+        return figure
+
+
+def _grid(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
+    size = ((columns * 112 + 30) / 72, (rows * 118 + 45) / 72)
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, [list(line) for line in figure.subplots(rows, columns, squeeze=False)]
+
+
+def _finish(figure: Figure, handles: list[Line2D], note: str, title: str | None) -> None:
+    page = figure.get_figwidth() * 72
+    figure.legend(
+        handles=handles,
+        loc="outside lower left",
+        ncols=len(handles),
+        title=wrapped(note, page - 2 * EDGE, BODY),
+        alignment="left",
+    )
+    if title is not None:
+        figure.suptitle(wrapped_title(title, page), x=EDGE / page, ha="left", fontsize=TITLE)
+    settle(figure)

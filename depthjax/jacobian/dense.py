@@ -1,0 +1,110 @@
+"""All of J, written down: for small inputs, and as the truth for everything else."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from depthjax.device_memory import require
+from depthjax.jacobian.linear_map import LinearMap, linearize, pull, push
+from depthjax.typing import LayerFn, Variables
+
+
+def dense_jacobian(maps: LinearMap, *, block: int = 64) -> Float[np.ndarray, "images m n"]:
+    """All of J, by products with unit vectors on its smaller side; for small inputs.
+
+    Args:
+        maps: from `linearize`.
+        block: products at once.
+
+    Raises:
+        ValueError: if it does not fit into memory.
+    """
+    m, n = maps.shape
+    _require(maps, copies=2)
+    rows = m <= n
+    size = m if rows else n
+    found = []
+    for first in range(0, size, block):
+        units = np.zeros((block, maps.images, size), maps.dtype)
+        here = np.arange(first, min(first + block, size))
+        units[here - first, :, here] = 1
+        product = (pull if rows else push)(maps, jnp.asarray(units))
+        found.append(np.asarray(product)[: len(here)])
+    stacked = np.concatenate(found).swapaxes(0, 1)  # [images, smaller, larger]
+    return stacked if rows else stacked.swapaxes(1, 2)
+
+
+def _require(maps: LinearMap, copies: int) -> None:
+    m, n = maps.shape
+    require(
+        f"the Jacobian of {m}×{n} at {maps.images} image{'s' if maps.images > 1 else ''}",
+        copies * maps.images * m * n * np.dtype(maps.dtype).itemsize,
+        "take one image at a time, smaller ones, or top_singular_values, moments and"
+        " spectral_quadrature, which need products alone",
+    )
+
+
+def exact_jacobian(
+    layer: LayerFn,
+    variables: Variables,
+    images: ArrayLike,
+    *,
+    from_layer: str | None = None,
+    block: int = 64,
+) -> Float[np.ndarray, "images m n"]:
+    """All of J in float64 throughout; for small inputs.
+
+    Args:
+        layer, variables, images, from_layer: as in `linearize`; made float64 here, whatever they
+            are.
+        block: products at once.
+
+    Raises:
+        ValueError: as `linearize`, and if the Jacobian does not fit into memory.
+    """
+    with jax.enable_x64(True):
+        exact = jax.tree.map(_as_float64, variables)
+        x = np.asarray(images)
+        x = x.astype(np.float64) if np.issubdtype(x.dtype, np.floating) else x
+        maps = linearize(layer, exact, x, from_layer=from_layer)
+        _require(maps, copies=3)
+        return dense_jacobian(maps, block=block)
+
+
+def dense_singular_values(
+    layer: LayerFn,
+    variables: Variables,
+    images: ArrayLike,
+    *,
+    from_layer: str | None = None,
+    block: int = 64,
+) -> Float[np.ndarray, "images r"]:
+    """All singular values, in float64 throughout, in falling order; for small inputs.
+
+    Args:
+        layer, variables, images, from_layer, block: as in `exact_jacobian`.
+
+    Returns:
+        `[B, min(m, n)]`.
+
+    Raises:
+        ValueError: as `exact_jacobian`.
+    """
+    jacobian = exact_jacobian(layer, variables, images, from_layer=from_layer, block=block)
+    return np.stack([_singular_values(matrix) for matrix in jacobian])
+
+
+def _as_float64(leaf: Any) -> Any:
+    array = jnp.asarray(leaf)
+    return array.astype(jnp.float64) if jnp.issubdtype(array.dtype, jnp.floating) else array
+
+
+def _singular_values(matrix: np.ndarray) -> np.ndarray:
+    tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
+    if tall.shape[0] > 2 * tall.shape[1]:  # the small factor has the same ones
+        tall = np.asarray(np.linalg.qr(tall, mode="r"))
+    return np.linalg.svd(tall, compute_uv=False)

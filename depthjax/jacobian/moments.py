@@ -1,0 +1,93 @@
+"""Sums over all singular values by random probes: norms, stable rank, participation ratio."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from depthjax.jacobian.linear_map import LinearMap, pull, push
+
+
+class Estimate(NamedTuple):
+    """A number for each image, and its standard error, `[B]` each."""
+
+    value: Float[np.ndarray, " images"]
+    error: Float[np.ndarray, " images"]
+
+
+class Moments(NamedTuple):
+    """Sums over all singular values, by random probes.
+
+    Fields:
+        frobenius: `‖J‖_F² = Σσ²`.
+        gram: `‖JᵀJ‖_F² = Σσ⁴`.
+        participation_ratio: `(Σσ²)² / Σσ⁴`: how many directions the Jacobian is spread over.
+    """
+
+    frobenius: Estimate
+    gram: Estimate
+    participation_ratio: Estimate
+
+
+def moments(maps: LinearMap, key: Array, *, probes: int = 32, block: int = 4) -> Moments:
+    """Norms of each image's Jacobian without its singular values (Hutchinson 1990).
+
+    With z of independent ±1, the mean of `‖J z‖²` is Σσ² and that of `‖Jᵀ J z‖²` is Σσ⁴. The error
+    of the first is `√(2 / (probes · participation ratio))` at most, relatively.
+
+    Args:
+        maps: from `linearize`.
+        key: a `jax.random.key`.
+        probes: at least 2.
+        block: products at once.
+
+    Raises:
+        ValueError: for fewer than 2 probes, which have no error.
+    """
+    if probes < 2:
+        raise ValueError(f"{probes} probe has no standard error; take 2 or more")
+    first, second = [], []
+    for start in range(0, probes, block):
+        size = min(block, probes - start)
+        shape = (block, maps.images, maps.shape[1])
+        z = jax.random.rademacher(jax.random.fold_in(key, start), shape, maps.dtype)
+        pushed = push(maps, z)
+        first.append(np.square(np.asarray(pushed, np.float64)).sum(-1)[:size])
+        pulled = np.asarray(pull(maps, pushed), np.float64)
+        second.append(np.square(pulled).sum(-1)[:size])
+    a, b = np.concatenate(first), np.concatenate(second)  # [probes, images]
+    return Moments(_mean(a), _mean(b), _participation(a, b))
+
+
+def stable_rank(found: Moments, largest: Float[np.ndarray, " images"]) -> Estimate:
+    """`‖J‖_F² / σ₁²`: how many directions are stretched about as much as the first.
+
+    Args:
+        found: from `moments`.
+        largest: σ₁ of each image, as `top_singular_values(maps, 1).values[:, 0]`.
+
+    Raises:
+        ValueError: for a σ₁ that is not positive.
+    """
+    if not (np.asarray(largest) > 0).all():
+        raise ValueError("the stable rank of a Jacobian that is 0 is not defined")
+    value, error = found.frobenius
+    return Estimate(value / largest**2, error / largest**2)
+
+
+def _mean(samples: Float[np.ndarray, "probes images"]) -> Estimate:
+    return Estimate(samples.mean(0), samples.std(0, ddof=1) / np.sqrt(len(samples)))
+
+
+def _participation(
+    a: Float[np.ndarray, "probes images"], b: Float[np.ndarray, "probes images"]
+) -> Estimate:
+    """Its jackknife: the bias of a ratio of means is taken off. NaN where J is 0."""
+    probes = len(a)
+    b = np.where(b > 0, b, np.nan)
+    whole = a.mean(0) ** 2 / b.mean(0)
+    without = ((a.sum(0) - a) / (probes - 1)) ** 2 / ((b.sum(0) - b) / (probes - 1))
+    value = probes * whole - (probes - 1) * without.mean(0)
+    error = np.sqrt((probes - 1) / probes * np.square(without - without.mean(0)).sum(0))
+    return Estimate(value, error)

@@ -1,0 +1,79 @@
+"""What the columns of our tables are called, and in which units they are."""
+
+from depthjax.report.contents import Column
+
+_RATIO = "ratio"
+_KNOWN = (
+    Column("image", "image"),
+    Column("network", "network"),
+    Column("layer", "layer"),
+    Column("condition", "descent"),
+    Column("depth", "depth", "layers", "place among the layers of the run, from 0"),
+    Column("restart", "restart", "", "which start, from 0"),
+    Column("seed", "seed", "", "of the weights"),
+    Column("status", "stopped by"),
+    Column("input_ratio", "D", _RATIO, "m_i / m_i′: distance to the target over a noisy copy's"),
+    Column("embedding_ratio", "ρ", _RATIO, "m_g / m_r: the same of the embedding"),
+    Column("final_input_ratio", "D, last iterate", _RATIO, "D of the last iterate"),
+    Column("final_embedding_ratio", "ρ, last iterate", _RATIO, "ρ of the last iterate"),
+    Column("clipped_input_ratio", "D, clipped", _RATIO, "D after clipping to [0, 1]"),
+    Column("clipped_embedding_ratio", "ρ, clipped", _RATIO, "ρ after clipping to [0, 1]"),
+    Column("rounded_input_ratio", "D, 8-bit", _RATIO, "D after rounding to 8 bits"),
+    Column("rounded_embedding_ratio", "ρ, 8-bit", _RATIO, "ρ after rounding to 8 bits"),
+    Column("input_ratio_at_1", "D at ρ = 1", _RATIO, "read off the trajectory"),
+    Column("input_ratio_at_0.3", "D at ρ = 0.3", _RATIO, "read off the trajectory"),
+    Column("input_ratio_at_0.1", "D at ρ = 0.1", _RATIO, "read off the trajectory"),
+    Column("input_ratio_at_0.03", "D at ρ = 0.03", _RATIO, "read off the trajectory"),
+    Column("start_input_ratio", "D of the start", _RATIO, "baseline"),
+    Column("flat_input_ratio", "D of the mean colour", _RATIO, "baseline"),
+    Column("blur_input_ratio", "D of a blurred target", _RATIO, "baseline, σ = 8 px"),
+    Column("embedding_distance", "m_g", "L2, embedding", "‖O(a) − O(a_g)‖"),
+    Column("reference_embedding_distance", "m_r", "L2, embedding", "‖O(a) − O(a′)‖, mean"),
+    Column("reference_embedding_distance_std", "std of m_r", "L2, embedding", "over the draws"),
+    Column("relative_embedding_distance", "m_g/‖O(a)‖", _RATIO, "relative to the embedding"),
+    Column("input_distance", "m_i", "L2, pixels in [0, 1]", "‖a − a_g‖"),
+    Column("reference_input_distance", "m_i′", "L2, pixels in [0, 1]", "‖a − a′‖, mean"),
+    Column("out_of_range", "out of range", "share of pixels", "outside [0, 1]"),
+    Column("objective", "objective", "loss", "of the best iterate"),
+    Column("best_step", "best step", "steps", "where the objective was smallest"),
+    Column("stopped_step", "stopped at", "steps", "updates made"),
+    Column("steps", "steps", "steps", "updates made"),
+    Column("elasticity", "elasticity", "d log D / d log ρ", "for ρ from 0.03 to 0.3"),
+    Column("ssim", "SSIM", "−1 to 1", "structural similarity to the target"),
+    Column("gradient_energy_ratio", "gradient energy", _RATIO, "over the target's"),
+    Column("spectral_distance", "spectral distance", "log power", "of a_g − a_0 to the noise"),
+    Column("class_probability", "class probability", "0 to 1", "largest, by a third network"),
+    Column("class_log_odds", "class log-odds", "nats", "of the top class, by a third network"),
+    Column("photograph_probability", "is a photograph", "probability", "by a judge of both"),
+    Column("neighbour_ratio", "neighbour ratio", _RATIO, "distance over held-out examples'"),
+    Column("principal_residual", "residual ratio", _RATIO, "over held-out examples'"),
+    Column("low_frequency_energy", "low-frequency energy", "share", "of a filter's power"),
+    Column("singular_value", "singular value", "embedding / pixel", "of the Jacobian"),
+    Column("condition_number", "condition number", _RATIO, "of the Jacobian"),
+    Column("width", "width", "units"),
+    Column("top5", "top-5 of a_g", "", "class and probability"),
+    Column("target_top5", "top-5 of a", "", "class and probability"),
+    Column("n", "n", "values", "that the median is of"),
+)
+COLUMNS = {column.name: column for column in _KNOWN}
+
+LOGARITHMIC = frozenset(
+    {
+        *("input_ratio", "embedding_ratio", "final_input_ratio", "final_embedding_ratio"),
+        *("input_ratio_at_1", "input_ratio_at_0.3", "input_ratio_at_0.1", "input_ratio_at_0.03"),
+        *("relative_embedding_distance", "gradient_energy_ratio", "neighbour_ratio"),
+        *("principal_residual", "singular_value", "condition_number"),
+    }
+)
+"""Quantities whose means are geometric and whose axes are logarithmic."""
+
+
+def column(name: str) -> Column:
+    """What is known of a column; one that is not known has its own name, in words."""
+    return COLUMNS.get(name) or Column(name, name.replace("_", " "))
+
+
+def axis_label(name: str) -> str:
+    """`m_g (L2, embedding)`."""
+    known = column(name)
+    return f"{known.label} ({known.unit})" if known.unit else known.label

@@ -1,0 +1,207 @@
+"""Pictures that fit into a page: WebP, as good as the room allows."""
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Shaped, UInt8
+from PIL import Image
+
+from depthjax.frames import on_screen
+from depthjax.report.contents import Gallery, Recovered
+
+DIFFERENCE_WHITE = 0.5
+"""The mean absolute difference of a pixel's channels that is shown white."""
+
+
+class Quality(NamedTuple):
+    """How pictures are kept.
+
+    Fields:
+        side: the longest side in pixels; smaller pictures stay as they are.
+        quality: of WebP, 100 for lossless.
+        frames, frame_side, frame_quality: of the iterates on the way.
+    """
+
+    side: int
+    quality: int
+    frames: int
+    frame_side: int
+    frame_quality: int
+
+
+LADDER = (
+    Quality(256, 100, 24, 256, 100),
+    Quality(256, 100, 16, 160, 85),
+    Quality(256, 100, 12, 128, 70),
+    Quality(192, 100, 10, 96, 65),
+    Quality(160, 90, 12, 128, 70),
+    Quality(160, 85, 12, 96, 60),
+    Quality(128, 80, 10, 80, 55),
+    Quality(128, 75, 8, 64, 50),
+    Quality(112, 65, 6, 64, 40),
+    Quality(96, 50, 5, 48, 35),
+    Quality(64, 40, 4, 48, 25),
+    Quality(48, 30, 3, 32, 20),
+)
+"""From the best down; the first that fits is taken."""
+
+
+class Encoded(NamedTuple):
+    """A picture of a gallery as data URIs.
+
+    Fields:
+        image: what came back.
+        difference: its mean absolute difference to the target, grey.
+        frames: iterates, one below the other.
+        kept: which of the frames they are.
+        side: height and width of one of them.
+    """
+
+    image: str
+    difference: str
+    frames: str
+    kept: tuple[int, ...]
+    side: tuple[int, int]
+
+
+def data_uri(content: bytes, kind: str = "image/webp") -> str:
+    """Content as an address."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def webp(picture: UInt8[np.ndarray, "h w c"], quality: int) -> bytes:
+    """A WebP file; quality 100 is lossless."""
+    return _webp(Image.fromarray(_rgb(picture)), quality)
+
+
+def difference(
+    target: Shaped[np.ndarray, "h w c"], image: Shaped[np.ndarray, "h w c"]
+) -> UInt8[np.ndarray, "h w c"]:
+    """The mean absolute difference of the channels as grey: black for none."""
+    size = np.abs(np.nan_to_num(image) - target).mean(-1, keepdims=True)
+    return np.repeat(on_screen(size / DIFFERENCE_WHITE), 3, axis=-1)
+
+
+def kept_frames(count: int, most: int) -> tuple[int, ...]:
+    """Which of `count` frames to keep: the first, the last, and others evenly between."""
+    if count <= most:
+        return tuple(range(count))
+    return tuple(sorted({round(i * (count - 1) / (most - 1)) for i in range(most)}))
+
+
+def encode(
+    target: Shaped[np.ndarray, "h w c"], found: Recovered, quality: Quality
+) -> tuple[bytes, bytes, bytes, tuple[int, ...], tuple[int, int]]:
+    """The three files of one picture, the frames kept, and the size of one of these."""
+    kept = kept_frames(len(found.frames), quality.frames)
+    frames = [_shrunk(found.frames[index], quality.frame_side) for index in kept]
+    strip = Image.fromarray(np.concatenate([np.asarray(frame) for frame in frames]))
+    small = [_shrunk(seen, quality.side) for seen in (on_screen(found.image),)]
+    other = _shrunk(difference(target, found.image), quality.side)
+    return (
+        _webp(small[0], quality.quality),
+        _webp(other, 100 if quality.quality == 100 else min(quality.quality, 80)),
+        _webp(strip, quality.frame_quality),
+        kept,
+        frames[0].size,
+    )
+
+
+def chosen_quality(galleries: Sequence[Gallery], room: int) -> Quality:
+    """The best of `LADDER` at which all galleries fit into `room` bytes of data URIs.
+
+    It is estimated from some pictures of each.
+    """
+    for quality in LADDER:
+        estimate = 0.0
+        for gallery in galleries:
+            every = list(_cells(gallery))
+            some = every[:: max(1, len(every) // 6)]
+            sizes = [sum(map(len, encode(*one, quality)[:3])) for one in some]
+            estimate += sum(sizes) / max(len(sizes), 1) * len(every)
+        if 4 / 3 * estimate <= 0.9 * room:
+            return quality
+    return LADDER[-1]
+
+
+def encoded(
+    galleries: Sequence[Gallery], room: int
+) -> tuple[Quality, list[list[list[list[Encoded | None]]]]]:
+    """Every picture of every gallery, `[gallery][view][image][layer]`, within `room` bytes.
+
+    At the lowest quality they are taken as they are, however many there are.
+    """
+    first = LADDER.index(chosen_quality(galleries, room))
+    for quality in LADDER[first:]:
+        found = [
+            [
+                [
+                    [_encoded(gallery.targets[row], cell, quality) for cell in cells]
+                    for row, cells in enumerate(view.cells)
+                ]
+                for view in gallery.views
+            ]
+            for gallery in galleries
+        ]
+        if _size(found) <= room:
+            break
+    return quality, found
+
+
+def still(image: Any, quality: Quality) -> str:
+    """A target or a start."""
+    return data_uri(_webp(_shrunk(on_screen(image), quality.side), quality.quality))
+
+
+def figure(content: bytes, width: int = 1400, quality: int = 80) -> str:
+    """A figure from its PNG, no wider than `width`."""
+    with Image.open(io.BytesIO(content)) as opened:
+        picture = opened.convert("RGB")
+    if picture.width > width:
+        size = width, round(picture.height * width / picture.width)
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    return data_uri(_webp(picture, quality))
+
+
+def _encoded(target: np.ndarray, cell: Recovered | None, quality: Quality) -> Encoded | None:
+    if cell is None:
+        return None
+    image, other, frames, kept, side = encode(target, cell, quality)
+    return Encoded(data_uri(image), data_uri(other), data_uri(frames), kept, side)
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, Encoded):
+        return len(value.image) + len(value.difference) + len(value.frames)
+    return sum(map(_size, value)) if value else 0
+
+
+def _cells(gallery: Gallery) -> Iterator[tuple[np.ndarray, Recovered]]:
+    for view in gallery.views:
+        for target, cells in zip(gallery.targets, view.cells, strict=True):
+            yield from ((target, cell) for cell in cells if cell is not None)
+
+
+def _rgb(picture: np.ndarray) -> np.ndarray:
+    return np.repeat(picture, 3, axis=-1) if picture.shape[-1] == 1 else picture
+
+
+def _shrunk(picture: np.ndarray, side: int) -> Image.Image:
+    image = Image.fromarray(_rgb(picture))
+    if max(image.size) <= side:
+        return image
+    share = side / max(image.size)
+    size = (max(1, round(image.width * share)), max(1, round(image.height * share)))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _webp(image: Image.Image, quality: int) -> bytes:
+    content = io.BytesIO()
+    if quality == 100:
+        image.save(content, "WEBP", lossless=True, quality=60, method=4)
+    else:
+        image.save(content, "WEBP", quality=quality, method=4)
+    return content.getvalue()

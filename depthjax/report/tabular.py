@@ -1,0 +1,168 @@
+"""Tidy rows as tables that fit into a page, and as charts against depth."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from depthjax.report.columns import LOGARITHMIC, axis_label, column
+from depthjax.report.contents import Chart, Column, Series, Table
+from depthjax.statistics import bootstrap
+
+MOST_ROWS = 1_000
+_MOST_CHARTS = 12
+_EXAMPLES = ("image", "origin", "number", "restart", "seed", "output_channel", "draw")
+"""Columns whose rows are examples of one thing; all other words tell things apart."""
+_NUMBERED = ("depth", *_EXAMPLES)
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def table(title: str, rows: Rows, note: str = "") -> Table:
+    """Rows as they are, or where they are many, the median of each group of examples."""
+    if len(rows) > MOST_ROWS:
+        count = len(rows)
+        rows = _grouped(rows)
+        note = f"Medians over examples; all {count} rows are in results.csv. {note}".strip()
+    columns: list[Column] = [column(name) for name in rows[0]]
+    return Table(title, columns, [list(row.values()) for row in rows], note)
+
+
+def _grouped(rows: Rows) -> Rows:
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    keys = [name for name in rows[0] if _tells_apart(rows, name)]
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in keys), []).append(row)
+    numbers = [
+        name
+        for name in rows[0]
+        if name not in keys
+        and name not in _NUMBERED
+        and all(isinstance(row[name], int | float) for row in rows)
+    ]
+    medians = [
+        dict(zip(keys, key, strict=True))
+        | {"n": len(group)}
+        | {name: _median([row[name] for row in group]) for name in numbers}
+        for key, group in groups.items()
+    ]
+    return medians[:MOST_ROWS]
+
+
+def _tells_apart(rows: Rows, name: str) -> bool:
+    return name not in _EXAMPLES and all(isinstance(row[name], str) for row in rows)
+
+
+def _median(values: Sequence[float]) -> float:
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.median(known)) if known else float("nan")
+
+
+def depth_charts(
+    rows: Rows, wanted: Sequence[tuple[str, Mapping[str, str], str]] = ()
+) -> list[Chart]:
+    """Means with intervals over weight seeds × images against depth, a line for each network.
+
+    Args:
+        rows: with `layer` and `depth`, and mostly with `network`, `seed` and `image`.
+        wanted: quantity, what its rows have in common, and a title; by default every quantity, and
+            a chart for each combination of the other words in a row.
+    """
+    if not wanted:
+        wanted = _every_chart(rows)
+    charts = []
+    for quantity, where, title in wanted:
+        chosen = [row for row in rows if all(row[name] == value for name, value in where.items())]
+        if chosen and quantity in chosen[0] and any(_finite(row[quantity]) for row in chosen):
+            charts.append(_depth_chart(chosen, quantity, title))
+    return charts
+
+
+def _every_chart(rows: Rows) -> Sequence[tuple[str, Mapping[str, str], str]]:
+    first = rows[0]
+    lines = {"network", "layer"}
+    panels = [name for name in first if _tells_apart(rows, name) and name not in lines]
+    numbers = [
+        name
+        for name in first
+        if name not in (*_NUMBERED, *panels, *lines)
+        and all(isinstance(row[name], int | float) for row in rows)
+    ]
+    places = list(dict.fromkeys(tuple(row[name] for name in panels) for row in rows))
+    found = [
+        (
+            quantity,
+            dict(zip(panels, place, strict=True)),
+            _capital(", ".join([column(quantity).label, *place])),
+        )
+        for quantity in numbers
+        for place in places
+    ]
+    return found[:_MOST_CHARTS]
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _depth_chart(rows: Rows, quantity: str, title: str) -> Chart:
+    layers = dict(sorted({int(row["depth"]): str(row["layer"]) for row in rows}.items()))
+    networks = list(dict.fromkeys(str(row.get("network", "")) for row in rows))
+    logarithmic = quantity in LOGARITHMIC
+    series, sizes = [], set()
+    for network in networks:
+        found = []
+        for depth in layers:
+            at = [
+                row
+                for row in rows
+                if int(row["depth"]) == depth and str(row.get("network", "")) == network
+            ]
+            values = _by_seed(at, quantity, logarithmic)
+            sizes.add(values.shape)
+            known = np.isfinite(values).any()
+            interval = bootstrap(values, draws=500)[:3] if known else (np.nan,) * 3
+            found.append(np.exp(interval) if logarithmic else np.array(interval))
+        estimate, low, high = np.array(found).T.tolist()
+        places = list(map(float, range(len(layers))))
+        series.append(Series(network or "all", places, estimate, low, high))
+    seeds, examples = max(sizes)
+    mean = "Geometric means" if logarithmic else "Means"
+    sample = f"{seeds} weight seeds × {examples} examples"
+    return Chart(
+        title,
+        "layer",
+        axis_label(quantity),
+        series,
+        ticks=list(layers.values()),
+        log_y=logarithmic,
+        marks={"noisy copy": 1.0} if quantity == "embedding_ratio" else {},
+        note=f"{mean}, 95\u00a0% bootstrap intervals over {sample}.",
+    )
+
+
+def _by_seed(rows: Rows, quantity: str, logarithmic: bool) -> np.ndarray:
+    """`[seeds, examples]`; parts of one origin are one example."""
+    name = next((name for name in ("image", "origin") if rows and name in rows[0]), None)
+    seeds = list(dict.fromkeys(row.get("seed") for row in rows))
+    examples = list(dict.fromkeys(row[name] if name else 0 for row in rows))
+    groups: dict[tuple[Any, Any], list[float]] = {}
+    for row in rows:
+        value = row[quantity]
+        if not _finite(value) or (logarithmic and value <= 0):
+            continue
+        key = row.get("seed"), row[name] if name else 0
+        groups.setdefault(key, []).append(float(np.log(value)) if logarithmic else float(value))
+    return np.array(
+        [
+            [
+                np.mean(groups[seed, example]) if (seed, example) in groups else np.nan
+                for example in examples
+            ]
+            for seed in seeds
+        ]
+    )
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and bool(np.isfinite(value))

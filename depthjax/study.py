@@ -1,0 +1,146 @@
+"""Studies of many descents: each is saved when it is done, so that a cut-off loses no other.
+
+A study is a run folder that holds those of its descents, `descents/NETWORK_SEED/CONDITION`.
+All of them have the same targets and starts.
+"""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+from numpy import ndarray
+
+from depthjax import runs
+from depthjax.autoencoding import autoencode, checked_reference
+from depthjax.config import InversionConfig
+from depthjax.typing import LayerFn, Variables
+
+
+@dataclass(frozen=True)
+class Descents:
+    """One network and weight seed under one condition, at all of its layers.
+
+    Fields:
+        study: the folder of the study.
+        network: its label.
+        seed: of the weights.
+        condition: what the settings are called.
+        config: the settings.
+        layers: the embeddings by name, shallow to deep.
+        variables: the weights.
+        record: where they came from, as JSON takes it.
+        stop_ratio: ρ at which an image stops; None for never.
+        frames: how many iterates are kept on the way.
+    """
+
+    study: Path
+    network: str
+    seed: int
+    condition: str
+    config: InversionConfig
+    layers: Mapping[str, LayerFn] = dataclasses.field(repr=False)
+    variables: Variables = dataclasses.field(repr=False)
+    record: Mapping[str, Any] = dataclasses.field(repr=False)
+    stop_ratio: float | None = None
+    frames: int = 0
+
+    @property
+    def folder(self) -> Path:
+        """Where `depthjax.load_run` finds them."""
+        label = self.network.replace("/", "_")
+        return self.study / "descents" / f"{label}_{self.seed}" / self.condition
+
+    @property
+    def writer(self) -> runs.RunWriter:
+        """Saves a layer, whole or not at all."""
+        return runs.RunWriter(self.folder)
+
+    def done(self, layer: str) -> bool:
+        """Whether a layer is there."""
+        return self.writer.done(layer)
+
+    def begin(
+        self,
+        definition: Mapping[str, Any],
+        targets: Float[ndarray, "b h w c"],
+        starts: Float[ndarray, "b h w c"],
+    ) -> None:
+        """Makes the folder, unless it is there from a study that was cut off.
+
+        Args:
+            definition: of the study.
+            targets, starts: a and a_0.
+
+        Raises:
+            ValueError: if what is there is of another study.
+        """
+        if not (self.folder / "config.json").is_file():
+            shutil.rmtree(self.folder, ignore_errors=True)  # cut off while it was made
+        own = {
+            **{name: value for name, value in definition.items() if name != "conditions"},
+            "networks": {self.network: self.record},
+            "seeds": [self.seed],
+            "layers": list(self.layers),
+            "inversion": dataclasses.asdict(self.config),
+            "condition": self.condition,
+        }
+        runs.start_run(self.folder, own, targets, starts, resume=True)
+
+    def recover(
+        self,
+        layer: str,
+        targets: Float[ndarray, "b h w c"],
+        starts: Float[ndarray, "b h w c"],
+        reference_key: Array,
+    ) -> None:
+        """Inverts one layer, and saves what was found."""
+        began = time.perf_counter()
+        found = autoencode(
+            reference_key,
+            self.layers[layer],
+            self.variables,
+            targets,
+            self.config,
+            reference_key=reference_key,
+            init=jnp.asarray(starts),
+            stop_ratio=self.stop_ratio,
+            frames=self.frames,
+        )
+        self.writer.save_layer(layer, found, seconds=time.perf_counter() - began)
+
+
+def check(
+    descents: Sequence[Descents], targets: Float[ndarray, "b h w c"], reference_key: Array
+) -> None:
+    """Ends a study that cannot be made before anything of it is written.
+
+    Raises:
+        ValueError: for images or weights that a layer cannot be inverted with.
+    """
+    seen = set()
+    for one in descents:
+        for layer in one.layers.values():
+            place = (one.network, one.seed, layer)
+            if place not in seen:
+                checked_reference(layer, one.variables, targets, reference_key)
+            seen.add(place)
+
+
+def pending(descents: Sequence[Descents]) -> list[tuple[Descents, str]]:
+    """What is still to be inverted: descents and layer, one layer of all after the other.
+
+    Layers come in this order because descents from one of them share a compiled program.
+    """
+    names = dict.fromkeys(name for one in descents for name in one.layers)
+    return [
+        (one, name)
+        for name in names
+        for one in descents
+        if name in one.layers and not one.done(name)
+    ]

@@ -1,0 +1,189 @@
+r"""Claims C1 to C3: how much of an image untrained ResNets keep, block by block.
+
+    python experiments/depth.py --flagfile=experiments/flags/depth_quick.flags
+    python experiments/depth.py --network=resnet50 --network='resnet152 @layer1,layer4' \\
+        --size=224 --seeds=0,1,2 --output=runs/depth
+
+A network is MODEL, then fields of it if any, then @LAYERS if not all blocks are inverted:
+`resnet34 width=8 stem=small @layer4`. Networks with blocks of one kind are compared with each
+other. All of them see the same photographs from the same starts. A run that was cut off goes on
+with --resume and has lost no descent that was finished.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import flags
+
+import depthjax
+from depthjax import cli, depth_claims, figures, images, results, runs, study, tables
+from depthjax.comparison import RECOVERED_ELASTICITY, interval_of
+from depthjax.depth_claims import Blocks
+from depthjax.models import ResNet
+from depthjax.report import write_report
+
+FLAGS = flags.FLAGS
+cli.define_inversion_flags()
+cli.define_script_flags()
+flags.DEFINE_multi_string(
+    "network", ["resnet18"], "MODEL [field=value …] [@LAYERS]; may be given several times"
+)
+flags.DEFINE_list("seeds", ["0", "1", "2"], "seeds of the untrained weights")
+flags.DEFINE_list(
+    "images", ["astronaut", "chelsea", "coffee"], "paths, folders, or embedded photographs by name"
+)
+flags.DEFINE_integer("size", 64, "height and width of the images in pixels", lower_bound=8)
+flags.DEFINE_enum("fit", "crop", ["crop", "pad", "stretch"], "how a photograph becomes square")
+flags.DEFINE_integer("start_seed", 1, "seed of the starts, shared by all networks and layers")
+flags.DEFINE_integer("reference_seed", 2, "seed of the reference noise, shared likewise")
+flags.DEFINE_string("output", "runs/depth", "folder of the descents, numbers and figures")
+flags.DEFINE_boolean("overwrite", False, "replace a run that is already there")
+flags.DEFINE_boolean("resume", False, "go on with a run that was cut off")
+
+CONDITION = "converging"
+
+
+class Asked(NamedTuple):
+    """A network that --network asks for."""
+
+    label: str
+    model: ResNet
+    layers: tuple[str, ...]
+
+
+def main() -> None:
+    """Flags -> one call for each layer × network × seed -> findings and a figure."""
+    config = cli.config_from_flags()
+    if config.blur or config.restarts > 1:
+        raise ValueError("blocks are compared without --blur and with --restarts=1")
+    config = config.replace(record_every=1)  # or a descent would pass a matched ρ unseen
+    networks = networks_from_flags()
+    image_names, targets = images.load_images(
+        images.find_images(FLAGS.images), FLAGS.size, fit=FLAGS.fit
+    )
+    output = Path(FLAGS.output)
+    descents = {
+        asked.label: [
+            study.Descents(
+                output,
+                asked.label,
+                seed,
+                CONDITION,
+                config,
+                {name: depthjax.Layer(asked.model, name) for name in asked.layers},
+                depthjax.init_variables(asked.model, jax.random.key(seed), FLAGS.size),
+                {"source": "untrained"},
+            )
+            for seed in cli.seed_numbers(FLAGS.seeds)
+        ]
+        for asked in networks
+    }
+    every = [one for each in descents.values() for one in each]
+    reference_key = jax.random.key(FLAGS.reference_seed)
+    study.check(every, targets, reference_key)
+    starts = np.asarray(
+        depthjax.initial_images(
+            jax.random.key(FLAGS.start_seed), targets.shape, config, others=jnp.asarray(targets)
+        )
+    )
+    definition = {
+        **{name: FLAGS[name].value for name in _DEFINING},
+        "blocks": {asked.label: list(asked.layers) for asked in networks},
+        "images": list(image_names),
+        "inversion": dataclasses.asdict(config),
+    }
+    settings = {"overwrite": FLAGS.overwrite, "resume": FLAGS.resume}
+    runs.start_run(output, definition, targets, starts, **settings)
+    cli.recover_all(every, definition, targets, starts, reference_key)
+
+    found = [depth_claims.gather(descents[asked.label], asked.model) for asked in networks]
+    findings = depth_claims.findings(found)
+    rows = [row for network in found for row in network.rows()]
+    results.write_results(output, definition, rows, findings)
+    draw(output, found)
+    print(tables.finding_table(findings))
+    print("\nD: distance to the target over that of a noisy copy. ρ: the same for the embedding.")
+    print(f"Numbers, findings and figure: {output}")
+    print(f"All of it on one page: {write_report(output)}")
+
+
+_DEFINING = (
+    *("network", "seeds", "size", "fit", "preset", "start_seed", "reference_seed"),
+)  # fmt: skip
+
+
+def networks_from_flags() -> list[Asked]:
+    """The residual networks that --network asks for.
+
+    Raises:
+        ValueError: for one that does not exist, is no ResNet, or is asked for twice.
+    """
+    found: dict[str, Asked] = {}
+    for entry in FLAGS.network:
+        text, _, chosen = entry.partition("@")
+        name, *fields = text.split() or [""]
+        model = depthjax.build_model(name, **cli.settings(fields, "network"))
+        if not isinstance(model, ResNet):
+            raise ValueError(
+                f"--network={entry!r} is no residual network; take resnet18 or another"
+            )
+        layers = depthjax.select_layers(model, chosen or ",".join(depth_claims.block_names(model)))
+        depth_claims.blocks_of(model, layers)
+        label = name if name not in found else " ".join(text.split())
+        if label in found:
+            raise ValueError(f"--network={entry!r} is given twice; write all its layers in one")
+        found[label] = Asked(label, model, layers)
+    return list(found.values())
+
+
+PANELS = {
+    "D at ρ = 0.1": ("input_ratio_at_0.1", True),
+    "ρ of the recovered image": ("embedding_ratio", True),
+    "elasticity d log D / d log ρ": ("elasticity", False),
+}
+"""Name on the axis, quantity, whether its mean is geometric."""
+
+
+def draw(output: Path, networks: list[Blocks]) -> None:
+    """D, ρ and the elasticity against the block index, a column for each network."""
+    first = networks[0]
+    lines = {
+        name: float(np.exp(np.log(first.values[f"{kind}_input_ratio"]).mean()))
+        for kind, name in (("start", "start"), ("flat", "mean colour"), ("blur", "blurred target"))
+    }
+    columns = [
+        figures.BlockColumn(
+            network.network,
+            [block.index for block in network.blocks],
+            [block.stage for block in network.blocks],
+            {
+                panel: [
+                    interval_of(network.of(quantity, place), logarithmic=logarithmic)[:3]
+                    for place in range(len(network.blocks))
+                ]
+                for panel, (quantity, logarithmic) in PANELS.items()
+            },
+        )
+        for network in networks
+    ]
+    d, rho, slope = PANELS
+    figure = figures.blocks_against_depth(
+        columns,
+        lines={
+            d: lines,
+            rho: {"matched (C2)": depth_claims.MATCHED_ENOUGH},
+            slope: {"limit (C3)": RECOVERED_ELASTICITY},
+        },
+        logarithmic=[panel for panel, (_, logarithmic) in PANELS.items() if logarithmic],
+        note=f"means and 95 % intervals, n = {len(first.seeds)} weight seeds × {len(first.images)}"
+        f" images of {FLAGS.size}×{FLAGS.size}",
+    )
+    figures.save_figure(output / "figures" / "depth", figure)
+
+
+if __name__ == "__main__":
+    cli.run(main)

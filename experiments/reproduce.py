@@ -1,0 +1,219 @@
+"""Every claim of the paper, judged by one command.
+
+    python experiments/reproduce.py                    # quick: small networks, minutes on 2 cores
+    python experiments/reproduce.py --scale=cpu        # hours on 2 cores
+    python experiments/reproduce.py --scale=paper      # the paper's sizes, on one accelerator
+    python experiments/reproduce.py --scale=paper --list
+
+Each step of the plan is a script of this folder with a flag file, in a process of its own. A
+reproduction that was cut off, at any moment, goes on when the same command is given again, and ends
+with the same results. What fails stops only what needs it, and is named at the end. How findings
+become one verdict is fixed in `depthjax/claims.py`.
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+from tqdm import tqdm
+
+from depthjax import cli, tables
+from depthjax.claims import NOT_RUN
+from depthjax.errors import one_of
+from depthjax.report import write_report
+from depthjax.reproduction import DONE, MISSING, Outcome, Reproduction, Step
+
+FLAGS = flags.FLAGS
+cli.define_script_flags()
+flags.DEFINE_enum("scale", "quick", ["quick", "cpu", "paper"], "which plan of runs")
+flags.DEFINE_list("steps", None, "only these steps of the plan, by name (default: all)")
+flags.DEFINE_boolean("list", False, "show the plan and how far it is, and run nothing")
+flags.DEFINE_string("output", None, "folder of the reproduction (default: runs/reproduce_SCALE)")
+flags.DEFINE_boolean("overwrite", False, "begin again")
+
+EXPERIMENTS = Path(__file__).parent
+DEPTH, TRAINED = ("C1", "C2", "C3"), ("C10", "C11", "C12", "C13")
+WIDTHS, SPECTRA = {"quick": ("C4", "C5", "C7", "C8"), "cpu": ("C4", "C5", "C8")}, ("C9", "C16")
+WITNESSES = {"quick": "witnesses_quick", "cpu": "witnesses_resnet18_small"}
+
+
+def depth(flag_file: str, minutes: float) -> Step:
+    """Untrained networks, block by block."""
+    figure = "figures/depth.png"
+    return Step("depth", "depth.py", flag_file, minutes, DEPTH, figure, resumes=True)
+
+
+def compared(flag_file: str, minutes: float, **more: tuple[str, ...]) -> Step:
+    """Trained networks beside untrained ones."""
+    figure = "figures/claims.png"
+    return Step("compare", "compare.py", flag_file, minutes, TRAINED, figure, resumes=True, **more)
+
+
+def manifold(flag_file: str, minutes: float, **more: tuple[str, ...]) -> Step:
+    """Arbitrary inputs among the examples of training."""
+    return Step(
+        "manifold", "manifold.py", flag_file, minutes, ("C14",), "figures/manifold.png", **more
+    )
+
+
+def filters(flag_file: str, minutes: float, **more: tuple[str, ...]) -> Step:
+    """Filters of networks trained on noise."""
+    return Step(
+        "filters", "filters.py", flag_file, minutes, ("C15",), "figures/filters.png", **more
+    )
+
+
+def theory(scale: str, *minutes: float) -> list[Step]:
+    """Widths, controls, spectra, witnesses, predictions."""
+    first, second, third, fourth, fifth = minutes
+    return [
+        Step("widths", "widths.py", f"widths_{scale}", first, WIDTHS[scale],
+             "figures/widths_C4.png"),
+        Step("controls", "controls.py", f"controls_{scale}", second, ("C6",),
+             "figures/controls.png"),
+        Step("jacobian", "jacobian.py", f"jacobian_{scale}", third, SPECTRA,
+             "figures/depth.png", resumes=True),
+        Step("witnesses", "witnesses.py", WITNESSES[scale], fourth, (),
+             "figures/witnesses_photos.png"),
+        Step("prediction", "prediction.py", f"prediction_{scale}", fifth, (),
+             "figures/predicted_against_measured.png"),
+    ]  # fmt: skip
+
+
+# What takes long at the paper's size is judged at the quick scale's.
+RELU_WIDTHS = Step(
+    "relu_widths",
+    "widths.py",
+    "widths_quick",
+    2,
+    ("C7",),
+    "figures/widths_C7.png",
+    more=("--claims=C7",),
+)
+NOISE_TRAINED = "{output}/noise_resnet50/best.safetensors"
+PAPER_NETWORKS = f"--networks=untrained,photos=torchvision:resnet50,noise={NOISE_TRAINED}"
+PLANS = {
+    "quick": [
+        depth("depth_quick", 2.5),
+        *theory("quick", 1, 1.5, 2, 1, 1),
+        compared("compare_quick", 3),
+        manifold("manifold_quick", 1),
+        filters("filters_resnet18_small", 0.4),
+    ],
+    "cpu": [
+        depth("depth_cpu", 60),
+        *theory("cpu", 60, 15, 30, 10, 10),
+        RELU_WIDTHS,
+        compared("compare_resnet18_small", 15),
+        manifold("manifold_resnet18_small", 5),
+        filters("filters_resnet18_small", 0.4),
+    ],
+    # Of networks trained on photographs torchvision's weights (they are downloaded) are one seed.
+    "paper": [
+        depth("depth_paper", 120),
+        *theory("cpu", 60, 15, 30, 10, 10),
+        RELU_WIDTHS,
+        Step("noise_resnet50", "train.py", "noise_resnet50", 90, resumes=True),
+        compared("compare_paper", 120, after=("noise_resnet50",), more=(PAPER_NETWORKS,)),
+        manifold("manifold_paper", 20, after=("noise_resnet50",), more=(PAPER_NETWORKS,)),
+        filters("filters_paper", 1, after=("noise_resnet50",), more=(PAPER_NETWORKS,)),
+    ],
+}
+
+
+def main() -> None:
+    """Flags -> plan -> what is missing of it -> verdicts."""
+    plan = chosen_plan()
+    output = Path(FLAGS.output or f"runs/reproduce_{FLAGS.scale}")
+    reproduction = Reproduction(plan, output, EXPERIMENTS)
+    reproduction.check()
+    if FLAGS.list:
+        print(plan_table(reproduction))
+        return
+    reproduction.open(FLAGS.scale, overwrite=FLAGS.overwrite)
+    with Bar(reproduction) as bar:
+        outcomes = reproduction.run(bar)
+    judgements = reproduction.judgements()
+    print(f"\n{tables.judgement_table(judgements)}\n")
+    for judgement in judgements:
+        if judgement.verdict != NOT_RUN:
+            print(f"{judgement.claim.id}: {judgement.reason}")
+    print()
+    for outcome in outcomes:
+        if outcome.state != DONE:
+            print(f"{outcome.step.name} {outcome.state}: {outcome.message}", file=sys.stderr)
+    minutes = sum(outcome.seconds for outcome in outcomes if outcome.state == DONE) / 60
+    print(f"{minutes:.1f} minutes of steps; verdicts in {output / 'claims.json'}, logs beside it")
+    print(f"All of it on one page: {write_report(output, title=f'Reproduction, {FLAGS.scale}')}")
+    if any(outcome.state != DONE for outcome in outcomes):
+        sys.exit(1)
+
+
+def chosen_plan() -> list[Step]:
+    """The steps of --scale, or those of them that --steps names and what these need.
+
+    Raises:
+        ValueError: for a step that is not in the plan.
+    """
+    plan = PLANS[FLAGS.scale]
+    if FLAGS.steps is None:
+        return plan
+    names = [step.name for step in plan]
+    wanted = {one_of("step", name.strip(), names) for name in FLAGS.steps}
+    for step in reversed(plan):
+        if step.name in wanted:
+            wanted |= set(step.after)
+    return [step for step in plan if step.name in wanted]
+
+
+def plan_table(reproduction: Reproduction) -> str:
+    """What each step is for, what it may take, how far it is, and its command."""
+    rows = [
+        [
+            step.name,
+            ", ".join(step.claims),
+            f"{step.minutes:g}",
+            reproduction.outcome(step).state,
+            f"`{reproduction.shown_command(step)}`",
+        ]
+        for step in reproduction.plan
+    ]
+    return tables.markdown_table(["step", "claims", "minutes", "state", "command"], rows)
+
+
+class Bar:
+    """A progress bar over the minutes that the plan may take; a line for each step that ends."""
+
+    def __init__(self, reproduction: Reproduction) -> None:
+        waiting = [s for s in reproduction.plan if reproduction.outcome(s).state != DONE]
+        self._waiting = {step.name: 60 * step.minutes for step in waiting}
+        self._passed = 0.0
+        self._bar = tqdm(
+            total=round(sum(self._waiting.values())),
+            disable=None,
+            dynamic_ncols=True,
+            bar_format="{desc} |{bar}| {elapsed}, about {remaining} left{postfix}",
+        )
+
+    def __call__(self, step: Step, seconds: float, outcome: Outcome | None) -> None:
+        """Moves to where the plan stands."""
+        budget = self._waiting.get(step.name, 0.0)
+        if outcome is not None:
+            self._passed += budget
+            self._waiting.pop(step.name, None)
+            if budget or outcome.state != DONE:
+                took = f" in {outcome.seconds:.0f} s" if outcome.state != MISSING else ""
+                self._bar.write(f"{step.name}: {outcome.state}{took} {outcome.message}".rstrip())
+        self._bar.set_description_str(step.name, refresh=False)
+        within = 0.0 if outcome is not None else min(seconds, 0.98 * budget)
+        self._bar.update(round(self._passed + within) - self._bar.n)
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+if __name__ == "__main__":
+    cli.run(main)

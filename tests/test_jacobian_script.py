@@ -1,0 +1,92 @@
+"""The script writes numbers that are those of the library, and goes on where it was cut off."""
+
+import csv
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+from script_loading import loaded
+
+import depthjax
+from depthjax.jacobian import dense_singular_values
+
+SETTINGS = {
+    "model": "resnet18",
+    "model_field": ["width=4", "stage_sizes=1,1", "num_classes=3"],
+    "networks": ["untrained"],
+    "seeds": ["0", "1"],
+    "images": ["astronaut", "chelsea"],
+    "size": 8,
+    "layers": "conv1,layer1:layer2",
+    "probes": 2,
+    "moment_probes": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def script():
+    with loaded("jacobian") as module:
+        yield module
+
+
+def run(script, output: Path, **changed):
+    with flagsaver.flagsaver(output=str(output), **{**SETTINGS, **changed}):
+        script.main()
+
+
+def rows_of(output: Path):
+    return list(csv.DictReader((output / "results.csv").open()))
+
+
+def test_numbers_findings_and_figures(script, tmp_path, capsys):
+    output = tmp_path / "run"
+    run(script, output)
+    rows = rows_of(output)
+    assert len(rows) == 3 * 2 * 2
+    model = depthjax.build_model("resnet18", width=4, stage_sizes=(1, 1), num_classes=3)
+    _, photographs = depthjax.images.load_images(("astronaut", "chelsea"), 8)
+    variables = depthjax.init_variables(model, jax.random.key(1), 8)
+    layer = depthjax.Layer(model, "layer2")
+    exact = dense_singular_values(layer, variables, np.asarray(photographs, np.float32)[1:])
+    last = rows[-1]
+    assert (last["seed"], last["layer"], last["image"], last["method"]) == (
+        *("1", "layer2", "chelsea"),
+        "dense",
+    )
+    np.testing.assert_allclose(float(last["sigma_1"]), exact[0, 0], rtol=1e-5)
+    assert int(last["rank_bound"]) >= (exact > 1e-10 * exact[0, 0]).sum()
+    claims = {finding["claim"] for finding in json.loads((output / "findings.json").read_text())}
+    assert claims == {"C9", "C16"}
+    figures = {path.name for path in (output / "figures").iterdir()}
+    assert {"depth.png", "spectra.png", "ball.pdf"} <= figures
+    assert "can pass" in capsys.readouterr().out
+
+    # As if it had been cut off before the last layer.
+    before = (output / "results.csv").read_text(), (output / "findings.json").read_text()
+    (output / "layers" / "untrained_1_layer2.json").unlink()
+    kept = (output / "layers" / "untrained_0_conv1.json").stat().st_mtime_ns
+    run(script, output, resume=True)
+    assert (output / "layers" / "untrained_0_conv1.json").stat().st_mtime_ns == kept
+    again = rows_of(output)
+    assert [row | {"seconds": ""} for row in again] == [row | {"seconds": ""} for row in rows]
+    assert (output / "findings.json").read_text() == before[1]
+    with pytest.raises(ValueError, match="already holds a run"):
+        run(script, output)
+
+
+def test_products_alone(script, tmp_path):
+    output = tmp_path / "run"
+    run(script, output, spectra="products", seeds=["0"], images=["astronaut"], layers="layer1")
+    (row,) = rows_of(output)
+    assert row["method"] == "products"
+    assert float(row["above_1e-2_low"]) <= float(row["above_1e-2_high"])
+
+
+def test_bad_input_writes_nothing(script, tmp_path):
+    output = tmp_path / "run"
+    with pytest.raises(ValueError, match="unknown layer"):
+        run(script, output, layers="layer9")
+    assert not output.exists()
