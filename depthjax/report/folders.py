@@ -56,7 +56,7 @@ def section(folder: str | os.PathLike[str]) -> Section:
     config = read_config(path)
     environment = config.get("environment", {})
     builder: Callable[[Path, dict[str, Any]], dict[str, Any]] = _results
-    if (path / "descents").is_dir():
+    if (path / "descents").is_dir() and {"networks", "conditions"} <= config.keys():
         builder = _comparison
     elif (path / "learning_curve.csv").is_file():
         builder = _training
