@@ -7,10 +7,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from depthjax.config import InversionConfig
+from depthjax.descent_checkpoint import DescentCheckpoints
 from depthjax.inversion import Inversion, Progress, initial_images, invert
 from depthjax.metrics import (
     MATCHED_RATIOS,
@@ -96,6 +98,8 @@ def autoencode(
     init: Array | None = None,
     stop_ratio: float | None = None,
     max_batch: int | None = None,
+    mesh: Mesh | None = None,
+    checkpoints: DescentCheckpoints | None = None,
     frames: int = 0,
     on_progress: Callable[[Progress, np.ndarray], None] | None = None,
 ) -> Autoencoding:
@@ -112,7 +116,8 @@ def autoencode(
         init: starts of your own, `[B, H, W, C]` or `[restarts, B, H, W, C]`.
         stop_ratio: ρ at which an image stops, for the images themselves at a matched ρ; it is
             looked at whenever distances are recorded.
-        max_batch: images × restarts that run at once, see `invert`.
+        max_batch, mesh: images × restarts that run at once, and on which devices, see `invert`.
+        checkpoints: where the states of the descents are kept, see `invert`.
         frames: how many iterates to keep on the way, see `invert`.
         on_progress: called about twice a second with the progress and ρ of each image × restart.
 
@@ -152,6 +157,8 @@ def autoencode(
         compare_to=images,
         stop_distance=None if stop_ratio is None else stop_ratio * scale,
         max_batch=max_batch,
+        mesh=mesh,
+        checkpoints=checkpoints,
         frames=frames,
         on_progress=report if on_progress else None,
     )

@@ -15,7 +15,7 @@ import numpy as np
 from absl import app, flags, logging
 from tqdm import tqdm
 
-from depthjax import training
+from depthjax import processes, training
 from depthjax.config import SCHEDULES, STEP_SCALES, InversionConfig
 from depthjax.data import Augmentation, Dataset, open_dataset
 from depthjax.errors import one_of
@@ -191,9 +191,28 @@ def training_from_flags() -> TrainingConfig:
 
 @cache
 def define_script_flags() -> None:
-    """--traceback and --compilation_cache."""
+    """--traceback, --compilation_cache, and what joins several processes."""
     flags.DEFINE_boolean("traceback", False, "show where an error came from")
     flags.DEFINE_boolean("compilation_cache", True, "keep compiled programs for the next run")
+    flags.DEFINE_boolean(
+        "distributed",
+        False,
+        "one of several processes: found by itself under Slurm, Open MPI, Kubernetes, on TPU pods",
+    )
+    flags.DEFINE_string("coordinator_address", None, "elsewhere: HOST:PORT of process 0")
+    flags.DEFINE_integer("num_processes", None, "elsewhere: how many there are", lower_bound=1)
+    flags.DEFINE_integer("process_id", None, "elsewhere: which this is, from 0", lower_bound=0)
+
+
+def connect_processes() -> None:
+    """Joins the other processes, if the flags say that there are any.
+
+    Raises:
+        ValueError: as `depthjax.processes.connect`.
+    """
+    given = (FLAGS.coordinator_address, FLAGS.num_processes, FLAGS.process_id)
+    if FLAGS.distributed or any(value is not None for value in given):
+        processes.connect(*given)
 
 
 def fields_from_flags(flag: str = "model_field") -> dict[str, Any]:
@@ -255,26 +274,14 @@ def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weigh
         ValueError: for an entry that is no `label=weights`, a label or seed given twice, weights
             that would be the same for several seeds, do not exist or do not fit.
     """
-    seeds = seeds_from_flags()
-    sources: dict[str, str] = {}
-    for entry in FLAGS.networks:
-        label, separator, source = (part.strip() for part in entry.partition("="))
-        source = source if separator else label
-        if not label or not source or (not separator and label != "untrained"):
-            raise ValueError(
-                f"--networks has {entry!r}, which is not of the form label=weights; write"
-                " untrained,photos=photos_{seed}.safetensors"
-            )
-        if label in sources:
-            raise ValueError(f"--networks has {label!r} twice; give each network its own label")
+    seeds = seed_numbers(FLAGS.seeds)
+    sources = network_sources(FLAGS.networks)
+    for label, source in sources.items():
         if source != "untrained" and "{seed}" not in source and len(seeds) > 1:
             raise ValueError(
-                f"--networks has {entry!r}, the same weights for each of {len(seeds)} seeds; write"
-                f" {{seed}} where the seed belongs, or --seeds={seeds[0]}"
+                f"--networks has '{label}={source}', the same weights for each of"
+                f" {len(seeds)} seeds; write {{seed}} where the seed belongs, or --seeds={seeds[0]}"
             )
-        sources[label] = source
-    if not sources:
-        raise ValueError("--networks is empty; write untrained, or label=weights")
     return {
         label: [
             _weights(model, source.replace("{seed}", str(seed)), seed, image_size, drop_head=False)
@@ -284,18 +291,47 @@ def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weigh
     }
 
 
-def seeds_from_flags() -> list[int]:
-    """The weight seeds that --seeds asks for.
+def network_sources(entries: Sequence[str]) -> dict[str, str]:
+    """The weights of each label of `--networks`, with `{seed}` as it stands.
 
     Raises:
-        ValueError: if they are no different whole numbers.
+        ValueError: for no entries, one that is no `label=weights`, and a label given twice.
     """
-    seeds = [seed.strip() for seed in FLAGS.seeds]
+    sources: dict[str, str] = {}
+    for entry in entries:
+        label, separator, source = (part.strip() for part in entry.partition("="))
+        source = source if separator else label
+        if not label or not source or (not separator and label != "untrained"):
+            raise ValueError(
+                f"--networks has {entry!r}, which is not of the form label=weights; write"
+                " untrained,photos=photos_{seed}.safetensors"
+            )
+        if label in sources:
+            raise ValueError(f"--networks has {label!r} twice; give each network its own label")
+        sources[label] = source
+    if not sources:
+        raise ValueError("--networks is empty; write untrained, or label=weights")
+    return sources
+
+
+def seed_numbers(texts: Sequence[str]) -> list[int]:
+    """The numbers of `--seeds`.
+
+    Raises:
+        ValueError: unless they are different whole numbers, one at least.
+    """
+    seeds = [text.strip() for text in texts]
     if not seeds or not all(map(str.isdecimal, seeds)) or len(set(seeds)) < len(seeds):
         raise ValueError(
-            f"--seeds={','.join(FLAGS.seeds)} must be different whole numbers from 0, as in 0,1,2"
+            f"--seeds={','.join(texts)} must be different whole numbers from 0, as in 0,1,2"
         )
     return [int(seed) for seed in seeds]
+
+
+def normalization_setting() -> str:
+    """`--normalization`, with what `auto` means for the paper's presets."""
+    paper = "preset" in FLAGS and FLAGS.preset.startswith("paper")
+    return "none" if FLAGS.normalization == "auto" and paper else FLAGS.normalization
 
 
 def _weights(
@@ -349,12 +385,13 @@ def batch_from_flags(
     Raises:
         ValueError: if --max_batch is neither auto nor a positive number, or nothing fits.
     """
-    count = shape[0] * config.restarts
+    count, devices = shape[0] * config.restarts, jax.local_device_count()
     if FLAGS.max_batch == "auto":
-        fit = fitting_batch(layer, variables, shape[1:], count, config)
+        fit = fitting_batch(layer, variables, shape[1:], -(-count // devices), config)
         if fit.batches > 1:
-            print(f"{name}: {count} descents, {fit}", file=sys.stderr)
-        return fit.batch
+            each = f" on each of {devices} devices" if devices > 1 else ""
+            print(f"{name}: {count} descents, {fit}{each}", file=sys.stderr)
+        return min(count, fit.batch * devices)
     if not FLAGS.max_batch.isdecimal() or int(FLAGS.max_batch) < 1:
         raise ValueError(f"--max_batch must be auto or a number from 1, got {FLAGS.max_batch!r}")
     return min(count, int(FLAGS.max_batch))
@@ -502,6 +539,7 @@ def run(main: Callable[[], None]) -> None:
                     f"unexpected argument {argv[1]!r}: everything is a flag, --name=value"
                 )
             enable_compilation_cache()
+            connect_processes()
             main()
         except ValueError as error:
             if FLAGS.traceback:

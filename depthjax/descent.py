@@ -1,8 +1,11 @@
 """The compiled loop of a descent: one batch, one program, examples that never mix.
 
 Losses are summed over the batch, the optimiser is applied to each example by itself, and an example
-that stops changes no other. What may change between runs without compiling again (rates, widths,
-the number of steps) comes in as arrays; `Structure` alone is compiled in.
+that stops changes no other. So on several devices each runs a loop of its own over its share, and
+stops when its own examples have: the program has nothing to communicate.
+
+What may change between runs without compiling again (rates, widths, the number of steps) comes in
+as arrays; `Structure` alone is compiled in.
 """
 
 from collections.abc import Callable
@@ -12,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Int
 
 from depthjax import gauss_newton
@@ -20,6 +24,7 @@ from depthjax.objectives import base_objective, norms, objective_weight
 from depthjax.optimizers import analyse, in_fourier, make_optimizer, synthesise
 from depthjax.precision import compiler_options, matmul_precision
 from depthjax.priors import blur3, range_penalty
+from depthjax.sharding import AXIS
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
 
 RECORDS_PER_CALL = 64
@@ -31,9 +36,12 @@ embedding came as near as was asked for."""
 
 
 class State(NamedTuple):
-    """All that a descent needs to go on; B is images × restarts."""
+    """All that a descent needs to go on; B is images × restarts.
 
-    step: Int[Array, ""]
+    On a mesh every device has a `step` of its own, `[devices]`.
+    """
+
+    step: Int[Array, "*devices"]
     images: Images
     optimizer: Any
     best_images: Images
@@ -115,14 +123,63 @@ def initial_state(
 
 
 @cache
-def descend() -> Any:
-    """The loop, compiled with the options of the backend in use; see `_descend`."""
+def initial_state_on(mesh: Mesh) -> Any:
+    """`initial_state` of a batch that lies on a mesh, each device with its share."""
+
+    def initial(structure: Structure, start: Images, stop_distance: PerExample) -> State:
+        def share(start: Images, stop_distance: PerExample) -> State:
+            return _with_axis(initial_state(structure, start, stop_distance))
+
+        return jax.shard_map(
+            share, mesh=mesh, in_specs=_SHARED, out_specs=_SHARED, check_vma=False
+        )(start, stop_distance)
+
+    return jax.jit(initial, static_argnums=0)
+
+
+@cache
+def descend(mesh: Mesh | None = None) -> Any:
+    """The loop, compiled with the options of the backend in use; see `_descend`.
+
+    On a mesh the batch, the state and the columns of the records are shared out, the weights lie on
+    every device, and what is one number for a batch (`step`, the number of records, whether any
+    example is still running) is one for each device, `[devices]`.
+    """
     return jax.jit(
-        _descend,
+        _descend if mesh is None else partial(_descend_on, mesh),
         static_argnums=(0, 1),
         donate_argnums=7,
         compiler_options=compiler_options(),
     )
+
+
+_WHOLE, _SHARED = PartitionSpec(), PartitionSpec(AXIS)
+_COLUMNS = PartitionSpec(None, AXIS)
+
+
+def _descend_on(mesh: Mesh, layer: LayerFn, structure: Structure, *arguments: Any) -> Any:
+    """`_descend`, by every device for its share."""
+
+    def share(*arguments: Any) -> Any:
+        *others, state, stop = arguments
+        state = state._replace(step=state.step[0])
+        loop: Any = partial(_descend, layer, structure)
+        state, records, count, running = loop(*others, state, stop)
+        records = records._replace(step=records.step[None])
+        return _with_axis(state), records, count[None], running[None]
+
+    records = Records(_SHARED, _COLUMNS, _COLUMNS, _COLUMNS)
+    return jax.shard_map(
+        share,
+        mesh=mesh,
+        in_specs=(_WHOLE, _SHARED, _SHARED, _SHARED, _WHOLE, _SHARED, _WHOLE),
+        out_specs=(_SHARED, records, _SHARED, _SHARED),
+        check_vma=False,
+    )(*arguments)
+
+
+def _with_axis(state: State) -> State:
+    return state._replace(step=state.step[None])
 
 
 def _descend(

@@ -56,7 +56,8 @@ def free_memory() -> int | None:
     if "bytes_limit" in statistics:
         return int(statistics["bytes_limit"] - statistics.get("bytes_in_use", 0))
     granted = [memory for memory in (_system_memory(), _group_memory()) if memory is not None]
-    return min(granted, default=None)
+    # A processor that is told to be several devices has one memory all the same.
+    return min(granted) // jax.local_device_count() if granted else None
 
 
 def _system_memory(path: Path = Path("/proc/meminfo")) -> int | None:

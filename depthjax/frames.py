@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from depthjax.config import InversionConfig
+from depthjax.processes import whole
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["step", "images"], meta_fields=[])
@@ -91,3 +92,21 @@ def joined_frames(parts: Sequence[Frames | None], order: np.ndarray) -> Frames |
         for part in known
     ]
     return Frames(longest, np.concatenate(images, axis=1)[:, order])
+
+
+def frames_of_all(mine: Frames, most: int, count: int) -> Frames:
+    """The frames of all processes, each of which has those of its share (`processes.share`).
+
+    Args:
+        mine: of this process; where its descents stopped early, they stay as they were.
+        most: frames that there can be, the last among them.
+        count: of all examples.
+    """
+    missing = most - len(mine.step)
+    images = np.pad(mine.images, ((0, missing), *[(0, 0)] * (mine.images.ndim - 1)), mode="edge")
+    steps = np.pad(mine.step, (0, missing), constant_values=-1)
+    images = whole(images, count, axis=1)
+    steps = whole(steps[:, None], jax.process_count(), axis=1)
+    longest = max(steps.T, key=lambda column: (np.count_nonzero(column >= 0), column.max()))
+    recorded = np.count_nonzero(longest >= 0)
+    return Frames(longest[:recorded], images[:recorded])

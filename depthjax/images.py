@@ -417,6 +417,11 @@ def load_images(
     return _unique_labels(texts), np.stack(images)
 
 
+def image_labels(sources: Sequence[Source]) -> tuple[str, ...]:
+    """The labels that ``load_images`` gives, without reading anything."""
+    return _unique_labels(_texts(sources))
+
+
 def _dimensions(image: npt.NDArray[Any]) -> str:
     return " x ".join(str(side) for side in image.shape[:2])
 

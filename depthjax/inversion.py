@@ -1,17 +1,19 @@
 """Recover images from embeddings by gradient descent on the input.
 
-This is the host's side: starts, shapes, restarts, and calls of the compiled loop in `descent.py`.
+This is the host's side: starts, shapes, restarts, devices, and calls of the compiled loop in
+`descent.py`.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int
 from numpy.typing import ArrayLike
 
@@ -19,14 +21,19 @@ from depthjax.config import InversionConfig
 from depthjax.descent import (
     RECORDS_PER_CALL,
     Records,
+    State,
     descend,
     initial_state,
+    initial_state_on,
     numbers_of,
 )
-from depthjax.frames import Frames, frame_steps, joined_frames, on_screen
+from depthjax.descent_checkpoint import DescentCheckpoints, Kept
+from depthjax.frames import Frames, frame_steps, frames_of_all, joined_frames, on_screen
 from depthjax.objectives import base_objective, objective_weight
 from depthjax.precision import matmul_precision
 from depthjax.priors import draw_start
+from depthjax.processes import share, whole
+from depthjax.sharding import AXIS, Split, local_mesh, part_of, replicated, split_batch, split_of
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Variables
 
 
@@ -60,7 +67,7 @@ class Trajectory:
         "images", "final_images", "objective", "best_step", "status", "stopped_step", "trajectory",
         "frames"
     ],
-    meta_fields=[],
+    meta_fields=["split"],
 )  # fmt: skip
 @dataclass(frozen=True)
 class Inversion:
@@ -76,6 +83,7 @@ class Inversion:
             `REACHED` (`stop_distance`).
         stopped_step: updates made.
         trajectory: see `Trajectory`.
+        split: how images × restarts were shared out over batches and devices.
         frames: iterates on the way, as one sees them; None unless they were asked for.
     """
 
@@ -86,6 +94,7 @@ class Inversion:
     status: Array
     stopped_step: Array
     trajectory: Trajectory
+    split: Split
     frames: Frames | None = None
 
 
@@ -96,7 +105,7 @@ class Progress:
     Fields:
         step, steps: updates made, and to be made, of all batches.
         embedding_distance: m_g of the last record, one number for each image × restart; NaN for
-            those whose batch has not begun.
+            those whose batch has not begun, and those of other processes.
     """
 
     step: int
@@ -153,6 +162,8 @@ def invert(
     compare_to: Images | None = None,
     stop_distance: ArrayLike | float | None = None,
     max_batch: int | None = None,
+    mesh: Mesh | None = None,
+    checkpoints: DescentCheckpoints | None = None,
     frames: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Inversion:
@@ -172,8 +183,13 @@ def invert(
             part in the descent.
         stop_distance: m_g at which an example stops, `[B]`, `[restarts, B]` or one number for all:
             it keeps the image of the first recorded step at which its embedding is as near.
-        max_batch: images × restarts that run at once; more are run one batch after the other.
-            `depthjax.fitting_batch` says how many fit into memory.
+        max_batch: images × restarts that run at once, over all devices; more are run one batch
+            after the other. `depthjax.fitting_batch` says how many fit into memory.
+        mesh: of the devices that share a batch between them; by default all of this process. They
+            need not divide it: the last example is then there twice, and reported once. With
+            several processes (`depthjax.processes`) each does a share and all get the whole.
+        checkpoints: where states are kept, and gone on from if there are any: the result is that
+            of a descent that was never cut off, its frames included.
         frames: how many iterates to keep on the way, from the start to the end (see
             `depthjax.frames`); they change no number. 0 keeps none.
         on_progress: called about twice a second, on the host, between calls of the loop.
@@ -184,7 +200,7 @@ def invert(
 
     Raises:
         ValueError: if the shapes do not belong together, if `max_batch` is no positive number, or
-            if `frames` is 1 or negative.
+            `frames` is 1 or negative, or the checkpoints are of other descents.
     """
     config = config or InversionConfig()
     marks = frame_steps(config, frames)
@@ -198,33 +214,122 @@ def invert(
         )
     near_enough = _near_enough(stop_distance, leading, start.dtype)
     layer, variables = prepared(layer, variables, config)
-    groups = _groups(len(start), max_batch)
+    mesh = mesh or local_mesh()
+    mine = share(len(start))
     latest = np.full(len(start), np.nan)
+
+    def watch(step: int, steps: int, examples: np.ndarray, distances: np.ndarray) -> None:
+        if on_progress is not None:
+            latest[mine[examples]] = distances
+            on_progress(Progress(step, steps, latest.copy()))
+
+    given: tuple[Array | None, ...] = (target, start, reference, near_enough)
+    if jax.process_count() > 1:
+        given = tuple(None if array is None else array[mine] for array in given)
+    found = _descents(
+        layer,
+        variables,
+        given,
+        config,
+        mesh,
+        max_batch,
+        checkpoints,
+        None if on_progress is None else watch,
+        marks,
+    )
+    if checkpoints is not None:
+        checkpoints.close()
+    return _shaped(_of_all(found, config, marks, len(start)), leading)
+
+
+def _descents(
+    layer: LayerFn,
+    variables: Variables,
+    given: tuple[Any, ...],
+    config: InversionConfig,
+    mesh: Mesh,
+    max_batch: int | None,
+    checkpoints: DescentCheckpoints | None,
+    watch: Callable[[int, int, np.ndarray, np.ndarray], None] | None,
+    marks: list[int],
+) -> Inversion:
+    """The descents of this process, one batch after the other; B is images × restarts."""
+    target, start, reference, near_enough = given
+    split = split_of(len(start), mesh.size, max_batch)
+    if checkpoints is not None:
+        defining = (start, target, near_enough, np.array(marks, np.int32))
+        split = checkpoints.begin(config, defining, split, mesh.size)
+    groups = _groups(len(start), split)
+    shared = part_of(mesh, split.devices) if split.devices > 1 else None
+    if shared is not None:
+        variables = jax.device_put(variables, replicated(shared))
     parts = []
     for index, group in enumerate(groups):
 
         def report(step: int, distances: np.ndarray, index: int = index) -> None:
-            if on_progress is not None:
-                latest[groups[index]] = distances
+            if watch is not None:
                 done = (index * config.steps + step, len(groups) * config.steps)
-                on_progress(Progress(*done, latest.copy()))
+                watch(*done, groups[index], distances)
 
-        aimed = None if reference is None else reference[group]
+        arrays = (target, start, reference, near_enough)
+        taken = (None if array is None else _placed(array[group], shared) for array in arrays)
+        batch = _Batch(index, split, shared, *taken)  # type: ignore[arg-type]
         parts.append(
             _run(
                 layer,
                 variables,
-                target[group],
-                start[group],
-                aimed,
-                near_enough[group],
+                batch,
                 config,
+                checkpoints,
                 report,
-                watched=on_progress is not None,
+                watched=watch is not None,
                 marks=marks,
             )
         )
-    return _shaped(_joined(parts, groups), leading)
+    return _joined(parts, groups)
+
+
+def _of_all(found: Inversion, config: InversionConfig, marks: list[int], count: int) -> Inversion:
+    """What all processes found; each has done its share."""
+    if jax.process_count() == 1:
+        return found
+    trajectory = found.trajectory
+    # Where one process stopped early, its last record is as good as all that would follow.
+    missing = config.steps // config.record_every + 2 - len(trajectory.step)
+    rows = {
+        name: np.pad(getattr(trajectory, name), ((0, missing), (0, 0)), mode="edge")
+        for name in _ROWS
+    }
+    arrays = whole({name: getattr(found, name) for name in _ARRAYS}, count)
+    rows = whole(rows, count, axis=1)
+    steps = np.pad(trajectory.step, (0, missing), constant_values=-1)
+    steps = whole(steps[:, None], jax.process_count(), axis=1)
+    longest = steps[:, np.argmax((steps >= 0).sum(0))]
+    recorded = int((longest >= 0).sum())
+    return Inversion(
+        **jax.tree.map(jnp.asarray, arrays),
+        trajectory=Trajectory(
+            longest[:recorded], **{name: row[:recorded] for name, row in rows.items()}
+        ),
+        split=found.split,
+        frames=found.frames and frames_of_all(found.frames, len(marks) + 1, count),
+    )
+
+
+class _Batch(NamedTuple):
+    """Examples that run at once, on one device or laid out over several."""
+
+    number: int
+    split: Split
+    mesh: Mesh | None
+    target: Embedding
+    start: Images
+    reference: Images | None
+    stop_distance: PerExample
+
+
+def _placed(array: Array, mesh: Mesh | None) -> Array:
+    return array if mesh is None else jax.device_put(array, split_batch(mesh))
 
 
 def prepared(
@@ -237,56 +342,67 @@ def prepared(
     return layer.prepare(variables, **settings)
 
 
-def _groups(count: int, most: int | None) -> list[np.ndarray]:
+def _groups(count: int, split: Split) -> list[np.ndarray]:
     """Indices of batches of one size; the last begins again with the first where they run out."""
-    batches = -(-count // (most or count))
-    size = -(-count // batches)
-    return list(np.resize(np.arange(count), (batches, size)))
+    return list(np.resize(np.arange(count), (split.batches, split.batch)))
 
 
 def _run(
     layer: LayerFn,
     variables: Variables,
-    target: Embedding,
-    start: Images,
-    reference: Images | None,
-    stop_distance: PerExample,
+    batch: _Batch,
     config: InversionConfig,
+    checkpoints: DescentCheckpoints | None,
     report: Callable[[int, np.ndarray], None],
+    *,
     watched: bool,
     marks: list[int],
 ) -> Inversion:
-    """One batch, from its start to its end."""
-    scale = jnp.ones(start.shape[0], start.dtype)
+    """One batch, from its start, or where it was cut off, to its end."""
+    mesh, start = batch.mesh, batch.start
+    scale = _placed(jnp.ones(start.shape[0], start.dtype), mesh)
     if config.step_scale == "layer":
-        scale = step_scale(
-            layer,
-            variables,
-            start,
-            target,
-            objective=config.objective,
-            objective_scale=config.objective_scale,
+        scale = _step_scale_on(mesh, layer, config.objective)(
+            variables, start, batch.target, jnp.asarray(config.objective_scale, start.dtype)
         ).astype(start.dtype)
     numbers = numbers_of(config, start.dtype)
-    state = initial_state(config.structure, start, stop_distance)
-    advance = partial(
-        descend(), layer, config.structure, variables, target, reference, scale, numbers
-    )
+    initial = initial_state if mesh is None else initial_state_on(mesh)
+    state = initial(config.structure, start, batch.stop_distance)
     records: list[Records] = []
+    kept = None
+    if checkpoints is not None:
+        kept = checkpoints.resume(batch.number, config, state, len(marks))
     seen = [on_screen(start)] if marks else []
-    for stop in _Pace(config, marks, watched=watched):
-        state, rows, count, running = advance(state, jnp.asarray(stop))
-        count, running = jax.device_get((count, running))
-        rows = jax.device_get(rows)
-        records.append(Records(*(row[:count] for row in rows)))
-        if count:
-            step = min(int(jax.device_get(state.step)), config.steps)
-            report(step, np.asarray(records[-1].embedding_distance[-1]))
-        if not running:
-            break
-        if stop in marks:
+    if kept is not None:
+        state, records, seen = kept.state, [kept.records], list(kept.frames)
+    advance = partial(
+        descend(mesh),
+        *(layer, config.structure, variables, batch.target, batch.reference, scale, numbers),
+    )
+    paced = watched or checkpoints is not None
+    last = records[-1] if records else None
+    pace = _Pace(config, _step(state), marks, watched=paced)
+    for stop in pace if not (kept and kept.finished) else ():
+        state, rows, counts, running = advance(state, jnp.asarray(stop))
+        rows, counts, running = jax.device_get((rows, counts, running))
+        filled = _filled(last, Records(*rows), counts, batch.split)
+        records.append(filled)
+        if len(filled.step):
+            last = filled
+            report(min(_step(state), config.steps), np.asarray(filled.embedding_distance[-1]))
+        finished = not np.any(running)
+        if stop in marks and not finished:
             seen.append(on_screen(state.images))
-    rows = [np.concatenate(column) for column in zip(*records, strict=True)]
+        if checkpoints is not None:
+            kept = Kept(state, _concatenated(records), seen, finished)
+            at_once = finished and batch.split.batches > 1
+            checkpoints.keep(batch.number, config, kept, len(marks), at_once=at_once)
+        if finished:
+            break
+    if mesh is not None:  # what is done with them next is done on one device
+        state = jax.tree.map(jnp.asarray, jax.device_get(state))
+    trajectory = Trajectory(*_concatenated(records))
+    ended = int(trajectory.step[-1])
     return Inversion(
         images=state.best_images,
         final_images=state.images,
@@ -294,9 +410,40 @@ def _run(
         best_step=state.best_step,
         status=state.status,
         stopped_step=state.stopped_step,
-        trajectory=Trajectory(*rows),
-        frames=Frames.ending(marks, seen, int(rows[0][-1]), state.images) if marks else None,
+        trajectory=trajectory,
+        split=batch.split,
+        frames=Frames.ending(marks, seen, ended, state.images) if marks else None,
     )
+
+
+def _step(state: State) -> int:
+    return int(np.max(jax.device_get(state.step)))
+
+
+def _concatenated(records: list[Records]) -> Records:
+    return Records(*(np.concatenate(column) for column in zip(*records, strict=True)))
+
+
+def _filled(last: Records | None, rows: Records, counts: np.ndarray, split: Split) -> Records:
+    """The rows that a call filled; where a device's examples had all stopped, its last row again.
+
+    Args:
+        last: rows so far, if any; in the first call every device fills one at least.
+        rows: with room for more than were filled.
+        counts: how many each device filled, or one number for the only one.
+        split: of the examples over the devices.
+    """
+    counts = np.atleast_1d(counts)
+    longest = int(counts.max())
+    # [rows, examples]: which of its own rows an example has there; -1 is the last one before.
+    index = np.minimum(np.arange(longest)[:, None], np.repeat(counts, split.per_device) - 1)
+
+    def filled(name: str) -> np.ndarray:
+        new = np.take_along_axis(getattr(rows, name), np.maximum(index, 0), axis=0)
+        return new if last is None else np.where(index < 0, getattr(last, name)[-1:], new)
+
+    steps = np.reshape(rows.step, (len(counts), -1))[np.argmax(counts), :longest]
+    return Records(steps, *map(filled, _ROWS))
 
 
 _ARRAYS = ("images", "final_images", "objective", "best_step", "status", "stopped_step")
@@ -305,7 +452,7 @@ _ROWS = ("objective", "embedding_distance", "input_distance")
 
 def _joined(parts: list[Inversion], groups: list[np.ndarray]) -> Inversion:
     """All batches as one, each example once."""
-    if len(parts) == 1:
+    if len(parts) == 1 and len(np.unique(groups[0])) == len(groups[0]):
         return parts[0]
     _, once = np.unique(np.concatenate(groups), return_index=True)
     trajectories = [part.trajectory for part in parts]
@@ -320,6 +467,7 @@ def _joined(parts: list[Inversion], groups: list[np.ndarray]) -> Inversion:
     return Inversion(
         **{name: jnp.concatenate([getattr(p, name) for p in parts])[once] for name in _ARRAYS},
         trajectory=Trajectory(step=steps, **{name: rows(name) for name in _ROWS}),
+        split=parts[0].split,
         frames=joined_frames([part.frames for part in parts], once),
     )
 
@@ -334,6 +482,7 @@ def _shaped(found: Inversion, leading: tuple[int, ...]) -> Inversion:
             step=found.trajectory.step,
             **{name: array.reshape(len(array), *leading) for name, array in rows.items()},
         ),
+        split=found.split,
         frames=found.frames and found.frames.shaped(leading),
     )
 
@@ -379,19 +528,37 @@ def step_scale(
     return jnp.where(usable, along / jnp.where(usable, square, 1), 1)
 
 
+@cache
+def _step_scale_on(mesh: Mesh | None, layer: LayerFn, objective: str) -> Any:
+    """`step_scale` as a function of arrays alone, by every device for its share."""
+
+    def scale(variables: Variables, start: Images, target: Embedding, c: Array) -> PerExample:
+        return step_scale(layer, variables, start, target, objective=objective, objective_scale=c)
+
+    if mesh is None:
+        return scale
+    whole, shared = PartitionSpec(), PartitionSpec(AXIS)
+    specs = (whole, shared, shared, whole)
+    return jax.jit(
+        jax.shard_map(scale, mesh=mesh, in_specs=specs, out_specs=shared, check_vma=False)
+    )
+
+
 class _Pace:
     """Steps to stop at, without end: as far as the records reach, or half a second if watched.
 
-    And at every one of `marks`, ascending.
+    And at every one of `marks`, ascending, that is still ahead.
     """
 
-    def __init__(self, config: InversionConfig, marks: list[int], watched: bool) -> None:
-        self.watched, self.end = watched, config.steps + 1
+    def __init__(
+        self, config: InversionConfig, first: int, marks: list[int], *, watched: bool
+    ) -> None:
+        self.watched, self.first, self.end = watched, first, config.steps + 1
         self.room = RECORDS_PER_CALL * config.record_every
         self.marks = marks
 
     def __iter__(self) -> Any:
-        step, length = 0, 1 if self.watched else self.room
+        step, length = self.first, 1 if self.watched else self.room
         while True:
             began, first = time.perf_counter(), step
             mark = next((mark for mark in self.marks if mark > first), self.end)

@@ -55,7 +55,7 @@ def fitting_batch(
     Args:
         layer, variables, config: as in `depthjax.invert`.
         image_shape: `(H, W, C)`.
-        count: images × restarts.
+        count: images × restarts, on one device.
         free: bytes that may be used; by default `SHARE` of what the device has free.
 
     Raises:

@@ -10,7 +10,8 @@
     report.html        all of it on one page, from `depthjax.report`
 
 A layer counts as done once its file has been renamed into place, so nothing that was reported is
-lost, and a resumed run computes the missing layers alone.
+lost, and a resumed run computes the missing layers alone. Of the layer in hand the state is kept
+about once a minute, in unfinished/NAME, and gone on from.
 """
 
 import csv
@@ -18,7 +19,9 @@ import dataclasses
 import io
 import json
 import os
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,13 +33,23 @@ from numpy.typing import ArrayLike
 
 from depthjax.autoencoding import Autoencoding
 from depthjax.descent import NON_FINITE, PLATEAU, REACHED, RUNNING
+from depthjax.descent_checkpoint import DescentCheckpoints
 from depthjax.files import write_atomically
 from depthjax.images import save_png
 from depthjax.labels import TopClasses, describe
 from depthjax.metrics import MATCHED_RATIOS
 from depthjax.run_folder import begin, environment
 
-__all__ = ["STATUS_NAMES", "Run", "RunWriter", "environment", "load_run", "start_run", "top_of"]
+__all__ = [
+    "STATUS_NAMES",
+    "Run",
+    "RunWriter",
+    "environment",
+    "load_run",
+    "result_rows",
+    "start_run",
+    "top_of",
+]
 
 STATUS_NAMES = {
     RUNNING: "all steps",
@@ -59,10 +72,10 @@ class Run:
             `final_images` `[R, B, H, W, C]`; every field of `Measurement`, and with the prefix
             `final_` for the last iterates, `[R, B]`; `trajectory_…` `[T, R, B]`; `status`,
             `best_step`, `stopped_step` `[R, B]`; `matched_input_ratio` `[4, R, B]`;
-            `baseline_…`; `seconds`. Where iterates were kept, 8-bit `frames`
-            `[F, R, B, H, W, C]` and their `frame_step` `[F]`. Where a trained head saw the images,
-            the five most probable classes, `top_classes`, `top_probability` `[R, B, 5]` and of the
-            targets `target_top_classes`, `target_top_probability` `[B, 5]`.
+            `baseline_…`; `seconds`; `batch_split` (`depthjax.sharding.Split`). Where iterates were
+            kept, 8-bit `frames` `[F, R, B, H, W, C]` and their `frame_step` `[F]`. Where a trained
+            head saw the images, the five most probable classes, `top_classes`, `top_probability`
+            `[R, B, 5]` and of the targets `target_top_classes`, `target_top_probability` `[B, 5]`.
     """
 
     folder: Path
@@ -119,6 +132,10 @@ class RunWriter:
         """Whether a layer is already there."""
         return _layer_file(self.folder, layer).is_file()
 
+    def checkpoints(self, layer: str) -> DescentCheckpoints:
+        """Where the state of a layer's descents is kept until the layer is done."""
+        return DescentCheckpoints(self.folder / "unfinished" / _file_name(layer))
+
     def save_layer(
         self,
         layer: str,
@@ -147,6 +164,10 @@ class RunWriter:
         write_atomically(self.folder / "results.csv", _csv(run.table).encode())
         _write_arrays(self.folder / "trajectory.npz", _trajectories(run))
         self._save_images(run, layer)
+        # Those of all processes: they have closed theirs before anyone had the whole.
+        shutil.rmtree(self.folder / "unfinished" / _file_name(layer), ignore_errors=True)
+        with suppress(OSError):  # while other layers are unfinished, the folder stays
+            (self.folder / "unfinished").rmdir()
 
     def save_ratio_matrix(self, ratio: Float[np.ndarray, "recovered_from measured_at r b"]) -> None:
         """Writes ρ at every layer (second axis) of what was recovered from every layer (first)."""
@@ -206,6 +227,20 @@ def start_run(
     return RunWriter(path)
 
 
+def result_rows(
+    layer: str, depth: int, image_names: list[str], found: Autoencoding
+) -> list[dict[str, Any]]:
+    """The rows of `results.csv` for one layer: one for each restart × image.
+
+    Args:
+        layer: its name.
+        depth: its position among the layers.
+        image_names: labels of the images.
+        found: what `autoencode` returned.
+    """
+    return _rows(layer, depth, image_names, _layer_arrays(found))
+
+
 def _layer_arrays(found: Autoencoding) -> dict[str, np.ndarray]:
     """Everything of an `Autoencoding` under flat names, restarts always an axis."""
     inversion, trajectory = found.inversion, found.inversion.trajectory
@@ -233,6 +268,7 @@ def _layer_arrays(found: Autoencoding) -> dict[str, np.ndarray]:
     arrays |= {f"trajectory_{name}": value for name, value in recorded.items()}
     arrays |= {f"baseline_{name}": found.baselines[name] for name in ("flat", "blur")}
     arrays["trajectory_step"] = trajectory.step
+    arrays["batch_split"] = np.array(inversion.split)
     if inversion.frames is not None:
         frames = inversion.frames.images
         arrays |= {"frames": frames if several else frames[:, None]}

@@ -1,19 +1,80 @@
-"""All devices as one: batches are split between them, weights lie on each."""
+"""All devices as one: batches are split between them, weights lie on each.
+
+A training step needs the whole batch (BatchNorm, the mean gradient), so its devices talk. Descents
+do not: each device runs the loop over its own examples, and nothing passes between them.
+"""
+
+from typing import NamedTuple
 
 import jax
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-_AXIS = "data"
+AXIS = "data"
+"""The one axis of every mesh here."""
+
+
+class Split(NamedTuple):
+    """How many examples are shared out: in batches, one after the other, each over devices.
+
+    Rounding in float32 depends on how many examples one program holds, so a descent that is to be
+    continued needs the same split again.
+
+    Fields:
+        devices: that work at once.
+        per_device: examples that each of them holds.
+        batches: how often.
+    """
+
+    devices: int
+    per_device: int
+    batches: int
+
+    @property
+    def batch(self) -> int:
+        """Examples at once, over all devices; the last of them may be there twice."""
+        return self.devices * self.per_device
+
+
+def split_of(count: int, devices: int, most: int | None = None) -> Split:
+    """As few batches as possible, then as few examples on a device, then as few devices.
+
+    Args:
+        count: examples, at least one.
+        devices: that there are.
+        most: examples that may run at once, over all devices.
+    """
+    devices = min(devices, count, most or count)
+    per_device = -(-count // devices)
+    if most is not None:
+        per_device = min(per_device, most // devices)
+    batches = -(-count // (devices * per_device))
+    per_device = -(-count // (batches * devices))
+    return Split(-(-count // (batches * per_device)), per_device, batches)
 
 
 def data_mesh() -> Mesh:
     """Every device of every process along one axis."""
-    return jax.make_mesh((jax.device_count(),), (_AXIS,), axis_types=(AxisType.Auto,))
+    return _line(jax.devices())
+
+
+def local_mesh(devices: int | None = None) -> Mesh:
+    """The devices of this process along one axis, or the first `devices` of them."""
+    return _line(jax.local_devices()[:devices])
+
+
+def part_of(mesh: Mesh, devices: int) -> Mesh:
+    """The first devices of a mesh, as one along one axis."""
+    return _line(list(np.ravel(mesh.devices))[:devices])
+
+
+def _line(devices: list[jax.Device]) -> Mesh:
+    return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def split_batch(mesh: Mesh) -> NamedSharding:
     """Arrays whose first axis is shared out between the devices."""
-    return NamedSharding(mesh, PartitionSpec(_AXIS))
+    return NamedSharding(mesh, PartitionSpec(AXIS))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

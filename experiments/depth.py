@@ -78,7 +78,7 @@ def main() -> None:
                 depthjax.init_variables(asked.model, jax.random.key(seed), FLAGS.size),
                 {"source": "untrained"},
             )
-            for seed in cli.seeds_from_flags()
+            for seed in cli.seed_numbers(FLAGS.seeds)
         ]
         for asked in networks
     }

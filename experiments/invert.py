@@ -4,6 +4,7 @@ r"""Recover photographs from the layers of a network, and say how well it went.
     python experiments/invert.py --model=resnet50 --images=astronaut,my_photo.jpg --size=224 \\
         --layers=conv1,layer1:layer4 --output=runs/mine
     python experiments/invert.py --model=resnet50 --weights=resnet50.safetensors
+    srun python experiments/invert.py --distributed --images=photos/ --output=runs/many
 
 Settings later on the command line win, also over those of a flag file before them.
 """
@@ -11,6 +12,7 @@ Settings later on the command line win, also over those of a flag file before th
 import dataclasses
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +20,18 @@ import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import animation, autoencoding, cli, figures, images, labels, metrics, runs, tables
+from depthjax import (
+    animation,
+    autoencoding,
+    cli,
+    figures,
+    images,
+    labels,
+    metrics,
+    processes,
+    runs,
+    tables,
+)
 from depthjax.precision import matmul_precision
 from depthjax.report import write_report
 from depthjax.typing import Variables
@@ -61,8 +74,11 @@ def main() -> None:
     model = cli.model_from_flags()
     config = cli.config_from_flags()
     names = depthjax.select_layers(model, FLAGS.layers)
-    image_names, photographs = images.load_images(
-        images.find_images(FLAGS.images), FLAGS.size, fit=FLAGS.fit
+    sources = images.find_images(FLAGS.images)
+    image_names = images.image_labels(sources)
+    mine = [sources[index] for index in processes.share(len(sources))]
+    photographs = processes.whole(
+        images.load_images(mine, FLAGS.size, fit=FLAGS.fit)[1], len(sources)
     )
     targets = jnp.asarray(photographs)
     weights = cli.weights_from_flags(model, FLAGS.size)
@@ -99,13 +115,17 @@ def main() -> None:
         "reference_draws": FLAGS.reference_draws,
         "inversion": dataclasses.asdict(config),
     }
-    writer = runs.start_run(
-        output, definition, photographs, starts, overwrite=FLAGS.overwrite, resume=FLAGS.resume
-    )
+    if jax.process_count() > 1 and not FLAGS.output:
+        raise ValueError("several processes need an --output, the same for all")
+    writer = runs.RunWriter(Path(output))
+    if processes.is_first():
+        writer = runs.start_run(
+            output, definition, photographs, starts, overwrite=FLAGS.overwrite, resume=FLAGS.resume
+        )
     head = trained_head(model, weights)
     target_top = None if head is None else top5(head, variables, targets)
     for index, (name, layer) in enumerate(layers.items(), 1):
-        if writer.done(name):
+        if processes.of_first(writer.done(name)):
             continue
         began = time.perf_counter()
         batch = cli.batch_from_flags(name, layer, variables, targets.shape, config)
@@ -119,10 +139,13 @@ def main() -> None:
                 reference_key=reference_key,
                 init=starts,
                 max_batch=batch,
+                checkpoints=writer.checkpoints(name),
                 frames=FLAGS.frames,
                 on_progress=bar,
                 **reference,
             )
+        if not processes.is_first():
+            continue
         writer.save_layer(
             name,
             found,
@@ -130,6 +153,8 @@ def main() -> None:
             target_top=target_top,
             recovered_top=None if head is None else top5(head, variables, found.images),
         )
+    if not processes.is_first():
+        return
     run = depthjax.load_run(output)
     matrix = ratio_matrix(layers, variables, run)
     writer.save_ratio_matrix(matrix)

@@ -23,7 +23,8 @@ FLOORS = (
     ),
     (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
-        *("frames", "figures", "data", "sharding", "checkpoint"),
+        *("frames", "figures", "data", "sharding", "processes", "checkpoint"),
+        "descent_checkpoint",
     ),
     (
         *("layers", "prepared", "weights", "autoencoding"),
@@ -31,7 +32,7 @@ FLOORS = (
     ),
     (
         *("accounting", "training", "training_runs", "packing", "report"),
-        *("runs", "run_folder", "results", "tables", "comparison", "layer_spectra"),
+        *("runs", "run_folder", "results", "tables", "comparison", "layer_spectra", "sweeps"),
         *("study", "judges", "depth_claims", "claims", "reproduction", "animation"),
     ),
     ("cli", "__init__"),
@@ -49,9 +50,9 @@ WITHOUT_FLAX = (
     "widths",
 )  # one contract, whatever made the layer
 WRITERS = (
-    *("files", "embedded", "checkpoint", "data", "images", "weights"),
+    *("files", "embedded", "checkpoint", "descent_checkpoint", "data", "images", "weights"),
     *("runs", "run_folder", "training_runs", "packing", "results", "report", "reproduction"),
-    "animation",
+    *("sweeps", "animation"),
 )
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (
@@ -61,7 +62,7 @@ WRITING = (
 PRINTERS = ("cli",)
 HEAVY = (
     *("matplotlib", "tensorflow_datasets", "array_record", "skimage", "sklearn", "orbax"),
-    *("torch", "safetensors", "huggingface_hub"),
+    *("torch", "safetensors", "huggingface_hub", "pyarrow", "ray"),
 )
 
 

@@ -69,9 +69,9 @@ def example(found: Inversion, index: int) -> Inversion:
     rest = {
         field.name: getattr(found, field.name)[keep]
         for field in dataclasses.fields(found)
-        if field.name not in ("trajectory", "frames")
+        if field.name not in ("trajectory", "split", "frames")
     }
-    return Inversion(**rest, trajectory=trajectory)
+    return Inversion(**rest, trajectory=trajectory, split=found.split)
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from depthjax.figures.spectra import ball_sections, spectra
 from depthjax.figures.trajectories import trajectories
 from depthjax.figures.widths import recovered_share, stalling, steps_needed
 from depthjax.figures.witnesses import witness_sheet
+from depthjax.figures.workers import throughput_against_workers
 
 __all__ = [
     "BlockColumn",
@@ -42,6 +43,7 @@ __all__ = [
     "spectra",
     "stalling",
     "steps_needed",
+    "throughput_against_workers",
     "trajectories",
     "witness_sheet",
 ]

@@ -1,0 +1,183 @@
+"""What a sweep will take: FLOPs and memory by the compiler's own account, seconds by trying.
+
+The compiler counts what is inside a loop once, so its FLOPs are those of one pass (with the first
+gradient's), and a descent makes `steps + 1` of them. Seconds are of a few passes on this device.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from depthjax.descent import descend, initial_state, numbers_of
+from depthjax.inversion import prepared
+from depthjax.sharding import split_of
+from depthjax.sweeps.cells import Cell
+from depthjax.sweeps.inversions import batch_of, load_cell, program
+
+MEASURED_PASSES = 3
+
+
+@dataclass(frozen=True)
+class ProgramPlan:
+    """What the cells of one compiled program take on one device.
+
+    Fields:
+        network, model, layer: of its first cell.
+        cells: that it serves.
+        examples: images × restarts of a cell.
+        flops: of one cell, by the compiler's count of one pass.
+        memory: bytes at once.
+        compile_seconds: once.
+        seconds: of one cell, without measuring it at the end.
+    """
+
+    network: str
+    model: str
+    layer: str
+    cells: int
+    examples: int
+    flops: float
+    memory: int
+    compile_seconds: float
+    seconds: float
+
+
+class Plan(NamedTuple):
+    """What a sweep takes.
+
+    Fields:
+        programs: one for each compiled program.
+        device: that was measured.
+    """
+
+    programs: tuple[ProgramPlan, ...]
+    device: str
+
+    @property
+    def cells(self) -> int:
+        """Of all programs."""
+        return sum(program.cells for program in self.programs)
+
+    @property
+    def flops(self) -> float:
+        """Of all cells."""
+        return sum(program.cells * program.flops for program in self.programs)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the largest program: what each device needs."""
+        return max(program.memory for program in self.programs)
+
+    @property
+    def device_seconds(self) -> float:
+        """Of all cells one after another on one device, compilation included."""
+        return sum(p.compile_seconds + p.cells * p.seconds for p in self.programs)
+
+    def seconds_on(self, devices: int) -> float:
+        """A projection: cells do not wait for each other, and every device compiles for itself.
+
+        A program's cells are spread over the devices evenly; the sweep ends with the slowest.
+        """
+        running = sum(p.cells * p.seconds for p in self.programs) / devices
+        longest = max(p.compile_seconds + p.seconds for p in self.programs)
+        programs = max(1.0, len(self.programs) / devices)
+        compiling = sum(p.compile_seconds for p in self.programs) / len(self.programs) * programs
+        return max(running + compiling, longest)
+
+    def devices_for(self, seconds: float) -> int | None:
+        """How many devices end it within so many seconds; None if no number does."""
+        if self.seconds_on(self.cells) > seconds:
+            return None
+        low, high = 1, self.cells
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.seconds_on(middle) <= seconds else (middle + 1, high)
+        return low
+
+
+def plan(cells: Sequence[Cell], *, measured: bool = True) -> Plan:
+    """Compiles one cell of each program, runs a few passes of it, and adds up.
+
+    Args:
+        cells: from `inversion_cells`.
+        measured: whether seconds are asked for; without, they are NaN and nothing is run.
+
+    Raises:
+        ValueError: for no cells, and for what a cell cannot load.
+    """
+    if not cells:
+        raise ValueError("there are no cells to plan")
+    by_program: dict[str, list[Cell]] = {}
+    for cell in cells:
+        by_program.setdefault(program(cell), []).append(cell)
+    device = jax.local_devices()[0]
+    return Plan(
+        tuple(_planned(alike[0], len(alike), measured) for alike in by_program.values()),
+        f"{device.platform}: {device.device_kind}",
+    )
+
+
+def _planned(cell: Cell, cells: int, measured: bool) -> ProgramPlan:
+    of_cell, variables, _, images, config = load_cell(cell)
+    count = len(images) * config.restarts
+    split = split_of(count, 1, batch_of(of_cell, variables, images.shape, config))
+    layer, variables = prepared(of_cell, variables, config)
+    start = jnp.resize(images, (split.per_device, *images.shape[1:]))
+    embed = jax.jit(layer) if measured else partial(jax.eval_shape, layer)
+    target = embed(variables, start)
+    arguments: tuple[Any, ...] = (
+        variables,
+        target,
+        start,
+        jnp.ones(len(start), start.dtype),
+        numbers_of(config, start.dtype),
+    )
+    fresh = partial(initial_state, config.structure)
+    began = time.perf_counter()
+    lowered = descend().lower(
+        layer, config.structure, *arguments, fresh(start), jnp.asarray(config.steps + 1)
+    )
+    compiled = lowered.compile()
+    compile_seconds = time.perf_counter() - began
+    used = compiled.memory_analysis()
+    memory = used.argument_size_in_bytes + used.output_size_in_bytes + used.temp_size_in_bytes
+    passes = (config.steps + 1) * split.batches
+    seconds = math.nan
+    if measured:
+        seconds = _seconds_of_a_pass(compiled, arguments, fresh, start) * passes
+    return ProgramPlan(
+        **{name: cell[name] for name in ("network", "model", "layer")},
+        cells=cells,
+        examples=count,
+        flops=flops_of(lowered, compiled) * passes,
+        memory=int(memory - used.alias_size_in_bytes),
+        compile_seconds=compile_seconds,
+        seconds=seconds,
+    )
+
+
+def flops_of(lowered: Any, compiled: Any) -> float:
+    """FLOPs of one pass: the larger count of the program before and after optimisation.
+
+    A backend that hands convolutions to a library may not count them afterwards.
+    """
+    counts = [(source.cost_analysis() or {}).get("flops", 0.0) for source in (lowered, compiled)]
+    return float(max(counts))
+
+
+def _seconds_of_a_pass(compiled: Any, arguments: Any, fresh: Any, start: Any) -> float:
+    """The median of a few passes, after one that warms up."""
+    state = fresh(jnp.array(start))
+    taken = []
+    for stop in range(1, MEASURED_PASSES + 2):
+        began = time.perf_counter()
+        state, *_ = compiled(*arguments, state, jnp.asarray(stop))
+        jax.block_until_ready(state)
+        taken.append(time.perf_counter() - began)
+    return sorted(taken[1:])[MEASURED_PASSES // 2]

@@ -1,0 +1,154 @@
+"""Ray's workers: one actor each, warm, with the programs that it has compiled."""
+
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from depthjax.sweeps.attempt import Outcome, RunCell, attempt
+from depthjax.sweeps.cells import Queue, cell_hash
+from depthjax.sweeps.folder import CannotWrite, SweepFolder
+
+
+class Resources(NamedTuple):
+    """What workers get; see `depthjax.sweeps.run_sweep`."""
+
+    workers: int | None
+    address: str | None
+    cpus: float
+    gpus: float | None
+    dashboard: bool
+
+
+class _Worker:
+    """Runs cells one after the other; on the sweep's own machine with cores of its own."""
+
+    def __init__(self, cores: list[int], settings: dict[str, str]) -> None:
+        os.environ.update(settings)
+        if cores:
+            # Before JAX starts its threads: two workers on the same cores are slower than one.
+            os.sched_setaffinity(0, cores)
+
+    def attempt(self, folder: str, cell: Any, run_cell: RunCell, attempts: int) -> Outcome:
+        return attempt(SweepFolder(folder), cell, run_cell, attempts)
+
+
+def run_by_ray(
+    queue: Queue,
+    place: SweepFolder,
+    run_cell: RunCell,
+    attempts: int,
+    tell: Callable[[Outcome], None],
+    resources: Resources,
+) -> None:
+    """Gives every worker one cell at a time until there are none left.
+
+    A worker that dies is started again by Ray, and its cell tried again, `attempts` times in all.
+
+    Raises:
+        CannotWrite: at the first result that cannot be written.
+        ValueError: without Ray, or without room for the workers.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise ValueError(
+            "several workers are Ray's; pip install 'depthjax[sweep]', or leave out --workers and"
+            " --ray_address: the cells then run one after another"
+        ) from error
+    ours = not ray.is_initialized()
+    if ours:
+        _start(ray, resources)
+    try:
+        workers = _workers(ray, resources, len(queue), attempts)
+        _serve(ray, workers, queue, place, run_cell, attempts, tell)
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _start(ray: Any, resources: Resources) -> None:
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if resources.address is not None:
+        ray.init(address=resources.address, **quiet)
+        return
+    cores = max(os.cpu_count() or 1, int((resources.workers or 1) * resources.cpus))
+    ray.init(num_cpus=cores, include_dashboard=resources.dashboard, **quiet)
+
+
+def _workers(ray: Any, resources: Resources, cells: int, attempts: int) -> list[Any]:
+    room = ray.cluster_resources()
+    gpus = resources.gpus
+    if gpus is None:
+        gpus = 1 if room.get("GPU", 0) >= 1 else 0
+    fits = room.get("CPU", 0) / resources.cpus
+    if gpus:
+        fits = min(fits, room.get("GPU", 0) / gpus)
+    count = resources.workers or int(fits)
+    if not 1 <= count <= fits:
+        raise ValueError(
+            f"{count} workers of {resources.cpus:g} CPUs and {gpus:g} GPUs do not fit into"
+            f" {room.get('CPU', 0):g} CPUs and {room.get('GPU', 0):g} GPUs; take fewer, or smaller"
+            " ones"
+        )
+    count = min(count, cells)
+    alone = resources.address is None and not gpus and hasattr(os, "sched_getaffinity")
+    cores = sorted(os.sched_getaffinity(0)) if alone else []
+    settings = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 * gpus:.3f}"} if 0 < gpus < 1 else {}
+    actor = ray.remote(_Worker).options(
+        num_cpus=resources.cpus,
+        num_gpus=gpus,
+        max_restarts=-1,
+        max_task_retries=attempts - 1,
+    )
+    return [actor.remote(cores[number::count], settings) for number in range(count)]
+
+
+def _serve(
+    ray: Any,
+    workers: list[Any],
+    queue: Queue,
+    place: SweepFolder,
+    run_cell: RunCell,
+    attempts: int,
+    tell: Callable[[Outcome], None],
+) -> None:
+    folder = str(place.path.absolute())
+    busy: dict[Any, tuple[int, Any]] = {}
+
+    def give(number: int) -> None:
+        cell = queue.take(number)
+        if cell is not None:
+            ref = workers[number].attempt.remote(folder, cell, run_cell, attempts)
+            busy[ref] = number, cell
+
+    for number in range(len(workers)):
+        give(number)
+    while busy:
+        ready, _ = ray.wait(list(busy), num_returns=1)
+        for ref in ready:
+            number, cell = busy.pop(ref)
+            try:
+                outcome = ray.get(ref)
+            except ray.exceptions.RayActorError as error:
+                outcome = _died(place, cell, error, attempts)
+            except ray.exceptions.RayError as error:
+                raise ValueError(
+                    f"Ray's workers cannot run cells ({' '.join(str(error).split())[-300:]}); can"
+                    f" they import {run_cell.__module__!r}?"
+                ) from error
+            tell(outcome)
+            if outcome.kind == "unwritable":
+                raise CannotWrite(outcome.message)
+            if outcome.kind == "again":
+                queue.put_back(cell)
+            give(number)
+
+
+def _died(place: SweepFolder, cell: Any, error: Exception, attempts: int) -> Outcome:
+    """Ray gave up: the cell took its worker with it `attempts` times, as for want of memory."""
+    message = f"its worker died {attempts} times (out of memory?)"
+    text = " ".join(str(error).split())[:2000]
+    while place.write_failure(cell, type(error).__name__, message, text) < attempts:
+        pass
+    return Outcome(cell_hash(cell), "failed", message)

@@ -1,0 +1,94 @@
+"""Run by tests/test_sharding.py in a process that is told it has eight devices.
+
+Writes what it found into the file it is given: the same descents by one device and by eight.
+"""
+
+import dataclasses
+import json
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import depthjax
+from depthjax import InversionConfig
+from depthjax.descent import descend, initial_state_on, numbers_of
+from depthjax.inversion import prepared
+from depthjax.sharding import local_mesh, replicated, split_batch
+
+ONE, EIGHT = local_mesh(1), local_mesh()
+IMAGES = np.random.default_rng(0).random((11, 8, 8, 3))
+STARTS = np.random.default_rng(1).random((11, 8, 8, 3))
+
+
+def network(dtype):
+    model = depthjax.build_model("resnet18", width=4, stage_sizes=(1,), stem="small", num_classes=3)
+    variables = depthjax.init_variables(model, jax.random.key(0), 8)
+    cast = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), variables)
+    return depthjax.Layer(model, "layer1"), cast
+
+
+def on_both(dtype, config, starts=STARTS, **settings):
+    """The arrays of an inversion by one device and by eight."""
+    layer, variables = network(dtype)
+    images, starts = jnp.asarray(IMAGES, dtype), jnp.asarray(starts, dtype)
+    target = layer(variables, images)
+    for mesh in (ONE, EIGHT):
+        found = depthjax.invert(
+            layer,
+            variables,
+            target,
+            starts,
+            config,
+            compare_to=images,
+            mesh=mesh,
+            frames=4,
+            **settings,
+        )
+        yield {
+            **{field.name: getattr(found, field.name) for field in dataclasses.fields(found)},
+            **{f"trajectory_{name}": value for name, value in vars(found.trajectory).items()},
+            **{f"frames_{name}": value for name, value in vars(found.frames).items()},
+            "split": np.array(found.split),
+        }
+
+
+def collectives(config):
+    """The compiled loop of eight devices, as text."""
+    layer, variables = prepared(*network(jnp.float32), config)
+    shared = jax.device_put(jnp.asarray(STARTS[:8], jnp.float32), split_batch(EIGHT))
+    target = jax.device_put(layer(variables, shared), split_batch(EIGHT))
+    ones = jax.device_put(jnp.ones(8), split_batch(EIGHT))
+    state = initial_state_on(EIGHT)(config.structure, shared, ones)
+    numbers = numbers_of(config, jnp.float32)
+    variables = jax.device_put(variables, replicated(EIGHT))
+    arguments = (variables, target, shared, ones, numbers, state, jnp.asarray(3))
+    return descend(EIGHT).lower(layer, config.structure, *arguments).compile().as_text()
+
+
+assert jax.device_count() == 8
+found = {}
+
+
+def keep(case, pair):
+    for who, arrays in zip(("one", "eight"), pair, strict=True):
+        del arrays["trajectory"], arrays["frames"]
+        found.update({f"{case}/{who}/{name}": np.asarray(a) for name, a in arrays.items()})
+
+
+adam = InversionConfig(steps=25, record_every=4)
+with jax.enable_x64(True):
+    keep("float64", on_both(jnp.float64, adam))
+    keep("scaled", on_both(jnp.float64, InversionConfig.paper(steps=6, step_scale="layer")))
+    # Every example stops by itself: some devices are done before the others.
+    near = np.geomspace(0.3, 8, 11)
+    keep("stopped", on_both(jnp.float64, adam.replace(record_every=1), stop_distance=near))
+    restarts = np.stack([STARTS, STARTS[::-1]])
+    keep("restarts", on_both(jnp.float64, adam.replace(steps=8), starts=restarts, max_batch=10))
+step = InversionConfig(steps=1, optimizer="sgd", schedule="constant", pixels="none")
+keep("float32", on_both(jnp.float32, step))
+text = collectives(adam)
+assert "while" in text
+np.savez(sys.argv[1], **found)
+print(json.dumps([line for line in text.splitlines() if " = " in line]))

@@ -1,0 +1,110 @@
+"""The command: tables and flags to cells, the summary, where it stands, what it will take."""
+
+import json
+
+import pytest
+from absl.testing import flagsaver
+from script_loading import loaded
+
+from depthjax.sweeps import SweepFolder, cell_hash, load_sweep
+from depthjax.sweeps.planning import Plan, ProgramPlan
+
+SMALL = {
+    "model": "resnet18",
+    "model_field": ["width=4", "stage_sizes=1,1", "num_classes=3"],
+    "networks": ["untrained"],
+    "seeds": ["0", "1"],
+    "images": ["chelsea", "coffee"],
+    "group_size": 2,
+    "size": 16,
+    "layers": "conv1",
+    "steps": 4,
+    "record_every": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def script():
+    """The script as a module."""
+    with loaded("sweep") as module:
+        yield module
+
+
+def cells(script, **settings):
+    with flagsaver.flagsaver(**{**SMALL, **settings}):
+        return script.cells_from_flags()
+
+
+def test_a_sweep_from_flags_to_a_table_and_back(script, tmp_path, capsys):
+    with flagsaver.flagsaver(**SMALL, output=str(tmp_path / "sweep")):
+        script.main()
+        first = capsys.readouterr()
+        script.main()
+        second = capsys.readouterr()
+        with flagsaver.flagsaver(status=True):
+            script.main()
+        status = capsys.readouterr().out
+    assert "2 done, 0 running, 0 failed, 0 waiting" in first.out
+    assert "| resnet18 | untrained | conv1 | 4 |" in first.out
+    assert second.out == first.out
+    assert status == "2 done, 0 running, 0 failed, 0 waiting\n"
+    table = load_sweep(tmp_path / "sweep")
+    assert table.num_rows == 4 and set(table["seed"].to_pylist()) == {0, 1}
+
+
+def test_a_table_is_as_many_networks(script, tmp_path):
+    csv = tmp_path / "cells.csv"
+    csv.write_text(
+        "model,model_field,layers,seeds,size\n"
+        "resnet18,width=4;num_classes=2,conv1;layer1,0;1;2,\n"
+        "mlp,widths=20,fc1,,8\n"
+    )
+    found = cells(script, table=str(csv))
+    assert len(found) == 2 * 3 + 2
+    mlp = [cell for cell in found if cell["model"] == "mlp"]
+    assert [cell["size"] for cell in mlp] == [8, 8] and mlp[0]["layer"] == "fc1"
+    assert mlp[0]["model_fields"] == {"widths": 20}
+    (rows,) = ([{"model": "mlp", "model_field": "widths=20", "layers": "fc1", "size": 8}],)
+    (tmp_path / "cells.json").write_text(json.dumps(rows))
+    assert cells(script, table=str(tmp_path / "cells.json")) == mlp
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("modle\nresnet18\n", "did you mean 'model'"),
+        ("model\nresnet19\n", "did you mean 'resnet18'"),
+        ("seeds\none\n", "whole numbers"),
+        ("networks\nphotos\n", "label=weights"),
+    ],
+)
+def test_bad_tables_are_refused(script, text, message, tmp_path):
+    (tmp_path / "cells.csv").write_text(text)
+    with pytest.raises(ValueError, match=message) as error:
+        cells(script, table=str(tmp_path / "cells.csv"))
+    assert "\n" not in str(error.value)
+    with pytest.raises(ValueError, match="no table"):
+        cells(script, table=str(tmp_path / "other.csv"))
+
+
+def test_status_says_what_failed_and_what_is_left(script, tmp_path):
+    listed = cells(script, seeds=["0", "1", "2"])
+    place = SweepFolder(tmp_path)
+    place.begin(listed)
+    place.write_result(listed[0], [{"a": 1}], 120.0)
+    for _ in range(3):
+        place.write_failure(listed[1], "MemoryError", "out of memory")
+    place.write_failure(listed[2], "OSError", "once")
+    text = script.described(place.status())
+    assert "1 done, 0 running, 1 failed, 1 waiting; about 2 min left" in text
+    assert f"{cell_hash(listed[1])} failed: MemoryError: out of memory" in text
+
+
+def test_a_plan_states_what_is_a_projection(script):
+    program = ProgramPlan("untrained", "resnet50", "layer1", 100, 16, 3e12, 2**30, 10.0, 60.0)
+    with flagsaver.flagsaver(devices=["8"], within_hours=0.5):
+        text = script.planned(Plan((program,), "gpu: X"))
+    assert "100 cells, 1600 inversions, 0.3 PFLOP" in text and "1024 MiB" in text
+    assert "1.7 h on one such device" in text
+    assert "Projected, not measured: 13 min on 8 such devices." in text
+    assert "Projected: 4 such devices end it within 0.5 h." in text
