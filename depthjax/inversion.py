@@ -227,9 +227,14 @@ def prepared(
     return layer.prepare(variables, **settings)
 
 
-def _groups(count: int, most: int | None) -> list[np.ndarray]:
-    """Indices of batches of one size; the last begins again with the first where they run out."""
+def _groups(count: int, most: int | None) -> list[Any]:
+    """Indices of batches of one size; the last begins again with the first where they run out.
+
+    All at once is a slice: gathering by indices would take examples off the devices they lie on.
+    """
     batches = -(-count // (most or count))
+    if batches == 1:
+        return [slice(None)]
     size = -(-count // batches)
     return list(np.resize(np.arange(count), (batches, size)))
 
@@ -288,7 +293,7 @@ _ARRAYS = ("images", "final_images", "objective", "best_step", "status", "stoppe
 _ROWS = ("objective", "embedding_distance", "input_distance")
 
 
-def _joined(parts: list[Inversion], groups: list[np.ndarray]) -> Inversion:
+def _joined(parts: list[Inversion], groups: list[Any]) -> Inversion:
     """All batches as one, each example once."""
     if len(parts) == 1:
         return parts[0]

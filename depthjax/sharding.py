@@ -1,7 +1,10 @@
 """All devices as one: batches are split between them, weights lie on each."""
 
 import jax
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array
+from numpy.typing import ArrayLike
 
 _AXIS = "data"
 
@@ -19,6 +22,18 @@ def split_batch(mesh: Mesh) -> NamedSharding:
 def replicated(mesh: Mesh) -> NamedSharding:
     """Arrays that every device holds whole."""
     return NamedSharding(mesh, PartitionSpec())
+
+
+def spread(mesh: Mesh, array: ArrayLike) -> Array:
+    """An array on all devices: a share of its first axis on each, or a copy where that is uneven.
+
+    Args:
+        mesh: from `data_mesh`.
+        array: such as a batch `[B, …]`; shared out if B is a multiple of the devices' number.
+    """
+    shape = np.shape(array)
+    even = bool(shape) and shape[0] % mesh.size == 0
+    return jax.device_put(array, split_batch(mesh) if even else replicated(mesh))
 
 
 def check_divides(mesh: Mesh, batch_size: int, what: str = "a batch") -> None:
