@@ -140,9 +140,9 @@ header = ["layer", "outputs", "rank at most", "rank of J", "‖J‖²_F / σ₁�
 display(Markdown(markdown_table(header, rows)))
 
 # %% [markdown]
-# The counted bound is never below the rank found. And far fewer directions carry weight than pass at
-# all: the stable rank $\lVert J \rVert_F^2 / \sigma_1^2$ is the number of directions as strong as the
-# strongest that would make up the whole.
+# The counted bound is never below the rank found, and here it is met. And far fewer directions carry
+# weight than pass at all: the stable rank $\lVert J \rVert_F^2 / \sigma_1^2$ is the number of directions
+# as strong as the strongest that would make up the whole.
 #
 # At 224 × 224 no machine holds $J$. Products $J v$ and $J^\top u$ are enough: Lanczos for the largest
 # singular values, stochastic quadrature for how many lie above each level, with an interval for what
