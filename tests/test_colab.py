@@ -7,8 +7,10 @@ import os
 import re
 from pathlib import Path
 
+import jupytext
 import nbformat
 import pytest
+from jupytext.config import load_jupytext_configuration_file
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
@@ -125,6 +127,13 @@ def test_every_notebook_is_made_of_its_script(pair):
     for script, notebook in zip(pair.scripts(), NOTEBOOKS, strict=True):
         made = pair.as_notebook(script.read_text(encoding="utf-8"))
         assert notebook.read_text(encoding="utf-8") == made, "run `make notebooks`"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
+def test_a_notebook_edited_in_jupyter_leads_back_to_its_script(path):
+    config = load_jupytext_configuration_file(str(COLAB / "jupytext.toml"))
+    made = jupytext.writes(read(path), fmt="py:percent", config=config)
+    assert made == path.with_suffix(".py").read_text(encoding="utf-8")
 
 
 def test_one_address_everywhere(pair):
