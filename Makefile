@@ -5,7 +5,7 @@ CONSTRAINTS ?= -c constraints.txt
 PY := .venv/bin/python
 INSTALLED := .venv/.installed
 
-.PHONY: help demo bench reproduce test lint format clean
+.PHONY: help demo bench reproduce test lint format notebooks clean
 
 help:
 	@echo "make demo       invert two photographs at five layers of a ResNet-18 (runs/demo)"
@@ -14,6 +14,7 @@ help:
 	@echo "make test       run every test"
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff format the code"
+	@echo "make notebooks  colab/*.ipynb from colab/*.py"
 	@echo "make clean      remove .venv, caches and runs/demo"
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
@@ -42,6 +43,9 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+
+notebooks: $(INSTALLED)
+	$(PY) colab/pair.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info runs/demo

@@ -27,6 +27,7 @@ from depthjax.jacobian import (
     top_singular_values,
 )
 from depthjax.jacobian.top import TopSingular
+from depthjax.precision import matmul_precision
 from depthjax.typing import LayerFn, Variables
 
 LEVELS = tuple(10.0**-power for power in range(1, 7))
@@ -220,3 +221,52 @@ def level_at_rank(curve: Curve, rank: int) -> tuple[float, float]:
         enough = np.flatnonzero((count >= rank) & (curve.levels > DENSE_FLOOR))
         ends.append(float(curve.levels[enough[0]]) if len(enough) else 0.0)
     return ends[0], ends[1]
+
+
+def ball_section(
+    layer: LayerFn,
+    variables: Variables,
+    image: ArrayLike,
+    *,
+    radius: float = 1 / 255,
+    points: int = 48,
+    seed: int = 0,
+) -> tuple[Float[np.ndarray, "points 2"], Float[np.ndarray, "points 2"]]:
+    """What becomes of a small circle of inputs around an image: by its Jacobian, and measured.
+
+    The circle lies in the plane of the most stretched direction and a random one. Where a layer
+    stretches few directions much more than the others, its image is a needle: the ball has spikes.
+
+    Args:
+        layer, variables: as in `depthjax.jacobian.linearize`.
+        image: `[1, H, W, C]`.
+        radius: root mean square of the change of pixels; one grey level by default.
+        points: on the circle.
+        seed: of the random direction.
+
+    Returns:
+        Changes of the embedding over σ₁ times the radius, along the image of the most stretched
+        direction and across it.
+    """
+    pixels = jnp.asarray(image)
+    maps = linearize(layer, variables, pixels)
+    top = top_singular_values(maps, 1, most=20)
+    first, axis, largest = top.right[0, 0], top.left[0, 0], top.values[0, 0]
+    second = np.random.default_rng(seed).standard_normal(first.size)
+    second -= (second @ first) * first
+    second /= np.linalg.norm(second)
+    pushed = np.asarray(maps.jvp(jnp.asarray(second[None], pixels.dtype)), np.float64)[0]
+    across = pushed - (pushed @ axis) * axis
+    across /= max(np.linalg.norm(across), 1e-300)
+    axes = np.stack([axis, across], 1)
+    angles = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    linear = np.stack([np.cos(angles), np.sin(angles) * (pushed @ across) / largest], 1)
+    circle = np.cos(angles)[:, None] * first + np.sin(angles)[:, None] * second
+    length = radius * np.sqrt(first.size)
+    with matmul_precision():
+        here = layer(variables, pixels)
+        moved = [
+            np.asarray(layer(variables, pixels + step) - here, np.float64).ravel()
+            for step in (length * circle).reshape(points, *pixels.shape).astype(pixels.dtype)
+        ]
+    return linear, np.stack(moved) @ axes / (length * largest)

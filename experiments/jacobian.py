@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from absl import flags
 from tqdm import tqdm
@@ -27,12 +26,12 @@ import depthjax
 from depthjax import accounting, cli, figures, images, results, run_folder, tables
 from depthjax.device_memory import free_memory
 from depthjax.files import write_atomically
-from depthjax.jacobian import linearize, top_singular_values
 from depthjax.layer_spectra import (
     DENSE_FLOOR,
     LEVELS,
     Curve,
     LayerSpectrum,
+    ball_section,
     dense_spectrum,
     level_at_rank,
     probed_spectrum,
@@ -70,9 +69,6 @@ flags.DEFINE_boolean("resume", False, "go on with a run that was cut off")
 
 DENSE_ELEMENTS = 5e7
 """Of a Jacobian that auto still decomposes whole: 400 MB in float64."""
-ANGLES = 48
-RADIUS = 1 / 255
-"""Root mean square of the change of pixels on the small circle: one grey level."""
 
 
 class Piece(NamedTuple):
@@ -213,7 +209,8 @@ def piece_of(
             row |= numbers(spectrum)
             curves.append([list(map(float, part)) for part in curve])
             if not sections and where["seed"] == int(FLAGS.seeds[0]):  # the one that is drawn
-                sections.append(section(layer, weights, image[None]))
+                circle = ball_section(layer, weights.variables, image[None], seed=FLAGS.probe_seed)
+                sections.append([points.tolist() for points in circle])
         row["seconds"] = round(time.perf_counter() - began, 3)
         rows.append(row)
     return Piece(rows, curves, sections)
@@ -277,33 +274,6 @@ def tops(spectrum: LayerSpectrum) -> np.ndarray:
         return spectrum.values[0, : FLAGS.values]
     assert spectrum.top is not None
     return spectrum.top.values[0]
-
-
-def section(
-    layer: depthjax.layers.Layer, weights: cli.Weights, image: np.ndarray
-) -> tuple[list[list[float]], list[list[float]]]:
-    """What becomes of a small circle, over σ₁ and the radius: by J, and measured, `[points, 2]`."""
-    maps = linearize(layer, weights.variables, image)
-    top = top_singular_values(maps, 1, most=20)
-    first, axis, largest = top.right[0, 0], top.left[0, 0], top.values[0, 0]
-    random = np.random.default_rng(FLAGS.probe_seed)
-    second = random.standard_normal(first.size)
-    second -= (second @ first) * first
-    second /= np.linalg.norm(second)
-    pushed = np.asarray(maps.jvp(jnp.asarray(second[None], image.dtype)), np.float64)[0]
-    across = pushed - (pushed @ axis) * axis
-    across /= max(np.linalg.norm(across), 1e-300)
-    axes = np.stack([axis, across], 1)
-    angles = np.linspace(0, 2 * np.pi, ANGLES, endpoint=False)
-    linear = np.stack([np.cos(angles), np.sin(angles) * (pushed @ across) / largest], 1)
-    circle = np.cos(angles)[:, None] * first + np.sin(angles)[:, None] * second
-    radius = RADIUS * np.sqrt(first.size)
-    here = layer(weights.variables, jnp.asarray(image))
-    measured = []
-    for step in (radius * circle).reshape(ANGLES, *image.shape).astype(image.dtype):
-        moved = np.asarray(layer(weights.variables, jnp.asarray(image + step)) - here, np.float64)
-        measured.append((moved.ravel() @ axes / (radius * largest)).tolist())
-    return linear.tolist(), measured
 
 
 def findings(

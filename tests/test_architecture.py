@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     (
         *("errors", "typing", "precision", "files", "embedded", "labels", "normalization"),
-        *("statistics", "device_memory"),
+        *("statistics", "device_memory", "scripts"),
     ),
     (
         *("ops", "images", "objectives", "priors", "metrics", "jacobian"),

@@ -1,7 +1,8 @@
 """Figures of what was recovered, how near it is, and how the descents went.
 
-Every function takes plain arrays and labels and returns a `matplotlib.figure.Figure`; nothing is
-shown, no global setting changes, and only `save_figure` writes. Layers are given shallow to deep.
+Every function takes plain arrays and labels and returns a `matplotlib.figure.Figure`, `iterates` an
+animation of one; nothing is shown, no global setting changes, and only `save_figure` writes. Layers
+are given shallow to deep.
 
 D and ρ are those of `depthjax.metrics`: D = m_i / m_i' says how far the image is from the target
 (0: recovered), ρ = m_g / m_r how far its embedding is, both in units of a lightly noised copy.
@@ -12,6 +13,7 @@ from depthjax.figures.controls import controls_against_depth
 from depthjax.figures.depth import distance_against_depth
 from depthjax.figures.filters import filter_grid
 from depthjax.figures.gallery import gallery
+from depthjax.figures.iterates import iterates
 from depthjax.figures.learning import learning_curve
 from depthjax.figures.manifold import ratios_against_depth
 from depthjax.figures.matrix import ratio_matrix
@@ -32,6 +34,7 @@ __all__ = [
     "distance_against_depth",
     "filter_grid",
     "gallery",
+    "iterates",
     "learning_curve",
     "networks_against_depth",
     "predicted_against_measured",

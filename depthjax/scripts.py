@@ -1,0 +1,34 @@
+"""Where the scripts are: a checkout has them, and an installed package brings them along."""
+
+from importlib import metadata
+from pathlib import Path
+
+_NAME = "experiments"
+
+
+def scripts_folder() -> Path:
+    """The folder of the scripts, with `flags/` in it.
+
+    Returns:
+        `experiments/` beside the package in a checkout; else `share/depthjax/experiments` of the
+        environment that depthjax is installed in.
+
+    Raises:
+        ValueError: where neither is there.
+    """
+    beside = Path(__file__).parents[1] / _NAME
+    if (beside / "flags").is_dir():
+        return beside
+    for file in _installed():
+        if file.parent.name == _NAME:
+            return Path(str(file.locate())).resolve().parent
+    raise ValueError(
+        "the scripts of depthjax are not installed; install it with pip, or clone its repository"
+    )
+
+
+def _installed() -> list[metadata.PackagePath]:
+    try:
+        return metadata.files("depthjax") or []
+    except metadata.PackageNotFoundError:
+        return []
