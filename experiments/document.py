@@ -120,8 +120,7 @@ def claims(verdicts: dict[str, Any]) -> str:
     counts = Counter(record["verdict"] for record in verdicts["claims"])
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     why = "\n".join(
-        f"- {record['claim']}: {record['verdict']}. {record['reason'][:1].upper()}"
-        f"{record['reason'][1:]}."
+        f"- {record['claim']}: {record['verdict']} ({record['reason']})."
         for record in verdicts["claims"]
     )
     minutes = sum(step["seconds"] or 0 for step in verdicts["steps"]) / 60

@@ -243,7 +243,7 @@ def test_the_verdicts_become_a_part_of_a_document(experiments, tmp_path, monkeyp
     assert "Of 16 claims: 14 not run, 1 not supported, 1 supported." in text
     assert "low-frequency energy: 2 [2, 2]; asked < 1.1, net" in text
     assert (
-        "- C15: not supported. No smoother than untrained filters: contradicted at 1 of 1." in text
+        "- C15: not supported (no smoother than untrained filters: contradicted at 1 of 1)." in text
     )
     assert "`python experiments/tool.py --flagfile=experiments/flags/long.flags" in text
 
