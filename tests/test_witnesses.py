@@ -159,7 +159,9 @@ def test_steps_both_ways_of_the_size_asked_for_move_the_embedding_that_far():
     assert_on_grid(found.images)
     change = found.images - found.targets
     np.testing.assert_allclose(np.sqrt(np.square(change).mean((-3, -2, -1))), 10 / 255, rtol=0.05)
-    np.testing.assert_allclose(change[0], -change[1], atol=1.01 / 255)
+    inside = ((found.images > 0) & (found.images < 1)).all(0)  # where neither was clipped
+    assert inside.mean() > 0.9
+    np.testing.assert_allclose(change[0][inside], -change[1][inside], atol=1.01 / 255)
     pair = jnp.asarray(found.targets), jnp.asarray(found.images[0])
     again = measure(scaled, weights, *pair, key, draws=2)
     np.testing.assert_allclose(found.embedding_ratio[0], again.embedding_ratio, rtol=1e-4)

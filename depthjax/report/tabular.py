@@ -53,7 +53,7 @@ def _tells_apart(rows: Rows, name: str) -> bool:
     return name not in _EXAMPLES and all(isinstance(row[name], str) for row in rows)
 
 
-def _median(values: Sequence[float]) -> float:
+def _median(values: Sequence[float | int]) -> float:
     known = [value for value in values if np.isfinite(value)]
     return float(np.median(known)) if known else float("nan")
 
