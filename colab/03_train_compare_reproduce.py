@@ -233,7 +233,7 @@ if file is not None:
 #
 # The package brings its scripts along. `reproduce.py` runs a plan of them, from flag files that state
 # every setting, and ends in a table with a verdict on every claim of the paper; cut off, it goes on
-# when it is called again. `--scale=quick` takes of the order of an hour on two CPU cores, so it is off
+# when it is called again. `--scale=quick` takes about ten minutes on two CPU cores, so it is off
 # unless `reproduce = True` in the parameters. `--scale=cpu` and `--scale=paper` are the larger plans.
 
 # %%
