@@ -217,7 +217,7 @@ def piece_of(
 
 
 def method(bound: accounting.RankBound) -> str:
-    """How a spectrum is found; says what memory that takes."""
+    """How a spectrum is found; by auto dense if that is small and memory is free for it."""
     elements = bound.inputs * bound.outputs
     if FLAGS.spectra != "auto":
         return str(FLAGS.spectra)
