@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import os
-import shlex
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +14,7 @@ from depthjax.data import Augmentation, open_dataset
 from depthjax.files import file_sha256, write_atomically
 from depthjax.models import Network, build_model
 from depthjax.normalization import as_normalization
+from depthjax.run_folder import command_line
 from depthjax.training import evaluate
 from depthjax.training_runs import Training
 from depthjax.typing import Variables
@@ -172,6 +172,5 @@ def _rounded(values: dict[str, float]) -> dict[str, float]:
 
 def _shown_command(arguments: list[str]) -> str:
     """A command line as one would type it, without what only says where to and how often."""
-    script, *rest = arguments
-    kept = [argument for argument in rest if argument.split("=")[0] not in _NOT_REPEATED]
-    return shlex.join(["python", f"experiments/{Path(script).name}", *kept])
+    kept = [argument for argument in arguments if argument.split("=")[0] not in _NOT_REPEATED]
+    return command_line(kept)

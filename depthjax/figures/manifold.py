@@ -8,13 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import NOISY_COPY, settle
+from depthjax.figures.panels import NOISY_COPY, legend_below
 from depthjax.figures.scale import log_scale
 from depthjax.figures.style import (
     AMBER,
     BLUE,
-    BODY,
-    EDGE,
     GREEN,
     GREY,
     ORANGE,
@@ -22,10 +20,9 @@ from depthjax.figures.style import (
     PURPLE,
     SKY,
     SMALL,
-    TITLE,
     styled,
 )
-from depthjax.figures.text import short_name, widest, wrapped, wrapped_title
+from depthjax.figures.text import short_name, widest
 from depthjax.figures.values import (
     Numbers,
     checked_labels,
@@ -91,18 +88,8 @@ def ratios_against_depth(
         seeds = max(values.shape[1] for values in every)
         note = f"1: a held-out example (dashed)   n = {seeds} {'seeds' if seeds > 1 else 'seed'}"
         note += strokes_note(seeds) + missing_note(*every)
-        page = figure.get_figwidth() * 72
         handles = [Line2D([], [], color=colours[name], label=short_name(name)) for name in networks]
-        figure.legend(
-            handles=handles,
-            loc="outside lower left",
-            ncols=len(networks),
-            title=wrapped(note, page - 2 * EDGE, BODY),
-            alignment="left",
-        )
-        if title is not None:
-            figure.suptitle(wrapped_title(title, page), x=EDGE / page, ha="left", fontsize=TITLE)
-        settle(figure)
+        legend_below(figure, handles, note, title)
         return figure
 
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from depthjax.figures.style import EDGE, GREY, LINE, SMALL, TITLE
+from depthjax.figures.style import BODY, EDGE, GREY, LINE, SMALL, TITLE
 from depthjax.figures.text import wrapped, wrapped_title
 from depthjax.figures.values import Numbers
 
@@ -35,6 +36,21 @@ def settle(figure: Figure) -> None:
     if layout is not None:
         layout.execute(figure)
     figure.set_layout_engine("none")
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist], note: str, title: str | None) -> None:
+    """The legend below all panels with a note above its entries, the title, and it is settled."""
+    page = figure.get_figwidth() * 72
+    figure.legend(
+        handles=list(handles),
+        loc="outside lower left",
+        ncols=len(handles),
+        title=wrapped(note, page - 2 * EDGE, BODY),
+        alignment="left",
+    )
+    if title is not None:
+        figure.suptitle(wrapped_title(title, page), x=EDGE / page, ha="left", fontsize=TITLE)
+    settle(figure)
 
 
 def mark(axes: Axes, value: float, label: str, colour: str) -> Annotation:

@@ -9,21 +9,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import settle
+from depthjax.figures.panels import legend_below
 from depthjax.figures.style import (
     AMBER,
     BLUE,
-    BODY,
-    EDGE,
     GREEN,
     GREY,
     ORANGE,
     PURPLE,
     SKY,
-    TITLE,
     styled,
 )
-from depthjax.figures.text import number, short_name, wrapped, wrapped_title
+from depthjax.figures.text import number, short_name
 
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
 
@@ -81,7 +78,7 @@ def predicted_curves(curves: Mapping[str, Curve], *, title: str | None = None) -
             ),
         ]
         images = np.asarray(next(iter(curves.values())).measured).shape[1]
-        _finish(figure, handles, f"a colour is an image; n = {images}", title)
+        legend_below(figure, handles, f"a colour is an image; n = {images}", title)
         return figure
 
 
@@ -139,7 +136,7 @@ def predicted_against_measured(
             )
             for i in range(seeds)
         ]
-        _finish(figure, handles, "a point is an image, a colour a seed of the weights", title)
+        legend_below(figure, handles, "a point is an image, a colour a seed of the weights", title)
         return figure
 
 
@@ -147,17 +144,3 @@ def _grid(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
     size = ((columns * 112 + 30) / 72, (rows * 118 + 45) / 72)
     figure = Figure(figsize=size, layout="constrained")
     return figure, [list(line) for line in figure.subplots(rows, columns, squeeze=False)]
-
-
-def _finish(figure: Figure, handles: list[Line2D], note: str, title: str | None) -> None:
-    page = figure.get_figwidth() * 72
-    figure.legend(
-        handles=handles,
-        loc="outside lower left",
-        ncols=len(handles),
-        title=wrapped(note, page - 2 * EDGE, BODY),
-        alignment="left",
-    )
-    if title is not None:
-        figure.suptitle(wrapped_title(title, page), x=EDGE / page, ha="left", fontsize=TITLE)
-    settle(figure)
