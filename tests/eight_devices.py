@@ -12,13 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 
 import depthjax
-from depthjax import InversionConfig
+from depthjax import InversionConfig, jacobian
 from depthjax.descent import descend, initial_state_on, numbers_of
 from depthjax.inversion import prepared
+from depthjax.jacobian import linear_map
 from depthjax.sharding import local_mesh, replicated, split_batch
 
 ONE, EIGHT = local_mesh(1), local_mesh()
 IMAGES = np.random.default_rng(0).random((11, 8, 8, 3))
+COUNTS = (1, 4)
 STARTS = np.random.default_rng(1).random((11, 8, 8, 3))
 
 
@@ -52,6 +54,38 @@ def on_both(dtype, config, starts=STARTS, **settings):
             **{f"frames_{name}": value for name, value in vars(found.frames).items()},
             "split": np.array(found.split),
         }
+
+
+def spectrum(mesh, count):
+    """What the products at some images tell, in float64."""
+    with jax.enable_x64(True):
+        layer, variables = network(jnp.float64)
+        maps = jacobian.linearize(layer, variables, IMAGES[:count], mesh=mesh)
+        top = jacobian.top_singular_values(maps, 3, most=24)
+        nodes, weights, floor = jacobian.spectral_quadrature(maps, probes=3, steps=6)
+        least = jacobian.smallest_nonzero(maps, most=24)
+        size = jacobian.moments(maps, jax.random.key(0), probes=6)
+        return {
+            "top": top.values,
+            "directions": abs(top.right),
+            "nodes": nodes,
+            "weights": weights,
+            "floor": floor,
+            "least": least.upper,
+            "frobenius": size.frobenius.value,
+            "participation": size.participation_ratio.value,
+            "grid": np.array([] if maps.grid is None else list(maps.grid.shape.values())),
+        }
+
+
+def products(count):
+    """The compiled programs of a linearisation and of both products, as text."""
+    layer, variables = network(jnp.float32)
+    maps = jacobian.linearize(layer, variables, jnp.asarray(IMAGES[:count], jnp.float32))
+    place = jax.sharding.NamedSharding(maps.grid, jax.P("probes", "images"))
+    for product, size in ((linear_map._push, maps.shape[1]), (linear_map._pull, maps.shape[0])):
+        vectors = jax.device_put(jnp.ones((8, count, size), jnp.float32), place)
+        yield product.lower(maps, vectors).compile().as_text()
 
 
 def collectives(config):
@@ -88,7 +122,13 @@ with jax.enable_x64(True):
     keep("restarts", on_both(jnp.float64, adam.replace(steps=8), starts=restarts, max_batch=10))
 step = InversionConfig(steps=1, optimizer="sgd", schedule="constant", pixels="none")
 keep("float32", on_both(jnp.float32, step))
-text = collectives(adam)
-assert "while" in text
+for count in COUNTS:
+    for who, mesh in (("one", ONE), ("eight", EIGHT)):
+        arrays = spectrum(mesh, count)
+        found.update({f"jacobian{count}/{who}/{name}": a for name, a in arrays.items()})
+texts = {"descent": collectives(adam)}
+for count in COUNTS:
+    texts |= {f"{name}{count}": text for name, text in zip("JT", products(count), strict=True)}
 np.savez(sys.argv[1], **found)
-print(json.dumps([line for line in text.splitlines() if " = " in line]))
+lines = {name: text.splitlines() for name, text in texts.items()}
+print(json.dumps({name: [line for line in all if " = " in line] for name, all in lines.items()}))

@@ -85,9 +85,23 @@ def test_examples_stop_on_their_own_devices(eight):
         np.testing.assert_allclose(rows, rows[0], rtol=1e-12)
 
 
-def test_the_loop_has_nothing_to_communicate(eight):
-    instructions = eight[1]
-    assert any(re.search(r"\bwhile\(", line) for line in instructions)
+@pytest.mark.parametrize(("count", "grid"), [(1, (1, 8)), (4, (4, 2))])
+def test_eight_devices_share_a_jacobian_that_one_finds(eight, count, grid):
+    compared = 0
+    for field, one, many in pairs(eight[0], f"jacobian{count}"):
+        if field == "grid":
+            assert tuple(many) == grid and not len(one)
+        else:
+            np.testing.assert_allclose(many, one, rtol=1e-8, atol=1e-10, err_msg=field)
+            compared += 1
+    assert compared == 8
+
+
+@pytest.mark.parametrize("program", ["descent", "J1", "T1", "J4", "T4"])
+def test_devices_have_nothing_to_communicate(eight, program):
+    instructions = eight[1][program]
+    assert program != "descent" or any(re.search(r"\bwhile\(", line) for line in instructions)
+    assert any("convolution" in line or "dot(" in line for line in instructions)
     passed_on = [line for line in instructions for word in COLLECTIVES if word in line]
     assert not passed_on
 
