@@ -122,6 +122,9 @@ with jax.enable_x64(True):
     keep("restarts", on_both(jnp.float64, adam.replace(steps=8), starts=restarts, max_batch=10))
 step = InversionConfig(steps=1, optimizer="sgd", schedule="constant", pixels="none")
 keep("float32", on_both(jnp.float32, step))
+# Descents of many steps part ways where rounding differs, so it takes many of them to compare.
+IMAGES, STARTS = (np.random.default_rng(seed).random((64, 8, 8, 3)) for seed in (2, 3))
+keep("long", on_both(jnp.float32, InversionConfig(steps=200, learning_rate=0.05), STARTS))
 for count in COUNTS:
     for who, mesh in (("one", ONE), ("eight", EIGHT)):
         arrays = spectrum(mesh, count)

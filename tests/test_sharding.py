@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +63,18 @@ def test_the_first_gradient_in_float32(eight):
     one, many = (images - starts for images in found["final_images"])
     assert np.abs(one).max() > 0
     assert np.abs(many - one).max() <= 1e-5 * np.abs(one).max()
+
+
+def test_long_descents_in_float32_end_alike(eight):
+    found = dict((field, (one, many)) for field, one, many in pairs(eight[0], "long"))
+    begin = found["trajectory_embedding_distance"][0][0]
+    for field in ("embedding_distance", "input_distance"):
+        one, many = (np.log(rows[-1]) for rows in found[f"trajectory_{field}"])
+        assert len(one) == 64 and np.ptp(one) > 0.1
+        assert scipy.stats.ks_2samp(one, many).pvalue > 0.5
+        assert abs(np.mean(many - one)) < 0.1 * np.std(one)
+    assert np.median(found["trajectory_embedding_distance"][1][-1] / begin) < 0.1
+    assert tuple(found["split"][1]) == (8, 8, 1)
 
 
 def test_how_the_batch_was_split_is_recorded(eight):
