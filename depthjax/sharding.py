@@ -6,7 +6,7 @@ between them.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -99,6 +99,11 @@ def split_batch(mesh: Mesh) -> NamedSharding:
 def replicated(mesh: Mesh) -> NamedSharding:
     """Arrays that every device holds whole."""
     return NamedSharding(mesh, PartitionSpec())
+
+
+def replicate(arrays: Any, mesh: Mesh) -> Any:
+    """Arrays as `replicated`, any pytree of them."""
+    return jax.device_put(arrays, replicated(mesh))
 
 
 def check_divides(mesh: Mesh, batch_size: int, what: str = "a batch") -> None:

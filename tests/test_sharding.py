@@ -98,6 +98,20 @@ def test_examples_stop_on_their_own_devices(eight):
         np.testing.assert_allclose(rows, rows[0], rtol=1e-12)
 
 
+@pytest.mark.parametrize("layer", ["prepared", "plain"])
+def test_weights_that_are_spread_over_devices_change_no_number(eight, layer):
+    compared = dict.fromkeys(())
+    for field, one, many in pairs(eight[0], f"spread_{layer}"):
+        np.testing.assert_allclose(many, one, rtol=1e-8, atol=1e-8, err_msg=field)
+        compared[field] = one
+    assert set(compared) == {"images", "objective"} and np.ptp(compared["images"]) > 0.1
+
+
+def test_weights_that_are_spread_leave_a_device_room(eight):
+    spread, replicated = eight[0]["memory"]
+    assert spread < 0.5 * replicated
+
+
 @pytest.mark.parametrize(("count", "grid"), [(1, (1, 8)), (4, (4, 2))])
 def test_eight_devices_share_a_jacobian_that_one_finds(eight, count, grid):
     compared = 0
