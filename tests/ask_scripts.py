@@ -1,4 +1,4 @@
-"""A program: commands as JSON lists of words in, those that their scripts refuse out, and why.
+"""A program: commands as JSON lists of words in; out, what scripts refuse and why, and all flags.
 
 Scripts have flags of the same names, so each is loaded when the one before has been forgotten.
 """
@@ -44,14 +44,15 @@ def refusal(command: list[str]) -> str:
 def main() -> None:
     commands = json.load(sys.stdin)
     sys.path.insert(0, str(ROOT / "experiments"))
-    kept, refused = set(flags.FLAGS), {}
+    kept, refused, known = set(flags.FLAGS), {}, set()
     for script in sorted({command[0] for command in commands}):
         load(script)
         for command in commands:
             if command[0] == script and (why := refusal(command)):
                 refused[" ".join(command)] = why
+        known |= set(flags.FLAGS)
         forget(kept)
-    json.dump(refused, sys.stdout)
+    json.dump({"refused": refused, "flags": sorted(known)}, sys.stdout)
 
 
 if __name__ == "__main__":
