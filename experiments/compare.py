@@ -331,4 +331,4 @@ def intervals(compared: Comparison, condition: str, quantity: str, logarithmic: 
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, processes_share=True)

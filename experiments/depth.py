@@ -20,7 +20,17 @@ import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import cli, depth_claims, figures, images, results, runs, study, tables
+from depthjax import (
+    cli,
+    depth_claims,
+    figures,
+    images,
+    processes,
+    results,
+    runs,
+    study,
+    tables,
+)
 from depthjax.comparison import RECOVERED_ELASTICITY, interval_of
 from depthjax.depth_claims import Blocks
 from depthjax.models import ResNet
@@ -96,9 +106,12 @@ def main() -> None:
         "images": list(image_names),
         "inversion": dataclasses.asdict(config),
     }
-    settings = {"overwrite": FLAGS.overwrite, "resume": FLAGS.resume}
-    runs.start_run(output, definition, targets, starts, **settings)
+    if processes.is_first():
+        settings = {"overwrite": FLAGS.overwrite, "resume": FLAGS.resume}
+        runs.start_run(output, definition, targets, starts, **settings)
     cli.recover_all(every, definition, targets, starts, reference_key)
+    if not processes.is_first():
+        return
 
     found = [depth_claims.gather(descents[asked.label], asked.model) for asked in networks]
     findings = depth_claims.findings(found)
@@ -186,4 +199,4 @@ def draw(output: Path, networks: list[Blocks]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, processes_share=True)
