@@ -193,10 +193,11 @@ def training_from_flags() -> TrainingConfig:
 Settings = TypeVar("Settings")
 
 
-def settings_from_flags(kind: type[Settings]) -> Settings:
-    """A dataclass of settings, each field from the flag of its name."""
+def settings_from_flags(kind: type[Settings], **changed: Any) -> Settings:
+    """A dataclass of settings, each field from the flag of its name, or from `changed`."""
     assert dataclasses.is_dataclass(kind)
-    return kind(**flag_values(*(field.name for field in dataclasses.fields(kind))))
+    asked = [field.name for field in dataclasses.fields(kind) if field.name not in changed]
+    return kind(**flag_values(*asked), **changed)
 
 
 def flag_values(*names: str) -> dict[str, Any]:
@@ -253,6 +254,24 @@ def settings(given: Sequence[str], flag: str) -> dict[str, Any]:
             raise ValueError(f"--{flag}={setting!r} is not of the form name=value")
         fields[name] = _literal(value)
     return fields
+
+
+def rising(flag: str, *, least: int = 1) -> list[float]:
+    """The numbers of a flag that takes a list.
+
+    Raises:
+        ValueError: unless they are positive and rise, and `least` of them are given.
+    """
+    given: list[str] = flag_values(flag)[flag]
+    try:
+        found = [*map(float, given)]
+    except ValueError:
+        found = []
+    if len(found) < least or sorted(set(found)) != found or found[0] <= 0:
+        raise ValueError(
+            f"--{flag}={','.join(given)} must be rising numbers above 0, {least} or more"
+        )
+    return found
 
 
 def model_from_flags() -> Network:
