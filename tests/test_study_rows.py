@@ -18,7 +18,7 @@ from depthjax.studies.networks import (
     untrained_label,
     weight_records,
 )
-from depthjax.studies.rows import among, seed_table
+from depthjax.studies.rows import among, seed_table, with_all_columns
 
 ROWS = [
     {"seed": seed, "image": image, "layer": layer, "value": 100 * seed + 10 * place + depth}
@@ -47,6 +47,12 @@ def test_tables_without_rows_or_with_holes():
     assert seed_table(ROWS, "value", layer="none").shape == (0, 0)
     with pytest.raises(ValueError, match="as many of image"):
         seed_table(ROWS[:-1], "value", layer="deep")
+
+
+def test_rows_of_several_kinds_are_one_table():
+    found = with_all_columns([{"a": 1, "b": 2}, {"c": 3, "a": 4}])
+    assert found == [{"a": 1, "b": 2, "c": ""}, {"a": 4, "b": "", "c": 3}]
+    assert [*found[0]] == [*found[1]] == ["a", "b", "c"]
 
 
 @given(

@@ -46,3 +46,9 @@ def seed_table(
         raise ValueError(f"not all seeds have as many of {column} at {place}")
     averages = [[average(cell) for cell in seed.values()] for seed in cells.values()]
     return np.array(averages, np.float64) if averages else np.zeros((0, 0))
+
+
+def with_all_columns(rows: Sequence[Row]) -> list[Row]:
+    """Rows of several kinds in one table: what a row does not have is empty."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name, "") for name in columns} for row in rows]

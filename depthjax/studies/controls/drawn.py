@@ -1,0 +1,23 @@
+"""D of every control against depth, with the predictions."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from depthjax import figures
+from depthjax.figures.controls import Control
+from depthjax.studies.controls.judged import ROUNDING, by_depth, start_ratio
+from depthjax.studies.controls.networks import DEPTH, WORDS
+from depthjax.studies.rows import Row
+
+
+def drawn(rows: Sequence[Row], title: str) -> Figure:
+    """The figure of all controls that there are rows of."""
+    controls = {
+        WORDS[name]: Control(by_depth(rows, name, "D"), by_depth(rows, name, "predicted_D"))
+        for name in dict.fromkeys(row["control"] for row in rows)
+    }
+    labels = [str(depth) for depth in range(1, DEPTH + 1)]
+    return figures.controls_against_depth(
+        labels, controls, start_ratio(rows), floor=ROUNDING, title=title
+    )
