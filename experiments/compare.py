@@ -20,7 +20,7 @@ import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import cli, comparison, data, figures, images, results, runs, study, tables
+from depthjax import cli, comparison, data, images, results, runs, study, tables
 from depthjax.config import STEP_SCALES
 from depthjax.judges import Judges, without_colour
 from depthjax.models import Network
@@ -110,9 +110,8 @@ def main() -> None:
     noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))
     compared = comparison.gather(descents, targets, starts, noise, judges)
     found = comparison.findings(compared)
-    results.write_results(output, definition, compared.rows(), found)
-    for name, figure in drawn(compared, descents, targets, starts, stop_ratio=FLAGS.stop_ratio):
-        figures.save_figure(output / "figures" / name, figure)
+    shown = drawn(compared, descents, targets, starts, stop_ratio=FLAGS.stop_ratio)
+    results.write_results(output, definition, compared.rows(), found, figures=shown)
     print(f"{tables.comparison_tables(compared)}\n")
     print(f"{tables.finding_table(found)}\n")
     cli.say_where("Figures, images and tables", output)

@@ -17,7 +17,7 @@ from absl import flags
 from tqdm import tqdm
 
 import depthjax
-from depthjax import cli, figures, images, results, tables
+from depthjax import cli, images, results, tables
 from depthjax.errors import one_of
 from depthjax.prediction import linear_descent
 from depthjax.studies.controls import judged, measured, preimages
@@ -66,10 +66,9 @@ def main() -> None:
         *("readings", "preimage_size", "inits", "draws", "descent_steps"),
     )
     every = with_all_columns([*rows, *of_preimages])
-    results.write_results(output, config_of_run, every, findings)
+    shown = drawn(rows, f"{FLAGS.steps} steps of gradient descent, {FLAGS.size}×{FLAGS.size}")
+    results.write_results(output, config_of_run, every, findings, figures=shown)
     if rows:
-        title = f"{FLAGS.steps} steps of gradient descent, {FLAGS.size}×{FLAGS.size}"
-        figures.save_figure(output / "figures" / "controls", drawn(rows, title))
         print(f"{judged.control_table(rows)}\n")
     if of_preimages:
         print(f"{preimages.preimage_table(of_preimages)}\n")

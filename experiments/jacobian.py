@@ -19,7 +19,7 @@ import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import cli, figures, images, results, run_folder, tables
+from depthjax import cli, images, results, run_folder, tables
 from depthjax.studies.networks import places, weight_records
 from depthjax.studies.spectra import judged, measured
 from depthjax.studies.spectra.drawn import drawn
@@ -91,9 +91,8 @@ def main() -> None:
     labels = list(networks)
     found = judged.findings(rows, names, labels)
     summary = judged.summary_table(rows, names, labels)
-    results.write_results(output, definition, rows, found, summary)
-    for name, figure in drawn(pieces, rows, names, labels, seeds, len(FLAGS.images)).items():
-        figures.save_figure(output / "figures" / name, figure)
+    shown = drawn(pieces, rows, names, labels, seeds, len(FLAGS.images))
+    results.write_results(output, definition, rows, found, summary, figures=shown)
     print(summary)
     if found:
         print(f"\n{tables.finding_table(found)}")

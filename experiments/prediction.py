@@ -16,7 +16,7 @@ from absl import flags
 from tqdm import tqdm
 
 import depthjax
-from depthjax import cli, figures, images, results, tables
+from depthjax import cli, images, results, tables
 from depthjax.figures.prediction import Curve
 from depthjax.models import Network
 from depthjax.prediction import linear_descent
@@ -72,9 +72,8 @@ def main() -> None:
         *("networks", "linear_widths", "relu_widths", "images", "size", "seeds", "start_seed"),
         *("steps", "rate", "momentum", "jacobian_at"),
     )
-    results.write_results(output, config_of_run, rows, findings)
-    for name, figure in drawn(rows, curves, seeds[0]).items():
-        figures.save_figure(output / "figures" / name, figure)
+    shown = drawn(rows, curves, seeds[0])
+    results.write_results(output, config_of_run, rows, findings, figures=shown)
     print(tables.finding_table(findings))
     print(f"\n{judged.layer_table(rows)}")
     print(

@@ -25,7 +25,7 @@ from typing import Any
 from absl import flags
 from tqdm import tqdm
 
-from depthjax import cli, figures, results, tables
+from depthjax import cli, results, tables
 from depthjax.studies.rows import Row
 from depthjax.studies.widths import judged, measured
 from depthjax.studies.widths.drawn import drawn
@@ -71,9 +71,8 @@ def main() -> None:
         rows += measured.rows_of(setting, inputs, relu_inputs, seed)
         findings = judged.findings(setting, rows, inputs.count, relu_inputs.count)
         # What is there is kept if a later seed is cut off; `n` says how many there were.
-        results.write_results(output, config, rows, findings)
-        for claim, figure in drawn(setting, rows, findings, relu_inputs.count).items():
-            figures.save_figure(output / "figures" / f"widths_{claim}", figure)
+        shown = drawn(setting, rows, findings, relu_inputs.count)
+        results.write_results(output, config, rows, findings, figures=shown)
     print(tables.finding_table(findings))
     print()
     print(judged.condition_table(rows))

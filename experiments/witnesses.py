@@ -14,10 +14,10 @@ import shutil
 from absl import flags
 
 import depthjax
-from depthjax import cli, figures, images, results, tables, witnesses
+from depthjax import cli, images, results, tables, witnesses
 from depthjax.studies.networks import places, weight_records
 from depthjax.studies.witnesses import judged, measured
-from depthjax.studies.witnesses.drawn import sheet
+from depthjax.studies.witnesses.drawn import drawn
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -73,10 +73,8 @@ def main() -> None:
             path = output / "images" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             images.save_png(path, picture)
-    results.write_results(output, config, rows, findings)
-    for label in networks:
-        figure = sheet(made, names, label, seeds[0], labels, f"{FLAGS.model}, {label}")
-        figures.save_figure(output / "figures" / f"witnesses_{label}", figure)
+    shown = drawn(made, FLAGS.model, names, list(networks), seeds[0], labels)
+    results.write_results(output, config, rows, findings, figures=shown)
     print(tables.finding_table(findings))
     print(
         f"\nρ is at most {FLAGS.ratio:g} in every witness, as the file has it: nearer than a noisy"

@@ -1,6 +1,6 @@
 """Both ratios against depth, a panel for each kind of input."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
@@ -14,8 +14,8 @@ _AXES = {NEIGHBOURS: "neighbour ratio", RESIDUAL: "residual ratio"}
 
 def drawn(
     rows: Sequence[Row], names: Sequence[str], untrained: str, trained_on: Mapping[str, str]
-) -> Figure:
-    """The figure of all training sets; arguments as of `judged.findings`."""
+) -> Iterator[tuple[str, Figure]]:
+    """One figure of all training sets, with its name; arguments as of `judged.findings`."""
     panels: dict[str, dict[str, dict[str, list]]] = {}
     for spec in dict.fromkeys(row["training_set"] for row in rows):
         labels = [untrained, *(label for label, other in trained_on.items() if other == spec)]
@@ -26,4 +26,4 @@ def drawn(
                 }
                 for kind in kinds(rows)
             }
-    return figures.ratios_against_depth(names, panels)
+    yield "manifold", figures.ratios_against_depth(names, panels)

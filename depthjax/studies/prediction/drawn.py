@@ -1,6 +1,6 @@
 """Curves of linear networks, ends of the others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -28,23 +28,21 @@ def curve_of(found: Confrontation) -> Curve:
 
 def drawn(
     rows: Sequence[Row], curves: Mapping[str, Mapping[str, Curve]], seed: int
-) -> dict[str, Figure]:
-    """The figures by name.
+) -> Iterator[tuple[str, Figure]]:
+    """The figures with their names.
 
     Args:
         rows: of all layers.
         curves: of linear networks, by network and layer.
         seed: of the weights that the curves are of.
     """
-    found = {
-        f"curves_{network}": figures.predicted_curves(panels, title=f"{network} MLP, seed {seed}")
-        for network, panels in curves.items()
-    }
+    for network, panels in curves.items():
+        title = f"{network} MLP, seed {seed}"
+        yield f"curves_{network}", figures.predicted_curves(panels, title=title)
     ends: dict[str, dict[str, Pairs]] = {}
     for network, layer, affine in layers_of(rows):
         if not affine:
             told, seen = ends_of(rows, network, layer)
             ends.setdefault(network, {})[layer] = Pairs(told, seen, explained(told, seen))
     if ends:
-        found["predicted_against_measured"] = figures.predicted_against_measured(ends)
-    return found
+        yield "predicted_against_measured", figures.predicted_against_measured(ends)

@@ -1,6 +1,6 @@
 """Numbers against depth, spectra, and what becomes of a small ball of inputs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
@@ -17,8 +17,8 @@ def drawn(
     networks: Sequence[str],
     seeds: Sequence[int],
     images: int,
-) -> dict[str, Figure]:
-    """The figures by name; without spectra only the first.
+) -> Iterator[tuple[str, Figure]]:
+    """The figures with their names; without spectra only the first.
 
     Args:
         pieces: by network, seed and layer.
@@ -30,17 +30,15 @@ def drawn(
     """
     sample = f"{len(seeds)} weight seeds × {images} images"
     panels = intervals(rows, names, networks)
-    found = {
-        "depth": figures.networks_against_depth(
-            networks,
-            names,
-            panels,
-            logarithmic=list(panels),
-            note=f"n = {sample}, 95 % intervals",
-        )
-    }
+    note = f"n = {sample}, 95 % intervals"
+    yield (
+        "depth",
+        figures.networks_against_depth(
+            networks, names, panels, logarithmic=list(panels), note=note
+        ),
+    )
     if not known(rows, "sigma_1"):
-        return found
+        return
     curves = {
         label: [
             [curve for seed in seeds for curve in pieces[label, seed, name].curves]
@@ -49,10 +47,9 @@ def drawn(
         for label in networks
     }
     note = f"one line for each of {sample}"
-    found["spectra"] = figures.spectra(names, curves, rows[0]["inputs"], note=note)
+    yield "spectra", figures.spectra(names, curves, rows[0]["inputs"], note=note)
     sections = {
         label: [pieces[label, seeds[0], name].sections[0] for name in names] for label in networks
     }
     what = f"What becomes of a circle of one grey level around {rows[0]['image']}"
-    found["ball"] = figures.ball_sections(names, sections, note=what)
-    return found
+    yield "ball", figures.ball_sections(names, sections, note=what)

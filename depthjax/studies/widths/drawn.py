@@ -1,6 +1,6 @@
 """A figure for each claim about widths."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,8 @@ from depthjax.studies.widths.setting import WIDE, WIDER_LATE, Setting
 
 def drawn(
     setting: Setting, rows: Sequence[Row], findings: Sequence[Finding], relu_inputs: int
-) -> dict[str, Figure]:
-    """The figures of the claims asked for, by claim.
+) -> Iterator[tuple[str, Figure]]:
+    """The figures of the claims asked for, with their names.
 
     Args:
         setting: what was asked for.
@@ -34,12 +34,11 @@ def drawn(
         relu_inputs: n of the layers of ReLUs.
     """
     kinds = {"C4": _stalled, "C5": _slowed, "C8": _widened}
-    return {
-        claim: _gated(setting, rows, findings, relu_inputs)
-        if claim == "C7"
-        else kinds[claim](setting, rows)
-        for claim in setting.claims
-    }
+    for claim in setting.claims:
+        if claim == "C7":
+            yield "widths_C7", _gated(setting, rows, findings, relu_inputs)
+        else:
+            yield f"widths_{claim}", kinds[claim](setting, rows)
 
 
 def _stalled(setting: Setting, rows: Sequence[Row]) -> Figure:

@@ -1,6 +1,6 @@
 """A sheet of pictures for each network: what its layers take for a photograph, and see best."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -19,23 +19,37 @@ _NOTE = (
 )
 
 
-def sheet(
+def drawn(
     made: Sequence[Made],
+    model: str,
+    names: Sequence[str],
+    networks: Sequence[str],
+    seed: int,
+    labels: Sequence[str],
+) -> Iterator[tuple[str, Figure]]:
+    """A sheet of each network with its name.
+
+    Args:
+        made: all pictures.
+        model: name of the architecture.
+        names: of the layers, shallow to deep.
+        networks: their labels.
+        seed: of the weights that are shown.
+        labels: of the photographs, the first of which is shown.
+    """
+    for network in networks:
+        yield f"witnesses_{network}", _sheet(made, model, names, network, seed, labels)
+
+
+def _sheet(
+    made: Sequence[Made],
+    model: str,
     names: Sequence[str],
     network: str,
     seed: int,
     labels: Sequence[str],
-    title: str,
 ) -> Figure:
-    """The first photograph of a network and seed: a row for each layer.
-
-    Args:
-        made: all pictures.
-        names: of the layers, shallow to deep.
-        network, seed: whose.
-        labels: of the photographs.
-        title: what the network is.
-    """
+    """A row for each layer."""
     chosen = {
         (one.row["kind"], one.row["layer"]): one
         for one in reversed(made)  # the first of each counts
@@ -62,7 +76,7 @@ def sheet(
     headings, stacks, below = zip(*columns, strict=True)
     return figures.witness_sheet(
         *(names, headings, _stacked(list(stacks)), below),
-        title=f"{title}: what layers take for {labels[0]}, and what they see best",
+        title=f"{model}, {network}: what layers take for {labels[0]}, and what they see best",
         note=_NOTE,
     )
 
