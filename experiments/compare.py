@@ -104,8 +104,7 @@ def main() -> None:
         "images": list(image_names),
         "conditions": {name: dataclasses.asdict(config) for name, config in conditions.items()},
     }
-    how = cli.flag_values("overwrite", "resume")
-    runs.start_run(output, definition, targets, starts, **how)
+    runs.start_run(output, definition, targets, starts, **cli.flag_values("overwrite", "resume"))
     cli.recover_all(descents, definition, targets, starts, reference_key)
     noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))
     compared = comparison.gather(descents, targets, starts, noise, judges)

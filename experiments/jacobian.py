@@ -73,7 +73,7 @@ def main() -> None:
         "images": list(image_names),
     }
     output = Path(FLAGS.output or f"runs/jacobian-{FLAGS.model}-{time.strftime('%Y%m%d-%H%M%S')}")
-    run_folder.begin(output, definition, overwrite=FLAGS.overwrite, resume=FLAGS.resume)
+    run_folder.begin(output, definition, **cli.flag_values("overwrite", "resume"))
 
     settings = cli.settings_from_flags(measured.Settings)
     pieces = {
