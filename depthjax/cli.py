@@ -132,7 +132,7 @@ def define_network_flags() -> None:
 
 @cache
 def _define_architecture_flags() -> None:
-    flags.DEFINE_string("model", "resnet50", "architecture, see the README for the list")
+    flags.DEFINE_string("model", "resnet50", "architecture, see docs/inverting.md for the list")
     flags.DEFINE_multi_string(
         "model_field", [], "a field of the architecture, such as width=16 or widths=2000,2000"
     )

@@ -185,7 +185,7 @@ class InversionConfig:
 
     @classmethod
     def fast(cls, **fields: Any) -> "InversionConfig":
-        """The shortest way to ρ ≤ 1 that we measured, and far below: see README, Speed.
+        """The shortest way to ρ ≤ 1 that we measured, and far below: see docs/speed.md.
 
         L-BFGS (10 pairs, no line search) in Fourier coefficients scaled by `f^½`, with a trust
         radius. It is no neutral choice: of the many inputs with the target's embedding it comes

@@ -25,6 +25,7 @@ from depthjax.optimizers import analyse, in_fourier, make_optimizer, synthesise
 from depthjax.precision import compiler_options, matmul_precision
 from depthjax.priors import blur3, range_penalty
 from depthjax.sharding import AXIS
+from depthjax.spreading import specs
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
 
 RECORDS_PER_CALL = 64
@@ -157,7 +158,9 @@ _WHOLE, _SHARED = PartitionSpec(), PartitionSpec(AXIS)
 _COLUMNS = PartitionSpec(None, AXIS)
 
 
-def _descend_on(mesh: Mesh, layer: LayerFn, structure: Structure, *arguments: Any) -> Any:
+def _descend_on(
+    mesh: Mesh, layer: LayerFn, structure: Structure, weights: Variables, *arguments: Any
+) -> Any:
     """`_descend`, by every device for its share."""
 
     def share(*arguments: Any) -> Any:
@@ -172,10 +175,10 @@ def _descend_on(mesh: Mesh, layer: LayerFn, structure: Structure, *arguments: An
     return jax.shard_map(
         share,
         mesh=mesh,
-        in_specs=(_WHOLE, _SHARED, _SHARED, _SHARED, _WHOLE, _SHARED, _WHOLE),
+        in_specs=(specs(weights), _SHARED, _SHARED, _SHARED, _WHOLE, _SHARED, _WHOLE),
         out_specs=(_SHARED, records, _SHARED, _SHARED),
         check_vma=False,
-    )(*arguments)
+    )(weights, *arguments)
 
 
 def _with_axis(state: State) -> State:

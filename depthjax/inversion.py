@@ -33,7 +33,8 @@ from depthjax.objectives import base_objective, objective_weight
 from depthjax.precision import matmul_precision
 from depthjax.priors import draw_start
 from depthjax.processes import share, whole
-from depthjax.sharding import AXIS, Split, local_mesh, part_of, replicated, split_batch, split_of
+from depthjax.sharding import AXIS, Split, local_mesh, part_of, replicate, split_batch, split_of
+from depthjax.spreading import Gathering, fits, specs, spread
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Variables
 
 
@@ -163,6 +164,7 @@ def invert(
     stop_distance: ArrayLike | float | None = None,
     max_batch: int | None = None,
     mesh: Mesh | None = None,
+    spread_weights: bool | None = None,
     checkpoints: DescentCheckpoints | None = None,
     frames: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
@@ -188,6 +190,9 @@ def invert(
         mesh: of the devices that share a batch between them; by default all of this process. They
             need not divide it: the last example is then there twice, and reported once. With
             several processes (`depthjax.processes`) each does a share and all get the whole.
+        spread_weights: whether each device holds a part of the weights instead of all of them
+            (`depthjax.spreading`): slower, since they then pass between the devices at every step.
+            By default only where one device has no room for them.
         checkpoints: where states are kept, and gone on from if there are any: the result is that
             of a descent that was never cut off, its frames included.
         frames: how many iterates to keep on the way, from the start to the end (see
@@ -213,8 +218,10 @@ def invert(
             f"init is of images {start.shape[1:]} but compare_to of images {reference.shape[1:]}"
         )
     near_enough = _near_enough(stop_distance, leading, start.dtype)
-    layer, variables = prepared(layer, variables, config)
     mesh = mesh or local_mesh()
+    if spread_weights is None:
+        spread_weights = mesh.size > 1 and not fits(_weights_of(layer, variables))
+    layer, variables = prepared(layer, variables, config, spread=spread_weights)
     mine = share(len(start))
     latest = np.full(len(start), np.nan)
 
@@ -236,6 +243,7 @@ def invert(
         checkpoints,
         None if on_progress is None else watch,
         marks,
+        spread_weights,
     )
     if checkpoints is not None:
         checkpoints.close()
@@ -252,6 +260,7 @@ def _descents(
     checkpoints: DescentCheckpoints | None,
     watch: Callable[[int, int, np.ndarray, np.ndarray], None] | None,
     marks: list[int],
+    spread_weights: bool,
 ) -> Inversion:
     """The descents of this process, one batch after the other; B is images × restarts."""
     target, start, reference, near_enough = given
@@ -262,7 +271,8 @@ def _descents(
     groups = _groups(len(start), split)
     shared = part_of(mesh, split.devices) if split.devices > 1 else None
     if shared is not None:
-        variables = jax.device_put(variables, replicated(shared))
+        place = spread if spread_weights else replicate
+        variables = place(variables, shared)
     parts = []
     for index, group in enumerate(groups):
 
@@ -333,13 +343,32 @@ def _placed(array: Array, mesh: Mesh | None) -> Array:
 
 
 def prepared(
-    layer: LayerFn, variables: Variables, config: InversionConfig
+    layer: LayerFn, variables: Variables, config: InversionConfig, *, spread: bool = False
 ) -> tuple[LayerFn, Variables]:
-    """What the loop runs on: the layer's own fast form, where it has one."""
+    """What the loop runs on: the layer's own fast form, where it has one.
+
+    Args:
+        layer, variables: as in `invert`.
+        config: whether to rematerialise.
+        spread: whether the weights will lie in parts; then they are prepared in the host's memory.
+    """
     if not hasattr(layer, "prepare"):
-        return layer, variables
-    settings = {"rematerialize": True} if config.rematerialize else {}
-    return layer.prepare(variables, **settings)
+        return (Gathering(layer) if spread else layer), variables
+    # What is computed again asks for its weights again, and need not keep them. Gauss–Newton makes
+    # many products with one linearisation, which keeps all that they take.
+    again = (config.rematerialize or spread) and config.optimizer != "gauss_newton"
+    settings = {"rematerialize": True} if again else {}
+    if not spread:
+        return layer.prepare(variables, **settings)
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        return layer.prepare(jax.device_get(variables), **settings)
+
+
+def _weights_of(layer: LayerFn, variables: Variables) -> Any:
+    """Shapes and dtypes of what the loop would run on."""
+    if not hasattr(layer, "prepare"):
+        return variables
+    return jax.eval_shape(lambda variables: layer.prepare(variables)[1], variables)
 
 
 def _groups(count: int, split: Split) -> list[np.ndarray]:
@@ -520,7 +549,8 @@ def step_scale(
         residual = embedding - target_embedding
         (cotangent,) = jax.vjp(partial(base_objective, objective), residual)[1](weight)
         (gradient,) = pullback(cotangent)
-        _, change = jax.jvp(partial(layer, variables), (start,), (gradient,))
+        forward = getattr(layer, "pushable", layer)
+        _, change = jax.jvp(partial(forward, variables), (start,), (gradient,))
     features = tuple(range(1, change.ndim))
     along = (residual * change).sum(features)
     square = jnp.square(change).sum(features)
@@ -537,11 +567,14 @@ def _step_scale_on(mesh: Mesh | None, layer: LayerFn, objective: str) -> Any:
 
     if mesh is None:
         return scale
-    whole, shared = PartitionSpec(), PartitionSpec(AXIS)
-    specs = (whole, shared, shared, whole)
-    return jax.jit(
-        jax.shard_map(scale, mesh=mesh, in_specs=specs, out_specs=shared, check_vma=False)
-    )
+
+    def on_mesh(variables: Variables, *arrays: Array) -> PerExample:
+        whole, shared = PartitionSpec(), PartitionSpec(AXIS)
+        lies = (specs(variables), shared, shared, whole)
+        share = jax.shard_map(scale, mesh=mesh, in_specs=lies, out_specs=shared, check_vma=False)
+        return share(variables, *arrays)
+
+    return jax.jit(on_mesh)
 
 
 class _Pace:

@@ -7,7 +7,7 @@ respect to the images are those of the layer; weights are constants.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, NamedTuple, cast
 
@@ -20,6 +20,7 @@ from depthjax.models.network import INPUT, Network, Node, needed_nodes, needed_v
 from depthjax.models.operations import Linear
 from depthjax.normalization import Normalization
 from depthjax.ops.conv import Form, choose_form, convolve
+from depthjax.spreading import delayed, gathered, zero_after
 from depthjax.typing import Embedding, Inputs, Variables
 
 Weights = dict[str, dict[str, Array]]
@@ -52,6 +53,11 @@ class PreparedLayer:
             )
         return values[self.node]
 
+    @property
+    def pushable(self) -> "PreparedLayer":
+        """The same function where it is to be pushed forward, which keeps no activations anyway."""
+        return replace(self, rematerialize=False)
+
 
 Values = dict[str, Array]
 Run = Callable[[Weights, Values], Values]
@@ -63,13 +69,16 @@ def _run_segment(
     """Some steps: from all values known before to those that are wanted afterwards."""
     for step in steps:
         inputs = [values[name] for name in step.inputs]
-        values = values | {step.name: _run(step, weights.get(step.name, {}), inputs)}
+        own = gathered(delayed(weights.get(step.name, {}), inputs))
+        values = values | {step.name: _run(step, own, inputs)}
     return {name: value for name, value in values.items() if name in wanted}
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _forgetful(run: Run, weights: Weights, values: Values) -> Values:
     """`run`, of which only the inputs are kept for the gradient with respect to `values`.
+
+    It cannot be pushed forward (`jvp`, `linearize`): a layer's `pushable` can.
 
     `jax.checkpoint` does the same with barriers, but XLA's CPU backend removes those and then finds
     that the activations are there already. It cannot see through inputs that wait for a cotangent.
@@ -87,9 +96,9 @@ def _forgetful_backward(
     run: Run, kept: tuple[Weights, Values], cotangents: Values
 ) -> tuple[Weights, Values]:
     weights, values = kept
-    zero = 0 * sum(cotangent.ravel()[0] for cotangent in cotangents.values())
+    zero = zero_after(cotangents)
     late = {name: value + zero for name, value in values.items()}
-    _, pullback = jax.vjp(partial(run, weights), late)
+    _, pullback = jax.vjp(partial(run, delayed(weights, cotangents)), late)
     return jax.tree.map(jnp.zeros_like, weights), *pullback(cotangents)
 
 

@@ -1,17 +1,22 @@
 """All devices as one: batches are split between them, weights lie on each.
 
 A training step needs the whole batch (BatchNorm, the mean gradient), so its devices talk. Descents
-do not: each device runs the loop over its own examples, and nothing passes between them.
+and Jacobian products do not: each device has its own examples and probes, and nothing passes
+between them.
 """
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 AXIS = "data"
-"""The one axis of every mesh here."""
+"""The one axis of every mesh here but that of `grid_of`."""
+
+IMAGES, PROBES = "images", "probes"
+"""The axes of `grid_of`."""
 
 
 class Split(NamedTuple):
@@ -72,6 +77,20 @@ def _line(devices: list[jax.Device]) -> Mesh:
     return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
 
 
+def grid_of(mesh: Mesh, images: int) -> Mesh:
+    """The devices of a mesh as `images × probes`: as many along the first as share images evenly.
+
+    What is left of them shares the probes of each image, of which there can be any number.
+    """
+    along = math.gcd(mesh.size, images)
+    return jax.make_mesh(
+        (along, mesh.size // along),
+        (IMAGES, PROBES),
+        axis_types=(AxisType.Auto, AxisType.Auto),
+        devices=list(np.ravel(mesh.devices)),
+    )
+
+
 def split_batch(mesh: Mesh) -> NamedSharding:
     """Arrays whose first axis is shared out between the devices."""
     return NamedSharding(mesh, PartitionSpec(AXIS))
@@ -80,6 +99,11 @@ def split_batch(mesh: Mesh) -> NamedSharding:
 def replicated(mesh: Mesh) -> NamedSharding:
     """Arrays that every device holds whole."""
     return NamedSharding(mesh, PartitionSpec())
+
+
+def replicate(arrays: Any, mesh: Mesh) -> Any:
+    """Arrays as `replicated`, any pytree of them."""
+    return jax.device_put(arrays, replicated(mesh))
 
 
 def check_divides(mesh: Mesh, batch_size: int, what: str = "a batch") -> None:

@@ -1,10 +1,11 @@
-"""Bring the generated parts of README.md and RESULTS.md up to date from finished runs.
+"""Bring the generated parts of README.md, RESULTS.md and the guides up to date from finished runs.
 
     python experiments/document.py --run=runs/resnet50_128 --benchmark=runs/benchmark
     python experiments/document.py --findings=runs/compare_resnet18_small,runs/manifold
     python experiments/document.py --claims=runs/reproduce_quick
 
-What lies between `<!-- begin NAME -->` and `<!-- end NAME -->` is written by this script alone.
+What lies between `<!-- begin NAME -->` and `<!-- end NAME -->` is written by this script alone, in
+whichever document has it.
 """
 
 import json
@@ -13,8 +14,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from absl import flags
-from benchmarks import summary
+from benchmarks import contenders, summary
 from PIL import Image
 
 import depthjax
@@ -24,15 +26,19 @@ from depthjax.files import write_atomically
 FLAGS = flags.FLAGS
 cli.define_script_flags()
 flags.DEFINE_string("run", None, "run folder that the table and figure come from")
-flags.DEFINE_list("benchmark", [], "folders of experiments/benchmark.py that Speed comes from")
-flags.DEFINE_list("presets", [], "folders of its part d that seconds by preset come from")
+flags.DEFINE_list("benchmark", [], "folders of experiments/benchmark.py, for speeds")
+flags.DEFINE_list("presets", [], "folders of its part d, for seconds by preset")
 flags.DEFINE_list("findings", [], "folders with a findings.json; each fills the block of its name")
 flags.DEFINE_list(
     "claims", [], "folders of experiments/reproduce.py; each fills the block claims_SCALE"
 )
-flags.DEFINE_list("documents", ["README.md", "RESULTS.md"], "what to bring up to date")
+GUIDES = ("claims", "data", "inverting", "jacobians", "report", "speed", "sweeps", "weights")
+DOCUMENTS = ["README.md", "RESULTS.md", *(f"docs/{name}.md" for name in GUIDES)]
+flags.DEFINE_list("documents", DOCUMENTS, "what to bring up to date")
 flags.DEFINE_string("figures", "docs", "folder for the document's figures")
 WIDTH = 1000
+OURS = "loop"
+"""The contender that is a descent of depthjax."""
 SHOWN = {
     "compare_resnet18_small": ("networks_converging_astronaut", "networks"),
     "jacobian_quick": ("spectra", "spectra"),
@@ -51,8 +57,10 @@ def main() -> None:
         blocks["resnet50_128"] = f"{tables.inversion_table(run)}\n\n{provenance(run)}"
         save_figure(run.folder / "figures" / "gallery.png", "resnet50_gallery")
     if FLAGS.benchmark:
-        found = [summary.summarise(load_benchmark(folder)) for folder in FLAGS.benchmark]
-        blocks["benchmark"] = "\n\n".join(found)
+        measured = [load_benchmark(folder) for folder in FLAGS.benchmark]
+        blocks["benchmark"] = "\n\n".join(map(summary.summarise, measured))
+        if raced := [headlines(results) for results in measured if results.get("races")]:
+            blocks["speed"] = "\n\n".join(raced)
     if FLAGS.presets:
         descents = [load_benchmark(folder) for folder in FLAGS.presets]
         blocks["presets"] = summary.presets_together(descents)
@@ -164,6 +172,29 @@ def load_benchmark(folder: str) -> dict[str, Any]:
         raise ValueError(
             f"no benchmark in {folder!r} ({error}); make one with experiments/benchmark.py"
         ) from error
+
+
+def headlines(results: dict[str, Any]) -> str:
+    """Beside whom a step was timed, and the lowest and highest median over layers and batches."""
+    races, settings, machine = results["races"], results["settings"], results["machine"]
+    rows = []
+    for name, (title, peer) in contenders.CONTENDERS.items():
+        # Images · steps/s in multiples of a peer's; seconds in multiples of the bare gradient's.
+        pair = (name, OURS) if peer else (OURS, name)
+        ratios = [summary.ratios(race, *pair) for race in races]
+        medians = sorted(float(np.median(ratio)) for ratio in ratios if ratio.size)
+        if name == OURS or not medians:
+            continue
+        what = f"{'images · steps/s' if peer else 'seconds'} over {title}"
+        rows.append([what, *(f"{end:.2f}×" for end in (medians[0], medians[-1]))])
+    layers = ", ".join(dict.fromkeys(race["layer"] for race in races))
+    batches = " and ".join(dict.fromkeys(str(race["batch"]) for race in races))
+    return (
+        f"{tables.markdown_table(['a step', 'lowest median', 'highest median'], rows)}\n\n"
+        f"{settings['model']} at {settings['size']}×{settings['size']}; {layers}; batches of"
+        f" {batches}.\nMade by `{summary.command(machine['command'])}` on a {machine['device']}"
+        f" ({machine['processor']}, {machine['cores']} cores)."
+    )
 
 
 def dataset_table() -> str:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     (
         *("errors", "typing", "precision", "files", "embedded", "labels", "normalization"),
-        *("statistics", "device_memory", "scripts"),
+        *("statistics", "device_memory", "scripts", "sharding", "spreading"),
     ),
     (
         *("ops", "images", "objectives", "priors", "metrics", "jacobian"),
@@ -23,7 +23,7 @@ FLOORS = (
     ),
     (
         *("models", "config", "optimizers", "gauss_newton", "descent", "inversion", "memory"),
-        *("frames", "figures", "data", "sharding", "processes", "checkpoint"),
+        *("frames", "figures", "data", "processes", "checkpoint"),
         "descent_checkpoint",
     ),
     (

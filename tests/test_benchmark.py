@@ -2,6 +2,7 @@
 
 import ast
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -496,15 +497,22 @@ def test_the_command_writes_numbers_table_and_figure(tmp_path):
     assert "| conv1 |     1 |" in table and "| conv1 |     1 |" in ran.stdout
     for suffix in ("png", "pdf"):
         assert (tmp_path / "figures" / f"benchmark.{suffix}").stat().st_size > 2000
-    readme = tmp_path / "README.md"
-    before = (ROOT / "README.md").read_text()
-    readme.write_text(before)
-    filled = script("document.py", f"--benchmark={tmp_path}", f"--documents={readme}")
+    documents = {"benchmark": ROOT / "docs" / "speed.md", "speed": ROOT / "README.md"}
+    copies = {name: Path(shutil.copy(path, tmp_path)) for name, path in documents.items()}
+    listed = ",".join(map(str, copies.values()))
+    filled = script("document.py", f"--benchmark={tmp_path}", f"--documents={listed}")
     assert filled.returncode == 0, filled.stderr
-    text = readme.read_text()
-    begin, end = "<!-- begin benchmark -->\n", "\n<!-- end benchmark -->"
-    assert f"{begin}{summary.summarise(results)}{end}" in text
-    assert text.partition(begin)[0] == before.partition(begin)[0], "the rest stays"
+    parts = {}
+    for name, copy in copies.items():
+        begin, end = f"<!-- begin {name} -->\n", f"\n<!-- end {name} -->"
+        before, after = documents[name].read_text(), copy.read_text()
+        assert after.partition(begin)[0] == before.partition(begin)[0], "the rest stays"
+        assert after.partition(end)[2] == before.partition(end)[2]
+        parts[name] = after.partition(begin)[2].partition(end)[0]
+    assert parts["benchmark"] == summary.summarise(results)
+    ratio = np.median(summary.ratios(race, "loop", "bare"))
+    (row,) = [line for line in parts["speed"].splitlines() if "bare gradient" in line]
+    assert [cell.strip() for cell in row.split("|")[2:4]] == [f"{ratio:.2f}×"] * 2
 
 
 @pytest.mark.parametrize(

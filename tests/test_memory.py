@@ -148,3 +148,32 @@ def test_rematerialization_saves_memory_and_changes_nothing(x64: Any) -> None:
         for flag in (False, True)
     )
     assert again < 0.8 * kept
+
+
+@pytest.mark.parametrize(
+    "settings", [{"step_scale": "layer"}, {"optimizer": "gauss_newton", "objective_scale": 1.0}]
+)
+def test_rematerialised_descents_that_push_vectors_forward(
+    x64: Any, network: tuple, settings: dict[str, Any]
+) -> None:
+    layer, variables = network
+    exact = jax.tree.map(lambda leaf: leaf.astype(float), variables)
+    images = images_of(2).astype(float)
+    target, config = layer(exact, images), CONFIG.replace(**settings)
+    kept, again = (
+        invert(layer, exact, target, images[::-1], config.replace(rematerialize=flag))
+        for flag in (False, True)
+    )
+    assert np.abs(kept.images - images[::-1]).max() > 1e-3
+    np.testing.assert_allclose(again.images, kept.images, rtol=1e-7)
+
+
+def test_a_rematerialised_example_of_nan_leaves_the_others_alone(network: tuple) -> None:
+    layer, variables = network
+    images = images_of(3).astype(np.float32)
+    target = layer(variables, images)
+    config = CONFIG.replace(rematerialize=True, pixels="none")
+    alone = invert(layer, variables, target[1:], images[::-1][1:], config)
+    together = invert(layer, variables, target.at[0].set(np.nan), images[::-1], config)
+    assert together.status[0] == depthjax.descent.NON_FINITE
+    np.testing.assert_allclose(together.images[1:], alone.images, rtol=1e-3, atol=1e-3)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,6 +65,18 @@ def test_the_first_gradient_in_float32(eight):
     assert np.abs(many - one).max() <= 1e-5 * np.abs(one).max()
 
 
+def test_long_descents_in_float32_end_alike(eight):
+    found = dict((field, (one, many)) for field, one, many in pairs(eight[0], "long"))
+    begin = found["trajectory_embedding_distance"][0][0]
+    for field in ("embedding_distance", "input_distance"):
+        one, many = (np.log(rows[-1]) for rows in found[f"trajectory_{field}"])
+        assert len(one) == 64 and np.ptp(one) > 0.1
+        assert scipy.stats.ks_2samp(one, many).pvalue > 0.5
+        assert abs(np.mean(many - one)) < 0.1 * np.std(one)
+    assert np.median(found["trajectory_embedding_distance"][1][-1] / begin) < 0.1
+    assert tuple(found["split"][1]) == (8, 8, 1)
+
+
 def test_how_the_batch_was_split_is_recorded(eight):
     splits = {
         (case, who): tuple(eight[0][f"{case}/{who}/split"])
@@ -85,9 +98,37 @@ def test_examples_stop_on_their_own_devices(eight):
         np.testing.assert_allclose(rows, rows[0], rtol=1e-12)
 
 
-def test_the_loop_has_nothing_to_communicate(eight):
-    instructions = eight[1]
-    assert any(re.search(r"\bwhile\(", line) for line in instructions)
+@pytest.mark.parametrize("layer", ["prepared", "plain"])
+def test_weights_that_are_spread_over_devices_change_no_number(eight, layer):
+    compared = dict.fromkeys(())
+    for field, one, many in pairs(eight[0], f"spread_{layer}"):
+        np.testing.assert_allclose(many, one, rtol=1e-8, atol=1e-8, err_msg=field)
+        compared[field] = one
+    assert set(compared) == {"images", "objective"} and np.ptp(compared["images"]) > 0.1
+
+
+def test_weights_that_are_spread_leave_a_device_room(eight):
+    spread, replicated = eight[0]["memory"]
+    assert spread < 0.5 * replicated
+
+
+@pytest.mark.parametrize(("count", "grid"), [(1, (1, 8)), (4, (4, 2))])
+def test_eight_devices_share_a_jacobian_that_one_finds(eight, count, grid):
+    compared = 0
+    for field, one, many in pairs(eight[0], f"jacobian{count}"):
+        if field == "grid":
+            assert tuple(many) == grid and not len(one)
+        else:
+            np.testing.assert_allclose(many, one, rtol=1e-8, atol=1e-10, err_msg=field)
+            compared += 1
+    assert compared == 8
+
+
+@pytest.mark.parametrize("program", ["descent", "J1", "T1", "J4", "T4"])
+def test_devices_have_nothing_to_communicate(eight, program):
+    instructions = eight[1][program]
+    assert program != "descent" or any(re.search(r"\bwhile\(", line) for line in instructions)
+    assert any("convolution" in line or "dot(" in line for line in instructions)
     passed_on = [line for line in instructions for word in COLLECTIVES if word in line]
     assert not passed_on
 

@@ -9,11 +9,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from depthjax.device_memory import gigabytes, require
 from depthjax.precision import matmul_precision
+from depthjax.sharding import IMAGES, PROBES, grid_of, local_mesh, replicated
 from depthjax.typing import LayerFn, PerExample, Variables
 
 
@@ -28,6 +30,7 @@ class LinearMap:
         output_shape: of one embedding; m is its size.
         images: B.
         dtype: of the products.
+        grid: the devices as `images × probes` that share the products out; None for a single one.
     """
 
     pushforward: Any
@@ -35,6 +38,7 @@ class LinearMap:
     output_shape: tuple[int, ...] = dataclasses.field(metadata={"static": True})
     images: int = dataclasses.field(metadata={"static": True})
     dtype: str = dataclasses.field(metadata={"static": True})
+    grid: Mesh | None = dataclasses.field(default=None, metadata={"static": True})
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -57,7 +61,12 @@ class LinearMap:
 
 
 def linearize(
-    layer: LayerFn, variables: Variables, images: ArrayLike, *, from_layer: str | None = None
+    layer: LayerFn,
+    variables: Variables,
+    images: ArrayLike,
+    *,
+    from_layer: str | None = None,
+    mesh: Mesh | None = None,
 ) -> LinearMap:
     """The Jacobians of a layer at some images; the forward pass is done once, here.
 
@@ -67,6 +76,9 @@ def linearize(
         from_layer: the name of an earlier layer: the Jacobian is that of `layer` with respect to
             the activation there, at these images. For a `depthjax.Layer`, or whatever else has
             `split`.
+        mesh: the devices that share images and probes; by default all of this process. Where they
+            do not divide the images, they divide the probes of each; products with fewer vectors
+            at once (`block`) leave some of them idle.
 
     Raises:
         ValueError: for images that are not finite floats of three or four axes; for a layer that
@@ -91,15 +103,20 @@ def linearize(
             )
         before, layer = split(from_layer)
         x = before(variables, x)
-    return _linear_map(layer, variables, x)
+    return _linear_map(layer, variables, x, mesh or local_mesh())
 
 
-def _linear_map(layer: LayerFn, variables: Variables, x: Array) -> LinearMap:
+def _linear_map(layer: LayerFn, variables: Variables, x: Array, mesh: Mesh) -> LinearMap:
     prepare = getattr(layer, "prepare", None)
     fast, weights = prepare(variables) if prepare else (layer, variables)
-    traced = _linearized.trace(fast, weights, x)
     count = x.shape[0]
+    grid = grid_of(mesh, count) if mesh.size > 1 else None
+    if grid is not None:
+        weights = jax.device_put(weights, replicated(grid))
+        x = jax.device_put(x, NamedSharding(grid, PartitionSpec(IMAGES)))
+    traced = _linearized.trace(fast, grid, weights, x)
     kept = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(traced.out_info))
+    kept //= grid.shape[IMAGES] if grid else 1
     require(
         f"linearising {_name(layer)} at {count} image{'s' if count > 1 else ''} of"
         f" {'×'.join(map(str, x.shape[1:]))}",
@@ -107,9 +124,9 @@ def _linear_map(layer: LayerFn, variables: Variables, x: Array) -> LinearMap:
         f"take fewer images at once (about {gigabytes(kept // count)} each), smaller ones, or an"
         " earlier layer",
     )
-    embedding, pushforward = _linearized(fast, weights, x)
+    embedding, pushforward = _linearized(fast, grid, weights, x)
     shape = tuple(map(int, embedding.shape))
-    maps = LinearMap(pushforward, x.shape[1:], shape[1:], count, str(embedding.dtype))
+    maps = LinearMap(pushforward, x.shape[1:], shape[1:], count, str(embedding.dtype), grid)
     if not _depends(maps):
         raise ValueError(
             f"{_name(layer)} does not depend on the image at all, so its Jacobian says nothing;"
@@ -118,10 +135,16 @@ def _linear_map(layer: LayerFn, variables: Variables, x: Array) -> LinearMap:
     return maps
 
 
-@partial(jax.jit, static_argnums=0)
-def _linearized(layer: LayerFn, variables: Variables, images: Array) -> tuple[Any, Any]:
+@partial(jax.jit, static_argnums=(0, 1))
+def _linearized(
+    layer: LayerFn, grid: Mesh | None, variables: Variables, images: Array
+) -> tuple[Any, Any]:
+    function = layer
+    if grid is not None:
+        whole, shared = PartitionSpec(), PartitionSpec(IMAGES)
+        function = jax.shard_map(layer, mesh=grid, in_specs=(whole, shared), out_specs=shared)
     with matmul_precision():
-        return jax.linearize(partial(layer, variables), images)
+        return jax.linearize(partial(function, variables), images)
 
 
 def _depends(maps: LinearMap) -> bool:
@@ -129,11 +152,25 @@ def _depends(maps: LinearMap) -> bool:
     v = jax.ShapeDtypeStruct((maps.images, *maps.input_shape), maps.dtype)
     with matmul_precision():
         program = jax.make_jaxpr(maps.pushforward)(v).jaxpr
-    reached = set(program.invars)
+    return any(_reached(program, [True] * len(program.invars)))
+
+
+def _reached(program: Any, given: list[bool]) -> list[bool]:
+    """Which outputs of a program read one of the given inputs."""
+    reached = {var for var, reads in zip(program.invars, given, strict=True) if reads}
+
+    def reads(atom: Any) -> bool:
+        return not hasattr(atom, "val") and atom in reached
+
     for equation in program.eqns:
-        if any(not hasattr(atom, "val") and atom in reached for atom in equation.invars):
-            reached.update(equation.outvars)
-    return any(not hasattr(atom, "val") and atom in reached for atom in program.outvars)
+        inputs = [reads(atom) for atom in equation.invars]
+        outputs = [any(inputs)] * len(equation.outvars)
+        if equation.primitive.name == "shard_map":
+            outputs = _reached(equation.params["jaxpr"], inputs)
+        reached.update(
+            var for var, is_read in zip(equation.outvars, outputs, strict=True) if is_read
+        )
+    return [reads(atom) for atom in program.outvars]
 
 
 def _name(layer: Any) -> str:
@@ -141,16 +178,36 @@ def _name(layer: Any) -> str:
     return f"layer {name!r}" if name else f"{layer!r:.60}"
 
 
-@jax.jit
 def push(maps: LinearMap, v: Float[Array, "block images n"]) -> Float[Array, "block images m"]:
     """`J v` for a block of vectors for each image."""
-    return jax.vmap(maps.jvp)(v)
+    return _shared(_push, maps, v)
+
+
+def pull(maps: LinearMap, u: Float[Array, "block images m"]) -> Float[Array, "block images n"]:
+    """`Jᵀ u` likewise."""
+    return _shared(_pull, maps, u)
 
 
 @jax.jit
-def pull(maps: LinearMap, u: Float[Array, "block images m"]) -> Float[Array, "block images n"]:
-    """`Jᵀ u` likewise."""
-    return jax.vmap(maps.vjp)(u)
+def _push(maps: LinearMap, v: Array) -> Array:
+    return jax.vmap(maps.jvp, spmd_axis_name=PROBES if maps.grid else None)(v)
+
+
+@jax.jit
+def _pull(maps: LinearMap, u: Array) -> Array:
+    return jax.vmap(maps.vjp, spmd_axis_name=PROBES if maps.grid else None)(u)
+
+
+def _shared(product: Any, maps: LinearMap, vectors: Array) -> Array:
+    """A product with vectors that are shared out over the devices, as many for each of them."""
+    if maps.grid is None:
+        return product(maps, vectors)
+    missing = -len(vectors) % maps.grid.shape[PROBES]
+    if missing:
+        vectors = jnp.pad(vectors, ((0, missing), (0, 0), (0, 0)))
+    place = NamedSharding(maps.grid, PartitionSpec(PROBES, IMAGES))
+    found = product(maps, jax.device_put(vectors, place))
+    return found[:-missing] if missing else found
 
 
 def dot_test(maps: LinearMap, key: Array) -> PerExample:

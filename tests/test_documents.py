@@ -1,0 +1,285 @@
+"""README.md, RESULTS.md and the guides: what they point to, call and run is there."""
+
+import ast
+import importlib
+import inspect
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+from script_loading import loaded
+
+import depthjax
+
+ROOT = Path(__file__).parents[1]
+GUIDES = sorted((ROOT / "docs").glob("*.md"))
+FILLED = [ROOT / "README.md", ROOT / "RESULTS.md", *GUIDES]
+DOCUMENTS = [*FILLED, ROOT / "CHANGELOG.md", ROOT / "colab" / "README.md"]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`([^`\n]+)`")
+
+every_document = pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
+)
+
+
+def read(document: Path) -> str:
+    return document.read_text(encoding="utf-8")
+
+
+def blocks(document: Path, *languages: str) -> list[str]:
+    """Its fenced code in these languages."""
+    return [code for language, code in FENCE.findall(read(document)) if language in languages]
+
+
+def prose(document: Path) -> str:
+    """The text without fenced code."""
+    return FENCE.sub("", read(document))
+
+
+# ------------------------------------------------------------------------------------------- links
+
+
+def anchors(document: Path) -> set[str]:
+    """What GitHub calls its headings."""
+    found: Counter[str] = Counter()
+    names = set()
+    for heading in re.findall(r"^#+ (.+)$", prose(document), re.MULTILINE):
+        words = re.sub(r"\]\([^)]*\)", "", heading).lower()
+        name = re.sub(r"[^\w\- ]", "", words).strip().replace(" ", "-")
+        names.add(f"{name}-{found[name]}" if found[name] else name)
+        found[name] += 1
+    return names
+
+
+def links(document: Path) -> list[str]:
+    """Where it points to inside the repository."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", INLINE.sub("", prose(document)))
+    return [target for target in targets if not re.match(r"\w+:", target)]
+
+
+@every_document
+def test_links_lead_to_files_and_headings_that_are_there(document):
+    for link in links(document):
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists() and target.is_relative_to(ROOT), f"{link} leads nowhere"
+        if anchor:
+            assert anchor in anchors(target), f"{link}: no such heading in {target.name}"
+
+
+def test_headings_are_called_what_github_calls_them(tmp_path):
+    (tmp_path / "a.md").write_text(
+        "# A `b` (c), d\n## Ü: x-y_z\n# [A](b) b c d\n```sh\n# no\n```\n"
+    )
+    assert anchors(tmp_path / "a.md") == {"a-b-c-d", "ü-x-y_z", "a-b-c-d-1"}
+
+
+def test_the_readme_is_a_front_page_that_leads_to_every_guide():
+    readme = ROOT / "README.md"
+    assert len(read(readme).splitlines()) <= 280, "move the detail into a guide"
+    listed = re.findall(r"^\| \[[^]]+\]\((docs/\w+\.md)\)", read(readme), re.MULTILINE)
+    assert sorted(listed) == [f"docs/{guide.name}" for guide in GUIDES]
+    for guide in GUIDES:
+        assert {"../README.md", "../README.md#guides"} <= set(links(guide)), "it leads back"
+
+
+# ---------------------------------------------------------------------------------------- commands
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """`experiments/….py` and its words, wherever `python` runs it, inside quotes too."""
+    words = shlex.split(text, comments=True)
+    for index, word in enumerate(words):
+        if word.endswith("python") and words[index + 1].startswith("experiments/"):
+            yield words[index + 1 :]
+        elif "python experiments/" in word:
+            yield from commands(word)
+
+
+def shown_commands(document: Path) -> Iterator[list[str]]:
+    """Of fenced code, continued lines put together, and of `code` in the text."""
+    for code in blocks(document, "sh", "bash"):
+        for line in code.replace("\\\n", " ").splitlines():
+            yield from commands(line)
+    for code in INLINE.findall(prose(document)):
+        if "python experiments/" in code and "…" not in code:
+            yield from commands(code)
+
+
+def test_commands_are_found_wherever_they_stand():
+    text = "ssh NAME --command='cd x && .venv/bin/python experiments/a.py --b=\"c d\"'  # a comment"
+    assert list(commands(text)) == [["experiments/a.py", "--b=c d"]]
+    assert list(commands("srun python experiments/a.py --b c  # 'x")) == [
+        ["experiments/a.py", "--b", "c"]
+    ]
+
+
+WRONG = [
+    ["experiments/invert.py", "--flagfile=experiments/flags/no.flags"],
+    ["experiments/invert.py", "--size=small"],
+    ["experiments/zoo.py", "--no_such_flag"],
+]
+
+
+@pytest.fixture(scope="module")
+def answer():
+    """What the scripts say to every command that documents and flag files show."""
+    found = [command for document in DOCUMENTS for command in shown_commands(document)]
+    for path in sorted((ROOT / "experiments" / "flags").glob("*.flags")):
+        found += commands(read(path).partition("\n")[0].removeprefix("# "))
+    program = [sys.executable, str(ROOT / "tests" / "ask_scripts.py")]
+    asked = json.dumps(found + WRONG)
+    ended = subprocess.run(
+        program, input=asked, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert len(found) > 100 and ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def test_every_command_is_one_that_its_script_takes(answer):
+    """Scripts, flags, their values, flag files and all that is in them."""
+    assert list(answer["refused"]) == [" ".join(command) for command in WRONG]
+
+
+@every_document
+def test_flags_spoken_of_are_there(document, answer):
+    spoken = re.findall(r"(?<![\w-])--(\w+)", "\n".join(INLINE.findall(prose(document))))
+    known = {*answer["flags"], "flagfile", "help"}
+    assert set(spoken) <= known | {f"no{flag}" for flag in known}
+
+
+@every_document
+def test_flag_files_and_make_targets_are_there(document):
+    for name in re.findall(r"experiments/flags/(\w+\.flags)", read(document)):
+        assert (ROOT / "experiments" / "flags" / name).is_file(), name
+    targets = re.findall(r"^(\w+):", read(ROOT / "Makefile"), re.MULTILINE)
+    code = [*blocks(document, "sh", "bash"), *INLINE.findall(prose(document))]
+    for target in re.findall(r"^make (\w+)", "\n".join(code), re.MULTILINE):
+        assert target in targets, f"make {target}"
+
+
+# ------------------------------------------------------------------------------------------ Python
+
+
+def named(path: str) -> object:
+    """What a dotted name stands for; modules are imported on the way."""
+    found: object = None
+    for index, name in enumerate(path.split("."), start=1):
+        if found is not None and hasattr(found, name):
+            found = getattr(found, name)
+        else:
+            found = importlib.import_module(".".join(path.split(".")[:index]))
+    return found
+
+
+def imported(tree: ast.Module) -> dict[str, str]:
+    """The dotted name of whatever it imports, by the name that it gets."""
+    names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            names |= {one.asname or one.name: f"{module}{one.name}" for one in node.names}
+    return names
+
+
+def called(tree: ast.Module, names: dict[str, str]) -> Iterator[tuple[ast.Call, str]]:
+    """Calls of what was imported."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            first, *rest = ast.unparse(node.func).split(".")
+            if first in names:
+                yield node, ".".join([names[first], *rest])
+
+
+@every_document
+def test_python_shown_imports_and_calls_what_there_is(document):
+    names = {"depthjax": "depthjax", "jax": "jax"}
+    for code in blocks(document, "python"):
+        tree = ast.parse(code)
+        names |= imported(tree)
+        for path in names.values():
+            named(path)
+        for call, path in called(tree, names):
+            keywords = {keyword.arg: None for keyword in call.keywords}
+            inspect.signature(named(path)).bind(*call.args, **keywords)
+    for path in re.findall(r"`(depthjax(?:\.\w+)+)", prose(document)):
+        named(path)
+
+
+def test_python_that_could_not_run_is_noticed():
+    names = imported(ast.parse("import jax\nfrom depthjax import jacobian as j"))
+    assert names == {"jax": "jax", "j": "depthjax.jacobian"}
+    assert named("jax") is jax and named("depthjax.jacobian") is depthjax.jacobian
+    (call,) = called(ast.parse("a = j.moments(maps, 0, wrong=1)"), names)
+    assert call[1] == "depthjax.jacobian.moments"
+    with pytest.raises(TypeError, match="wrong"):
+        inspect.signature(named(call[1])).bind(*call[0].args, wrong=None)
+    with pytest.raises(ImportError):
+        named("depthjax.no_such_thing")
+
+
+# --------------------------------------------------------------------------------------- contents
+
+
+@pytest.fixture
+def document_script(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    with loaded("document") as script, flagsaver.flagsaver():
+        yield script
+
+
+def test_each_generated_block_is_in_one_document_that_the_script_fills(document_script):
+    assert [ROOT / path for path in document_script.DOCUMENTS] == FILLED
+    begun, ended = (
+        [name for path in FILLED for name in re.findall(rf"<!-- {word} (\w+) -->", read(path))]
+        for word in ("begin", "end")
+    )
+    assert begun == ended and len(set(begun)) == len(begun)
+    assert {"benchmark", "presets", "speed", "resnet50_128"} < set(begun)
+    assert set(document_script.GENERATED) < set(begun)
+
+
+def test_blocks_that_need_no_run_are_up_to_date(document_script, tmp_path):
+    copies = [Path(shutil.copy(path, tmp_path)) for path in FILLED]
+    flags.FLAGS.documents = [str(path) for path in copies]
+    document_script.main()
+    for path, copy in zip(FILLED, copies, strict=True):
+        assert read(copy) == read(path), "run experiments/document.py"
+
+
+def table_rows(guide: str, heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading of a guide."""
+    below = read(ROOT / "docs" / f"{guide}.md").partition(f"\n## {heading}\n")[2]
+    table = re.search(r"(?:^\|.*\n)+", below, re.MULTILINE)[0]
+    return [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
+
+
+def test_the_guide_lists_every_model():
+    listed = [
+        name for names, _ in table_rows("inverting", "Models") for name in INLINE.findall(names)
+    ]
+    assert sorted(listed) == sorted(depthjax.MODELS)
+
+
+def test_the_guide_says_which_script_judges_which_claim():
+    with loaded("reproduce") as reproduce:
+        steps = [step for plan in ("quick", "cpu") for step in reproduce.PLANS[plan]]
+    judged: dict[str, set[str]] = {}
+    for step in steps:
+        judged.setdefault(step.script, set()).update(step.claims)
+    told = {
+        INLINE.findall(script)[0]: set(claims.split(", "))
+        for script, claims, _ in table_rows("claims", "Who judges what")
+    }
+    assert told == {script: claims for script, claims in judged.items() if claims}
