@@ -5,10 +5,10 @@ import dataclasses
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -24,11 +24,13 @@ from depthjax.inversion import Progress
 from depthjax.memory import fitting_batch
 from depthjax.models import build_model, init_variables
 from depthjax.models.network import Network
-from depthjax.normalization import NORMALIZATIONS, Normalization, as_normalization
+from depthjax.normalization import NORMALIZATIONS, as_normalization
 from depthjax.objectives import OBJECTIVES
 from depthjax.optimizers import OPTIMIZERS
 from depthjax.precision import PRECISIONS
 from depthjax.priors import PIXEL_HANDLING, STARTS
+from depthjax.report import write_report
+from depthjax.studies.networks import Place, Weights
 from depthjax.study import Descents, pending
 from depthjax.training import TrainingConfig
 from depthjax.training_runs import Epoch
@@ -185,8 +187,22 @@ def define_training_flags() -> None:
 
 def training_from_flags() -> TrainingConfig:
     """The `TrainingConfig` that the flags ask for."""
-    given: dict[str, Any] = {name: FLAGS[name].value for name in _TRAINING}
-    return TrainingConfig(**given)
+    return settings_from_flags(TrainingConfig)
+
+
+Settings = TypeVar("Settings")
+
+
+def settings_from_flags(kind: type[Settings], **changed: Any) -> Settings:
+    """A dataclass of settings, each field from the flag of its name, or from `changed`."""
+    assert dataclasses.is_dataclass(kind)
+    asked = [field.name for field in dataclasses.fields(kind) if field.name not in changed]
+    return kind(**flag_values(*asked), **changed)
+
+
+def flag_values(*names: str) -> dict[str, Any]:
+    """Flags by name, as they were given: what a run notes of them."""
+    return {name: FLAGS[name].value for name in names}
 
 
 @cache
@@ -249,18 +265,27 @@ def settings(given: Sequence[str], flag: str) -> dict[str, Any]:
     return fields
 
 
+def rising(flag: str, *, least: int = 1) -> list[float]:
+    """The numbers of a flag that takes a list.
+
+    Raises:
+        ValueError: unless they are positive and rise, and `least` of them are given.
+    """
+    given: list[str] = flag_values(flag)[flag]
+    try:
+        found = [*map(float, given)]
+    except ValueError:
+        found = []
+    if len(found) < least or sorted(set(found)) != found or found[0] <= 0:
+        raise ValueError(
+            f"--{flag}={','.join(given)} must be rising numbers above 0, {least} or more"
+        )
+    return found
+
+
 def model_from_flags() -> Network:
     """The model that the flags ask for."""
     return build_model(FLAGS.model, **fields_from_flags())
-
-
-class Weights(NamedTuple):
-    """The weights that the flags ask for, and what a run notes about them."""
-
-    variables: Variables
-    normalization: Normalization | None
-    has_trained_head: bool
-    record: dict[str, Any]
 
 
 def weights_from_flags(model: Network, image_size: int | tuple[int, int]) -> Weights:
@@ -448,6 +473,21 @@ def recover_all(
             bar.set_postfix_str(f"{layer}, {one.network} {one.seed}, {one.condition}")
             one.recover(layer, targets, starts, reference_key)
             bar.update(one.config.steps)
+
+
+def each_place(places: Sequence[Place]) -> Iterator[Place]:
+    """One place after the other, with a progress bar that says where it stands."""
+    with tqdm(total=len(places), unit="layer", disable=None, dynamic_ncols=True) as bar:
+        for place in places:
+            bar.set_postfix_str(f"{place.network} {place.seed}, {place.name}")
+            yield place
+            bar.update()
+
+
+def say_where(what: str, output: Path) -> None:
+    """Says where results lie, and puts all of them on one page."""
+    print(f"{what}: {output}")
+    print(f"All of it on one page: {write_report(output)}")
 
 
 class DescentBar:

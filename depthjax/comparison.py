@@ -339,3 +339,21 @@ def interval_of(values: Float[np.ndarray, "s b"], *, logarithmic: bool = False) 
         return found
     estimate, low, high = np.exp(found[:3])
     return found._replace(estimate=float(estimate), low=float(low), high=float(high))
+
+
+def intervals(
+    comparison: Comparison, condition: str, quantity: str, *, logarithmic: bool = False
+) -> Float[np.ndarray, "n l 3"]:
+    """`interval_of` a quantity of every network at every layer: estimate, low, high."""
+    return np.array(
+        [
+            [
+                interval_of(
+                    comparison.of(condition, quantity, network, layer), logarithmic=logarithmic
+                )[:3]
+                for layer in comparison.layers
+            ]
+            for network in comparison.networks
+        ],
+        np.float64,
+    )

@@ -200,6 +200,29 @@ def _check(config: InversionConfig, embedding_norm: float | None) -> None:
         )
 
 
+def linear_descent(
+    steps: int, rate: float, *, momentum: float = 0.0, record_every: int | None = None
+) -> InversionConfig:
+    """Plain gradient descent on the squared distance with free pixels: what theory predicts.
+
+    Args:
+        steps: updates of the image.
+        rate: of all of them; `confront` takes it in units of the largest curvature.
+        momentum: of the descent, if it has any.
+        record_every: steps between two records; by default there is one, at the end.
+    """
+    return InversionConfig(
+        steps=steps,
+        objective="squared_l2",
+        optimizer="sgd",
+        optimizer_options={"momentum": momentum} if momentum else {},
+        learning_rate=rate,
+        schedule="constant",
+        pixels="none",
+        record_every=steps if record_every is None else record_every,
+    )
+
+
 def explained(
     predicted: Float[np.ndarray, "*shape"],
     measured: Float[np.ndarray, "*shape"],

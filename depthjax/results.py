@@ -13,7 +13,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ def write_results(
     rows: Sequence[Mapping[str, Any]],
     findings: Sequence[Finding],
     summary: str = "",
+    *,
+    figures: Iterable[tuple[str, Any]] = (),
 ) -> None:
     """Writes the files, each whole or not at all.
 
@@ -59,6 +61,7 @@ def write_results(
         rows: of the table, one or more, with the same columns.
         findings: what they say, in the order they are printed.
         summary: a table of the numbers, in Markdown.
+        figures: names and matplotlib Figures; each is asked for after the one before is written.
     """
     text = io.StringIO()
     table = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
@@ -74,6 +77,10 @@ def write_results(
     if summary:
         write_atomically(folder / "summary.md", f"{summary}\n".encode())
     (folder / "figures").mkdir(exist_ok=True)
+    for name, figure in figures:
+        from depthjax.figures import save_figure  # who only reads results needs no matplotlib
+
+        save_figure(folder / "figures" / name, figure)
 
 
 def load_findings(folder: str | os.PathLike[str]) -> list[Finding]:

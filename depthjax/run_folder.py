@@ -68,6 +68,21 @@ def begin(
     return path
 
 
+def kept(path: Path, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """A part of a run from its file, or made and kept there: what is done is not done again.
+
+    Args:
+        path: of the part, a JSON file.
+        make: called if it is not there; what it returns must survive JSON.
+
+    Returns:
+        What the file holds.
+    """
+    if not path.is_file():
+        write_atomically(path, json.dumps(dict(make()), allow_nan=False).encode())
+    return json.loads(path.read_text())
+
+
 def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """The contents of a run's `config.json`.
 

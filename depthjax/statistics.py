@@ -108,6 +108,20 @@ def bootstrap_ratio(
     return Interval(float(estimate), float(low), float(high), found.seeds, found.images)
 
 
+def depth_slopes(values: Float[np.ndarray, "layers *cells"]) -> Float[np.ndarray, "*cells"]:
+    """The change per layer: the least-squares slope on depth of what lies one layer apart.
+
+    `Σ (l − l̄) y_l / Σ (l − l̄)²`; NaN where a value is not finite.
+
+    Args:
+        values: of two layers or more, shallow to deep.
+    """
+    depth = np.arange(len(values)) - (len(values) - 1) / 2
+    with np.errstate(invalid="ignore"):
+        found = np.tensordot(depth, values, 1) / np.square(depth).sum()
+    return np.where(np.isfinite(found), found, np.nan)
+
+
 @dataclass(frozen=True)
 class Finding:
     """What a run says of one claim of the paper, at one place.

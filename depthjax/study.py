@@ -81,9 +81,7 @@ class Descents:
         Raises:
             ValueError: if what is there is of another study.
         """
-        if not processes.is_first():
-            return
-        if not (self.folder / "config.json").is_file():
+        if processes.is_first() and not (self.folder / "config.json").is_file():
             shutil.rmtree(self.folder, ignore_errors=True)  # cut off while it was made
         own = {
             **{name: value for name, value in definition.items() if name != "conditions"},

@@ -20,21 +20,9 @@ import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import (
-    cli,
-    depth_claims,
-    figures,
-    images,
-    processes,
-    results,
-    runs,
-    study,
-    tables,
-)
-from depthjax.comparison import RECOVERED_ELASTICITY, interval_of
-from depthjax.depth_claims import Blocks
+from depthjax import cli, depth_claims, images, processes, results, runs, study, tables
 from depthjax.models import ResNet
-from depthjax.report import write_report
+from depthjax.studies.depth.drawn import drawn
 
 FLAGS = flags.FLAGS
 cli.define_inversion_flags()
@@ -101,14 +89,12 @@ def main() -> None:
         )
     )
     definition = {
-        **{name: FLAGS[name].value for name in _DEFINING},
+        **cli.flag_values(*_DEFINING),
         "blocks": {asked.label: list(asked.layers) for asked in networks},
         "images": list(image_names),
         "inversion": dataclasses.asdict(config),
     }
-    if processes.is_first():
-        settings = {"overwrite": FLAGS.overwrite, "resume": FLAGS.resume}
-        runs.start_run(output, definition, targets, starts, **settings)
+    runs.start_run(output, definition, targets, starts, **cli.flag_values("overwrite", "resume"))
     cli.recover_all(every, definition, targets, starts, reference_key)
     if not processes.is_first():
         return
@@ -116,12 +102,10 @@ def main() -> None:
     found = [depth_claims.gather(descents[asked.label], asked.model) for asked in networks]
     findings = depth_claims.findings(found)
     rows = [row for network in found for row in network.rows()]
-    results.write_results(output, definition, rows, findings)
-    draw(output, found)
+    results.write_results(output, definition, rows, findings, figures=drawn(found, FLAGS.size))
     print(tables.finding_table(findings))
     print("\nD: distance to the target over that of a noisy copy. ρ: the same for the embedding.")
-    print(f"Numbers, findings and figure: {output}")
-    print(f"All of it on one page: {write_report(output)}")
+    cli.say_where("Numbers, findings and figure", output)
 
 
 _DEFINING = (
@@ -151,51 +135,6 @@ def networks_from_flags() -> list[Asked]:
             raise ValueError(f"--network={entry!r} is given twice; write all its layers in one")
         found[label] = Asked(label, model, layers)
     return list(found.values())
-
-
-PANELS = {
-    "D at ρ = 0.1": ("input_ratio_at_0.1", True),
-    "ρ of the recovered image": ("embedding_ratio", True),
-    "elasticity d log D / d log ρ": ("elasticity", False),
-}
-"""Name on the axis, quantity, whether its mean is geometric."""
-
-
-def draw(output: Path, networks: list[Blocks]) -> None:
-    """D, ρ and the elasticity against the block index, a column for each network."""
-    first = networks[0]
-    lines = {
-        name: float(np.exp(np.log(first.values[f"{kind}_input_ratio"]).mean()))
-        for kind, name in (("start", "start"), ("flat", "mean colour"), ("blur", "blurred target"))
-    }
-    columns = [
-        figures.BlockColumn(
-            network.network,
-            [block.index for block in network.blocks],
-            [block.stage for block in network.blocks],
-            {
-                panel: [
-                    interval_of(network.of(quantity, place), logarithmic=logarithmic)[:3]
-                    for place in range(len(network.blocks))
-                ]
-                for panel, (quantity, logarithmic) in PANELS.items()
-            },
-        )
-        for network in networks
-    ]
-    d, rho, slope = PANELS
-    figure = figures.blocks_against_depth(
-        columns,
-        lines={
-            d: lines,
-            rho: {"matched (C2)": depth_claims.MATCHED_ENOUGH},
-            slope: {"limit (C3)": RECOVERED_ELASTICITY},
-        },
-        logarithmic=[panel for panel, (_, logarithmic) in PANELS.items() if logarithmic],
-        note=f"means and 95 % intervals, n = {len(first.seeds)} weight seeds × {len(first.images)}"
-        f" images of {FLAGS.size}×{FLAGS.size}",
-    )
-    figures.save_figure(output / "figures" / "depth", figure)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from absl import flags
 
 from depthjax import cli, figures, filters, results, tables
 from depthjax.models import resolve
-from depthjax.report import write_report
 from depthjax.statistics import Finding, bootstrap_ratio
+from depthjax.studies.networks import untrained_label, weight_records
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -59,9 +59,7 @@ def main() -> None:
         for seed, one in zip(FLAGS.seeds, values, strict=True)
         for channel, value in enumerate(one)
     ]
-    untrained = next(
-        (label for label, ones in networks.items() if ones[0].record["source"] == "untrained"), None
-    )
+    untrained = untrained_label(networks)
     findings = [
         Finding(
             "C15" if label == "noise" else "C15, contrast",
@@ -73,14 +71,8 @@ def main() -> None:
         for label, values in energy.items()
         if untrained is not None and label != untrained
     ]
-    config = {
-        name: FLAGS[name].value
-        for name in ("model", "model_field", "networks", "seeds", "layer", "output_channel")
-    }
-    config["weights"] = {
-        label: [weights.record for weights in ones] for label, ones in networks.items()
-    }
-    results.write_results(output, config, rows, findings)
+    config = cli.flag_values("model", "model_field", "networks", "seeds", "layer", "output_channel")
+    config |= {"weights": weight_records(networks)}
     captions = {
         label: f"energy {np.nanmean(values):.3g}, n = {values.shape[0]} × {values.shape[1]}"
         for label, values in energy.items()
@@ -91,10 +83,10 @@ def main() -> None:
     figure = figures.filter_grid(
         pictures, captions, title=f"{FLAGS.layer}{channel}, seed {FLAGS.seeds[0]}"
     )
-    figures.save_figure(output / "figures" / "filters", figure)
+    results.write_results(output, config, rows, findings, figures=[("filters", figure)])
     print(tables.finding_table(findings))
     print("\nLow-frequency energy: 1 for independent random weights; higher is smoother.")
-    print(f"Numbers, findings and figure: {output}\nAll of it on one page: {write_report(output)}")
+    cli.say_where("Numbers, findings and figure", output)
 
 
 if __name__ == "__main__":

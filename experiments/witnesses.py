@@ -10,20 +10,14 @@ files, and the numbers are those of the files. A finding says how far a layer's 
 """
 
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 from absl import flags
-from tqdm import tqdm
 
 import depthjax
-from depthjax import cli, figures, images, results, tables, witnesses
-from depthjax.report import write_report
-from depthjax.statistics import Finding, bootstrap
+from depthjax import cli, images, results, tables, witnesses
+from depthjax.studies.networks import places, weight_records
+from depthjax.studies.witnesses import judged, measured
+from depthjax.studies.witnesses.drawn import drawn
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -47,20 +41,6 @@ flags.DEFINE_integer("reference_seed", 2, "seed of the reference noise, shared b
 flags.DEFINE_string("output", "runs/witnesses", "folder for numbers, pictures and figures")
 flags.DEFINE_boolean("overwrite", False, "replace the results that are already there")
 
-FARTHEST, TOWARDS, EIGEN = "farthest", "towards the next", "eigendistortion"
-VISIBLE = 3
-"""D from which a witness counts: an RMSE of a sixth of the range."""
-AMPLIFIED = 8
-"""Differences of eigendistortions in the figure."""
-
-
-class Made(NamedTuple):
-    """An image that was made, with its row of the table."""
-
-    row: dict[str, Any]
-    target: np.ndarray
-    picture: np.ndarray
-
 
 def main() -> None:
     """Flags -> witnesses and eigendistortions of every layer -> findings -> files."""
@@ -71,178 +51,36 @@ def main() -> None:
         images.find_images(FLAGS.images), FLAGS.size, fit=FLAGS.fit
     )
     networks = cli.networks_from_flags(model, FLAGS.size)
-    made = list(every_picture(model, names, networks, labels, photographs))
-    findings = list(findings_of([one.row for one in made], names, list(networks)))
-    config = {
-        name: FLAGS[name].value
-        for name in (
-            *("model", "model_field", "networks", "seeds", "normalization", "layers", "images"),
-            *("size", "fit", "ratio", "steps", "corrections", "iterations", "directions"),
-            *("grey_levels", "start_seed", "reference_seed"),
-        )
-    }
-    config["weights"] = {
-        label: [weights.record for weights in ones] for label, ones in networks.items()
-    }
+    seeds = cli.seed_numbers(FLAGS.seeds)
+    settings = cli.settings_from_flags(measured.Settings)
+    made = [
+        one
+        for place in cli.each_place(places(model, names, networks, seeds))
+        for one in measured.pictures_of(place, labels, photographs, settings)
+    ]
+    rows = [one.row for one in made]
+    findings = judged.findings(rows, names, list(networks), FLAGS.ratio)
+    config = cli.flag_values(
+        *("model", "model_field", "networks", "seeds", "normalization", "layers", "images"),
+        *("size", "fit", "ratio", "steps", "corrections", "iterations", "directions"),
+        *("grey_levels", "start_seed", "reference_seed"),
+    )
+    config |= {"weights": weight_records(networks)}
     if (output / "images").exists():
         shutil.rmtree(output / "images")  # of an older run
     for one in made:
-        write(output, one)
-    results.write_results(output, config, [one.row for one in made], findings)
-    for label in networks:
-        figure = sheet(made, names, label, labels)
-        figures.save_figure(output / "figures" / f"witnesses_{label}", figure)
+        for name, picture in one.files.items():
+            path = output / "images" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            images.save_png(path, picture)
+    shown = drawn(made, FLAGS.model, names, list(networks), seeds[0], labels)
+    results.write_results(output, config, rows, findings, figures=shown)
     print(tables.finding_table(findings))
     print(
         f"\nρ is at most {FLAGS.ratio:g} in every witness, as the file has it: nearer than a noisy"
     )
     print("copy's by as much. D: distance of the pictures over that of the noisy copy.")
-    print(f"Pictures, numbers, findings and figures: {output}")
-    print(f"All of it on one page: {write_report(output)}")
-
-
-def every_picture(
-    model: depthjax.models.Network,
-    names: tuple[str, ...],
-    networks: dict[str, list[cli.Weights]],
-    labels: tuple[str, ...],
-    photographs: np.ndarray,
-) -> Iterator[Made]:
-    """Network by network, seed by seed, layer by layer."""
-    total = sum(map(len, networks.values())) * len(names)
-    with tqdm(total=total, unit="layer", disable=None) as bar:
-        for label, ones in networks.items():
-            for seed, weights in zip(FLAGS.seeds, ones, strict=True):
-                for depth, name in enumerate(names):
-                    layer = depthjax.Layer(model, name, weights.normalization)
-                    where = {"network": label, "seed": int(seed), "layer": name, "depth": depth}
-                    yield from pictures_of(layer, weights.variables, where, labels, photographs)
-                    bar.update()
-
-
-def pictures_of(
-    layer: depthjax.Layer,
-    variables: Any,
-    where: dict[str, Any],
-    labels: tuple[str, ...],
-    photographs: np.ndarray,
-) -> Iterator[Made]:
-    """All that is made of the photographs at one layer."""
-    reference = {"reference_key": jax.random.key(FLAGS.reference_seed)}
-    walk = {name: FLAGS[name].value for name in ("ratio", "steps", "corrections", "iterations")}
-    goals = {FARTHEST: None}
-    if len(photographs) > 1:
-        goals[TOWARDS] = jnp.roll(jnp.asarray(photographs), -1, axis=0)
-    key = jax.random.key(FLAGS.start_seed)
-    for kind, goal in goals.items():
-        found = witnesses.null_space_witness(
-            key, layer, variables, photographs, towards=goal, **walk, **reference
-        )
-        for index, image in enumerate(labels):
-            row = where | {"image": image, "kind": kind, "direction": 0, "sign": 1}
-            pair = found.targets[index], found.rounded[index]
-            yield Made(row | numbers(found, index), *pair)
-    seen = witnesses.eigendistortions(
-        *(layer, variables, photographs),
-        k=FLAGS.directions,
-        rmse=FLAGS.grey_levels / 255,
-        **reference,
-    )
-    for side, k, index in np.ndindex(seen.images.shape[:3]):
-        row = where | {"image": labels[index], "kind": EIGEN}
-        row |= {"direction": k + 1, "sign": (1, -1)[side]}
-        pair = seen.targets[index], seen.images[side, k, index]
-        yield Made(row | numbers(seen, (side, k, index)), *pair)
-
-
-def numbers(found: Any, index: Any) -> dict[str, float]:
-    """ρ, D and PSNR of one picture."""
-    columns = ("embedding_ratio", "input_ratio", "psnr")
-    return {name: float(getattr(found, name)[index]) for name in columns}
-
-
-def write(output: Path, made: Made) -> None:
-    """The picture beside the one that it was made of."""
-    row = made.row
-    folder = output / "images" / f"{row['network']}_{row['seed']}" / row["layer"]
-    folder.mkdir(parents=True, exist_ok=True)
-    kind = row["kind"].split()[0]
-    if kind == EIGEN:
-        kind += f"{row['direction']}{'+' if row['sign'] > 0 else '-'}"
-    images.save_png(folder / f"{row['image']}.png", made.target)
-    images.save_png(folder / f"{row['image']}_{kind}.png", made.picture)
-
-
-def findings_of(
-    rows: list[dict[str, Any]], names: tuple[str, ...], networks: list[str]
-) -> Iterator[Finding]:
-    """How far witnesses lie, and how much more than noise the eigendistortions are seen."""
-    near = f"at ρ ≤ {FLAGS.ratio:g} after 8 bits"
-    asked = (
-        (FARTHEST, "input_ratio", f"D of the farthest image found {near}", f">= {VISIBLE}"),
-        (EIGEN, "gain", "ρ / D of the first eigendistortion", "> 1"),
-    )
-    for kind, column, words, rule in asked:
-        chosen = [row for row in rows if row["kind"] == kind and row["direction"] <= 1]
-        for network in networks if chosen else ():
-            for name in names:
-                found = bootstrap(table(chosen, column, network, name))
-                yield Finding("witness", f"{network}, {name}", words, rule, found)
-
-
-def table(rows: list[dict[str, Any]], column: str, network: str, layer: str) -> np.ndarray:
-    """`[seeds, images]`; both signs of an eigendistortion are one number, their mean."""
-    cells: dict[int, dict[str, list[float]]] = {}
-    for row in rows:
-        if (row["network"], row["layer"]) == (network, layer):
-            value = row["embedding_ratio"] / row["input_ratio"] if column == "gain" else row[column]
-            cells.setdefault(row["seed"], {}).setdefault(row["image"], []).append(value)
-    return np.array([[np.mean(cell) for cell in seed.values()] for seed in cells.values()])
-
-
-def sheet(made: list[Made], names: tuple[str, ...], label: str, labels: tuple[str, ...]) -> Any:
-    """The first photograph and seed of a network: a row for each layer."""
-    chosen = {
-        (one.row["kind"], one.row["layer"]): one
-        for one in reversed(made)
-        if one.row["network"] == label
-        and one.row["seed"] == int(FLAGS.seeds[0])
-        and one.row["image"] == labels[0]
-    }
-
-    def column(kind: str) -> list[Made]:
-        return [chosen[kind, name] for name in names]
-
-    def pictures(kind: str) -> np.ndarray:
-        return np.stack([one.picture for one in column(kind)])
-
-    empty = [""] * len(names)
-    targets = np.stack([one.target for one in column(FARTHEST)])
-    drawn = [("image", targets, empty)]
-    for kind, heading, times, words in (
-        (TOWARDS, f"witness towards {labels[1 % len(labels)]}", 0.5, "difference / 2"),
-        (FARTHEST, "witness, as far as possible", 0.5, "difference / 2"),
-        (EIGEN, "eigendistortion", AMPLIFIED, f"difference × {AMPLIFIED}"),
-    ):
-        if (kind, names[0]) in chosen:
-            captions = [caption(one.row) for one in column(kind)]
-            difference = 0.5 + times * (pictures(kind) - targets)
-            drawn += [(heading, pictures(kind), captions), (words, difference, empty)]
-    headings, columns, below = zip(*drawn, strict=True)
-    return figures.witness_sheet(
-        *(names, headings, np.stack(columns), below),
-        title=f"{FLAGS.model}, {label}: what layers take for {labels[0]}, and what they see best",
-        note=(
-            "D: distance of the images, ρ: of their embeddings (1: as far as a noisy copy of"
-            " 25 dB); dB: PSNR. All of the 8-bit files. Differences are about grey."
-        ),
-    )
-
-
-def caption(row: dict[str, Any]) -> str:
-    """The numbers of a picture in two lines."""
-    ratios = f"D {row['input_ratio']:.2f}  ρ {row['embedding_ratio']:.3f}"
-    return f"{ratios}\n{row['psnr']:.1f} dB"
+    cli.say_where("Pictures, numbers, findings and figures", output)
 
 
 if __name__ == "__main__":

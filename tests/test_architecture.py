@@ -33,7 +33,7 @@ FLOORS = (
     (
         *("accounting", "training", "training_runs", "packing", "report"),
         *("runs", "run_folder", "results", "tables", "comparison", "layer_spectra", "sweeps"),
-        *("study", "judges", "depth_claims", "claims", "reproduction", "animation"),
+        *("study", "studies", "judges", "depth_claims", "claims", "reproduction", "animation"),
     ),
     ("cli", "__init__"),
 )

@@ -13,6 +13,7 @@ import depthjax
 from depthjax import study
 from depthjax.descent import REACHED, descend
 from depthjax.results import load_findings
+from depthjax.studies.comparison.setting import conditions
 
 MODEL = depthjax.build_model("mlp", widths=(60, 30, 3))  # compiled in no time
 SMALL = {
@@ -196,13 +197,6 @@ def test_bad_input_ends_in_one_line_with_nothing_written(
     assert not (tmp_path / "bad").exists()
 
 
-def test_networks_must_see_the_same_pixels(script, networks):
-    weights = script.cli.Weights({}, None, False, {})
-    other = weights._replace(normalization=depthjax.normalization.as_normalization("half"))
-    with pytest.raises(ValueError, match="do not normalise pixels alike"):
-        script.same_normalization({"a": [weights], "b": [other]})
-
-
 FLAG_FILES = sorted((EXPERIMENTS / "flags").glob("compare_*.flags"))
 
 
@@ -215,7 +209,9 @@ def test_flag_files_name_what_exists(script, file):
         script.FLAGS(["compare.py", f"--flagfile={file}"])
         model = script.cli.model_from_flags()
         assert len(depthjax.select_layers(model, script.FLAGS.layers)) >= 3
-        assert set(script.conditions_from_flags()) == set(CONDITIONS)
+        paper = depthjax.InversionConfig.paper(steps=script.FLAGS.paper_steps)
+        made = conditions(script.cli.config_from_flags(), paper, script.FLAGS.stop_ratio)
+        assert set(made) == set(CONDITIONS)
         assert script.FLAGS.output == f"runs/{file.stem}"
         labels = [entry.partition("=")[0] for entry in script.FLAGS.networks]
         assert labels == ["untrained", "photos", "noise"]

@@ -13,6 +13,8 @@ from script_loading import EXPERIMENTS, loaded
 from depthjax import Layer
 from depthjax.jacobian import dense_singular_values
 from depthjax.results import load_findings
+from depthjax.studies.controls.measured import reference_distance
+from depthjax.studies.controls.networks import WORDS, case_of, semi_orthogonal, variables_of
 
 SETTINGS = {
     "images": ["astronaut", "chelsea"],
@@ -109,13 +111,12 @@ def test_the_record_is_complete(done):
     assert (folder / "figures" / "controls.png").stat().st_size > 5000
 
 
-def test_an_irevnet_without_couplings_is_orthogonal_and_with_small_ones_nearly(script):
+def test_an_irevnet_without_couplings_is_orthogonal_and_with_small_ones_nearly():
     """Small couplings change no image's distances by more than a few percent."""
     kappas = []
     for coupling in (0.0, 0.1):
-        with flagsaver.flagsaver(**SETTINGS, coupling=coupling):
-            case = script.case_of("irevnet", 48)
-            variables = script.variables_of("irevnet", case.model, 0)
+        case = case_of("irevnet", 48)
+        variables = variables_of("irevnet", case.model, 0, 4, coupling)
         image = np.random.default_rng(0).random((1, 4, 4, 3))
         layer = Layer(case.model, case.layers[1])
         (values,) = dense_singular_values(layer, variables, image)
@@ -124,16 +125,16 @@ def test_an_irevnet_without_couplings_is_orthogonal_and_with_small_ones_nearly(s
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (6, 3), (3, 6)])
-def test_semi_orthogonal_kernels_keep_what_the_smaller_side_allows(script, shape):
-    kernel = script.semi_orthogonal(np.random.default_rng(0).normal(size=shape))
+def test_semi_orthogonal_kernels_keep_what_the_smaller_side_allows(shape):
+    kernel = semi_orthogonal(np.random.default_rng(0).normal(size=shape))
     assert kernel.shape == shape
     np.testing.assert_allclose(np.linalg.svd(kernel)[1], 1)
 
 
-def test_the_start_and_the_noisy_copy_are_those_of_every_control(script):
-    assert script.reference_distance((1, 32, 32, 3)) == pytest.approx(np.sqrt(3072) / 18, rel=0.02)
-    a = script.reference_distance((3, 4, 4, 3))
-    assert a == script.reference_distance((1, 4, 4, 3))
+def test_the_start_and_the_noisy_copy_are_those_of_every_control():
+    assert reference_distance((1, 32, 32, 3)) == pytest.approx(np.sqrt(3072) / 18, rel=0.02)
+    a = reference_distance((3, 4, 4, 3))
+    assert a == reference_distance((1, 4, 4, 3))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_flag_files_name_what_exists(name, script):
     with flagsaver.flagsaver():
         script.FLAGS(["controls.py", f"--flagfile={path}"])
         assert script.FLAGS.output == f"runs/{name}" and script.FLAGS.inits >= 10
-        assert set(script.FLAGS.controls) == set(script.WORDS)
+        assert set(script.FLAGS.controls) == set(WORDS)
         assert script.FLAGS.size % 4 == 0
 
 

@@ -15,6 +15,12 @@ import depthjax
 from depthjax.data import Augmentation, open_dataset
 from depthjax.images import save_png
 from depthjax.results import load_findings
+from depthjax.studies.manifold.inputs import (
+    Choice,
+    prepared,
+    training_and_held_out,
+    training_sets,
+)
 
 FIELDS = {"width": 2, "stage_sizes": (1, 1), "num_classes": 3, "stem": "small"}
 KINDS = ("photographs", "Gaussian noise", "1/f noise", "uniform noise")
@@ -158,22 +164,25 @@ def test_the_same_flags_give_the_same_numbers(script, settings, done, flat, tmp_
     assert "| C14" in printed and str(tmp_path / "again") in printed
 
 
-def test_training_sets_and_what_is_held_out_of_them(script, settings):
-    with flagsaver.flagsaver(**settings, trained_on=["other=noise/16/3"]):
-        sets = script.training_sets(["photos", "other"], 16)
-        assert sets == {"photos": settings["dataset"], "other": "noise/16/3"}
-        for spec in sets.values():
-            training, held_out, _ = script.training_and_held_out(spec)
-            assert (len(training), len(held_out)) == (40, 20)
-            # Also of noise, other examples than those trained on.
-            assert not (training[:, None] == held_out[None]).all((2, 3, 4)).any()
+def test_training_sets_and_what_is_held_out_of_them(settings):
+    dataset = settings["dataset"]
+    sets = training_sets(["photos", "other"], dataset, 16, ["other=noise/16/3"])
+    assert sets == {"photos": dataset, "other": "noise/16/3"}
+    assert training_sets(["photos", "noise"], dataset, 16)["noise"] == "noise/16"
+    asked = ("examples", "held_out", "inputs", "size", "data_dir")
+    choice = Choice(**{name: settings[name] for name in asked})
+    for spec in sets.values():
+        training, held_out, _ = training_and_held_out(choice, spec)
+        assert (len(training), len(held_out)) == (40, 20)
+        # Also of noise, other examples than those trained on.
+        assert not (training[:, None] == held_out[None]).all((2, 3, 4)).any()
 
 
-def test_inputs_are_seen_as_in_training(script):
+def test_inputs_are_seen_as_in_training():
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype(np.uint8)
-    as_they_are = script.prepare(images, Augmentation(flip=True))
+    as_they_are = prepared(images, Augmentation(flip=True))
     np.testing.assert_allclose(as_they_are, images / 255, rtol=1e-6)
-    grey = script.prepare(images, Augmentation(grey=True, jitter=0.4, tint=0.2))
+    grey = prepared(images, Augmentation(grey=True, jitter=0.4, tint=0.2))
     np.testing.assert_array_equal(grey[..., 0], grey[..., 2])
 
 

@@ -57,3 +57,18 @@ def test_findings_that_are_not_there_or_damaged(folder, tmp_path):
         (folder / "findings.json").write_text(damage)
         with pytest.raises(ValueError, match="is damaged"):
             load_findings(folder)
+
+
+def test_figures_are_written_one_after_the_other(folder):
+    from matplotlib.figure import Figure
+
+    written = []
+
+    def figures():
+        for name in ("first", "second"):
+            written.append({path.name for path in (folder / "figures").iterdir()})
+            yield name, Figure(figsize=(1, 1))
+
+    write_results(folder, {}, ROWS, FINDINGS, figures=figures())
+    assert written == [set(), {"first.png", "first.pdf"}]
+    assert (folder / "figures" / "second.png").is_file()

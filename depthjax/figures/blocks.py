@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import headline, mark, settle, spread_names
+from depthjax.figures.panels import faint_grid, headline, mark, settle, spread_names
 from depthjax.figures.scale import log_scale
 from depthjax.figures.style import AMBER, BLUE, GREEN, GREY, ORANGE, PALE, SMALL, styled
 from depthjax.figures.text import number, short_name
@@ -136,8 +136,7 @@ def _shade(axes: Axes, column: BlockColumn, named: bool) -> None:
     axes.set_xlim(blocks.min() - 0.7, blocks.max() + 0.7)
     every = -(-len(blocks) // max(1, round(len(blocks) ** 0.5 * 2.5)))
     axes.set_xticks(blocks[::every])
-    axes.grid(axis="y", color=PALE, linewidth=0.4)
-    axes.set_axisbelow(True)
+    faint_grid(axes, "y")
 
 
 def _points(axes: Axes, column: BlockColumn, table: Numbers, positive: bool) -> None:

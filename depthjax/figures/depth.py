@@ -8,20 +8,16 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import headline, mark, mark_noisy_copy, settle, spread_names
-from depthjax.figures.scale import log_scale
-from depthjax.figures.style import (
-    AMBER,
-    BLUE,
-    GREEN,
-    LINE,
-    ORANGE,
-    PALE,
-    PURPLE,
-    SKY,
-    SMALL,
-    styled,
+from depthjax.figures.panels import (
+    faint_grid,
+    headline,
+    mark,
+    mark_noisy_copy,
+    settle,
+    spread_names,
 )
+from depthjax.figures.scale import log_scale
+from depthjax.figures.style import BLUE, COLOURS, LINE, SMALL, colours, styled
 from depthjax.figures.text import number, short_name, widest
 from depthjax.figures.values import (
     Numbers,
@@ -33,7 +29,6 @@ from depthjax.figures.values import (
     strokes_note,
 )
 
-_BASELINE_COLOURS = (ORANGE, GREEN, PURPLE, AMBER, SKY)
 _BASELINE_NAMES = {"start": "start D₀", "flat": "mean colour", "blur": "blurred target"}
 """How the keys of `depthjax.metrics.baselines` are written; any other key stands as it is."""
 
@@ -127,8 +122,7 @@ def _panels(layers: list[str]) -> tuple[Figure, tuple[Axes, Axes], float]:
         parse_math=False,
     )
     for axes in (above, under):
-        axes.grid(axis="x", color=PALE, linewidth=0.4)
-        axes.set_axisbelow(True)
+        faint_grid(axes, "x")
     under.set_xlim(-0.6, len(layers) - 0.4)
     return figure, (above, under), width
 
@@ -145,11 +139,11 @@ def _lines(axes: Axes, values: Numbers) -> None:
 
 def _baseline_marks(axes: Axes, baselines: Mapping[str, Numbers]) -> list[Annotation]:
     marks = []
-    for index, (key, values) in enumerate(baselines.items()):
+    cycle = colours(len(baselines), COLOURS[1:])  # the first is that of the images
+    for (key, values), colour in zip(baselines.items(), cycle, strict=True):
         known = values[is_drawable(values)]
         if not known.size:
             continue
-        colour = _BASELINE_COLOURS[index % len(_BASELINE_COLOURS)]
         middle = float(np.median(known))
         name = _BASELINE_NAMES.get(key) or short_name(key, 24)
         axes.axhspan(known.min(), known.max(), color=colour, alpha=0.13, linewidth=0)

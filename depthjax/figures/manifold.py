@@ -8,20 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import NOISY_COPY, legend_below
+from depthjax.figures.panels import NOISY_COPY, faint_grid, legend_below, name_layers
 from depthjax.figures.scale import log_scale
-from depthjax.figures.style import (
-    AMBER,
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PALE,
-    PURPLE,
-    SKY,
-    SMALL,
-    styled,
-)
+from depthjax.figures.style import COLOURS, GREY, SMALL, colours, styled
 from depthjax.figures.text import short_name, widest
 from depthjax.figures.values import (
     Numbers,
@@ -31,8 +20,6 @@ from depthjax.figures.values import (
     missing_note,
     strokes_note,
 )
-
-_COLOURS = (GREY, BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
 
 Panel = Mapping[str, ArrayLike]
 """For each network `[L, seeds]`."""
@@ -70,7 +57,8 @@ def ratios_against_depth(
     networks = list(
         dict.fromkeys(name for row in rows.values() for panel in row.values() for name in panel)
     )
-    colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(networks)}
+    cycle = colours(len(networks), (GREY, *COLOURS))
+    colour_of = dict(zip(networks, cycle, strict=True))
     with styled():
         figure, grid = _grid(layers, len(rows), len(columns))
         for line, (row, panels) in zip(grid, rows.items(), strict=True):
@@ -81,14 +69,16 @@ def ratios_against_depth(
                     continue
                 axes.axhline(1.0, **NOISY_COPY)
                 for name, values in panels[column].items():
-                    _lines(axes, values, colours[name])
+                    _lines(axes, values, colour_of[name])
                 axes.set_title(short_name(column))
                 log_scale(axes, "y", *known, 1.0)
             line[0].set_ylabel(row)
         seeds = max(values.shape[1] for values in every)
         note = f"1: a held-out example (dashed)   n = {seeds} {'seeds' if seeds > 1 else 'seed'}"
         note += strokes_note(seeds) + missing_note(*every)
-        handles = [Line2D([], [], color=colours[name], label=short_name(name)) for name in networks]
+        handles = [
+            Line2D([], [], color=colour_of[name], label=short_name(name)) for name in networks
+        ]
         legend_below(figure, handles, note, title)
         return figure
 
@@ -115,9 +105,8 @@ def _grid(layers: list[str], rows: int, columns: int) -> tuple[Figure, list[list
     )
     grid = figure.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
     for axes in grid.flat:
-        axes.set_xticks(range(len(layers)), layers, rotation=90 if upright else 0, parse_math=False)
-        axes.grid(axis="x", color=PALE, linewidth=0.4)
-        axes.set_axisbelow(True)
+        name_layers(axes, layers, upright=upright)
+        faint_grid(axes, "x")
         axes.set_xlim(-0.4, len(layers) - 0.6)
     return figure, [list(line) for line in grid]
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
+from depthjax.figures.panels import name_layers
 from depthjax.figures.scale import log_ticks
 from depthjax.figures.style import BODY, DARK, EDGE, GREY, PALE, SMALL, TITLE, styled
 from depthjax.figures.text import number, tallest, widest, wrapped, wrapped_title
@@ -73,7 +74,7 @@ def _sheet(rows: list[str], columns: list[str], values: Numbers, title: str | No
     if written:
         _write_numbers(axes, mesh, numbers)
     _outline_same(axes, rows, columns)
-    axes.set_xticks(range(len(columns)), columns, rotation=90 if upright else 0, parse_math=False)
+    name_layers(axes, columns, upright=upright)
     axes.set_yticks(range(len(rows)), rows, parse_math=False)
     axes.tick_params(length=0)
     axes.set(xlabel="measured at", ylabel="image recovered from")

@@ -8,24 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import headline, settle
+from depthjax.figures.panels import faint_grid, headline, name_layers, settle
 from depthjax.figures.scale import log_scale
-from depthjax.figures.style import (
-    AMBER,
-    BLUE,
-    GREEN,
-    LINE,
-    ORANGE,
-    PALE,
-    PURPLE,
-    SKY,
-    SMALL,
-    styled,
-)
+from depthjax.figures.style import LINE, SMALL, colours, styled
 from depthjax.figures.text import widest
 from depthjax.figures.values import Numbers, checked_labels
 
-_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
 _MARKERS = "osD^vP"
 
 
@@ -73,7 +61,7 @@ def networks_against_depth(
             _panel(axes, networks, table, name in logarithmic)
             axes.set_ylabel(name)
         last: Axes = rows[-1]
-        last.set_xticks(range(len(layers)), layers, rotation=90 if turned else 0, parse_math=False)
+        name_layers(last, layers, upright=turned)
         last.set_xlim(-0.6, len(layers) - 0.4)
         last.set_xlabel("layer, shallow to deep")
         handles, names = rows[0].get_legend_handles_labels()
@@ -90,9 +78,9 @@ def _panel(axes: Axes, networks: list[str], table: Numbers, logarithmic: bool) -
         drawn = np.where(drawn > 0, drawn, np.nan)
     # Intervals of several networks at one layer stand beside each other.
     places = (np.arange(len(networks)) - (len(networks) - 1) / 2) * min(0.14, 0.6 / len(networks))
-    for index, (name, place) in enumerate(zip(networks, places, strict=True)):
+    each = zip(networks, places, colours(len(networks)), strict=True)
+    for index, (name, place, colour) in enumerate(each):
         estimate, low, high = drawn[index].T
-        colour = _COLOURS[index % len(_COLOURS)]
         axes.vlines(depth + place, low, high, color=colour, linewidth=1.0)
         axes.plot(
             depth + place,
@@ -110,5 +98,4 @@ def _panel(axes: Axes, networks: list[str], table: Numbers, logarithmic: bool) -
         ticks = MaxNLocator(5).tick_values(low, high)
         axes.set_ylim(low, high)
         axes.set_yticks([tick for tick in ticks if low <= tick <= high])
-    axes.grid(axis="both", color=PALE, linewidth=0.4)
-    axes.set_axisbelow(True)
+    faint_grid(axes)

@@ -1,7 +1,7 @@
 """What figures made of panels share: a headline, and marked values with their names beside."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from depthjax.figures.style import BODY, EDGE, GREY, LINE, SMALL, TITLE
+from depthjax.figures.style import BODY, EDGE, GREY, LINE, PALE, SMALL, TITLE
 from depthjax.figures.text import wrapped, wrapped_title
 from depthjax.figures.values import Numbers
 
@@ -28,6 +28,18 @@ def headline(figure: Figure, axes: Axes, note: str, title: str | None, width: fl
     if title is not None:
         page = figure.get_figwidth() * 72
         figure.suptitle(wrapped_title(title, page), x=EDGE / page, ha="left", fontsize=TITLE)
+
+
+def faint_grid(axes: Axes, along: Literal["both", "x", "y"] = "both") -> None:
+    """Thin lines behind all that is drawn."""
+    axes.grid(axis=along, color=PALE, linewidth=0.4)
+    axes.set_axisbelow(True)
+
+
+def name_layers(axes: Axes, layers: Sequence[str], *, upright: bool) -> None:
+    """A tick for each layer; names that have no room beside each other stand upright."""
+    turn = 90 if upright else 0
+    axes.set_xticks(range(len(layers)), layers, rotation=turn, parse_math=False)
 
 
 def settle(figure: Figure) -> None:

@@ -10,19 +10,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from depthjax.figures.panels import legend_below
-from depthjax.figures.style import (
-    AMBER,
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    SKY,
-    styled,
-)
+from depthjax.figures.style import COLOURS, GREY, colours, styled
 from depthjax.figures.text import number, short_name
-
-_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
 
 
 class Curve(NamedTuple):
@@ -58,7 +47,7 @@ def predicted_curves(curves: Mapping[str, Curve], *, title: str | None = None) -
             steps, lost = np.asarray(curve.steps), np.atleast_1d(np.asarray(curve.lost))
             columns = zip(np.asarray(curve.measured).T, np.asarray(curve.predicted).T, strict=True)
             for index, (measured, predicted) in enumerate(columns):
-                colour = _COLOURS[index % len(_COLOURS)]
+                colour = COLOURS[index % len(COLOURS)]
                 axes.axhline(lost[index], color=colour, linewidth=0.6, linestyle=(0, (2, 2)))
                 axes.plot(predicted, color=colour, linewidth=0.9)
                 axes.plot(steps, measured, ".", color=colour, markersize=3.2)
@@ -123,7 +112,7 @@ def predicted_against_measured(
                 ends += np.array([-0.05, 0.05]) * max(np.ptp(ends), 1e-12)
                 axes.plot(ends, ends, color=GREY, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
                 for index, (x, y) in enumerate(zip(predicted, measured, strict=True)):
-                    axes.plot(x, y, ".", color=_COLOURS[index % len(_COLOURS)], markersize=3.6)
+                    axes.plot(x, y, ".", color=COLOURS[index % len(COLOURS)], markersize=3.6)
                 axes.set(xlim=ends, ylim=ends, aspect="equal")
                 axes.locator_params(nbins=4)
                 axes.set_title(f"{short_name(layer)}   R² {number(pairs.explained)}")
@@ -131,10 +120,8 @@ def predicted_against_measured(
         for axes in grid[-1]:
             axes.set_xlabel("predicted m_i")
         handles = [
-            Line2D(
-                *([], []), color=_COLOURS[i % len(_COLOURS)], marker=".", linestyle="", label=f"{i}"
-            )
-            for i in range(seeds)
+            Line2D([], [], color=colour, marker=".", linestyle="", label=f"{seed}")
+            for seed, colour in enumerate(colours(seeds))
         ]
         legend_below(figure, handles, "a point is an image, a colour a seed of the weights", title)
         return figure

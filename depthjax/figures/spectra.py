@@ -9,26 +9,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import settle
+from depthjax.figures.panels import faint_grid, settle
 from depthjax.figures.scale import log_scale
-from depthjax.figures.style import (
-    AMBER,
-    BLUE,
-    BODY,
-    EDGE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PALE,
-    PURPLE,
-    SKY,
-    TITLE,
-    styled,
-)
+from depthjax.figures.style import BODY, EDGE, GREY, TITLE, colours, styled
 from depthjax.figures.text import short_name, wrapped, wrapped_title
 from depthjax.figures.values import checked_labels
 
-_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
 _PANEL = 150.0
 _FLOOR = 1e-12
 """σ / σ₁ below which rounding is all that there is to see."""
@@ -70,18 +56,17 @@ def spectra(
         figure, grid = _grid(len(layers))
         for panel, (axes, name) in enumerate(zip(grid, layers, strict=False)):
             axes.axvline(inputs, color=GREY, linewidth=0.8, linestyle=(0, (4, 2)))
-            for colour, network in zip(_cycle(len(curves)), curves.values(), strict=True):
+            for colour, network in zip(colours(len(curves)), curves.values(), strict=True):
                 for curve in network[panel]:
                     _curve(axes, curve, colour)
             axes.set_title(name)
             log_scale(axes, "x", 1.0, float(inputs))
             log_scale(axes, "y", *(levels[levels > _FLOOR] for levels, _, _ in every))
-            axes.grid(color=PALE, linewidth=0.4)
-            axes.set_axisbelow(True)
+            faint_grid(axes)
         _label(figure, grid, len(layers), "number of singular values above", "σ / σ₁")
         names = [*curves, f"inputs n = {inputs:,}"]
         handles = [
-            *(Patch(color=colour) for colour in _cycle(len(curves))),
+            *(Patch(color=colour) for colour in colours(len(curves))),
             Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (4, 2))),
         ]
         _finish(figure, handles, names, note, title)
@@ -126,7 +111,7 @@ def ball_sections(
     with styled():
         figure, grid = _grid(len(layers))
         for panel, (axes, name) in enumerate(zip(grid, layers, strict=False)):
-            for colour, network in zip(_cycle(len(sections)), sections.values(), strict=True):
+            for colour, network in zip(colours(len(sections)), sections.values(), strict=True):
                 linear, measured = (np.asarray(part, np.float64) for part in network[panel])
                 closed = np.concatenate([linear, linear[:1]])
                 axes.plot(*closed.T, color=colour, linewidth=0.9)
@@ -135,11 +120,10 @@ def ball_sections(
             axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=name)
             axes.set_xticks([-1, 0, 1])
             axes.set_yticks([-1, 0, 1])
-            axes.grid(color=PALE, linewidth=0.4)
-            axes.set_axisbelow(True)
+            faint_grid(axes)
         _label(figure, grid, len(layers), "along the first left singular vector", "across it")
         handles = [
-            *(Patch(color=colour) for colour in _cycle(len(sections))),
+            *(Patch(color=colour) for colour in colours(len(sections))),
             Line2D([], [], color=GREY, linewidth=0.9),
             Line2D([], [], color=GREY, marker="o", markersize=1.6, linewidth=0),
         ]
@@ -154,10 +138,6 @@ def _check(found: Mapping[str, Sequence[object]], layers: list[str]) -> None:
     for name, per_layer in found.items():
         if len(per_layer) != len(layers):
             raise ValueError(f"{len(layers)} layer labels, but {name} has {len(per_layer)} layers")
-
-
-def _cycle(count: int) -> list[str]:
-    return [_COLOURS[index % len(_COLOURS)] for index in range(count)]
 
 
 def _grid(panels: int) -> tuple[Figure, list[Axes]]:

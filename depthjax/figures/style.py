@@ -1,5 +1,6 @@
 """Colours, sizes and matplotlib settings, the same in every figure."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -9,6 +10,9 @@ import matplotlib.style
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 AMBER, SKY = "#E69F00", "#56B4E9"
 DARK, GREY, PALE = "#222222", "#6E6E6E", "#D0D0D0"
+
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
+"""Of what is told apart: networks, images, seeds."""
 
 FONT = "DejaVu Sans"
 TITLE, BODY, SMALL = 8.5, 7.5, 6.5
@@ -46,6 +50,11 @@ _SETTINGS: dict[str, Any] = {
     "ytick.major.size": 2.5,
     "ytick.major.width": 0.6,
 }
+
+
+def colours(count: int, cycle: Sequence[str] = COLOURS) -> list[str]:
+    """So many colours; those of the cycle, over again where they do not suffice."""
+    return [cycle[index % len(cycle)] for index in range(count)]
 
 
 def styled() -> AbstractContextManager[None]:

@@ -9,19 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import headline, settle
+from depthjax.figures.panels import faint_grid, headline, settle
 from depthjax.figures.scale import log_scale
-from depthjax.figures.style import (
-    AMBER,
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PALE,
-    PURPLE,
-    SMALL,
-    styled,
-)
+from depthjax.figures.style import BLUE, COLOURS, GREY, PALE, SMALL, colours, styled
 from depthjax.figures.values import (
     Numbers,
     checked_labels,
@@ -31,7 +21,6 @@ from depthjax.figures.values import (
     strokes_note,
 )
 
-_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER)
 _STROKES: tuple[Literal["-", "--", "-."], ...] = ("-", "--", "-.")
 
 Descent = tuple[ArrayLike, ArrayLike, ArrayLike]
@@ -67,7 +56,7 @@ def stalling(
     with styled():
         figure = Figure(figsize=(7.4, 3.3), layout="constrained")
         left, right = figure.subplots(1, 2)
-        for (network, runs), colour in zip(descents.items(), _COLOURS, strict=False):
+        for (network, runs), colour in zip(descents.items(), colours(len(networks)), strict=True):
             for optimizer, (steps, embedding, inputs) in runs.items():
                 stroke = _STROKES[optimizers.index(optimizer) % len(_STROKES)]
                 at = np.asarray(steps, np.float64)
@@ -85,13 +74,12 @@ def stalling(
             log_scale(axes, "x", *shown["steps"], margin=1.1)
             every = np.concatenate(shown[name])
             log_scale(axes, "y", every[every >= end])
-            axes.grid(color=PALE, linewidth=0.4)
-            axes.set_axisbelow(True)
+            faint_grid(axes)
             axes.set_xlabel("step")
         left.set_ylabel("embedding distance m_g")
         right.set_ylabel("input distance m_i")
-        colours = zip(networks, _COLOURS, strict=False)
-        handles = [Line2D([], [], color=colour, label=name) for name, colour in colours]
+        named = zip(networks, colours(len(networks)), strict=True)
+        handles = [Line2D([], [], color=colour, label=name) for name, colour in named]
         handles += [
             Line2D([], [], color=GREY, linestyle=_STROKES[i % len(_STROKES)], label=name)
             for i, name in enumerate(optimizers)
@@ -135,8 +123,7 @@ def steps_needed(
         axes.plot(at, median(lines), color=BLUE, linewidth=1.6, marker="o", markersize=3)
         axes.set_xticks(at, places, parse_math=False)
         axes.set_xlim(-0.4, len(places) - 0.6)
-        axes.grid(axis="y", color=PALE, linewidth=0.4)
-        axes.set_axisbelow(True)
+        faint_grid(axes, "y")
         log_scale(axes, "y", table)
         axes.set(xlabel=axis, ylabel="steps to D = 1")
         runs = table.shape[1]
@@ -179,7 +166,7 @@ def recovered_share(
             line = np.asarray(share, np.float64)
             if line.shape != at.shape:
                 raise ValueError(f"{at.size} widths, but the share of {name} has {line.shape}")
-            colour = _COLOURS[index % len(_COLOURS)]
+            colour = COLOURS[index % len(COLOURS)]
             axes.plot(at, line, color=colour, label=name, marker="o", markersize=3, linewidth=1.2)
             _half(axes, np.asarray(halves[name], np.float64), colour, 0.5 + 0.03 * (2 * index - 1))
         axes.set(xlabel="width / inputs", ylabel="share of runs recovered", ylim=(-0.03, 1.03))

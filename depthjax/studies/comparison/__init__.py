@@ -1,0 +1,1 @@
+"""Networks of one architecture compared, untrained and trained: claims C10 to C13."""

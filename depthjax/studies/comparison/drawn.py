@@ -1,0 +1,100 @@
+"""The images that came back from every network, and what was measured on them."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from depthjax import figures
+from depthjax.comparison import (
+    BLURRED,
+    CONVERGING,
+    MATCHED,
+    Comparison,
+    intervals,
+    recovered,
+)
+from depthjax.runs import load_run
+from depthjax.study import Descents
+
+_TITLES = {
+    CONVERGING: "converging descent",
+    MATCHED: "stopped at the matched ρ",
+    BLURRED: "the paper's recipe with blur",
+}
+
+
+def drawn(
+    compared: Comparison,
+    descents: Sequence[Descents],
+    targets: Float[np.ndarray, "b h w c"],
+    starts: Float[np.ndarray, "b h w c"],
+    *,
+    stop_ratio: float,
+) -> Iterator[tuple[str, Figure]]:
+    """The figures with their names, one after the other.
+
+    Args:
+        compared: the numbers.
+        descents: what they were gathered from.
+        targets, starts: a and a_0.
+        stop_ratio: ρ at which images are compared.
+    """
+    for condition in _TITLES:
+        for image, figure in _galleries(condition, compared, descents, targets, starts):
+            yield f"networks_{condition}_{image}", figure
+    yield "claims", _claims(compared, stop_ratio)
+
+
+def _galleries(
+    condition: str,
+    compared: Comparison,
+    descents: Sequence[Descents],
+    targets: Float[np.ndarray, "b h w c"],
+    starts: Float[np.ndarray, "b h w c"],
+) -> Iterator[tuple[str, Figure]]:
+    """For each image what came back from all networks of the first seed."""
+    seed = compared.seeds[0]
+    first = [one for one in descents if (one.seed, one.condition) == (seed, condition)]
+    layers = [load_run(one.folder).layers.values() for one in first]
+    back = np.array([[recovered(arrays, condition) for arrays in each] for each in layers])
+    d, rho = (  # [N, L, B]
+        compared.values[condition, name][:, 0] for name in ("input_ratio", "embedding_ratio")
+    )
+    for index, image in enumerate(compared.images):
+        repeated = (len(compared.networks), *targets.shape[1:])
+        yield (
+            image,
+            figures.gallery(
+                compared.networks,
+                np.broadcast_to(targets[index], repeated),
+                np.broadcast_to(starts[index], repeated),
+                compared.layers,
+                back[:, :, index].swapaxes(0, 1),
+                d[:, :, index].T,
+                rho[:, :, index].T,
+                title=f"{image}, {_TITLES[condition]}, seed {seed}",
+            ),
+        )
+
+
+def _claims(compared: Comparison, stop_ratio: float) -> Figure:
+    """What C10 and C11 speak of, against depth."""
+    panels = {
+        "ρ, converged": (CONVERGING, "embedding_ratio", True),
+        "D at ρ = 0.1": (CONVERGING, "input_ratio_at_0.1", True),
+        "elasticity": (CONVERGING, "elasticity", False),
+        f"SSIM at ρ = {stop_ratio:g}": (MATCHED, "ssim", False),
+    }
+    return figures.networks_against_depth(
+        compared.networks,
+        compared.layers,
+        {
+            name: intervals(compared, condition, quantity, logarithmic=logarithmic)
+            for name, (condition, quantity, logarithmic) in panels.items()
+        },
+        logarithmic=[name for name, panel in panels.items() if panel[2]],
+        note=f"means and 95 % intervals, n = {len(compared.seeds)} seeds × {len(compared.images)}"
+        " images",
+    )

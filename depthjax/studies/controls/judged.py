@@ -1,0 +1,77 @@
+"""What each control must show, at every depth, of all seeds and images."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from depthjax.statistics import Finding, bootstrap
+from depthjax.studies.controls.networks import DEFAULT, DEPTH, NARROW
+from depthjax.studies.rows import Row, seed_table
+from depthjax.tables import markdown_table, spread
+
+ROUNDING = 1e-5
+"""D that float32 leaves: no prediction holds below it."""
+
+RECOVERED = 0.1
+"""D below which an image counts as recovered: a tenth of the lightly noised copy's."""
+
+
+def _places(rows: Sequence[Row]) -> list[Row]:
+    """Every control and layer, in order."""
+    pairs = dict.fromkeys((row["control"], row["layer"]) for row in rows)
+    return [{"control": name, "layer": layer} for name, layer in pairs]
+
+
+def findings(rows: Sequence[Row]) -> list[Finding]:
+    """Networks that keep everything give the image back, others end where theory says."""
+    found = []
+    for place in _places(rows):
+        name = place["control"]
+        distance, lost = (
+            seed_table(rows, quantity, **place) for quantity in ("input_distance", "lost")
+        )
+        if name == NARROW and lost.min() > ROUNDING:
+            statistic = "largest relative error of ‖P_N(a − a_0)‖ for m_i"
+            rule, values = "< 0.01", np.abs(distance / lost - 1)
+        elif name == DEFAULT:
+            statistic = "largest relative error of the predicted m_i"
+            told = seed_table(rows, "predicted", **place)
+            rule, values = "< 0.01", np.abs(distance / told - 1)
+        else:
+            statistic, rule = "largest D", f"< {RECOVERED}"
+            values = seed_table(rows, "D", **place)
+        interval = bootstrap(values, lambda drawn: float(drawn.max()))
+        found.append(Finding("controls", f"{name}, {place['layer']}", statistic, rule, interval))
+    return found
+
+
+def control_table(rows: Sequence[Row]) -> str:
+    """Medians and ranges over seeds and images: a row for each control and layer."""
+    headers = ["control, layer", "n", "rank", "κ", "D", "predicted D", "m_i", "lost", "m_i/lost"]
+    quantities = ("rank", "condition_number", "D", "predicted_D", "input_distance", "lost")
+    body = []
+    for place in _places(rows):
+        get = {quantity: seed_table(rows, quantity, **place) for quantity in quantities}
+        real = get["lost"].min() > ROUNDING
+        ratio = get["input_distance"] / get["lost"] if real else np.full(1, np.nan)
+        cells = [spread(np.round(values, 12)) for values in (*get.values(), ratio)]
+        body.append([f"{place['control']}, {place['layer']}", str(get["D"].size), *cells])
+    return markdown_table(headers, body)
+
+
+def by_depth(
+    rows: Sequence[Row], control: str, quantity: str
+) -> Float[np.ndarray, "layers descents"]:
+    """A quantity of one control at every depth, of all seeds and images."""
+    return np.stack(
+        [
+            seed_table(rows, quantity, control=control, depth=depth).ravel()
+            for depth in range(1, DEPTH + 1)
+        ]
+    )
+
+
+def start_ratio(rows: Sequence[Row]) -> float:
+    """The median D of the starts."""
+    return float(np.median([row["start_D"] for row in rows]))

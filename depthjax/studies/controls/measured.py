@@ -1,0 +1,100 @@
+"""Gradient descent on the controls, and what linear theory predicts of it."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+
+from depthjax.config import InversionConfig
+from depthjax.layers import Layer
+from depthjax.metrics import REFERENCE_STD
+from depthjax.objectives import norms
+from depthjax.prediction import confront
+from depthjax.studies.controls.networks import case_of, variables_of
+from depthjax.studies.rows import Row
+from depthjax.typing import Images
+
+
+class Descent(NamedTuple):
+    """One control at one layer and seed, still to be descended through.
+
+    Fields:
+        control, layer: their names.
+        depth: of the layer, from 1.
+        seed: of the weights.
+    """
+
+    control: str
+    layer: str
+    depth: int
+    seed: int
+
+
+def descents(controls: Sequence[str], inputs: int, seeds: Sequence[int]) -> list[Descent]:
+    """Control by control, layer by layer, seed by seed.
+
+    Args:
+        controls: their names.
+        inputs: numbers of an image.
+        seeds: of the weights.
+
+    Raises:
+        ValueError: for an unknown control.
+    """
+    return [
+        Descent(name, layer, depth, seed)
+        for name in dict.fromkeys(controls)
+        for depth, layer in enumerate(case_of(name, inputs).layers, 1)
+        for seed in seeds
+    ]
+
+
+def rows_of(
+    descent: Descent,
+    names: Sequence[str],
+    targets: Images,
+    starts: Images,
+    config: InversionConfig,
+    *,
+    coupling: float,
+) -> Iterator[Row]:
+    """A row for each image.
+
+    Args:
+        descent: which control, layer and seed.
+        names: of the images.
+        targets, starts: a and a_0, the same of all layers and controls.
+        config: from `depthjax.prediction.linear_descent`.
+        coupling: as `variables_of` takes it.
+    """
+    name, layer, depth, seed = descent
+    model, _, affine = case_of(name, targets[0].size)
+    reference = reference_distance(targets.shape)
+    variables = variables_of(name, model, seed, targets.shape[1], coupling)
+    found = confront(Layer(model, layer), variables, targets, starts, config, affine=affine)
+    for index, told in enumerate(found.predictions):
+        last = found.inversion.trajectory.input_distance[-1, index]
+        yield {
+            **{"control": name, "layer": layer, "depth": depth},
+            **{"seed": seed, "image": names[index]},
+            "rank": len(found.directions[index].values),
+            "condition_number": found.directions[index].condition_number,
+            "input_distance": float(last),
+            "predicted": float(told.input_distance[-1]),
+            "lost": told.lost,
+            "slow": float(told.slow[-1]),
+            "D": float(last / reference),
+            "predicted_D": float(told.input_distance[-1] / reference),
+            "start_D": float(told.input_distance[0] / reference),
+        }
+
+
+def reference_distance(shape: tuple[int, ...], draws: int = 8) -> float:
+    """m_i', of a lightly noised copy: the mean over draws.
+
+    Args:
+        shape: of the images, `[B, H, W, C]`; the same for any B.
+        draws: of the noise.
+    """
+    noise = jax.random.normal(jax.random.key(2), (draws, *shape[1:]))
+    return float(norms(REFERENCE_STD * noise).mean())

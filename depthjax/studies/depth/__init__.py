@@ -1,0 +1,1 @@
+"""How much of an image untrained ResNets keep, block by block: claims C1 to C3."""

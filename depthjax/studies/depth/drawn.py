@@ -1,0 +1,65 @@
+"""D, ρ and the elasticity against the block index, a column for each network."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from depthjax import figures
+from depthjax.comparison import RECOVERED_ELASTICITY, interval_of
+from depthjax.depth_claims import MATCHED_ENOUGH, Blocks
+
+_PANELS = {
+    "D at ρ = 0.1": ("input_ratio_at_0.1", True),
+    "ρ of the recovered image": ("embedding_ratio", True),
+    "elasticity d log D / d log ρ": ("elasticity", False),
+}
+"""Name on the axis, quantity, whether its mean is geometric."""
+
+_BASELINES = {"start": "start", "flat": "mean colour", "blur": "blurred target"}
+
+
+def drawn(networks: Sequence[Blocks], size: int) -> Iterator[tuple[str, Figure]]:
+    """One figure of all networks, with its name.
+
+    Args:
+        networks: all with the same seeds and images.
+        size: height and width of these.
+    """
+    first = networks[0]
+    d, rho, slope = _PANELS
+    lines = {
+        d: {name: _geometric_mean(first, kind) for kind, name in _BASELINES.items()},
+        rho: {"matched (C2)": MATCHED_ENOUGH},
+        slope: {"limit (C3)": RECOVERED_ELASTICITY},
+    }
+    yield (
+        "depth",
+        figures.blocks_against_depth(
+            [_column(network) for network in networks],
+            lines=lines,
+            logarithmic=[panel for panel, (_, logarithmic) in _PANELS.items() if logarithmic],
+            note=f"means and 95 % intervals, n = {len(first.seeds)} weight seeds ×"
+            f" {len(first.images)} images of {size}×{size}",
+        ),
+    )
+
+
+def _geometric_mean(network: Blocks, kind: str) -> float:
+    """D of a baseline over all seeds, blocks and images."""
+    return float(np.exp(np.log(network.values[f"{kind}_input_ratio"]).mean()))
+
+
+def _column(network: Blocks) -> figures.BlockColumn:
+    return figures.BlockColumn(
+        network.network,
+        [block.index for block in network.blocks],
+        [block.stage for block in network.blocks],
+        {
+            panel: [
+                interval_of(network.of(quantity, place), logarithmic=logarithmic)[:3]
+                for place in range(len(network.blocks))
+            ]
+            for panel, (quantity, logarithmic) in _PANELS.items()
+        },
+    )

@@ -1,0 +1,1 @@
+"""Do arbitrary inputs come to lie among the training examples: claim C14."""

@@ -1,0 +1,29 @@
+"""Both ratios against depth, a panel for each kind of input."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from depthjax import figures
+from depthjax.studies.manifold.judged import kinds, medians
+from depthjax.studies.manifold.measured import NEIGHBOURS, RESIDUAL
+from depthjax.studies.rows import Row
+
+_AXES = {NEIGHBOURS: "neighbour ratio", RESIDUAL: "residual ratio"}
+
+
+def drawn(
+    rows: Sequence[Row], names: Sequence[str], untrained: str, trained_on: Mapping[str, str]
+) -> Iterator[tuple[str, Figure]]:
+    """One figure of all training sets, with its name; arguments as of `judged.findings`."""
+    panels: dict[str, dict[str, dict[str, list]]] = {}
+    for spec in dict.fromkeys(row["training_set"] for row in rows):
+        labels = [untrained, *(label for label, other in trained_on.items() if other == spec)]
+        for statistic, axis in _AXES.items():
+            panels[f"{axis}\n{spec}"] = {
+                kind: {
+                    label: medians(rows, names, statistic, label, spec, kind) for label in labels
+                }
+                for kind in kinds(rows)
+            }
+    yield "manifold", figures.ratios_against_depth(names, panels)

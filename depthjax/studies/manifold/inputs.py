@@ -1,0 +1,151 @@
+"""What is embedded: examples of training sets, others of their kind, and what is neither."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float32
+
+from depthjax.data import Augmentation, Dataset, augment, open_dataset
+from depthjax.data import noise as noise_set
+from depthjax.data.randomness import permutation
+from depthjax.errors import unknown
+from depthjax.priors import draw_start
+
+GAUSSIAN = "Gaussian noise"
+ARBITRARY_NOISE = 1_000_003
+"""A seed that no training set of noise has."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How many examples of what.
+
+    Fields:
+        examples: of a training set.
+        held_out: of its kind, that no network was trained on.
+        held_out_split: where these are from; of noise, another seed's are.
+        inputs: arbitrary inputs of each kind.
+        inputs_seed: of the choice of examples, and of drawn inputs.
+        size: height and width that images of `folder:` and `tfds:` are brought to.
+        data_dir, skip_corrupt: as `depthjax.data.open_dataset` takes them.
+    """
+
+    examples: int = 1_000
+    held_out: int = 500
+    held_out_split: str = "test"
+    inputs: int = 100
+    inputs_seed: int = 0
+    size: int | None = None
+    data_dir: str | None = None
+    skip_corrupt: bool = False
+
+    def opened(self, spec: str, split: str) -> Dataset:
+        """A data set; `size` is for those whose spec says none."""
+        size = self.size if ":" in spec else None
+        return open_dataset(
+            spec, split=split, size=size, data_dir=self.data_dir, skip_corrupt=self.skip_corrupt
+        )
+
+    def read(self, spec: str, split: str, count: int) -> tuple[np.ndarray, Dataset]:
+        """So many examples of a split, of any classes, `[N, H, W, C]`."""
+        dataset = self.opened(spec, split)
+        order = permutation(self.inputs_seed, "manifold", spec, split, count=len(dataset))
+        return dataset.read(np.sort(order[:count]))[0], dataset
+
+
+def training_sets(
+    labels: Sequence[str], dataset: str, size: int, entries: Sequence[str] | None = None
+) -> dict[str, str]:
+    """The data set that each trained network was trained on.
+
+    Args:
+        labels: of the trained networks.
+        dataset: what they were trained on if nothing else is said.
+        size: of its images; a network labelled `noise` was trained on noise of that size, unless
+            there are entries.
+        entries: `label=DATASET`.
+
+    Raises:
+        ValueError: for an entry of another form, or of no such network.
+    """
+    sets = dict.fromkeys(labels, dataset)
+    if entries is None:
+        return sets | ({"noise": f"noise/{size}"} if "noise" in sets else {})
+    for entry in entries:
+        label, separator, spec = entry.partition("=")
+        if not separator or not spec:
+            raise ValueError(f"--trained_on has {entry!r}, which is not of the form label=DATASET")
+        if label not in sets:
+            raise unknown("trained network", label, sets, hint="of --networks")
+        sets[label] = spec
+    return sets
+
+
+def is_noise(spec: str) -> bool:
+    """Whether a training set is Gaussian noise."""
+    return spec.startswith("noise/")
+
+
+def training_and_held_out(choice: Choice, spec: str) -> tuple[np.ndarray, np.ndarray, Augmentation]:
+    """Examples that a network was trained on, others of their kind, and how both are prepared.
+
+    Args:
+        choice: how many.
+        spec: the training set; with `@SPLIT` where it was a part.
+    """
+    spec, _, split = spec.partition("@")
+    training, dataset = choice.read(spec, split or "train", choice.examples)
+    if is_noise(spec):
+        _, size, *seed = spec.split("/")
+        other = f"noise/{size}/{int(*seed) + 1}"
+        held_out, _ = choice.read(other, "train", choice.held_out)
+    else:
+        held_out, _ = choice.read(spec, choice.held_out_split, choice.held_out)
+    return training, held_out, dataset.augmentation
+
+
+class Arbitrary(NamedTuple):
+    """Images of one kind, and for each what it is a part of.
+
+    Patches of one photograph are no independent inputs: they count as one.
+
+    Fields:
+        images: `[M, H, W, 3]`.
+        origin: of each.
+    """
+
+    images: np.ndarray
+    origin: list[str]
+
+
+def arbitrary_inputs(choice: Choice, size: int) -> dict[str, Arbitrary]:
+    """What no network was trained on, by kind: patches of photographs, and three kinds of noise.
+
+    Args:
+        choice: how many, and of which seed.
+        size: height and width.
+    """
+    from depthjax.data import photo_crops
+
+    count = choice.inputs
+    shape = (count, size, size, 3)
+    pink, uniform = jax.random.split(jax.random.key(choice.inputs_seed))
+    drawn = {
+        GAUSSIAN: choice.read(f"noise/{size}/{ARBITRARY_NOISE}", "train", count)[0],
+        "1/f noise": draw_start(pink, "pink", shape, mean=noise_set.MEAN, std=noise_set.STD),
+        "uniform noise": draw_start(uniform, "uniform", shape),
+    }
+    each = [str(number) for number in range(count)]
+    return {
+        "photographs": Arbitrary(*photo_crops.held_out_patches(size, count)),
+        **{kind: Arbitrary(np.asarray(images), each) for kind, images in drawn.items()},
+    }
+
+
+def prepared(images: np.ndarray, augmentation: Augmentation) -> Float32[np.ndarray, "n h w c"]:
+    """As in evaluation: nothing random, but grey if that is what training saw."""
+    return np.asarray(augment(None, jnp.asarray(images), augmentation))

@@ -1,0 +1,1 @@
+"""Does linear theory predict what descents recover?"""

@@ -1,0 +1,54 @@
+"""Tidy rows, and the tables `[seeds, images]` of them that intervals are taken of."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from jaxtyping import Float
+
+Row: TypeAlias = dict[str, Any]
+"""A number or several, and in other columns what they are of: among these the weights' `seed`."""
+
+
+def among(rows: Sequence[Row], **place: Any) -> list[Row]:
+    """The rows that have these values in these columns."""
+    return [row for row in rows if all(row[name] == value for name, value in place.items())]
+
+
+def seed_table(
+    rows: Sequence[Row],
+    value: str | Callable[[Row], Any],
+    *,
+    column: str = "image",
+    average: Callable[[list[float]], Any] = np.mean,
+    **place: Any,
+) -> Float[np.ndarray, "seeds images"]:
+    """One number for each weight seed and image, in the order of the rows.
+
+    Args:
+        rows: of any places.
+        value: the column of the number, or a function from a row to it.
+        column: what stands beside each other: images, or whatever is resampled in their stead.
+        average: of the numbers of one seed and image, where several rows have them.
+        place: columns and the values that they have in the rows that count.
+
+    Returns:
+        `[0, 0]` if there is no such row.
+
+    Raises:
+        ValueError: if some seeds have fewer images than others.
+    """
+    number = (lambda row: row[value]) if isinstance(value, str) else value
+    cells: dict[Any, dict[Any, list[float]]] = {}
+    for row in among(rows, **place):
+        cells.setdefault(row["seed"], {}).setdefault(row[column], []).append(number(row))
+    if len({len(seed) for seed in cells.values()}) > 1:
+        raise ValueError(f"not all seeds have as many of {column} at {place}")
+    averages = [[average(cell) for cell in seed.values()] for seed in cells.values()]
+    return np.array(averages, np.float64) if averages else np.zeros((0, 0))
+
+
+def with_all_columns(rows: Sequence[Row]) -> list[Row]:
+    """Rows of several kinds in one table: what a row does not have is empty."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name, "") for name in columns} for row in rows]

@@ -1,0 +1,101 @@
+"""A figure for each claim about widths."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from depthjax import figures
+from depthjax.statistics import Finding
+from depthjax.studies.rows import Row, seed_table
+from depthjax.studies.widths.judged import (
+    HALF_RECOVER,
+    STEPS,
+    descents_of,
+    needed_widths,
+    recorded_steps,
+    recovered_shares,
+    steps_by_depth,
+)
+from depthjax.studies.widths.measured import CURVATURE
+from depthjax.studies.widths.setting import WIDE, WIDER_LATE, Setting
+
+
+def drawn(
+    setting: Setting, rows: Sequence[Row], findings: Sequence[Finding], relu_inputs: int
+) -> Iterator[tuple[str, Figure]]:
+    """The figures of the claims asked for, with their names.
+
+    Args:
+        setting: what was asked for.
+        rows: of one weight seed or more.
+        findings: what they say.
+        relu_inputs: n of the layers of ReLUs.
+    """
+    kinds = {"C4": _stalled, "C5": _slowed, "C8": _widened}
+    for claim in setting.claims:
+        if claim == "C7":
+            yield "widths_C7", _gated(setting, rows, findings, relu_inputs)
+        else:
+            yield f"widths_{claim}", kinds[claim](setting, rows)
+
+
+def _stalled(setting: Setting, rows: Sequence[Row]) -> Figure:
+    """C4: distances on the way, at the last layer."""
+    descents: dict[str, dict[str, Any]] = {}
+    floors = {}
+    for place in descents_of(rows):
+        if place["layers"] != setting.depth:
+            continue
+        steps = recorded_steps(rows, place)
+        near, far = (
+            [seed_table(rows, "value", **place, quantity=q, steps=s).ravel() for s in steps]
+            for q in ("m_g", "m_i")
+        )
+        label = place["network"]
+        shown = f"{label} ({setting.wide if label == WIDE else setting.narrow})"
+        descents.setdefault(shown, {})[place["optimizer"]] = (steps, near, far)
+        floors[shown] = seed_table(rows, "value", **place, quantity="floor").ravel()
+    runs = next(iter(floors.values())).size
+    note = f"medians, n = {runs}, {setting.depth} layers"
+    return figures.stalling(descents, floors, note=note)
+
+
+def _slowed(setting: Setting, rows: Sequence[Row]) -> Figure:
+    """C5: steps against depth."""
+    steps = [one.ravel() for one in steps_by_depth(setting, rows)]
+    return figures.steps_needed(
+        [str(depth) for depth in range(1, setting.depth + 1)],
+        steps,
+        axis=f"layers, all {setting.wide} wide",
+        note=f"gradient descent at the {CURVATURE}",
+    )
+
+
+def _widened(setting: Setting, rows: Sequence[Row]) -> Figure:
+    """C8: steps of the same images through both networks."""
+    labels = (WIDE, WIDER_LATE)
+    steps = [
+        seed_table(rows, "value", claim="C8", network=label, quantity=STEPS).ravel()
+        for label in labels
+    ]
+    names = ["-".join(map(str, setting.networks[label])) for label in labels]
+    return figures.steps_needed(
+        names, steps, axis="widths of the layers", note=f"at the {CURVATURE}"
+    )
+
+
+def _gated(
+    setting: Setting, rows: Sequence[Row], findings: Sequence[Finding], count: int
+) -> Figure:
+    """C7: the share of runs that recover against the width."""
+    needed = needed_widths(setting, rows)
+    halves = [finding.interval[:3] for finding in findings if finding.claim == "C7"]
+    return figures.recovered_share(
+        np.array(setting.relu_widths),
+        {name: recovered_shares(setting, cells) for name, cells in needed.items()},
+        dict(zip(needed, halves, strict=True)),
+        expected=HALF_RECOVER,
+        note=f"one ReLU layer on {count} inputs, n = {next(iter(needed.values())).size}",
+    )

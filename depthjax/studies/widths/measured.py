@@ -1,0 +1,181 @@
+"""Descents through perceptrons of many widths and depths, a row for each number of each image."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from depthjax import widths
+from depthjax.config import InversionConfig
+from depthjax.inversion import invert
+from depthjax.models import build_model, init_variables
+from depthjax.studies.rows import Row
+from depthjax.studies.widths.setting import (
+    NARROW,
+    ONE_NARROW,
+    WIDE,
+    WIDER_LATE,
+    Inputs,
+    Linear,
+    Setting,
+)
+
+PAPER, CG, CURVATURE = "paper's descent", "conjugate gradients", "rate 1/σ₁²"
+"""Optimisers of linear networks."""
+
+
+def rows_of(setting: Setting, inputs: Inputs, relu_inputs: Inputs, seed: int) -> Iterator[Row]:
+    """All rows of one weight seed.
+
+    Args:
+        setting: what is asked for.
+        inputs: of the linear networks.
+        relu_inputs: of the layers of ReLUs.
+        seed: of the weights of all networks.
+    """
+    parts = {
+        "C4": (stalled, inputs),
+        "C5": (slowed, inputs),
+        "C8": (widened, inputs),
+        "C7": (gated, relu_inputs),
+    }
+    for claim, (part, seen) in parts.items():
+        if claim in setting.claims:
+            yield from part(setting, seen, seed)
+
+
+def stalled(setting: Setting, inputs: Inputs, seed: int) -> Iterator[Row]:
+    """C4: the last layer and the first of each network, by both optimisers."""
+    for label in (NARROW, ONE_NARROW, WIDE):
+        for depth in (1, setting.depth):
+            if label == ONE_NARROW and depth == 1:
+                continue
+            network = setting.linear(label, depth, seed)
+            paths = {
+                PAPER: _paper_descent(inputs, network.weights, setting.descent_steps),
+                CG: widths.conjugate_gradients(
+                    network.seen, inputs.errors, widths.log_steps(setting.cg_steps)
+                ),
+            }
+            floor = widths.null_distance(network.seen, inputs.errors)
+            shown = {*widths.log_steps(setting.descent_steps), setting.descent_steps}
+            for optimizer, path in paths.items():
+                begin = _begin("C4", label, depth, optimizer, seed)
+                yield from _rows(begin, inputs, "floor", floor)
+                kept = path.step if optimizer == CG else _nearest(shown, path.step)
+                for step, near, far in zip(*path, strict=True):
+                    if step in kept:
+                        yield from _rows(begin, inputs, "m_g", near, int(step))
+                        yield from _rows(begin, inputs, "m_i", far, int(step))
+            yield _condition_row("C4", label, depth, seed, network)
+
+
+def slowed(setting: Setting, inputs: Inputs, seed: int) -> Iterator[Row]:
+    """C5: the wide network, layer by layer."""
+    for depth in range(1, setting.depth + 1):
+        yield from _pace("C5", WIDE, depth, setting, inputs, seed, setting.paper_steps)
+
+
+def widened(setting: Setting, inputs: Inputs, seed: int) -> Iterator[Row]:
+    """C8: the wide network and one whose late layers are twice as wide, at their last layer."""
+    for label in (WIDE, WIDER_LATE):
+        few = setting.paper_steps[:1]
+        yield from _pace("C8", label, setting.depth, setting, inputs, seed, few)
+
+
+def _pace(
+    claim: str,
+    label: str,
+    depth: int,
+    setting: Setting,
+    inputs: Inputs,
+    seed: int,
+    paper_steps: Sequence[int],
+) -> Iterator[Row]:
+    """Steps at the rate 1/σ₁² until D = 1 (inf if too many); κ; D of the paper's descent."""
+    network = setting.linear(label, depth, seed)
+    begin = _begin(claim, label, depth, CURVATURE, seed)
+    needed = widths.steps_until(
+        network.seen, inputs.errors, inputs.reference_distance, setting.most_steps
+    )
+    yield from _rows(begin, inputs, "steps to D = 1", needed)
+    yield _condition_row(claim, label, depth, seed, network)
+    for steps in paper_steps:
+        path = _paper_descent(inputs, network.weights, steps)
+        ratio = path.input_distance[-1] / inputs.reference_distance
+        yield from _rows(begin | {"optimizer": PAPER}, inputs, "D", ratio, steps)
+
+
+def gated(setting: Setting, inputs: Inputs, seed: int) -> Iterator[Row]:
+    """C7: one layer of ReLUs; narrower ones are the first units of the widest."""
+    counts = [round(ratio * inputs.count) for ratio in setting.relu_widths]
+    model = build_model("mlp", widths=(counts[-1], 1), activation="relu")
+    size = inputs.targets.shape[1]
+    variables = init_variables(model, jax.random.key(seed), size)["params"]["fc1"]
+    config = InversionConfig(
+        steps=setting.relu_steps,
+        optimizer="gauss_newton",
+        optimizer_options={"iterations": setting.relu_iterations},
+        learning_rate=1.0,
+        schedule="constant",
+        pixels="none",
+        record_every=setting.relu_steps,
+    )
+    for ratio, count in zip(setting.relu_widths, counts, strict=True):
+        weights = widths.first_units(variables, count)
+        target = widths.relu_layer(weights, inputs.targets)
+        found = invert(
+            widths.relu_layer, weights, target, inputs.starts, config, compare_to=inputs.targets
+        )
+        begin = _begin("C7", width_name(ratio), 1, "Gauss–Newton", seed)
+        last = found.trajectory
+        distance = last.input_distance[-1] / inputs.reference_distance
+        relative = last.embedding_distance[-1] / np.linalg.norm(target, axis=1)
+        active = np.asarray(target > 0).sum(1)
+        yield from _rows(begin, inputs, "D", distance)
+        yield from _rows(begin, inputs, "m_g / ‖O(a)‖", relative)
+        yield from _rows(begin, inputs, "active units", active)
+        yield from _rows(begin, inputs, "active units / n", active / inputs.count)
+
+
+def width_name(ratio: float) -> str:
+    """What a layer of ReLUs is called: `1.5 n`."""
+    return f"{ratio:g} n"
+
+
+def _begin(claim: str, network: str, layers: int, optimizer: str, seed: int) -> Row:
+    """What all rows of a descent begin with."""
+    where: Row = {"claim": claim, "network": network, "layers": layers}
+    return where | {"optimizer": optimizer, "seed": seed}
+
+
+def _rows(
+    begin: Row, inputs: Inputs, quantity: str, values: Any, steps: int | str = ""
+) -> list[Row]:
+    """A row for each image."""
+    return [
+        begin | {"image": name, "steps": steps, "quantity": quantity, "value": float(value)}
+        for name, value in zip(inputs.names, values, strict=True)
+    ]
+
+
+def _condition_row(claim: str, label: str, depth: int, seed: int, network: Linear) -> Row:
+    """κ, which no image changes."""
+    begin = _begin(claim, label, depth, "", seed)
+    return begin | {"image": "", "steps": "", "quantity": "κ", "value": network.seen.condition}
+
+
+def _paper_descent(inputs: Inputs, weights: Any, steps: int) -> widths.Path:
+    """The paper's recipe for MLPs from the starts, on the network as one map."""
+    config = InversionConfig.paper("mlp", steps=steps, record_every=max(1, steps // 400))
+    target = widths.affine_layer(weights, inputs.targets)
+    found = invert(
+        widths.affine_layer, weights, target, inputs.starts, config, compare_to=inputs.targets
+    ).trajectory
+    return widths.Path(found.step, found.embedding_distance, found.input_distance)
+
+
+def _nearest(wanted: set[int], recorded: np.ndarray) -> set[int]:
+    """The records that are nearest to those wanted."""
+    return {int(recorded[np.abs(recorded - one).argmin()]) for one in wanted}

@@ -1,0 +1,145 @@
+"""What is asked of the widths of perceptrons, and the networks that answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from depthjax import widths
+from depthjax.config import InversionConfig
+from depthjax.errors import one_of
+from depthjax.images import find_images, load_images
+from depthjax.inversion import initial_images
+from depthjax.metrics import REFERENCE_STD
+from depthjax.models import build_model, init_variables
+from depthjax.typing import Images
+
+CLAIMS = ("C4", "C5", "C7", "C8")
+RELU_WIDTHS = tuple(round(1.4 + 0.1 * index, 1) for index in range(13))
+"""Widths over inputs at which layers of ReLUs are tried, unless others are asked for."""
+
+WIDE, NARROW, ONE_NARROW, WIDER_LATE = "wide", "narrow", "one narrow layer", "wider late"
+"""What the linear networks are called."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the networks are, and for how long is descended through them.
+
+    Fields:
+        claims: those of `CLAIMS` that are asked for.
+        size: height and width of the images.
+        narrow, wide: widths of layers narrower than the input, and of others.
+        depth: layers of the linear networks.
+        descent_steps, cg_steps: C4, of the paper's descent and of conjugate gradients.
+        paper_steps: C5 and C8, numbers of steps of the paper's descent, rising.
+        most_steps: C5 and C8, steps that count as never.
+        relu_widths: C7, widths over inputs, rising.
+        relu_steps, relu_iterations: C7, of Gauss–Newton and of conjugate gradients in each.
+
+    Raises:
+        ValueError: for another claim; unless narrow is narrower than the input and wide is not.
+    """
+
+    claims: Sequence[str] = CLAIMS
+    size: int = 10
+    narrow: int = 240
+    wide: int = 360
+    depth: int = 4
+    descent_steps: int = 20_000
+    cg_steps: int = 20_000
+    paper_steps: Sequence[int] = (500, 10_000)
+    most_steps: int = 10**9
+    relu_widths: Sequence[float] = field(default=RELU_WIDTHS)
+    relu_steps: int = 20
+    relu_iterations: int = 100
+
+    def __post_init__(self) -> None:
+        for claim in self.claims:
+            one_of("claim", claim, CLAIMS)
+        count = 3 * self.size**2
+        if not self.narrow < count <= self.wide:
+            raise ValueError(
+                f"images of {self.size}×{self.size} have {count} inputs: --narrow={self.narrow}"
+                f" must be below that, and --wide={self.wide} at least that"
+            )
+
+    @property
+    def networks(self) -> dict[str, tuple[int, ...]]:
+        """The linear networks of C4, C5 and C8 by name: the width of every layer."""
+        early = self.depth // 2
+        return {
+            NARROW: (self.narrow,) * self.depth,
+            ONE_NARROW: (self.wide, self.narrow, *(self.wide,) * (self.depth - 2)),
+            WIDE: (self.wide,) * self.depth,
+            WIDER_LATE: (*(self.wide,) * early, *(2 * self.wide,) * (self.depth - early)),
+        }
+
+    def linear(self, network: str, depth: int, seed: int) -> "Linear":
+        """The first layers of one of `networks`, untrained."""
+        return _linear(self.networks[network], depth, seed, self.size)
+
+
+class Linear(NamedTuple):
+    """So many layers of a linear MLP: as one map in float32, and what it sees."""
+
+    weights: Any
+    seen: widths.Modes
+
+
+@lru_cache(maxsize=8)
+def _linear(layers: tuple[int, ...], depth: int, seed: int, size: int) -> Linear:
+    maps = _affine_maps(layers, seed, size)[:depth]
+    return Linear(jax.tree.map(np.float32, maps[-1]), widths.modes(maps))
+
+
+@lru_cache(maxsize=2)
+def _affine_maps(layers: tuple[int, ...], seed: int, size: int) -> list[widths.Affine]:
+    """An untrained linear MLP up to each of its layers."""
+    model = build_model("mlp", widths=layers, activation="linear")
+    return widths.affine_maps(init_variables(model, jax.random.key(seed), size))
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Photographs and where descents to them start, `[B, H, W, 3]`."""
+
+    names: tuple[str, ...]
+    targets: Images
+    starts: Images
+
+    @property
+    def count(self) -> int:
+        """n, the numbers of one image."""
+        return self.targets[0].size
+
+    @property
+    def errors(self) -> Float[np.ndarray, "b n"]:
+        """`a_0 − a`, float64."""
+        return widths.flattened(self.starts) - widths.flattened(self.targets)
+
+    @property
+    def reference_distance(self) -> float:
+        """m_i', of noise of standard deviation σ_r."""
+        return REFERENCE_STD * self.count**0.5
+
+
+def inputs_of(photographs: Sequence[str], size: int, start_seed: int) -> Inputs:
+    """Photographs at a size, with the paper's starts.
+
+    Args:
+        photographs: paths, folders or embedded names.
+        size: height and width.
+        start_seed: of the starts.
+
+    Raises:
+        ValueError: as `depthjax.images.load_images`.
+    """
+    names, targets = load_images(find_images(photographs), size)
+    starts = initial_images(jax.random.key(start_seed), targets.shape, InversionConfig.paper("mlp"))
+    return Inputs(tuple(names), jnp.asarray(targets), starts)

@@ -1,0 +1,1 @@
+"""Pairs of picture files that a layer cannot tell apart."""

@@ -1,0 +1,114 @@
+"""Witnesses and eigendistortions of photographs at a layer, with the numbers of their files."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from depthjax.studies.networks import Place
+from depthjax.studies.rows import Row
+from depthjax.typing import Images
+from depthjax.witnesses import WITNESS_RATIO, eigendistortions, null_space_witness
+
+FARTHEST, TOWARDS, EIGEN = "farthest", "towards the next", "eigendistortion"
+"""Kinds of pictures."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is asked of each layer.
+
+    Fields:
+        ratio: ρ that a witness may have.
+        steps, corrections, iterations: of a walk, as `null_space_witness` takes them.
+        directions: eigendistortions of each image.
+        grey_levels: their RMSE, of 255.
+        start_seed: of the first direction, shared by all layers.
+        reference_seed: of the reference noise, shared likewise.
+    """
+
+    ratio: float = WITNESS_RATIO
+    steps: int = 80
+    corrections: int = 2
+    iterations: int = 8
+    directions: int = 1
+    grey_levels: float = 4.0
+    start_seed: int = 1
+    reference_seed: int = 2
+
+
+class Made(NamedTuple):
+    """An image that was made of a target, with its row of the table; `[H, W, C]`."""
+
+    row: Row
+    target: Float[np.ndarray, "h w c"]
+    picture: Float[np.ndarray, "h w c"]
+
+    @property
+    def files(self) -> dict[str, Float[np.ndarray, "h w c"]]:
+        """The picture beside what it was made of, `NETWORK_SEED/LAYER/IMAGE_KIND.png`."""
+        row = self.row
+        kind = row["kind"].split()[0]
+        if kind == EIGEN:
+            kind += f"{row['direction']}{'+' if row['sign'] > 0 else '-'}"
+        stem = f"{row['network']}_{row['seed']}/{row['layer']}/{row['image']}"
+        return {f"{stem}.png": self.target, f"{stem}_{kind}.png": self.picture}
+
+
+def pictures_of(
+    place: Place,
+    labels: Sequence[str],
+    photographs: Float[np.ndarray, "b h w c"],
+    settings: Settings,
+) -> Iterator[Made]:
+    """All that is made of the photographs at one layer.
+
+    The image farthest away that the layer takes for it; the one nearest to the next photograph, if
+    there are several; the eigendistortions, with both signs.
+
+    Args:
+        place: the layer.
+        labels: of the photographs.
+        photographs: `[B, H, W, C]`.
+        settings: of all layers.
+    """
+    layer, variables, where = place.layer, place.variables, place.columns
+    reference_key = jax.random.key(settings.reference_seed)
+    goals: dict[str, Images | None] = {FARTHEST: None}
+    if len(photographs) > 1:
+        goals[TOWARDS] = jnp.roll(jnp.asarray(photographs), -1, axis=0)
+    for kind, goal in goals.items():
+        found = null_space_witness(
+            *(jax.random.key(settings.start_seed), layer, variables, photographs),
+            ratio=settings.ratio,
+            towards=goal,
+            steps=settings.steps,
+            corrections=settings.corrections,
+            iterations=settings.iterations,
+            reference_key=reference_key,
+        )
+        for index, image in enumerate(labels):
+            row = where | {"image": image, "kind": kind, "direction": 0, "sign": 1}
+            pair = found.targets[index], found.rounded[index]
+            yield Made(row | _numbers(found, index), *pair)
+    seen = eigendistortions(
+        *(layer, variables, photographs),
+        k=settings.directions,
+        rmse=settings.grey_levels / 255,
+        reference_key=reference_key,
+    )
+    for side, k, index in np.ndindex(seen.images.shape[:3]):
+        row = where | {"image": labels[index], "kind": EIGEN}
+        row |= {"direction": k + 1, "sign": (1, -1)[side]}
+        pair = seen.targets[index], seen.images[side, k, index]
+        yield Made(row | _numbers(seen, (side, k, index)), *pair)
+
+
+def _numbers(found: Any, index: Any) -> Row:
+    """ρ, D and PSNR of one picture."""
+    columns = ("embedding_ratio", "input_ratio", "psnr")
+    return {name: float(getattr(found, name)[index]) for name in columns}

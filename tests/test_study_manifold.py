@@ -1,0 +1,56 @@
+"""C14 from rows made by hand, and which networks are seen beside which training set."""
+
+import numpy as np
+import pytest
+
+import depthjax
+from depthjax.studies.manifold.judged import findings, medians, table
+from depthjax.studies.manifold.measured import NEIGHBOURS, RESIDUAL, beside_sets
+from depthjax.studies.networks import Weights, places
+
+KINDS = ("photographs", "Gaussian noise")
+TRAINED_ON = {"photos": "crops", "noise": "noise/8"}
+
+
+def rows():
+    """Patches of one photograph are seen at 1 and 4, everything half as far once trained."""
+    return [
+        {"network": network, "seed": seed, "training_set": spec, "layer": "fc1", "input": kind}
+        | {"origin": "x", "number": number}
+        | {NEIGHBOURS: far * 4.0**number, RESIDUAL: far}
+        for spec in ("crops", "noise/8")
+        for network, far in (("untrained", 1.0), ("photos", 0.5), ("noise", 0.5))
+        if network == "untrained" or TRAINED_ON[network] == spec
+        for seed in (0, 1)
+        for kind in KINDS
+        for number in range(2)
+    ]
+
+
+def test_what_has_one_origin_is_one_number():
+    found = table(rows(), NEIGHBOURS, "photos", "crops", "photographs", "fc1")
+    np.testing.assert_allclose(found, [[1], [1]])  # √(½ · 2)
+    np.testing.assert_allclose(
+        medians(rows(), ["fc1"], RESIDUAL, "untrained", "crops", "photographs"), [[1, 1]]
+    )
+
+
+def test_trained_networks_are_judged_by_the_untrained_one_beside_the_same_set():
+    found = findings(rows(), ["fc1"], "untrained", TRAINED_ON)
+    # Gaussian noise is nothing arbitrary to who was trained on it.
+    assert len(found) == 2 * 3 and "noise, fc1, Gaussian noise" not in {one.where for one in found}
+    assert [one.interval.estimate for one in found] == pytest.approx([0.5] * 6)
+    assert {one.verdict for one in found} == {"supported"}
+
+
+def test_every_network_is_seen_beside_its_own_set_and_untrained_ones_beside_all():
+    model = depthjax.build_model("mlp", widths=(4, 2))
+    one = [Weights({}, None, False, {"source": "untrained"})]
+    every = places(model, ["fc1"], {"untrained": one, "photos": one, "noise": one}, [0])
+    found = beside_sets(every, "untrained", TRAINED_ON, "crops")
+    assert [(spec, place.network) for spec, place in found] == [
+        *(("crops", "untrained"), ("crops", "photos")),
+        *(("noise/8", "untrained"), ("noise/8", "noise")),
+    ]
+    alone = beside_sets(every[:1], "untrained", {}, "crops")
+    assert [spec for spec, _ in alone] == ["crops"]
