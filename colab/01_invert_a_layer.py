@@ -30,7 +30,7 @@ layers = "all-stages"  # or "conv1,layer2.1"
 steps = 300
 seed = 0  # of the weights: 0, 1 or 2
 watched = ["conv1", "layer2", "layer4"]  # whose descents are shown step by step
-frames = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256]
+frames = 16  # iterates kept of each descent, from the start to the end
 
 # %% [markdown]
 # ## Devices
@@ -101,12 +101,14 @@ print(", ".join(layer_names))
 # compared with the result afterwards. All descents begin at the same $a_0$.
 
 # %%
-config = depthjax.InversionConfig(steps=steps)
+config = depthjax.InversionConfig(steps=steps, record_every=2)
 start = depthjax.initial_images(jax.random.key(1), targets.shape, config)
 found = {
     network: {
         name: depthjax.autoencode(
-            jax.random.key(2), depthjax.Layer(model, name), variables, targets, config, init=start
+            *(jax.random.key(2), depthjax.Layer(model, name), variables, targets, config),
+            init=start,
+            frames=frames,
         )
         for name in layer_names
     }
@@ -226,34 +228,26 @@ display(
 # %% [markdown]
 # ## Watch the descent
 #
-# Drag the slider. With a constant rate, a descent of $n$ steps is the beginning of every longer one,
-# so each frame is an iterate of one and the same descent.
+# Drag the slider: the iterates that were kept of the trained network's descents, closer together
+# where more happens, with the ratios that each had come to.
 
 # %%
-steady = config.replace(schedule="constant", learning_rate=0.02)
-pictures, captions = [], []
-for step in frames:
-    shown = []
-    for name in watched:
-        if step == 0:
-            shown.append((start, "start"))
-            continue
-        run = depthjax.autoencode(
-            *(jax.random.key(2), depthjax.Layer(model, name), networks["trained"], targets),
-            steady.replace(steps=step),
-            init=start,
-        )
-        final = run.final_measurement
-        shown.append(
-            (
-                run.inversion.final_images,
-                f"D {final.input_ratio[0]:.2g}  ρ {final.embedding_ratio[0]:.2g}",
-            )
-        )
-    pictures.append([np.asarray(image[0]) for image, _ in shown])
-    captions.append([caption for _, caption in shown])
+runs = {name: found["trained"][name] for name in watched}
+kept = {name: run.inversion.frames for name, run in runs.items()}
+pictures = np.stack([frame.images[:, 0] for frame in kept.values()], axis=1) / 255
+captions = []
+for step in kept[watched[0]].step:
+    row = []
+    for run in runs.values():
+        trajectory, measured = run.inversion.trajectory, run.measurement
+        at = np.searchsorted(trajectory.step, step)
+        d = trajectory.input_distance[at, 0] / measured.reference_input_distance[0]
+        rho = trajectory.embedding_distance[at, 0] / measured.reference_embedding_distance[0]
+        row.append(f"D {d:.2g}  ρ {rho:.2g}")
+    captions.append(row)
 film = figures.iterates(
-    [f"trained, {name}" for name in watched], targets[0], frames, pictures, captions
+    *([f"trained, {name}" for name in watched], targets[0]),
+    *(kept[watched[0]].step, pictures, captions),
 )
 display(HTML(film.to_jshtml()))
 

@@ -25,7 +25,7 @@ SMALL = {
         "layers": "conv1,layer2",
         "steps": 4,
         "watched": ["layer2"],
-        "frames": [0, 2],
+        "frames": 3,
     },
     "02_why_depth_forgets": {
         "size": 8,
