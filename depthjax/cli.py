@@ -220,15 +220,24 @@ def define_script_flags() -> None:
     flags.DEFINE_integer("process_id", None, "elsewhere: which this is, from 0", lower_bound=0)
 
 
-def connect_processes() -> None:
+def connect_processes(*, shared: bool) -> None:
     """Joins the other processes, if the flags say that there are any.
 
+    Args:
+        shared: whether the script shares its work with them.
+
     Raises:
-        ValueError: as `depthjax.processes.connect`.
+        ValueError: if it does not; as `depthjax.processes.connect`.
     """
     given = (FLAGS.coordinator_address, FLAGS.num_processes, FLAGS.process_id)
-    if FLAGS.distributed or any(value is not None for value in given):
-        processes.connect(*given)
+    if not FLAGS.distributed and all(value is None for value in given):
+        return
+    if not shared:
+        raise ValueError(
+            "this script does all of its work in one process; of several, invert.py, compare.py"
+            " and depth.py share theirs, and sweep.py has Ray's workers"
+        )
+    processes.connect(*given)
 
 
 def fields_from_flags(flag: str = "model_field") -> dict[str, Any]:
@@ -568,8 +577,13 @@ def use_huge_pages() -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def run(main: Callable[[], None]) -> None:
-    """Parses flags and runs a script: bad input gives one line and exit status 2."""
+def run(main: Callable[[], None], *, processes_share: bool = False) -> None:
+    """Parses flags and runs a script: bad input gives one line and exit status 2.
+
+    Args:
+        main: the script.
+        processes_share: whether several processes, each running it, share its work.
+    """
     use_huge_pages()
 
     def guarded(argv: list[str]) -> None:
@@ -579,7 +593,7 @@ def run(main: Callable[[], None]) -> None:
                     f"unexpected argument {argv[1]!r}: everything is a flag, --name=value"
                 )
             enable_compilation_cache()
-            connect_processes()
+            connect_processes(shared=processes_share)
             main()
         except ValueError as error:
             if FLAGS.traceback:

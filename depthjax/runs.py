@@ -31,6 +31,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from depthjax import processes
 from depthjax.autoencoding import Autoencoding
 from depthjax.descent import NON_FINITE, PLATEAU, REACHED, RUNNING
 from depthjax.descent_checkpoint import DescentCheckpoints
@@ -200,6 +201,8 @@ def start_run(
 ) -> RunWriter:
     """Makes a run folder, or opens the one that is there to go on with it.
 
+    Of several processes the first one does that; all get the same writer, and it alone is to write.
+
     Args:
         folder: the run folder.
         config: all that defines the run, with `layers` and `images` (labels) among it; it must
@@ -212,6 +215,8 @@ def start_run(
     Raises:
         ValueError: if the folder holds another run, or something that is no run.
     """
+    if not processes.is_first():
+        return RunWriter(Path(folder))
     starts = np.asarray(starts)
     inputs = {
         "targets": np.asarray(targets),

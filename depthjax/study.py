@@ -1,7 +1,8 @@
 """Studies of many descents: each is saved when it is done, so that a cut-off loses no other.
 
 A study is a run folder that holds those of its descents, `descents/NETWORK_SEED/CONDITION`.
-All of them have the same targets and starts.
+All of them have the same targets and starts. Of several processes (`depthjax.processes`) each makes
+its share of every descent, and the first one writes.
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy import ndarray
 
-from depthjax import runs
+from depthjax import processes, runs
 from depthjax.autoencoding import autoencode, checked_reference
 from depthjax.config import InversionConfig
 from depthjax.typing import LayerFn, Variables
@@ -62,8 +63,8 @@ class Descents:
         return runs.RunWriter(self.folder)
 
     def done(self, layer: str) -> bool:
-        """Whether a layer is there."""
-        return self.writer.done(layer)
+        """Whether a layer is there; all processes get the same answer."""
+        return bool(processes.of_first(self.writer.done(layer)))
 
     def begin(
         self,
@@ -80,7 +81,7 @@ class Descents:
         Raises:
             ValueError: if what is there is of another study.
         """
-        if not (self.folder / "config.json").is_file():
+        if processes.is_first() and not (self.folder / "config.json").is_file():
             shutil.rmtree(self.folder, ignore_errors=True)  # cut off while it was made
         own = {
             **{name: value for name, value in definition.items() if name != "conditions"},
@@ -99,7 +100,7 @@ class Descents:
         starts: Float[ndarray, "b h w c"],
         reference_key: Array,
     ) -> None:
-        """Inverts one layer, and saves what was found."""
+        """Inverts one layer, from where it was cut off if it was, and saves what was found."""
         began = time.perf_counter()
         found = autoencode(
             reference_key,
@@ -111,8 +112,10 @@ class Descents:
             init=jnp.asarray(starts),
             stop_ratio=self.stop_ratio,
             frames=self.frames,
+            checkpoints=self.writer.checkpoints(layer),
         )
-        self.writer.save_layer(layer, found, seconds=time.perf_counter() - began)
+        if processes.is_first():
+            self.writer.save_layer(layer, found, seconds=time.perf_counter() - began)
 
 
 def check(

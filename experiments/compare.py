@@ -20,7 +20,7 @@ import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import cli, comparison, data, images, results, runs, study, tables
+from depthjax import cli, comparison, data, images, processes, results, runs, study, tables
 from depthjax.config import STEP_SCALES
 from depthjax.judges import Judges, without_colour
 from depthjax.models import Network
@@ -106,6 +106,8 @@ def main() -> None:
     }
     runs.start_run(output, definition, targets, starts, **cli.flag_values("overwrite", "resume"))
     cli.recover_all(descents, definition, targets, starts, reference_key)
+    if not processes.is_first():
+        return
     noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))
     compared = comparison.gather(descents, targets, starts, noise, judges)
     found = comparison.findings(compared)
@@ -143,4 +145,4 @@ def judges_from_flags(model: Network, networks: Networks) -> Judges:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, processes_share=True)

@@ -20,7 +20,7 @@ import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import cli, depth_claims, images, results, runs, study, tables
+from depthjax import cli, depth_claims, images, processes, results, runs, study, tables
 from depthjax.models import ResNet
 from depthjax.studies.depth.drawn import drawn
 
@@ -96,6 +96,8 @@ def main() -> None:
     }
     runs.start_run(output, definition, targets, starts, **cli.flag_values("overwrite", "resume"))
     cli.recover_all(every, definition, targets, starts, reference_key)
+    if not processes.is_first():
+        return
 
     found = [depth_claims.gather(descents[asked.label], asked.model) for asked in networks]
     findings = depth_claims.findings(found)
@@ -136,4 +138,4 @@ def networks_from_flags() -> list[Asked]:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, processes_share=True)

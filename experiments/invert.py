@@ -12,7 +12,6 @@ Settings later on the command line win, also over those of a flag file before th
 import dataclasses
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -117,11 +116,9 @@ def main() -> None:
     }
     if jax.process_count() > 1 and not FLAGS.output:
         raise ValueError("several processes need an --output, the same for all")
-    writer = runs.RunWriter(Path(output))
-    if processes.is_first():
-        writer = runs.start_run(
-            output, definition, photographs, starts, overwrite=FLAGS.overwrite, resume=FLAGS.resume
-        )
+    writer = runs.start_run(
+        output, definition, photographs, starts, **cli.flag_values("overwrite", "resume")
+    )
     head = trained_head(model, weights)
     target_top = None if head is None else top5(head, variables, targets)
     for index, (name, layer) in enumerate(layers.items(), 1):
@@ -235,4 +232,4 @@ def _flat(trajectory: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, processes_share=True)

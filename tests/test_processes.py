@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import two_processes
+from absl.testing import flagsaver
+from script_loading import loaded
 
-from depthjax import processes
+import depthjax
+from depthjax import cli, processes
 
 HERE = Path(__file__).parent
 
@@ -22,9 +25,15 @@ def free_port():
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def folder(tmp_path_factory):
+    """Where both write."""
+    return tmp_path_factory.mktemp("processes")
+
+
+@pytest.fixture(scope="module")
+def found(folder):
     """What each of two processes found."""
-    folder, port = tmp_path_factory.mktemp("processes"), free_port()
+    port = free_port()
     both = [
         subprocess.Popen(
             [sys.executable, str(HERE / "two_processes.py"), port, index, str(folder / "found")],
@@ -61,6 +70,23 @@ def test_both_processes_have_what_one_finds(found, case, settings):
 def test_one_of_the_processes_stops_early(found):
     stopped = found[0]["stopped/stopped_step"]
     assert stopped[[0, 3, 4]].max() < stopped[[1, 2]].max() == two_processes.CONFIG.steps
+
+
+def test_a_study_is_shared_and_written_once(found, folder, tmp_path):
+    shared = depthjax.load_run(folder / "found.study" / "descents" / "net_0" / "only")
+    alone = depthjax.load_run(two_processes.studied(tmp_path))
+    assert list(shared.layers) == list(alone.layers) == ["first", "second"]
+    for name in ("embedding_ratio", "input_ratio"):
+        here, there = shared.stack(name), alone.stack(name)
+        np.testing.assert_allclose(here, there, rtol=1e-3, err_msg=name)
+    names = ({file.name for file in run.folder.rglob("*")} for run in (shared, alone))
+    assert len(set(map(frozenset, names))) == 1
+
+
+def test_scripts_that_do_not_share_say_so():
+    given = flagsaver.flagsaver(num_processes=2)
+    with loaded("filters"), given, pytest.raises(ValueError, match="in one process"):
+        cli.connect_processes(shared=False)
 
 
 def test_one_process_has_everything():

@@ -2,12 +2,13 @@
 
 import contextlib
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from depthjax import InversionConfig, invert, processes
+from depthjax import InversionConfig, invert, processes, study
 from depthjax.descent_checkpoint import DescentCheckpoints
 
 WEIGHTS = np.random.default_rng(0).normal(size=(12, 8))
@@ -34,6 +35,29 @@ def found(**settings):
         arrays |= {f"trajectory_{name}": value for name, value in trajectory.items()}
         arrays |= {f"frames_{name}": value for name, value in vars(arrays.pop("frames")).items()}
         return {name: np.asarray(value) for name, value in arrays.items()}
+
+
+def studied(folder, *, cut_off=False):
+    """A study of one network: the folder of its descents."""
+    weights, images, starts = (array.astype(np.float32) for array in (WEIGHTS, IMAGES, STARTS))
+    one = study.Descents(
+        folder, "net", 0, "only", CONFIG, {"first": layer, "second": squared}, weights, {}
+    )
+    key = jax.random.key(0)
+    one.begin({"images": list("abcde")}, images, starts)
+    assert study.pending([one]) == [(one, name) for name in ("first", "second")]
+    for name in ("first",) if cut_off else ("first", "second"):
+        one.recover(name, images, starts, key)
+    if not cut_off:
+        return one.folder
+    one.begin({"images": list("abcde")}, images, starts)
+    assert study.pending([one]) == [(one, "second")]
+    one.recover("second", images, starts, key)
+    return one.folder
+
+
+def squared(weights, images):
+    return jnp.square(layer(weights, images))
 
 
 class Cut(Exception):
@@ -65,3 +89,4 @@ if __name__ == "__main__":
         for name, array in found(**settings).items()
     }
     np.savez(f"{file}-{index}.npz", **everything)
+    studied(Path(f"{file}.study"), cut_off=True)
