@@ -8,14 +8,12 @@ Counted as that: they have less than a tenth more energy at low frequencies than
 The same number of other trained networks is given as a contrast.
 """
 
-from typing import Any
-
-import numpy as np
 from absl import flags
 
-from depthjax import cli, figures, filters, results, tables
+from depthjax import cli, results, tables
 from depthjax.models import resolve
-from depthjax.statistics import Finding, bootstrap_ratio
+from depthjax.studies.filters import judged, measured
+from depthjax.studies.filters.drawn import drawn
 from depthjax.studies.networks import untrained_label, weight_records
 
 FLAGS = flags.FLAGS
@@ -26,7 +24,6 @@ flags.DEFINE_integer("output_channel", 0, "whose filters are shown, but of colou
 flags.DEFINE_string("output", "runs/filters", "folder for the numbers and the figure")
 flags.DEFINE_boolean("overwrite", False, "replace the results that are already there")
 
-RULE = "< 1.1"
 IMAGE_SIZE = 32  # any: convolutions have the same weights for all
 
 
@@ -36,54 +33,12 @@ def main() -> None:
     model = cli.model_from_flags()
     node = resolve(model, FLAGS.layer)
     networks = cli.networks_from_flags(model, IMAGE_SIZE)
-    # [seeds, output channels]
-    energy = {
-        label: np.stack(
-            [
-                filters.low_frequency_energy(filters.kernel_of(one.variables, node))
-                for one in weights
-            ]
-        )
-        for label, weights in networks.items()
-    }
-    pictures = {
-        label: filters.filter_images(weights[0].variables, node, output=FLAGS.output_channel)
-        for label, weights in networks.items()
-    }
-    rows: list[dict[str, Any]] = [
-        {
-            **{"network": label, "seed": int(seed), "layer": FLAGS.layer},
-            **{"output_channel": channel, "low_frequency_energy": float(value)},
-        }
-        for label, values in energy.items()
-        for seed, one in zip(FLAGS.seeds, values, strict=True)
-        for channel, value in enumerate(one)
-    ]
-    untrained = untrained_label(networks)
-    findings = [
-        Finding(
-            "C15" if label == "noise" else "C15, contrast",
-            f"{label}, {FLAGS.layer}",
-            "low-frequency energy of filters, trained / untrained",
-            RULE,
-            bootstrap_ratio(values, energy[untrained]),
-        )
-        for label, values in energy.items()
-        if untrained is not None and label != untrained
-    ]
+    rows = measured.rows_of(networks, FLAGS.layer, node, cli.seed_numbers(FLAGS.seeds))
+    findings = judged.findings(rows, untrained_label(networks))
     config = cli.flag_values("model", "model_field", "networks", "seeds", "layer", "output_channel")
     config |= {"weights": weight_records(networks)}
-    captions = {
-        label: f"energy {np.nanmean(values):.3g}, n = {values.shape[0]} × {values.shape[1]}"
-        for label, values in energy.items()
-    }
-    channel = (
-        "" if next(iter(pictures.values())).shape[-1] == 3 else f", output {FLAGS.output_channel}"
-    )
-    figure = figures.filter_grid(
-        pictures, captions, title=f"{FLAGS.layer}{channel}, seed {FLAGS.seeds[0]}"
-    )
-    results.write_results(output, config, rows, findings, figures=[("filters", figure)])
+    shown = list(drawn(rows, networks, node, FLAGS.output_channel))  # bad channels end here
+    results.write_results(output, config, rows, findings, figures=shown)
     print(tables.finding_table(findings))
     print("\nLow-frequency energy: 1 for independent random weights; higher is smoother.")
     cli.say_where("Numbers, findings and figure", output)

@@ -85,7 +85,7 @@ def main() -> None:
 def model_of(name: str, inputs: int) -> Network:
     """A network by its name in --networks, of the widths that the flags ask for."""
     try:
-        widths = [*map(float, FLAGS[f"{name}_widths"].value)] if name in PERCEPTRONS else []
+        widths = [*map(float, FLAGS[f"{name}_widths"].value or ())] if name in PERCEPTRONS else []
     except ValueError as error:
         raise ValueError(f"--{name}_widths must be numbers: {error}") from error
     return measured.model_of(name, widths, inputs)

@@ -222,3 +222,17 @@ def test_importing_the_package_is_light() -> None:
     loaded = done.stdout.split()
     assert "depthjax" in loaded
     assert not set(HEAVY) & set(loaded)
+
+
+@pytest.mark.parametrize(
+    "script", sorted((ROOT / "experiments").glob("*.py")), ids=lambda p: p.stem
+)
+def test_scripts_judge_nothing_themselves(script: Path) -> None:
+    """Statistics and verdicts are in the library, where they can be tested without flags."""
+    origins = [
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(script.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    assert not [name for name in origins if name.startswith("depthjax.statistics")]

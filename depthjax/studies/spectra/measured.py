@@ -28,7 +28,7 @@ from depthjax.layers import Layer
 from depthjax.run_folder import kept
 from depthjax.studies.networks import Place
 from depthjax.studies.rows import Row
-from depthjax.typing import LayerFn, Variables
+from depthjax.typing import Variables
 
 METHODS = ("auto", "dense", "products", "none")
 """Ways to a spectrum: what fits; all of it; the largest values and probes; accounting alone."""
@@ -192,12 +192,11 @@ def chosen_method(asked: str, bound: accounting.RankBound) -> str:
 def _spectrum(
     method: str, place: Place, image: Float[np.ndarray, "1 h w c"], settings: Settings
 ) -> LayerSpectrum:
-    layer: LayerFn = place.layer
     if method == "dense":
-        return dense_spectrum(layer, place.variables, image)
+        return dense_spectrum(place.layer, place.variables, image)
     return probed_spectrum(
         jax.random.key(settings.probe_seed),
-        layer,
+        place.layer,
         place.variables,
         image,
         k=settings.values,

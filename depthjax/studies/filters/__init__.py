@@ -1,0 +1,1 @@
+"""The filters of a convolution in several networks: claim C15."""

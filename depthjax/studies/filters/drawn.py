@@ -1,0 +1,37 @@
+"""Filters of every network as pictures."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from depthjax import figures
+from depthjax.filters import filter_images
+from depthjax.studies.filters.judged import energies
+from depthjax.studies.networks import Networks
+from depthjax.studies.rows import Row
+
+
+def drawn(
+    rows: Sequence[Row], networks: Networks, node: str, output: int
+) -> Iterator[tuple[str, Figure]]:
+    """One figure of all networks at the first seed, with its name.
+
+    Args:
+        rows: of all networks, at one layer.
+        networks: with their weights.
+        node: name of the convolution in these.
+        output: the channel whose filters are shown, but where they are of colours.
+    """
+    pictures = {
+        label: filter_images(ones[0].variables, node, output=output)
+        for label, ones in networks.items()
+    }
+    captions = {}
+    for label in networks:
+        values = energies(rows, label)
+        seeds, channels = values.shape
+        captions[label] = f"energy {np.nanmean(values):.3g}, n = {seeds} × {channels}"
+    channel = "" if next(iter(pictures.values())).shape[-1] == 3 else f", output {output}"
+    title = f"{rows[0]['layer']}{channel}, seed {rows[0]['seed']}"
+    yield "filters", figures.filter_grid(pictures, captions, title=title)
