@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from depthjax.files import write_atomically
-from depthjax.runs import environment
+from depthjax.run_folder import environment, is_run
 from depthjax.statistics import Finding, finding_from_record
 
 _FILES = ("config.json", "results.csv", "findings.json")
@@ -37,7 +37,7 @@ def checked_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -
     path = Path(folder)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return path
-    if not all((path / name).is_file() for name in _FILES):
+    if not is_run(path):
         raise ValueError(f"{str(path)!r} exists and holds other things; choose another --output")
     if not overwrite:
         raise ValueError(f"{str(path)!r} holds results; choose another --output, or --overwrite")

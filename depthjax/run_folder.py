@@ -53,6 +53,10 @@ def begin(
         if resume:
             _check_same(path, definition)
             return path
+        if not is_run(path):  # other programs name files so, too
+            raise ValueError(
+                f"the config.json of {str(path)!r} is not that of a run; choose another --output"
+            )
         if not overwrite:
             raise ValueError(
                 f"{str(path)!r} already holds a run; choose another --output, or --resume it, or"
@@ -66,6 +70,15 @@ def begin(
     text = json.dumps({**definition, "environment": environment()}, indent=2) + "\n"
     write_atomically(path / "config.json", text.encode())
     return path
+
+
+def is_run(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder has the config of a run of ours, finished or not."""
+    try:
+        config = read_config(folder)
+    except ValueError:
+        return False
+    return isinstance(config, dict) and "environment" in config
 
 
 def kept(path: Path, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:

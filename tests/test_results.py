@@ -42,6 +42,13 @@ def test_older_results_are_replaced_only_when_asked(folder):
     assert len(load_findings(folder)) == 1
 
 
+def test_results_that_were_cut_off_are_replaced_when_asked(folder):
+    (folder / "findings.json").unlink()
+    with pytest.raises(ValueError, match="--overwrite"):
+        checked_folder(folder)
+    assert checked_folder(folder, overwrite=True) == folder
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ValueError, match="holds other things"):

@@ -110,6 +110,9 @@ def test_a_folder_that_is_no_run_is_left_alone(folder):
     (folder / "thesis.tex").write_text("precious")
     with pytest.raises(ValueError, match="is no run"):
         runs.start_run(folder, definition(), images, found.start, overwrite=True)
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(ValueError, match="not that of a run"):
+        runs.start_run(folder, definition(), images, found.start, overwrite=True)
     assert (folder / "thesis.tex").read_text() == "precious"
 
 
