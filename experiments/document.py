@@ -43,6 +43,7 @@ SHOWN = {
     "compare_resnet18_small": ("networks_converging_astronaut", "networks"),
     "jacobian_quick": ("spectra", "spectra"),
     "manifold_resnet18_small": ("manifold", "manifold"),
+    "sweep_scaling": ("workers", "workers"),
     "witnesses_quick": ("witnesses_untrained", "witnesses"),
 }
 """A figure of a run with findings that a document shows, and its name there."""
@@ -95,14 +96,16 @@ def findings(folder: Path) -> str:
     for one in found:
         counts.setdefault((one.claim, one.where.split(",")[0]), Counter())[one.verdict] += 1
     rows = [[*key, *(str(count[verdict]) for verdict in verdicts)] for key, count in counts.items()]
-    summary_table = tables.markdown_table(["claim", "network", *verdicts], rows)
-    table = (
-        f"{summary_table}\n\n<details><summary>All {len(found)} findings</summary>\n\n"
-        f"{tables.finding_table(found)}\n\n</details>"
-    )
-    summary = folder / "summary.md"
+    summary, parts = folder / "summary.md", []
     if summary.is_file():
-        table = f"{summary.read_text(encoding='utf-8')}\n{table}"
+        parts.append(summary.read_text(encoding="utf-8").rstrip())
+    if found:
+        parts += [
+            tables.markdown_table(["claim", "network", *verdicts], rows),
+            f"<details><summary>All {len(found)} findings</summary>\n\n"
+            f"{tables.finding_table(found)}\n\n</details>",
+        ]
+    table = "\n\n".join(parts)
     environment = run_folder.read_config(folder)["environment"]
     versions = ", ".join(f"{name} {environment['versions'][name]}" for name in ("jax", "flax"))
     return (

@@ -24,7 +24,7 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from depthjax import cli, figures, images, metrics, results, sweeps
+from depthjax import cli, figures, images, metrics, results, sweeps, tables
 from depthjax.config import InversionConfig
 from depthjax.errors import one_of
 from depthjax.sweeps import inversions, planning
@@ -58,7 +58,11 @@ flags.DEFINE_boolean("status", False, "say where the sweep stands, and do nothin
 flags.DEFINE_boolean("dry_run", False, "say what the sweep will take here, and do nothing else")
 flags.DEFINE_list("devices", ["8", "256"], "numbers of devices that --dry_run projects to")
 flags.DEFINE_float("within_hours", 24, "--dry_run: how many devices end it by then?")
-flags.DEFINE_list("scaling", [], "1,2: run the whole anew with so many workers, and compare")
+flags.DEFINE_list(
+    "scaling",
+    [],
+    "1,2: run the whole anew with so many workers, and compare; 1,2,1,2 does it twice",
+)
 
 COLUMNS = ("model", "model_field", "networks", "seeds", "layers", "images", "size", "group_size")
 
@@ -191,7 +195,7 @@ def described(status: sweeps.Status) -> str:
 
 
 def scaled(cells: list[dict[str, Any]]) -> str:
-    """Runs the cells with each number of workers, in folders of their own; table and figure."""
+    """Runs the cells with each number of workers in turn, in folders of their own; then a table."""
     counts = [int(text) if text.strip().isdecimal() else 0 for text in FLAGS.scaling]
     if min(counts) < 1 or len(cells) <= max(counts):
         raise ValueError(
@@ -200,34 +204,57 @@ def scaled(cells: list[dict[str, Any]]) -> str:
         )
     output = results.checked_folder(FLAGS.output)
     rows = []
-    for count in counts:
+    for turn, count in enumerate(counts, 1):
         ended: list[float] = []
         began = time.perf_counter()
         sweeps.run_sweep(
             cells,
             inversions.run_cell,
-            output / f"workers-{count}",
+            output / f"turn-{turn}-workers-{count}",
             program=inversions.program,
             workers=count,
             worker_cpus=FLAGS.worker_cpus,
             worker_gpus=FLAGS.worker_gpus,
+            all_cores=False,  # or fewer workers would have more of them each
             on_outcome=lambda outcome, ended=ended: ended.append(time.perf_counter()),
         )
         # Every worker starts and compiles first: that is told apart from how fast it goes then.
         warm = ended[-1] - ended[count - 1]
-        row = {"workers": count, "cells": len(cells), "seconds": ended[-1] - began}
+        row = {"turn": turn, "workers": count, "cells": len(cells), "seconds": ended[-1] - began}
         rows.append(row | {"warm_cells_per_minute": 60 * (len(ended) - count) / warm})
-    results.write_results(output, {"cells": cells, "workers": counts}, rows, [])
-    speed = [row["warm_cells_per_minute"] for row in rows]
-    figures.save_figure(
-        output / "figures" / "workers", figures.throughput_against_workers(counts, speed)
+    distinct = sorted(set(counts))
+    of = {
+        name: [np.array([row[name] for row in rows if row["workers"] == n]) for n in distinct]
+        for name in ("seconds", "warm_cells_per_minute")
+    }
+    speeds = of["warm_cells_per_minute"]
+    table = tables.markdown_table(
+        [
+            "workers",
+            "turns",
+            "cells",
+            "seconds in all",
+            "cells a minute once warm",
+            "times the first",
+        ],
+        [
+            [
+                *(f"{n}", f"{len(speed)}", f"{len(cells)}", tables.spread(seconds)),
+                *(tables.spread(speed), f"{np.median(speed) / np.median(speeds[0]):.2f}"),
+            ]
+            for n, seconds, speed in zip(distinct, of["seconds"], speeds, strict=True)
+        ],
     )
-    lines = ["| workers | cells | seconds | cells a minute once warm |", "|---|---|---|---|"]
-    lines += [
-        f"| {r['workers']} | {r['cells']} | {r['seconds']:.0f} | {r['warm_cells_per_minute']:.1f} |"
-        for r in rows
-    ]
-    return "\n".join([*lines, "", f"Table and figure: {output}"])
+    figure = figures.throughput_against_workers(distinct, [float(np.median(s)) for s in speeds])
+    results.write_results(
+        output,
+        {"cells": cells, "workers": counts},
+        rows,
+        [],
+        summary=table,
+        figures=[("workers", figure)],
+    )
+    return f"{table}\n\nTable and figure: {output}"
 
 
 def planned(plan: planning.Plan) -> str:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pyarrow.dataset
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from sweep_cells import cells, second_try, squares
 
 from depthjax import files
-from depthjax.sweeps import CannotWrite, SweepFolder, cell_hash, load_sweep, run_sweep
+from depthjax.sweeps import CannotWrite, SweepFolder, cell_hash, load_sweep, ray_workers, run_sweep
 from depthjax.sweeps.cells import Queue
 
 
@@ -246,3 +247,27 @@ def test_who_is_gone_is_not_running(tmp_path):
     assert place.status().seconds_left == 15.0
     place.tidy()
     assert len(list((tmp_path / "running").iterdir())) == 1
+
+
+class OneMachine:
+    """As much of Ray as places workers; says which cores each was given."""
+
+    def cluster_resources(self):
+        return {"CPU": float(len(os.sched_getaffinity(0)))}
+
+    def remote(self, kind):
+        return self
+
+    def options(self, **settings):
+        return types.SimpleNamespace(remote=lambda cores, settings: cores)
+
+
+@pytest.mark.parametrize("all_cores", [True, False])
+def test_workers_have_cores_of_their_own(all_cores, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    asked = ray_workers.Resources(3, None, 2, 0, False, all_cores)
+    cores = ray_workers._workers(OneMachine(), asked, cells=9, attempts=1)
+    assert len(cores) == 3
+    given = [core for worker in cores for core in worker]
+    assert len(given) == len(set(given)) == (8 if all_cores else 6)
+    assert all_cores or {len(worker) for worker in cores} == {2}

@@ -24,6 +24,7 @@ def run_sweep(
     ray_address: str | None = None,
     worker_cpus: float = 1,
     worker_gpus: float | None = None,
+    all_cores: bool = True,
     dashboard: bool = False,
     on_begin: Callable[[Status], None] | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
@@ -41,6 +42,8 @@ def run_sweep(
         ray_address: of a running cluster (`auto`, `ray://HOST:10001`); None starts one here.
         worker_cpus, worker_gpus: of each worker; GPUs may be fractions. By default one GPU each
             where there are any.
+        all_cores: workers on this machine share all of its cores, also where they are fewer; else
+            each runs on no more than `worker_cpus` of them, as if there were no others.
         dashboard: Ray's, in the browser; it comes with `ray[default]`.
         on_begin: told where the sweep stands before anything is run.
         on_outcome: told of every attempt.
@@ -66,7 +69,9 @@ def run_sweep(
         if workers is None and ray_address is None:
             _run_here(queue, place, run_cell, attempts, tell)
         else:
-            resources = Resources(workers, ray_address, worker_cpus, worker_gpus, dashboard)
+            resources = Resources(
+                workers, ray_address, worker_cpus, worker_gpus, dashboard, all_cores
+            )
             run_by_ray(queue, place, run_cell, attempts, tell, resources)
         status = place.status(attempts, cells)
     return status

@@ -17,6 +17,7 @@ class Resources(NamedTuple):
     cpus: float
     gpus: float | None
     dashboard: bool
+    all_cores: bool = True
 
 
 class _Worker:
@@ -101,6 +102,8 @@ def _workers(ray: Any, resources: Resources, cells: int, attempts: int) -> list[
         max_restarts=-1,
         max_task_retries=attempts - 1,
     )
+    if not resources.all_cores:
+        cores = cores[: count * max(1, int(resources.cpus))]
     return [actor.remote(cores[number::count], settings) for number in range(count)]
 
 
