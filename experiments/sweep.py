@@ -27,6 +27,7 @@ from tqdm import tqdm
 from depthjax import cli, figures, images, metrics, results, sweeps, tables
 from depthjax.config import InversionConfig
 from depthjax.errors import one_of
+from depthjax.report import write_report
 from depthjax.sweeps import inversions, planning
 
 FLAGS = flags.FLAGS
@@ -83,7 +84,7 @@ def main() -> None:
     if FLAGS.retry_failed:
         place.forget_failures()
     with tqdm(total=len(cells), unit="cell", disable=None, dynamic_ncols=True) as bar:
-        failed = 0
+        ran = failed = 0
 
         def begin(status: sweeps.Status) -> None:
             bar.update(len(status.done))
@@ -93,7 +94,8 @@ def main() -> None:
                 bar.write(f"cells/{name} is no result of these cells, left alone", file=sys.stderr)
 
         def count(outcome: sweeps.Outcome) -> None:
-            nonlocal failed
+            nonlocal ran, failed
+            ran += 1
             failed += outcome.kind == "failed"
             bar.update(outcome.kind == "done")
             bar.set_postfix_str(f"{failed} failed" if failed else "", refresh=False)
@@ -118,6 +120,10 @@ def main() -> None:
     if status.done:
         print(f"\n{summary(sweeps.load_sweep(FLAGS.output))}\n")
         print(f"Results: {FLAGS.output}/cells (one Parquet data set)")
+        page = Path(FLAGS.output, "report.html")
+        if ran or not page.is_file():  # a finished sweep does nothing
+            write_report(FLAGS.output)
+        print(f"All of it on one page: {page}")
 
 
 def cells_from_flags() -> list[dict[str, Any]]:

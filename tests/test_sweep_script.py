@@ -6,7 +6,10 @@ import pytest
 from absl.testing import flagsaver
 from script_loading import loaded
 
+from depthjax.report import collect
 from depthjax.sweeps import SweepFolder, cell_hash, load_sweep
+from depthjax.sweeps.attempt import Context
+from depthjax.sweeps.inversions import run_cell
 from depthjax.sweeps.planning import Plan, ProgramPlan
 
 SMALL = {
@@ -50,6 +53,23 @@ def test_a_sweep_from_flags_to_a_table_and_back(script, tmp_path, capsys):
     assert status == "2 done, 0 running, 0 failed, 0 waiting\n"
     table = load_sweep(tmp_path / "sweep")
     assert table.num_rows == 4 and set(table["seed"].to_pylist()) == {0, 1}
+    assert "2 of 2 done" in (tmp_path / "sweep" / "report.html").read_text()
+
+
+def test_a_page_of_a_sweep_that_goes_on(script, tmp_path):
+    listed = cells(script, seeds=["0", "1", "2"])
+    place = SweepFolder(tmp_path / "runs" / "sweep")
+    place.begin(listed)
+    (empty,) = collect([tmp_path / "runs"]).sections
+    assert dict(empty.facts)["cells"] == "0 of 3 done, 3 waiting" and not empty.charts
+    for cell in listed[:2]:
+        context = Context(tmp_path / cell_hash(cell), lambda: None)
+        place.write_result(cell, run_cell(cell, context), 1.0)
+    (found,) = collect([tmp_path / "runs"]).sections
+    assert dict(found.facts)["cells"] == "2 of 3 done, 1 waiting"
+    assert [chart.title for chart in found.charts][:2] == ["D", "ρ"]
+    (table,) = found.tables
+    assert len(table.rows) == 4
 
 
 def test_a_table_is_as_many_networks(script, tmp_path):

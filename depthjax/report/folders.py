@@ -20,6 +20,7 @@ from depthjax.report.contents import (
     chart_from_record,
 )
 from depthjax.report.descents import cells, inversion_charts, ratio_table
+from depthjax.report.sweep import is_sweep, sweep_section
 from depthjax.results import load_findings
 from depthjax.run_folder import command_line, read_config
 from depthjax.runs import Run, load_run
@@ -53,6 +54,8 @@ def section(folder: str | os.PathLike[str]) -> Section:
         ValueError: if it is none of ours, or damaged.
     """
     path = Path(folder)
+    if is_sweep(path):
+        return sweep_section(path)
     config = read_config(path)
     environment = config.get("environment", {})
     builder: Callable[[Path, dict[str, Any]], dict[str, Any]] = _results
@@ -78,18 +81,21 @@ def section(folder: str | os.PathLike[str]) -> Section:
 
 def _runs_in(path: Path) -> list[Path]:
     """The folder itself, or the ones within it, two deep at most."""
-    if (path / "config.json").is_file():
+    if (path / "config.json").is_file() or is_sweep(path):
         return [path]
     if not path.is_dir():
         raise ValueError(f"there is no folder {str(path)!r} to report on")
-    patterns = ("*/config.json", "*/*/config.json")
     found: list[Path] = []
-    for pattern in patterns:
-        for config in sorted(path.glob(pattern)):
-            if not any(parent in found for parent in config.parents):
-                found.append(config.parent)
+    for depth in ("*", "*/*"):
+        for marked in sorted(
+            [*path.glob(f"{depth}/config.json"), *path.glob(f"{depth}/sweep.json")]
+        ):
+            if not any(parent in found for parent in marked.parents):
+                found.append(marked.parent)
     if not found:
-        raise ValueError(f"no run in {str(path)!r}: neither it nor a folder in it has config.json")
+        raise ValueError(
+            f"no run in {str(path)!r}: neither it nor a folder in it has config.json or sweep.json"
+        )
     return sorted(found)
 
 

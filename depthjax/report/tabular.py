@@ -18,12 +18,19 @@ _NUMBERED = ("depth", *_EXAMPLES)
 Rows = Sequence[Mapping[str, Any]]
 
 
-def table(title: str, rows: Rows, note: str = "") -> Table:
-    """Rows as they are, or where they are many, the median of each group of examples."""
+def table(title: str, rows: Rows, note: str = "", *, where: str = "results.csv") -> Table:
+    """Rows as they are, or where they are many, the median of each group of examples.
+
+    Args:
+        title: above it.
+        rows: with the same columns.
+        note: below it.
+        where: the file that has all of them.
+    """
     if len(rows) > MOST_ROWS:
         count = len(rows)
         rows = _grouped(rows)
-        note = f"Medians over examples; all {count} rows are in results.csv. {note}".strip()
+        note = f"Medians over examples; all {count} rows are in {where}. {note}".strip()
     columns: list[Column] = [column(name) for name in rows[0]]
     return Table(title, columns, [list(row.values()) for row in rows], note)
 

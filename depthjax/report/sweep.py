@@ -1,0 +1,58 @@
+"""What a page shows of a sweep, finished or not: how far it is, and its numbers against depth."""
+
+import json
+from pathlib import Path
+
+from depthjax.report import tabular
+from depthjax.report.contents import Section
+from depthjax.sweeps import SweepFolder
+
+_QUANTITIES = (
+    ("input_ratio", "D"),
+    ("embedding_ratio", "ρ"),
+    ("input_ratio_at_0.3", "D at ρ = 0.3"),
+    ("input_ratio_at_0.1", "D at ρ = 0.1"),
+)
+_OF_THE_RUN = ["cell", "devices", "per_device"]
+"""Columns that say how a number was made, not what it is of."""
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is that of a sweep."""
+    return (folder / "sweep.json").is_file()
+
+
+def sweep_section(folder: Path) -> Section:
+    """Of `experiments/sweep.py`.
+
+    Raises:
+        ValueError: if the list of cells or a result is damaged.
+    """
+    place = SweepFolder(folder)
+    cells, status = place.cells(), place.status()
+    rows = place.table().drop_columns(_OF_THE_RUN).to_pylist() if status.done else []
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    wanted = [
+        (quantity, {"model": model}, title if len(models) == 1 else f"{title}, {model}")
+        for model in models
+        for quantity, title in _QUANTITIES
+    ]
+    states = {
+        "running": len(status.running),
+        "failed": len(status.failed),
+        "waiting": len(status.waiting),
+    }
+    left = "".join(f", {count} {state}" for state, count in states.items() if count)
+    return Section(
+        title=folder.resolve().name,
+        kind="a sweep of many inversions",
+        command=f"python experiments/sweep.py --output={folder} --status",
+        facts=[
+            ("cells", f"{len(status.done)} of {len(cells)} done{left}"),
+            ("inversions", str(len(rows))),
+            ("networks", ", ".join(dict.fromkeys(row["network"] for row in rows)) or "–"),
+        ],
+        config=json.dumps(cells[0], indent=2, ensure_ascii=False),
+        charts=tabular.depth_charts(rows, wanted) if rows else [],
+        tables=[tabular.table("Every inversion", rows, where="cells/")] if rows else [],
+    )
