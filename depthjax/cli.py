@@ -30,8 +30,8 @@ from depthjax.optimizers import OPTIMIZERS
 from depthjax.precision import PRECISIONS
 from depthjax.priors import PIXEL_HANDLING, STARTS
 from depthjax.report import write_report
+from depthjax.studies.descents import Descents, pending
 from depthjax.studies.networks import Place, Weights
-from depthjax.study import Descents, pending
 from depthjax.training import TrainingConfig
 from depthjax.training_runs import Epoch
 from depthjax.typing import LayerFn, Variables

@@ -24,6 +24,9 @@ REFERENCE_STD = 1 / 18
 MATCHED_RATIOS = (1.0, 0.3, 0.1, 0.03)
 """The ρ at which input ratios of different layers can be compared."""
 
+RECOVERED_ELASTICITY = 0.05
+"""Below it, matching the embedding better does not bring the image back."""
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)

@@ -82,6 +82,28 @@ def bootstrap(
     return Interval(float(statistic(values)), float(low), float(high), seeds, images)
 
 
+def interval_of(
+    values: Float[np.ndarray, "seeds images"], *, logarithmic: bool = False
+) -> Interval:
+    """The mean with its interval, or the geometric mean: for tables and figures.
+
+    Args:
+        values: one number for each weight seed and image; those that are not finite, or whose
+            logarithms are not where these are averaged, are left out.
+        logarithmic: whether the mean is geometric.
+
+    Raises:
+        ValueError: for an empty table.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        given = np.log(values) if logarithmic else values
+    found = bootstrap(np.where(np.isfinite(given), given, np.nan))
+    if not logarithmic:
+        return found
+    estimate, low, high = np.exp(found[:3])
+    return found._replace(estimate=float(estimate), low=float(low), high=float(high))
+
+
 def bootstrap_ratio(
     values: Float[np.ndarray, "seeds images"],
     others: Float[np.ndarray, "seeds images"],

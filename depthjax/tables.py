@@ -6,14 +6,6 @@ from typing import Any
 import numpy as np
 
 from depthjax.claims import Judgement
-from depthjax.comparison import (
-    BLURRED,
-    CONVERGING,
-    MATCHED,
-    PLAIN,
-    Comparison,
-    interval_of,
-)
 from depthjax.data import Card
 from depthjax.labels import describe
 from depthjax.metrics import MATCHED_RATIOS
@@ -176,54 +168,6 @@ def deciding(record: Mapping[str, Any] | None) -> str:
     if low is not None:
         text += f" [{number(low)}, {number(high)}]"
     return f"{record['statistic']}: {text}; asked {record['rule']}, {record['where']}"
-
-
-def network_table(
-    comparison: Comparison, condition: str, quantity: str, *, logarithmic: bool = False
-) -> str:
-    """One quantity of every network (rows) at every layer: its mean with the interval.
-
-    Geometric means where `logarithmic`. Where some values do not exist, it says how many do.
-    """
-    rows = []
-    for network in comparison.networks:
-        cells = [network]
-        for layer in comparison.layers:
-            values = comparison.of(condition, quantity, network, layer)
-            known = int(np.isfinite(values).sum())
-            estimate, low, high, *_ = interval_of(values, logarithmic=logarithmic)
-            cell = f"{number(estimate)} [{number(low)}, {number(high)}]" if known else "–"
-            cells.append(cell + (f" ({known} of {values.size})" if known < values.size else ""))
-        rows.append(cells)
-    return markdown_table(["network", *comparison.layers], rows)
-
-
-def comparison_tables(comparison: Comparison) -> str:
-    """`network_table` of every quantity there is that a comparison is read by."""
-    parts = ["Means over seeds × images [95 % interval]; geometric of ρ, D and other ratios."]
-    for condition, quantity, logarithmic, title in _COMPARED:
-        if (condition, quantity) in comparison.values:
-            table = network_table(comparison, condition, quantity, logarithmic=logarithmic)
-            parts.append(f"\n{title}:\n\n{table}")
-    return "\n".join(parts)
-
-
-_COMPARED = (
-    (CONVERGING, "embedding_ratio", True, "ρ of the converging descent"),
-    (CONVERGING, "input_ratio_at_0.1", True, "D at ρ = 0.1"),
-    (CONVERGING, "elasticity", False, "Elasticity d log D / d log ρ, ρ from 0.03 to 0.3"),
-    (MATCHED, "ssim", False, "SSIM at the matched ρ"),
-    (MATCHED, "gradient_energy_ratio", True, "Gradient energy over the target's, likewise"),
-    (BLURRED, "embedding_ratio", True, "ρ after the paper's fixed steps with blur"),
-    (PLAIN, "embedding_ratio", True, "ρ after the paper's fixed steps without blur"),
-    (PLAIN, "relative_embedding_distance", True, "m_g/‖O(a)‖, likewise"),
-    (PLAIN, "spectral_distance", False, "Spectrum of a_g − a_0 to the training noise's, likewise"),
-    (CONVERGING, "class_probability", False, "Largest class probability by a third network"),
-    (BLURRED, "class_probability", False, "The same of the paper's recipe with blur"),
-    (CONVERGING, "photograph_probability", False, "Probability of being a photograph"),
-    (BLURRED, "photograph_probability", False, "The same of the paper's recipe with blur"),
-)
-"""Condition, quantity, whether its mean is geometric, and what it is called."""
 
 
 def dataset_table(cards: Sequence[Card]) -> str:

@@ -15,18 +15,22 @@ import time
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import cli, comparison, data, images, processes, results, runs, study, tables
+from depthjax import cli, data, images, processes, results, runs, tables
 from depthjax.config import STEP_SCALES
-from depthjax.judges import Judges, without_colour
 from depthjax.models import Network
-from depthjax.studies.comparison import setting
+from depthjax.studies import descents
+from depthjax.studies.comparison import judged, measured, setting
 from depthjax.studies.comparison.drawn import drawn
-from depthjax.studies.comparison.judges import class_judges, photograph_judge
+from depthjax.studies.comparison.judges import (
+    Judges,
+    class_judges,
+    photograph_judge,
+    without_colour,
+)
 from depthjax.studies.networks import Networks, same_normalization, weight_records
 
 FLAGS = flags.FLAGS
@@ -82,21 +86,14 @@ def main() -> None:
     )
     targets = np.asarray(without_colour(targets)) if FLAGS.grey else targets
     output = Path(FLAGS.output or f"runs/compare-{FLAGS.model}-{time.strftime('%Y%m%d-%H%M%S')}")
-    descents = setting.descents_of(
+    every = setting.descents_of(
         *(output, networks, cli.seed_numbers(FLAGS.seeds), layers, conditions),
         stop_ratio=FLAGS.stop_ratio,
         frames=FLAGS.frames,
     )
     reference_key = jax.random.key(FLAGS.reference_seed)
-    study.check(descents, targets, reference_key)
-    starts = np.asarray(
-        depthjax.initial_images(
-            jax.random.key(FLAGS.start_seed),
-            targets.shape,
-            conditions[comparison.CONVERGING],
-            others=jnp.asarray(targets),
-        )
-    )
+    descents.check(every, targets, reference_key)
+    starts = descents.starts_of(targets, conditions[setting.CONVERGING], FLAGS.start_seed)
     definition = {
         **cli.flag_values(*_DEFINING),
         "networks": weight_records(networks),
@@ -105,15 +102,15 @@ def main() -> None:
         "conditions": {name: dataclasses.asdict(config) for name, config in conditions.items()},
     }
     runs.start_run(output, definition, targets, starts, **cli.flag_values("overwrite", "resume"))
-    cli.recover_all(descents, definition, targets, starts, reference_key)
+    cli.recover_all(every, definition, targets, starts, reference_key)
     if not processes.is_first():
         return
     noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))
-    compared = comparison.gather(descents, targets, starts, noise, judges)
-    found = comparison.findings(compared)
-    shown = drawn(compared, descents, targets, starts, stop_ratio=FLAGS.stop_ratio)
+    compared = measured.gather(every, targets, starts, noise, judges)
+    found = judged.findings(compared)
+    shown = drawn(compared, every, targets, starts, stop_ratio=FLAGS.stop_ratio)
     results.write_results(output, definition, compared.rows(), found, figures=shown)
-    print(f"{tables.comparison_tables(compared)}\n")
+    print(f"{judged.comparison_tables(compared)}\n")
     print(f"{tables.finding_table(found)}\n")
     cli.say_where("Figures, images and tables", output)
 

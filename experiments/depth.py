@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import cli, depth_claims, images, processes, results, runs, study, tables
+from depthjax import cli, images, processes, results, runs, tables
 from depthjax.models import ResNet
+from depthjax.studies import descents
+from depthjax.studies.depth import judged, measured
 from depthjax.studies.depth.drawn import drawn
 
 FLAGS = flags.FLAGS
@@ -64,9 +64,9 @@ def main() -> None:
         images.find_images(FLAGS.images), FLAGS.size, fit=FLAGS.fit
     )
     output = Path(FLAGS.output)
-    descents = {
+    by_network = {
         asked.label: [
-            study.Descents(
+            descents.Descents(
                 output,
                 asked.label,
                 seed,
@@ -80,14 +80,10 @@ def main() -> None:
         ]
         for asked in networks
     }
-    every = [one for each in descents.values() for one in each]
+    every = [one for each in by_network.values() for one in each]
     reference_key = jax.random.key(FLAGS.reference_seed)
-    study.check(every, targets, reference_key)
-    starts = np.asarray(
-        depthjax.initial_images(
-            jax.random.key(FLAGS.start_seed), targets.shape, config, others=jnp.asarray(targets)
-        )
-    )
+    descents.check(every, targets, reference_key)
+    starts = descents.starts_of(targets, config, FLAGS.start_seed)
     definition = {
         **cli.flag_values(*_DEFINING),
         "blocks": {asked.label: list(asked.layers) for asked in networks},
@@ -99,8 +95,8 @@ def main() -> None:
     if not processes.is_first():
         return
 
-    found = [depth_claims.gather(descents[asked.label], asked.model) for asked in networks]
-    findings = depth_claims.findings(found)
+    found = [measured.gather(by_network[asked.label], asked.model) for asked in networks]
+    findings = judged.findings(found)
     rows = [row for network in found for row in network.rows()]
     results.write_results(output, definition, rows, findings, figures=drawn(found, FLAGS.size))
     print(tables.finding_table(findings))
@@ -128,8 +124,8 @@ def networks_from_flags() -> list[Asked]:
             raise ValueError(
                 f"--network={entry!r} is no residual network; take resnet18 or another"
             )
-        layers = depthjax.select_layers(model, chosen or ",".join(depth_claims.block_names(model)))
-        depth_claims.blocks_of(model, layers)
+        layers = depthjax.select_layers(model, chosen or ",".join(measured.block_names(model)))
+        measured.blocks_of(model, layers)
         label = name if name not in found else " ".join(text.split())
         if label in found:
             raise ValueError(f"--network={entry!r} is given twice; write all its layers in one")

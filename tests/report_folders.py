@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from depthjax.comparison import CONDITIONS
 from depthjax.figures.saving import save_figure
 from depthjax.statistics import Finding, Interval
+from depthjax.studies.comparison.setting import CONDITIONS
 
 EVIL = "<script>alert('x')</script>&\"é"
 ENVIRONMENT = {

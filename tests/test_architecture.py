@@ -32,8 +32,8 @@ FLOORS = (
     ),
     (
         *("accounting", "training", "training_runs", "packing", "report"),
-        *("runs", "run_folder", "results", "tables", "comparison", "layer_spectra", "sweeps"),
-        *("study", "studies", "judges", "depth_claims", "claims", "reproduction", "animation"),
+        *("runs", "run_folder", "results", "tables", "layer_spectra", "sweeps"),
+        *("studies", "claims", "reproduction", "animation"),
     ),
     ("cli", "__init__"),
 )

@@ -10,9 +10,9 @@ from absl.testing import flagsaver
 from script_loading import EXPERIMENTS, loaded
 
 import depthjax
-from depthjax import study
 from depthjax.descent import REACHED, descend
 from depthjax.results import load_findings
+from depthjax.studies import descents
 from depthjax.studies.comparison.setting import conditions
 
 MODEL = depthjax.build_model("mlp", widths=(60, 30, 3))  # compiled in no time
@@ -137,7 +137,7 @@ def test_networks_share_start_and_targets(whole):
 
 def test_a_killed_run_goes_on(script, networks, whole, tmp_path, monkeypatch):
     folder = tmp_path / "cut"
-    calls, autoencode = [], study.autoencode
+    calls, autoencode = [], descents.autoencode
 
     def killed(*arguments, **settings):
         calls.append(1)
@@ -145,7 +145,7 @@ def test_a_killed_run_goes_on(script, networks, whole, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return autoencode(*arguments, **settings)
 
-    monkeypatch.setattr(study, "autoencode", killed)
+    monkeypatch.setattr(descents, "autoencode", killed)
     with pytest.raises(KeyboardInterrupt):
         run(script, networks, folder)
     assert not (folder / "results.csv").exists()

@@ -7,8 +7,8 @@ from absl.testing import flagsaver
 from script_loading import EXPERIMENTS, loaded
 
 import depthjax
-from depthjax import study
 from depthjax.results import load_findings
+from depthjax.studies import descents
 
 SMALL = {
     "network": [
@@ -74,7 +74,7 @@ def test_all_descents_share_start_and_targets(whole):
 
 
 def test_a_killed_run_goes_on(script, whole, tmp_path, monkeypatch):
-    folder, calls, autoencode = tmp_path / "cut", [], study.autoencode
+    folder, calls, autoencode = tmp_path / "cut", [], descents.autoencode
 
     def killed(*arguments, **settings):
         calls.append(1)
@@ -82,7 +82,7 @@ def test_a_killed_run_goes_on(script, whole, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return autoencode(*arguments, **settings)
 
-    monkeypatch.setattr(study, "autoencode", killed)
+    monkeypatch.setattr(descents, "autoencode", killed)
     with pytest.raises(KeyboardInterrupt):
         run(script, folder)
     assert not (folder / "results.csv").exists()

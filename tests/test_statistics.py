@@ -13,6 +13,7 @@ from depthjax.statistics import (
     bootstrap,
     bootstrap_ratio,
     finding_from_record,
+    interval_of,
     mean,
 )
 
@@ -143,3 +144,11 @@ def test_means_of_all_tables_at_once_are_those_of_each():
     each = bootstrap(values, lambda table: mean(table))
     np.testing.assert_allclose(once, each, rtol=1e-12)
     assert np.isnan(bootstrap(np.full((2, 2), np.nan)).low)
+
+
+def test_geometric_means() -> None:
+    values = np.array([[1.0, 100.0], [1.0, 100.0]])
+    found = interval_of(values, logarithmic=True)
+    assert found.estimate == pytest.approx(10)
+    assert found.low == pytest.approx(1) and found.high == pytest.approx(100)
+    assert interval_of(values).estimate == pytest.approx(50.5)

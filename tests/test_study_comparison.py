@@ -1,12 +1,20 @@
-"""The descents of a comparison, and the settings under which they are what they are called."""
+"""The descents of a comparison, the settings that make them what they are called, its judges."""
 
+import numpy as np
 import pytest
 
 import depthjax
-from depthjax.comparison import BLURRED, CONDITIONS, CONVERGING, MATCHED, PLAIN
 from depthjax.config import InversionConfig
-from depthjax.studies.comparison.judges import class_judges
-from depthjax.studies.comparison.setting import conditions, descents_of
+from depthjax.studies.comparison.judges import class_evidence, class_judges
+from depthjax.studies.comparison.setting import (
+    BLURRED,
+    CONDITIONS,
+    CONVERGING,
+    MATCHED,
+    PLAIN,
+    conditions,
+    descents_of,
+)
 from depthjax.studies.networks import Weights
 
 PAPER = InversionConfig.paper(steps=4)
@@ -54,3 +62,12 @@ def test_classes_are_read_by_the_network_of_the_next_seed():
     assert judges[0].head == depthjax.Layer(model, "fc2")
     assert class_judges(model, {"photos": photos[:1]}, "", 8) == []
     assert class_judges(model, {"untrained": photos}, "", 8) == []
+
+
+def test_how_sure_a_classifier_is():
+    logits = np.array([[0.0, 0.0], [np.log(3), 0.0], [1000.0, 0.0], [0.0, 800.0]])
+    probability, odds = class_evidence(logits)
+    np.testing.assert_allclose(probability, [0.5, 0.75, 1, 1])
+    np.testing.assert_allclose(odds, [0, np.log(3), 1000, 800], atol=1e-12)
+    probability, odds = class_evidence(np.log([[0.2, 0.5, 0.3]]) + 7)
+    np.testing.assert_allclose([probability[0], odds[0]], [0.5, 0.0], atol=1e-12)

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from depthjax import InversionConfig, invert, processes, study
+from depthjax import InversionConfig, invert, processes
 from depthjax.descent_checkpoint import DescentCheckpoints
+from depthjax.studies import descents
 
 WEIGHTS = np.random.default_rng(0).normal(size=(12, 8))
 IMAGES = np.random.default_rng(1).random((5, 2, 2, 3))
@@ -40,18 +41,18 @@ def found(**settings):
 def studied(folder, *, cut_off=False):
     """A study of one network: the folder of its descents."""
     weights, images, starts = (array.astype(np.float32) for array in (WEIGHTS, IMAGES, STARTS))
-    one = study.Descents(
+    one = descents.Descents(
         folder, "net", 0, "only", CONFIG, {"first": layer, "second": squared}, weights, {}
     )
     key = jax.random.key(0)
     one.begin({"images": list("abcde")}, images, starts)
-    assert study.pending([one]) == [(one, name) for name in ("first", "second")]
+    assert descents.pending([one]) == [(one, name) for name in ("first", "second")]
     for name in ("first",) if cut_off else ("first", "second"):
         one.recover(name, images, starts, key)
     if not cut_off:
         return one.folder
     one.begin({"images": list("abcde")}, images, starts)
-    assert study.pending([one]) == [(one, "second")]
+    assert descents.pending([one]) == [(one, "second")]
     one.recover("second", images, starts, key)
     return one.folder
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from depthjax.comparison import BLURRED, CONVERGING, MATCHED, PLAIN
 from depthjax.report import tabular
 from depthjax.report.contents import (
     Chart,
@@ -24,6 +23,7 @@ from depthjax.report.sweep import is_sweep, sweep_section
 from depthjax.results import load_findings
 from depthjax.run_folder import command_line, read_config
 from depthjax.runs import Run, load_run
+from depthjax.studies.comparison.setting import BLURRED, CONVERGING, MATCHED, PLAIN
 
 CHARTS = "charts.json"
 """A folder of results may hold charts of its own: a list of `Chart.record`."""

@@ -7,16 +7,10 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from depthjax import figures
-from depthjax.comparison import (
-    BLURRED,
-    CONVERGING,
-    MATCHED,
-    Comparison,
-    intervals,
-    recovered,
-)
 from depthjax.runs import load_run
-from depthjax.study import Descents
+from depthjax.studies.comparison.measured import Comparison, intervals, recovered
+from depthjax.studies.comparison.setting import BLURRED, CONVERGING, MATCHED
+from depthjax.studies.descents import Descents
 
 _TITLES = {
     CONVERGING: "converging descent",

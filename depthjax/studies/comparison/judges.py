@@ -1,15 +1,89 @@
-"""Who looks at the images recovered from networks that are compared: networks that are others."""
+"""Other networks that look at recovered images: which class they see, and whether a photograph."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
 
-from depthjax.comparison import PHOTOS
-from depthjax.judges import Judge
+from depthjax.data.augmentation import Augmentation, augment
 from depthjax.layers import Layer
+from depthjax.manifold import embed
 from depthjax.models import layer_names
 from depthjax.models.network import Network
+from depthjax.studies.comparison.setting import PHOTOS
 from depthjax.studies.networks import Networks, Weights, same_normalization, weight_records
+from depthjax.typing import LayerFn, Variables
 from depthjax.weights import fetch, load_weights
+
+
+class Judge(NamedTuple):
+    """A classifier: its logits as a function of the images, and its weights."""
+
+    head: LayerFn
+    variables: Variables
+
+
+@dataclass(frozen=True)
+class Judges:
+    """Who reads the images recovered from the networks of a study.
+
+    Fields:
+        classes: for each weight seed the network that reads classes; empty if there is none.
+        photographs: tells photographs from noise; None if there is none.
+        photograph_class: which of its classes are photographs.
+        grey: whether they see images without colour, as they were trained.
+    """
+
+    classes: Sequence[Judge] = ()
+    photographs: Judge | None = None
+    photograph_class: int = 0
+    grey: bool = False
+
+    def read(
+        self, seed: int, recovered: Float[np.ndarray, "n h w c"]
+    ) -> dict[str, Float[np.ndarray, " n"]]:
+        """What they make of images, clipped to [0, 1].
+
+        Args:
+            seed: position among the weight seeds of the network that the images came from.
+            recovered: images; what is not finite is black.
+
+        Returns:
+            `class_probability` and `class_log_odds` (`class_evidence`) and
+            `photograph_probability`, as far as there is a judge for them.
+        """
+        seen = np.clip(np.nan_to_num(recovered), 0, 1)
+        seen = np.asarray(without_colour(seen)) if self.grey else seen
+        found = {}
+        if self.classes:
+            logits = embed(*self.classes[seed], seen)
+            found["class_probability"], found["class_log_odds"] = class_evidence(logits)
+        if self.photographs is not None:
+            probability = jax.nn.softmax(embed(*self.photographs, seen))
+            found["photograph_probability"] = np.asarray(probability)[:, self.photograph_class]
+        return found
+
+
+def without_colour(photographs: Float[np.ndarray, "n h w c"]) -> Float[jax.Array, "n h w c"]:
+    """Three equal channels, as networks trained on photo_crops have seen them."""
+    return augment(None, jnp.asarray(photographs), Augmentation(grey=True))
+
+
+def class_evidence(
+    logits: Float[np.ndarray, "b classes"],
+) -> tuple[Float[np.ndarray, " b"], Float[np.ndarray, " b"]]:
+    """How sure a classifier is: the largest probability, and its log-odds `log p / (1 − p)`.
+
+    The log-odds still tell images apart whose probabilities are all rounded to 1.
+    """
+    exact = np.sort(np.asarray(logits, np.float64), axis=1)
+    top, others = exact[:, -1], np.logaddexp.reduce(exact[:, :-1], axis=1)
+    odds = top - others
+    return np.exp(-np.logaddexp(0, -odds)), odds
 
 
 def class_judges(model: Network, networks: Networks, source: str, size: int) -> list[Judge]:

@@ -3,17 +3,25 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from depthjax.comparison import BLURRED, CONVERGING, MATCHED, PLAIN
 from depthjax.config import InversionConfig
+from depthjax.studies.descents import Descents
 from depthjax.studies.networks import Networks
-from depthjax.study import Descents
 from depthjax.typing import LayerFn
+
+UNTRAINED, PHOTOS, NOISE = "untrained", "photos", "noise"
+"""What the networks are called that the claims speak of."""
+
+CONVERGING, MATCHED, BLURRED, PLAIN = "converging", "matched", "paper", "paper_no_blur"
+"""The descents: to convergence; the same, stopped at a matched ρ; the paper's recipe for a fixed
+number of steps, with its blur and without."""
+
+CONDITIONS = (CONVERGING, MATCHED, BLURRED, PLAIN)
 
 
 def conditions(
     chosen: InversionConfig, paper: InversionConfig, stop_ratio: float
 ) -> dict[str, InversionConfig]:
-    """The four descents of `depthjax.comparison.CONDITIONS`.
+    """The four descents of `CONDITIONS`.
 
     Args:
         chosen: of the converging ones.

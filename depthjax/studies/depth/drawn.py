@@ -6,8 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from depthjax import figures
-from depthjax.comparison import RECOVERED_ELASTICITY, interval_of
-from depthjax.depth_claims import MATCHED_ENOUGH, Blocks
+from depthjax.metrics import RECOVERED_ELASTICITY
+from depthjax.statistics import interval_of
+from depthjax.studies.depth.judged import MATCHED_ENOUGH
+from depthjax.studies.depth.measured import Blocks
 
 _PANELS = {
     "D at ρ = 0.1": ("input_ratio_at_0.1", True),

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.comparison import NOISE
 from depthjax.statistics import Finding, bootstrap_ratio
+from depthjax.studies.comparison.setting import NOISE
 from depthjax.studies.rows import Row, seed_table
 
 RULE = "< 1.1"

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
-from numpy import ndarray
 
 from depthjax import processes, runs
 from depthjax.autoencoding import autoencode, checked_reference
 from depthjax.config import InversionConfig
+from depthjax.inversion import initial_images
 from depthjax.typing import LayerFn, Variables
 
 
@@ -69,8 +71,8 @@ class Descents:
     def begin(
         self,
         definition: Mapping[str, Any],
-        targets: Float[ndarray, "b h w c"],
-        starts: Float[ndarray, "b h w c"],
+        targets: Float[np.ndarray, "b h w c"],
+        starts: Float[np.ndarray, "b h w c"],
     ) -> None:
         """Makes the folder, unless it is there from a study that was cut off.
 
@@ -96,8 +98,8 @@ class Descents:
     def recover(
         self,
         layer: str,
-        targets: Float[ndarray, "b h w c"],
-        starts: Float[ndarray, "b h w c"],
+        targets: Float[np.ndarray, "b h w c"],
+        starts: Float[np.ndarray, "b h w c"],
         reference_key: Array,
     ) -> None:
         """Inverts one layer, from where it was cut off if it was, and saves what was found."""
@@ -118,8 +120,22 @@ class Descents:
             self.writer.save_layer(layer, found, seconds=time.perf_counter() - began)
 
 
+def starts_of(
+    targets: Float[np.ndarray, "b h w c"], config: InversionConfig, seed: int
+) -> Float[np.ndarray, "*leading h w c"]:
+    """Where all descents of a study start: the same a_0, whatever the network and the layer.
+
+    Args:
+        targets: a.
+        config: the kind of start, and how many.
+        seed: of the starts.
+    """
+    others = jnp.asarray(targets)
+    return np.asarray(initial_images(jax.random.key(seed), targets.shape, config, others=others))
+
+
 def check(
-    descents: Sequence[Descents], targets: Float[ndarray, "b h w c"], reference_key: Array
+    descents: Sequence[Descents], targets: Float[np.ndarray, "b h w c"], reference_key: Array
 ) -> None:
     """Ends a study that cannot be made before anything of it is written.
 

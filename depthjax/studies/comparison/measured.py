@@ -1,37 +1,21 @@
-"""Networks of one architecture side by side: untrained, trained on photographs, on noise.
-
-The same images are inverted at the same layers of all of them, from the same starts. What is
-compared are paired differences, seed by seed and image by image, and claims C10 to C13 are judged
-by them.
-"""
+"""What came back from the same layers of all networks, of the same images and starts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from depthjax.descent import REACHED
-from depthjax.judges import Judges
 from depthjax.metrics import MATCHED_RATIOS, elasticity
 from depthjax.runs import load_run
 from depthjax.similarity import gradient_energy_ratio, structural_similarity
 from depthjax.spectra import spectral_distance
-from depthjax.statistics import Finding, Interval, bootstrap
-from depthjax.study import Descents
-
-UNTRAINED, PHOTOS, NOISE = "untrained", "photos", "noise"
-"""What the networks are called that the claims speak of."""
-
-CONVERGING, MATCHED, BLURRED, PLAIN = "converging", "matched", "paper", "paper_no_blur"
-"""The descents: to convergence; the same, stopped at a matched ρ; the paper's recipe for a fixed
-number of steps, with its blur and without."""
-
-CONDITIONS = (CONVERGING, MATCHED, BLURRED, PLAIN)
-
-RECOVERED_ELASTICITY = 0.05
-"""Below it, matching the embedding better does not bring the image back."""
+from depthjax.statistics import interval_of
+from depthjax.studies.comparison.judges import Judges
+from depthjax.studies.comparison.setting import BLURRED, MATCHED, PLAIN
+from depthjax.studies.descents import Descents
 
 
 @dataclass(frozen=True)
@@ -110,8 +94,8 @@ def quantities(
         arrays: of the layer, as in `depthjax.Run.layers`; the first restart counts.
         targets, starts: a and a_0.
         noise: what `noise` was trained on.
-        condition: one of `CONDITIONS`; of the paper's recipe the last iterate counts, of the
-            others the best.
+        condition: one of those of a comparison; of the paper's recipe the last iterate counts, of
+            the others the best.
 
     Returns:
         ρ, D and m_g/‖O(a)‖ of the image; D at matched ρ and the elasticity, of the trajectory;
@@ -190,155 +174,6 @@ def gather(
             table = values.setdefault((one.condition, name), np.full(shape, np.nan))
             table[networks.index(one.network), seeds.index(one.seed)] = value
     return Comparison(networks, seeds, list(run.layers), run.image_names, values)
-
-
-def findings(comparison: Comparison, *, draws: int = 2_000) -> list[Finding]:
-    """What the numbers say of claims C10 to C13, as far as the networks for them are there.
-
-    Where some values do not exist, because a descent did not reach the ρ, the statistic says of how
-    many it is.
-
-    Args:
-        comparison: the numbers.
-        draws: of the bootstrap.
-    """
-    judged: list[_Judged] = []
-    for network in (PHOTOS, NOISE):
-        if network in comparison.networks:
-            judged += _still_not_unique(comparison, network)
-    if {UNTRAINED, PHOTOS} <= set(comparison.networks):
-        judged += _clearer_when_trained(comparison)
-        judged += _class_evidence_added(comparison)
-    if {UNTRAINED, NOISE} <= set(comparison.networks):
-        judged += _trained_on_noise(comparison)
-    found = []
-    for claim, where, statistic, rule, values in judged:
-        known = np.isfinite(values)
-        if not known.all():
-            statistic += f" ({known.sum()} of {known.size})"
-        interval = bootstrap(np.where(known, values, np.nan), draws=draws)
-        found.append(Finding(claim, where, statistic, rule, interval))
-    return found
-
-
-class _Judged(NamedTuple):
-    """A finding before its interval is computed: `values` is `[S, B]`."""
-
-    claim: str
-    where: str
-    statistic: str
-    rule: str
-    values: np.ndarray
-
-
-def _still_not_unique(comparison: Comparison, network: str) -> list[_Judged]:
-    """C10."""
-    found = []
-    for layer in comparison.layers:
-        at = f"{network}, {layer}"
-        values = comparison.of(CONVERGING, "elasticity", network, layer)
-        rule = f"< {RECOVERED_ELASTICITY}"
-        found.append(_Judged("C10", at, "elasticity d log D / d log ρ", rule, values))
-        if UNTRAINED not in comparison.networks:
-            continue
-        for quantity, name in (
-            ("embedding_ratio", "log ρ"),
-            ("relative_embedding_distance", "log m_g/‖O(a)‖"),
-        ):
-            values = _change(comparison, PLAIN, quantity, network, layer, log=True)
-            what = f"{name}, fixed steps without blur: {network} − {UNTRAINED}"
-            found.append(_Judged("C10", at, what, "< 0", values))
-    return found
-
-
-def _clearer_when_trained(comparison: Comparison) -> list[_Judged]:
-    """C11: early and middle layers clearer, late ones not."""
-    late = dict.fromkeys(comparison.late, "<= 0")
-    rules = dict.fromkeys(comparison.layers, "> 0") | late if late else {}
-    return [
-        _Judged(
-            "C11",
-            f"{PHOTOS}, {layer}",
-            f"SSIM at matched ρ: {PHOTOS} − {UNTRAINED}",
-            rule,
-            _change(comparison, MATCHED, "ssim", PHOTOS, layer),
-        )
-        for layer, rule in rules.items()
-    ]
-
-
-def _class_evidence_added(comparison: Comparison) -> list[_Judged]:
-    """C12."""
-    names = {
-        "class_probability": "largest class probability",
-        "class_log_odds": "log-odds of the top class",
-    }
-    conditions = {CONVERGING: "converging", BLURRED: "paper's recipe"}
-    return [
-        _Judged(
-            "C12",
-            f"{PHOTOS}, {layer}",
-            f"{name} by a third network, {how}: {PHOTOS} − {UNTRAINED}",
-            "> 0",
-            _change(comparison, condition, quantity, PHOTOS, layer),
-        )
-        for layer in comparison.late
-        for condition, how in conditions.items()
-        for quantity, name in names.items()
-        if (condition, quantity) in comparison.values
-    ]
-
-
-def _trained_on_noise(comparison: Comparison) -> list[_Judged]:
-    """C13."""
-    found = []
-    for layer in comparison.layers:
-        at = f"{NOISE}, {layer}"
-        for condition, what, rule in (
-            (BLURRED, "log ρ, fixed steps with blur", "> 0"),
-            (PLAIN, "log ρ, fixed steps without blur", "< 0"),
-        ):
-            values = _log(comparison.of(condition, "embedding_ratio", NOISE, layer))
-            found.append(_Judged("C13", at, what, rule, values))
-        if layer in comparison.deep:
-            for condition, how in ((CONVERGING, "converging"), (PLAIN, "fixed steps")):
-                values = _change(comparison, condition, "spectral_distance", NOISE, layer)
-                what = f"spectral distance of a_g − a_0 to the training noise, {how}:"
-                found.append(_Judged("C13", at, f"{what} {NOISE} − {UNTRAINED}", "< 0", values))
-        if layer in comparison.early:
-            values = _change(comparison, MATCHED, "ssim", NOISE, layer)
-            what = f"SSIM at matched ρ: {NOISE} − {UNTRAINED}"
-            found.append(_Judged("C13", at, what, "<= 0", values))
-    return found
-
-
-def _change(
-    comparison: Comparison,
-    condition: str,
-    quantity: str,
-    network: str,
-    layer: str,
-    log: bool = False,
-) -> np.ndarray:
-    """Of a network against the untrained one of the same seed, for each image."""
-    pair = [comparison.of(condition, quantity, name, layer) for name in (network, UNTRAINED)]
-    trained, untrained = map(_log, pair) if log else pair
-    return trained - untrained
-
-
-def _log(values: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(values)
-
-
-def interval_of(values: Float[np.ndarray, "s b"], *, logarithmic: bool = False) -> Interval:
-    """The mean with its interval, or the geometric mean: for tables and figures."""
-    given = _log(values) if logarithmic else values
-    found = bootstrap(np.where(np.isfinite(given), given, np.nan))
-    if not logarithmic:
-        return found
-    estimate, low, high = np.exp(found[:3])
-    return found._replace(estimate=float(estimate), low=float(low), high=float(high))
 
 
 def intervals(

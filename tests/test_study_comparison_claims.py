@@ -1,10 +1,15 @@
-"""Claims judged on numbers that are made up, so that the verdict is known."""
+"""Claims C10 to C13 on numbers that are made up, so that the verdict is known."""
 
 import numpy as np
 import pytest
 
-from depthjax import comparison as library
-from depthjax.comparison import (
+from depthjax.descent import REACHED, RUNNING
+from depthjax.metrics import MATCHED_RATIOS
+from depthjax.statistics import Finding
+from depthjax.studies.comparison import judged
+from depthjax.studies.comparison.judged import network_table
+from depthjax.studies.comparison.measured import Comparison, quantities
+from depthjax.studies.comparison.setting import (
     BLURRED,
     CONDITIONS,
     CONVERGING,
@@ -13,15 +18,7 @@ from depthjax.comparison import (
     PHOTOS,
     PLAIN,
     UNTRAINED,
-    Comparison,
-    interval_of,
-    quantities,
 )
-from depthjax.descent import REACHED, RUNNING
-from depthjax.judges import class_evidence
-from depthjax.metrics import MATCHED_RATIOS
-from depthjax.statistics import Finding
-from depthjax.tables import network_table
 
 LAYERS = ("conv1", "layer1", "layer2", "layer3", "layer4")
 NETWORKS = (UNTRAINED, PHOTOS, NOISE)
@@ -55,7 +52,7 @@ def compared(
 
 def findings(comparison: Comparison) -> list[Finding]:
     """Rough intervals are enough here."""
-    return library.findings(comparison, draws=100)
+    return judged.findings(comparison, draws=100)
 
 
 def verdicts(comparison: Comparison, claim: str, *words: str) -> dict[str, str]:
@@ -179,14 +176,6 @@ def test_the_table_says_what_is_missing() -> None:
     assert lines[3].endswith("(10 of 12) |") and lines[4].count("– (0 of 12)") == 1
 
 
-def test_geometric_means() -> None:
-    values = np.array([[1.0, 100.0], [1.0, 100.0]])
-    found = interval_of(values, logarithmic=True)
-    assert found.estimate == pytest.approx(10)
-    assert found.low == pytest.approx(1) and found.high == pytest.approx(100)
-    assert interval_of(values).estimate == pytest.approx(50.5)
-
-
 # ----------------------------------------------------------------------- from arrays of a run
 
 
@@ -232,12 +221,3 @@ def test_the_numbers_of_one_layer(condition: str) -> None:
     again = quantities(given, target, start, noise, condition)
     assert again["ssim"][0] == again["gradient_energy_ratio"][0] == 1
     assert np.isnan([again["ssim"][1], again["spectral_distance"][1]]).all()
-
-
-def test_how_sure_a_classifier_is() -> None:
-    logits = np.array([[0.0, 0.0], [np.log(3), 0.0], [1000.0, 0.0], [0.0, 800.0]])
-    probability, odds = class_evidence(logits)
-    np.testing.assert_allclose(probability, [0.5, 0.75, 1, 1])
-    np.testing.assert_allclose(odds, [0, np.log(3), 1000, 800], atol=1e-12)
-    probability, odds = class_evidence(np.log([[0.2, 0.5, 0.3]]) + 7)
-    np.testing.assert_allclose([probability[0], odds[0]], [0.5, 0.0], atol=1e-12)

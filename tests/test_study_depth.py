@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import depthjax
-from depthjax import depth_claims
-from depthjax.depth_claims import Block, Blocks, block_names, blocks_of, findings, slopes
+from depthjax.studies.depth.judged import MATCHED_RATIO, findings, slopes
+from depthjax.studies.depth.measured import Block, Blocks, block_names, blocks_of
 
 STAGES = (1, 1, 2, 2, 3, 3, 4, 4)
 
@@ -132,4 +132,4 @@ def test_rows_are_tidy():
     assert len(rows) == 3 * 8 * 4
     assert rows[-1]["layer"] == "layer4" and rows[-1]["block"] == 8 and rows[-1]["image"] == "d"
     assert rows[-1]["input_ratio"] == network().values["input_ratio"][2, -1, 3]
-    assert depth_claims.MATCHED_RATIO == 0.1
+    assert MATCHED_RATIO == 0.1
