@@ -9,6 +9,8 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from absl.testing import flagsaver
+from script_loading import loaded
 from test_figures import assert_readable, everything_said
 
 import depthjax
@@ -499,8 +501,9 @@ def test_the_command_writes_numbers_table_and_figure(tmp_path):
     readme = tmp_path / "README.md"
     before = (ROOT / "README.md").read_text()
     readme.write_text(before)
-    filled = script("document.py", f"--benchmark={tmp_path}", f"--documents={readme}")
-    assert filled.returncode == 0, filled.stderr
+    settings = {"benchmark": [str(tmp_path)], "documents": [str(readme)]}
+    with loaded("document") as document, flagsaver.flagsaver(**settings):
+        document.main()
     text = readme.read_text()
     begin, end = "<!-- begin benchmark -->\n", "\n<!-- end benchmark -->"
     assert f"{begin}{summary.summarise(results)}{end}" in text
