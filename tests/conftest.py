@@ -1,10 +1,20 @@
 """Every test runs with shapes and dtypes of public functions checked, and ranks never guessed."""
 
+import gc
 import os
+import tempfile
 from pathlib import Path
 
 # Tests compile much and run little; scripts that they start inherit it.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# What one process has compiled, no other compiles again: the workers, scripts, notebooks.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # workers have it from the process that began
+    PROGRAMS = tempfile.TemporaryDirectory()  # for this session only
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = PROGRAMS.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+# Scripts that ask for huge pages start twice.
+os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0")
 
 import jaxtyping
 
@@ -25,11 +35,20 @@ import pytest  # noqa: E402
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")  # or accelerators miss tolerances
 
+# Tracing makes millions of small objects that live; looking through them again finds nothing.
+gc.set_threshold(10_000, 10, 10)
+
 # Compilation takes longer than hypothesis expects of an example, and longer yet on a busy machine.
 hypothesis.settings.register_profile(
     "compiled", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("compiled")
+
+
+def pytest_collection_finish():
+    """What has been imported stays: no collection of garbage looks at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -39,9 +58,23 @@ def x64():
         yield
 
 
+@pytest.fixture(scope="module")
+def optimised():
+    """Programs of a module that runs for longer than it compiles, such as descents in float64."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory):
     """Where data sets are prepared, once for all tests."""
     needs = "tensorflow-datasets prepares and reads all sets but noise"
     pytest.importorskip("tensorflow_datasets", reason=needs)
-    return tmp_path_factory.mktemp("data_dir")
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a folder of its own within
+        folder = folder.parent
+    folder /= "data_dir"
+    folder.mkdir(exist_ok=True)
+    return folder

@@ -10,6 +10,8 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from absl.testing import flagsaver
+from script_loading import loaded
 from test_figures import assert_readable, everything_said
 
 import depthjax
@@ -499,9 +501,9 @@ def test_the_command_writes_numbers_table_and_figure(tmp_path):
         assert (tmp_path / "figures" / f"benchmark.{suffix}").stat().st_size > 2000
     documents = {"benchmark": ROOT / "docs" / "speed.md", "speed": ROOT / "README.md"}
     copies = {name: Path(shutil.copy(path, tmp_path)) for name, path in documents.items()}
-    listed = ",".join(map(str, copies.values()))
-    filled = script("document.py", f"--benchmark={tmp_path}", f"--documents={listed}")
-    assert filled.returncode == 0, filled.stderr
+    settings = {"benchmark": [str(tmp_path)], "documents": [*map(str, copies.values())]}
+    with loaded("document") as document, flagsaver.flagsaver(**settings):
+        document.main()
     parts = {}
     for name, copy in copies.items():
         begin, end = f"<!-- begin {name} -->\n", f"\n<!-- end {name} -->"

@@ -96,7 +96,7 @@ def execute(path: Path, folder: Path, devices: int, **more: object) -> nbformat.
     notebook.cells.insert(0, nbformat.v4.new_code_cell(STRICT))
     environment = {
         **os.environ,
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}",
         "HF_HUB_OFFLINE": "1",
         "PYTHONPATH": str(ROOT),
     }

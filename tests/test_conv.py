@@ -37,17 +37,34 @@ def check(form, size, strides, padding, shape, groups=1, dtype=np.float64):
     x = jnp.asarray(rng.normal(size=(2, height, width, 2 * groups)), dtype)
     kernel = jnp.asarray(rng.normal(size=(size, size, 2, 3 * groups)), dtype)
     parameters = form.prepare(kernel)
-    expected, pullback = jax.vjp(lambda x: reference(x, kernel, strides, padding, groups), x)
-    found, our_pullback = jax.vjp(lambda x: convolve(form, parameters, x), x)
-    cotangent = jnp.asarray(rng.normal(size=expected.shape), dtype)
+    cotangent_shape = jax.eval_shape(
+        lambda x: reference(x, kernel, strides, padding, groups), x
+    ).shape
+    cotangent = jnp.asarray(rng.normal(size=cotangent_shape), dtype)
     tangent = jnp.asarray(rng.normal(size=x.shape), dtype)
+
+    @jax.jit
+    def ours(parameters, x, tangent, cotangent):
+        def apply(x):
+            return convolve(form, parameters, x)
+
+        found, pullback = jax.vjp(apply, x)
+        return found, pullback(cotangent)[0], jax.jvp(apply, (x,), (tangent,))[1]
+
+    @jax.jit
+    def theirs(kernel, x, tangent, cotangent):
+        def apply(x):
+            return reference(x, kernel, strides, padding, groups)
+
+        expected, pullback = jax.vjp(apply, x)
+        return expected, pullback(cotangent)[0], apply(tangent)
+
+    arguments = x, tangent, cotangent
+    found, pulled, pushed = ours(parameters, *arguments)
     tolerance = {"rtol": 0, "atol": 200 * np.finfo(dtype).eps * size * size * groups}
-    np.testing.assert_allclose(found, expected, **tolerance)
-    np.testing.assert_allclose(our_pullback(cotangent)[0], pullback(cotangent)[0], **tolerance)
-    _, pushed = jax.jvp(lambda x: convolve(form, parameters, x), (x,), (tangent,))
-    np.testing.assert_allclose(
-        pushed, reference(tangent, kernel, strides, padding, groups), **tolerance
-    )
+    wanted = theirs(kernel, *arguments)
+    for mine, yours in zip((found, pulled, pushed), wanted, strict=True):
+        np.testing.assert_allclose(mine, yours, **tolerance)
     assert found.dtype == dtype
 
 

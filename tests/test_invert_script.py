@@ -1,9 +1,13 @@
 """The command, from photographs to a run folder, and every kind of bad input."""
 
+import contextlib
 import hashlib
+import io
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -43,11 +47,27 @@ def run(script, folder, **settings):
         script.main()
 
 
-def test_from_photographs_to_a_run_folder(script, tmp_path, capsys):
-    photo = tmp_path / "my cat.jpg"
+class Whole(NamedTuple):
+    """A finished run, what it was asked for, and what it printed."""
+
+    folder: Path
+    settings: dict[str, Any]
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def whole(script, tmp_path_factory):
+    place, printed = tmp_path_factory.mktemp("invert"), io.StringIO()
+    photo, folder = place / "my cat.jpg", place / "run"
     Image.fromarray(np.full((40, 30, 3), 90, np.uint8)).save(photo)
-    folder = tmp_path / "run"
-    run(script, folder, images=["chelsea", str(photo)], restarts=2, start="gaussian,image")
+    settings = {"images": ["chelsea", str(photo)], "restarts": 2, "start": "gaussian,image"}
+    with contextlib.redirect_stdout(printed):
+        run(script, folder, **settings)
+    return Whole(folder, settings, printed.getvalue())
+
+
+def test_from_photographs_to_a_run_folder(whole):
+    folder, _, printed = whole
     found = depthjax.load_run(folder)
     assert found.image_names == ["chelsea", "my cat"]
     assert list(found.layers) == ["conv1", "layer1", "layer2"]
@@ -59,18 +79,17 @@ def test_from_photographs_to_a_run_folder(script, tmp_path, capsys):
         assert matrix["layers"].tolist() == ["conv1", "layer1", "layer2"]
         diagonal = np.stack([matrix["ratio"][i, i] for i in range(3)])
         np.testing.assert_allclose(diagonal, found.stack("embedding_ratio"), rtol=1e-4)
-    printed = capsys.readouterr().out
     assert "| layer2" in printed and "(the start)" in printed and str(folder) in printed
 
 
-def test_a_resumed_run_gives_the_same_numbers(script, tmp_path):
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    run(script, whole)
-    run(script, cut)
+def test_a_resumed_run_gives_the_same_numbers(script, whole, tmp_path):
+    cut = tmp_path / "cut"
+    shutil.copytree(whole.folder, cut)
     (cut / "layers" / "layer2.npz").unlink()
     (cut / "layers" / "conv1.npz").unlink()
-    run(script, cut, resume=True)
-    assert (whole / "results.csv").read_bytes() == (cut / "results.csv").read_bytes()
+    (cut / "results.csv").unlink()
+    run(script, cut, **whole.settings, resume=True)
+    assert (whole.folder / "results.csv").read_bytes() == (cut / "results.csv").read_bytes()
 
 
 def test_seeds_are_separate(script, tmp_path):

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from depthjax import InversionConfig, invert
 from depthjax.optimizers import analyse, in_fourier, synthesise
 
-shapes = st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 3))
+# Odd, even and single rows and columns; every other shape would compile anew.
+shapes = st.sampled_from([(1, 1, 1), (1, 6, 3), (7, 1, 2), (4, 5, 3), (5, 4, 1), (6, 6, 2)])
 decays = st.sampled_from([-1.0, 0.0, 0.5, 2.0])
 
 

@@ -53,8 +53,8 @@ def test_counts_and_classes(crops, data_dir, boxes):
     assert len(names) == 12 and not {"astronaut", "china"} & set(names)
     for split, count in crops.SPLITS.items():
         assert np.bincount(boxes[split][:, 0]).tolist() == [count] * len(names)
-    found = card("photo_crops/32", data_dir=data_dir)
-    assert found.classes == tuple(names) and found.image == "32×32×3"
+    found = card("photo_crops/16", data_dir=data_dir)
+    assert found.classes == tuple(names) and found.image == "16×16×3"
     assert found.counts == {split: count * len(names) for split, count in crops.SPLITS.items()}
 
 

@@ -65,7 +65,7 @@ def test_jacobian_products_agree(x64):
     fast, weights = layer.prepare(variables)
     rng = np.random.default_rng(0)
     images, tangent = (jnp.asarray(rng.uniform(size=(1, 17, 17, 3))) for _ in range(2))
-    value, push = jax.linearize(lambda x: fast(weights, x), images)
+    value, push = jax.linearize(jax.jit(lambda x: fast(weights, x)), images)
     _, expected = jax.jvp(lambda x: layer(variables, x), (images,), (tangent,))
     np.testing.assert_allclose(push(tangent), expected, rtol=1e-9, atol=1e-12)
     (pulled,) = jax.linear_transpose(push, images)(value)
