@@ -145,7 +145,7 @@ def draw(done: training_runs.Training) -> None:
     (done.folder / "figures").mkdir(exist_ok=True)
     columns = training_runs.Epoch(*zip(*done.curve, strict=True))
     figure = figures.learning_curve(
-        list(columns.epoch),
+        columns.epoch,
         {"training": columns.train_loss, "validation": columns.validation_loss},
         {"training": columns.train_accuracy, "validation": columns.validation_accuracy},
         classes=len(done.config["classes"]),

@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import gc
 import importlib.util
 import os
 import re
@@ -101,7 +102,10 @@ def execute(path: Path, folder: Path, devices: int, **more: object) -> nbformat.
         "PYTHONPATH": str(ROOT),
     }
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
-    return client.execute(env=environment)
+    done = client.execute(env=environment)
+    del client
+    gc.collect()  # the kernel's sockets; later, they would warn in somebody else's test
+    return done
 
 
 def texts(notebook: nbformat.NotebookNode) -> str:
