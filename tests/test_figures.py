@@ -21,7 +21,8 @@ from matplotlib.text import Text
 
 from depthjax import figures
 
-pytestmark = pytest.mark.filterwarnings("error")
+# What other tests left open may be collected at any time, and is no figure's.
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 SHAPES = [(1, 1, True), (2, 5, False), (5, 10, True), (3, 24, True)]
 LONG = ("layer3.22.downsample.0", "layer1.0.conv1", "features.14", "fc", "a" * 60)

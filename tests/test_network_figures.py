@@ -6,7 +6,8 @@ from test_figures import assert_readable, everything_said, pictures
 
 from depthjax import figures
 
-pytestmark = pytest.mark.filterwarnings("error")
+# What other tests left open may be collected at any time, and is no figure's.
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 LAYERS = ["conv1", "layer1", "layer2", "layer3", "layer4"]
 KINDS = ("photographs", "Gaussian noise", "1/f noise", "uniform noise")

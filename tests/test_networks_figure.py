@@ -6,7 +6,8 @@ from test_figures import assert_readable
 
 from depthjax import figures
 
-pytestmark = pytest.mark.filterwarnings("error")
+# What other tests left open may be collected at any time, and is no figure's.
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 NETWORKS = ["untrained", "photos", "noise"]
 

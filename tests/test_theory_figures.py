@@ -7,7 +7,8 @@ from depthjax import figures
 from depthjax.figures.controls import Control
 from depthjax.figures.prediction import Curve, Pairs
 
-pytestmark = pytest.mark.filterwarnings("error")
+# What other tests left open may be collected at any time, and is no figure's.
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 
 def words(figure):
