@@ -571,7 +571,8 @@ def use_huge_pages() -> None:
     """
     tunables = os.environ.get("GLIBC_TUNABLES", "")
     glibc = "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", ())
-    if not glibc or "glibc.malloc.hugetlb" in tunables:
+    for_help = any(argument.lstrip("-").startswith("help") for argument in sys.argv[1:])
+    if not glibc or for_help or "glibc.malloc.hugetlb" in tunables:
         return
     os.environ["GLIBC_TUNABLES"] = ":".join(filter(None, [tunables, "glibc.malloc.hugetlb=1"]))
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
