@@ -202,18 +202,21 @@ def test_colabs_own_jax_may_stay():
 # ----------------------------------------------------------------------------------------- to run
 
 
+@pytest.mark.parametrize("devices", [1, 4])
 @pytest.mark.parametrize("path", NOTEBOOKS[:2], ids=NAMES[:2])
-def test_runs_from_start_to_end(path, tmp_path):
-    done = execute(path, tmp_path, devices=1)
+def test_runs_from_start_to_end(path, devices, tmp_path):
+    done = execute(path, tmp_path, devices)
     shown = kinds(done)
+    assert f"{devices} × cpu" in texts(done).lower()
     assert shown.count("image/png") >= 4 and "text/markdown" in shown
     if path.stem.startswith("01"):
         assert "text/html" in shown  # the slider
 
 
-def test_runs_on_four_devices_and_without_a_network(tmp_path, data_dir):
-    done = execute(NOTEBOOKS[2], tmp_path, devices=4, data_dir=str(data_dir))
-    assert "4 × cpu" in texts(done).lower()
+@pytest.mark.parametrize("devices", [1, 4])
+def test_runs_without_a_network(devices, tmp_path, data_dir):
+    done = execute(NOTEBOOKS[2], tmp_path, devices, data_dir=str(data_dir))
+    assert f"{devices} × cpu" in texts(done).lower()
     assert "no ImageNet weights here: " in texts(done)
     assert "invert" in texts(done)  # the scripts that were found
     assert kinds(done).count("image/png") == 3
