@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 SHARE = 0.8
 """Of the free memory that a computation may plan with; the rest is for what runs beside it."""
@@ -21,9 +22,7 @@ def require(what: str, needed: int, advice: str, *, free: int | None = None) -> 
     Raises:
         ValueError: if `needed` is more than that.
     """
-    if free is None:
-        available = free_memory()
-        free = None if available is None else int(SHARE * available)
+    free = usable_memory() if free is None else free
     if free is not None and needed > free:
         raise ValueError(
             f"{what} takes {gigabytes(needed)}, but {gigabytes(free)} are free: {advice}"
@@ -45,6 +44,17 @@ def total_bytes(jaxpr: Any) -> int:
 
 def _is_program(value: Any) -> bool:
     return hasattr(value, "eqns")
+
+
+def tree_bytes(arrays: Any) -> int:
+    """Bytes of the arrays of a pytree, or of what has their shapes and dtypes."""
+    return sum(leaf.size * np.dtype(leaf.dtype).itemsize for leaf in jax.tree.leaves(arrays))
+
+
+def usable_memory() -> int | None:
+    """Bytes that a computation may plan with: `SHARE` of what is free, None where unknown."""
+    free = free_memory()
+    return None if free is None else int(SHARE * free)
 
 
 def free_memory() -> int | None:

@@ -5,7 +5,7 @@ This is the host's side: starts, shapes, restarts, devices, and calls of the com
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -263,7 +263,7 @@ def _descents(
     spread_weights: bool,
 ) -> Inversion:
     """The descents of this process, one batch after the other; B is images × restarts."""
-    target, start, reference, near_enough = given
+    target, start, _, near_enough = given
     split = split_of(len(start), mesh.size, max_batch)
     if checkpoints is not None:
         defining = (start, target, near_enough, np.array(marks, np.int32))
@@ -281,9 +281,7 @@ def _descents(
                 done = (index * config.steps + step, len(groups) * config.steps)
                 watch(*done, groups[index], distances)
 
-        arrays = (target, start, reference, near_enough)
-        taken = (None if array is None else _placed(array[group], shared) for array in arrays)
-        batch = _Batch(index, split, shared, *taken)  # type: ignore[arg-type]
+        batch = _Batch(index, split, shared, *_part(given, group, shared))
         parts.append(
             _run(
                 layer,
@@ -336,6 +334,12 @@ class _Batch(NamedTuple):
     start: Images
     reference: Images | None
     stop_distance: PerExample
+
+
+def _part(arrays: Iterable[Any], group: np.ndarray, mesh: Mesh | None) -> Iterator[Any]:
+    """The examples of a batch, on their devices; None stays None."""
+    for array in arrays:
+        yield None if array is None else _placed(array[group], mesh)
 
 
 def _placed(array: Array, mesh: Mesh | None) -> Array:

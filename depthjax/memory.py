@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from depthjax.config import InversionConfig
 from depthjax.descent import descend, initial_state, numbers_of
-from depthjax.device_memory import SHARE, free_memory, gigabytes, total_bytes
+from depthjax.device_memory import gigabytes, total_bytes, usable_memory
 from depthjax.inversion import prepared
 from depthjax.typing import LayerFn, Variables
 
@@ -63,9 +63,7 @@ def fitting_batch(
     """
     config = config or InversionConfig()
     layer, variables = _prepared_shapes(layer, variables, config)
-    if free is None:
-        available = free_memory()
-        free = None if available is None else int(SHARE * available)
+    free = usable_memory() if free is None else free
     bound = total_bytes(_traced(layer, variables, image_shape, config, count).jaxpr.jaxpr)
     if free is None or 2 * bound <= free:
         return Fit(count, 1, bound, free)

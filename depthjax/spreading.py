@@ -12,11 +12,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
-from depthjax.device_memory import SHARE, free_memory
+from depthjax.device_memory import tree_bytes, usable_memory
 from depthjax.sharding import AXIS
 from depthjax.typing import Embedding, Inputs, LayerFn, Variables
 
@@ -117,9 +116,8 @@ class Gathering:
 
 def fits(weights: Variables) -> bool:
     """Whether a device has room for the whole of some weights."""
-    free = free_memory()
-    size = sum(np.dtype(leaf.dtype).itemsize * leaf.size for leaf in jax.tree.leaves(weights))
-    return free is None or size <= SHARE * free
+    usable = usable_memory()
+    return usable is None or tree_bytes(weights) <= usable
 
 
 def _along(axis: int) -> PartitionSpec:

@@ -25,7 +25,7 @@ from depthjax.errors import one_of
 from depthjax.models import Network
 from depthjax.normalization import Normalization
 from depthjax.precision import PRECISIONS, matmul_precision
-from depthjax.sharding import check_divides, data_mesh, replicated, split_batch
+from depthjax.sharding import check_divides, data_mesh, replicate, split_batch
 from depthjax.typing import Variables
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
@@ -271,7 +271,7 @@ def fit(
     augmentation = dataset.augmentation if config.augment else Augmentation()
     structure = _structure(config, augmentation, normalization)
     numbers = _numbers(config, per_epoch)
-    state = jax.device_put(state, replicated(mesh))
+    state = replicate(state, mesh)
     stream = batches(
         dataset,
         config.batch_size,
@@ -413,7 +413,7 @@ def evaluate(
     batch_size = -(-min(batch_size, len(dataset)) // mesh.size) * mesh.size
     augmentation = dataset.augmentation if augmented else Augmentation()
     structure = Structure("", "", False, False, precision, augmentation, normalization)
-    variables = jax.device_put(variables, replicated(mesh))
+    variables = replicate(variables, mesh)
     share = batch_size // jax.process_count()
     sums = np.zeros(4)
     for start in range(0, len(dataset), batch_size):

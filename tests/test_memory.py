@@ -68,7 +68,7 @@ def test_not_even_one_image(network: tuple) -> None:
 
 
 def test_an_unknown_amount_is_not_split(network: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "free_memory", lambda: None)
+    monkeypatch.setattr(device_memory, "free_memory", lambda: None)
     fit = fitting_batch(*network, (16, 16, 3), 3, CONFIG)
     assert (fit.batch, fit.batches, fit.free) == (3, 1, None)
 

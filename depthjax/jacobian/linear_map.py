@@ -13,9 +13,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from depthjax.device_memory import gigabytes, require
+from depthjax.device_memory import gigabytes, require, tree_bytes
 from depthjax.precision import matmul_precision
-from depthjax.sharding import IMAGES, PROBES, grid_of, local_mesh, replicated
+from depthjax.sharding import IMAGES, PROBES, grid_of, local_mesh, replicate
 from depthjax.typing import LayerFn, PerExample, Variables
 
 
@@ -112,11 +112,10 @@ def _linear_map(layer: LayerFn, variables: Variables, x: Array, mesh: Mesh) -> L
     count = x.shape[0]
     grid = grid_of(mesh, count) if mesh.size > 1 else None
     if grid is not None:
-        weights = jax.device_put(weights, replicated(grid))
+        weights = replicate(weights, grid)
         x = jax.device_put(x, NamedSharding(grid, PartitionSpec(IMAGES)))
     traced = _linearized.trace(fast, grid, weights, x)
-    kept = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(traced.out_info))
-    kept //= grid.shape[IMAGES] if grid else 1
+    kept = tree_bytes(traced.out_info) // (grid.shape[IMAGES] if grid else 1)
     require(
         f"linearising {_name(layer)} at {count} image{'s' if count > 1 else ''} of"
         f" {'×'.join(map(str, x.shape[1:]))}",
