@@ -102,28 +102,33 @@ def findings(folder: Path) -> str:
     if found:
         parts += [
             tables.markdown_table(["claim", "network", *verdicts], rows),
-            f"<details><summary>All {len(found)} findings</summary>\n\n"
-            f"{tables.finding_table(found)}\n\n</details>",
+            folded(f"All {len(found)} findings", tables.finding_table(found)),
         ]
     table = "\n\n".join(parts)
     environment = run_folder.read_config(folder)["environment"]
+    command = run_folder.command_line(environment["command"])
+    return f"{table}\n\nMade by `{command}`{where(environment, revision=True)}."
+
+
+def where(environment: dict[str, Any], *, revision: bool = False) -> str:
+    """On what something ran, as the end of a sentence."""
     versions = ", ".join(f"{name} {environment['versions'][name]}" for name in ("jax", "flax"))
-    return (
-        f"{table}\n\nMade by `{run_folder.command_line(environment['command'])}` on a"
-        f" {environment['device']} ({environment['cores']} cores, {versions}; revision"
-        f" {environment['git_revision']})."
-    )
+    tree = f"; revision {environment['git_revision']}" if revision else ""
+    return f" on a {environment['device']} ({environment['cores']} cores, {versions}{tree})"
+
+
+def read_json(path: Path, what: str, advice: str) -> dict[str, Any]:
+    """What another script has written into its folder."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"no {what} in {str(path.parent)!r} ({error}); {advice}") from error
 
 
 def load_claims(folder: str) -> dict[str, Any]:
     """The verdicts in a folder of `experiments/reproduce.py`."""
-    path = Path(folder) / "claims.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"no verdicts in {folder!r} ({error}); make them with experiments/reproduce.py"
-        ) from error
+    advice = "make them with experiments/reproduce.py"
+    return read_json(Path(folder, "claims.json"), "verdicts", advice)
 
 
 def claims(verdicts: dict[str, Any]) -> str:
@@ -136,19 +141,13 @@ def claims(verdicts: dict[str, Any]) -> str:
     )
     minutes = sum(step["seconds"] or 0 for step in verdicts["steps"]) / 60
     environment = verdicts["environment"]
-    where = ""
-    if environment is not None:
-        versions = ", ".join(f"{name} {environment['versions'][name]}" for name in ("jax", "flax"))
-        where = (
-            f" on a {environment['device']} ({environment['cores']} cores, {versions}; revision"
-            f" {environment['git_revision']})"
-        )
+    there = "" if environment is None else where(environment, revision=True)
     return (
         f"Of {len(verdicts['claims'])} claims: {told}.\n\n{tables.claims_table(verdicts)}\n\n"
         f"{folded('Why, part by part', why)}\n\n"
         f"{folded('Commands', tables.steps_table(verdicts))}\n\n"
         f"Made by `python experiments/reproduce.py --scale={verdicts['scale']}` in"
-        f" {minutes:.0f} minutes{where}."
+        f" {minutes:.0f} minutes{there}."
     )
 
 
@@ -168,13 +167,8 @@ def save_figure(path: Path, name: str) -> None:
 
 def load_benchmark(folder: str) -> dict[str, Any]:
     """The measurements in a folder of `experiments/benchmark.py`."""
-    path = Path(folder) / "benchmark.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"no benchmark in {folder!r} ({error}); make one with experiments/benchmark.py"
-        ) from error
+    advice = "make one with experiments/benchmark.py"
+    return read_json(Path(folder, "benchmark.json"), "benchmark", advice)
 
 
 def headlines(results: dict[str, Any]) -> str:
@@ -218,8 +212,6 @@ def fill(texts: dict[Path, str], name: str, content: str) -> None:
 
 def provenance(run: runs.Run) -> str:
     """One paragraph: the command and where it ran."""
-    environment = run.config["environment"]
-    versions = ", ".join(f"{name} {environment['versions'][name]}" for name in ("jax", "flax"))
     minutes = sum(float(arrays["seconds"]) for arrays in run.layers.values()) / 60
     config = run.config["inversion"]
     return (
@@ -227,8 +219,8 @@ def provenance(run: runs.Run) -> str:
         f" ({', '.join(run.image_names)}) at {run.config['size']}×{run.config['size']};"
         f" {config['steps']} steps of {config['optimizer']}, one weight seed.\n"
         "Made by `python experiments/invert.py"
-        f" --flagfile=experiments/flags/{run.folder.name}.flags` in {minutes:.0f} minutes on a"
-        f" {environment['device']} ({environment['cores']} cores, {versions})."
+        f" --flagfile=experiments/flags/{run.folder.name}.flags` in {minutes:.0f} minutes"
+        f"{where(run.config['environment'])}."
     )
 
 
