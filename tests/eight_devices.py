@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import depthjax
-from depthjax import InversionConfig, jacobian
+from depthjax import InversionConfig, inversion, jacobian
 from depthjax.descent import descend, initial_state_on, numbers_of
 from depthjax.inversion import prepared
 from depthjax.jacobian import linear_map
@@ -74,6 +74,29 @@ def in_parts():
                 )
                 yield f"spread_{name}/{who}/images", found.images
                 yield f"spread_{name}/{who}/objective", found.objective
+
+
+def who_spreads():
+    """In how many of three inversions weights were spread: no room, room, and asked for."""
+    layer, variables = network(jnp.float32)
+    images = jnp.asarray(IMAGES[:8], jnp.float32)
+    calls = []
+
+    def counting(weights, mesh):
+        calls[-1] += 1
+        return spread(weights, mesh)
+
+    inversion.spread = counting
+    room = inversion.fits
+    for fits, asked in ((lambda weights: False, None), (room, None), (room, True)):
+        inversion.fits = fits
+        calls.append(0)
+        config = InversionConfig(steps=1)
+        depthjax.invert(
+            layer, variables, layer(variables, images), images, config, spread_weights=asked
+        )
+    inversion.spread, inversion.fits = spread, room
+    return np.array(calls)
 
 
 def plain(variables, images):
@@ -171,7 +194,7 @@ for count in COUNTS:
         arrays = spectrum(mesh, count)
         found.update({f"jacobian{count}/{who}/{name}": a for name, a in arrays.items()})
 found.update(in_parts())
-found.update({"memory": np.array([memory(True), memory(False)])})
+found.update({"spreading": who_spreads(), "memory": np.array([memory(True), memory(False)])})
 texts = {"descent": collectives(adam)}
 for count in COUNTS:
     texts |= {f"{name}{count}": text for name, text in zip("JT", products(count), strict=True)}

@@ -107,6 +107,10 @@ def test_weights_that_are_spread_over_devices_change_no_number(eight, layer):
     assert set(compared) == {"images", "objective"} and np.ptp(compared["images"]) > 0.1
 
 
+def test_weights_are_spread_where_there_is_no_room_or_when_asked(eight):
+    assert eight[0]["spreading"].tolist() == [1, 0, 1]
+
+
 def test_weights_that_are_spread_leave_a_device_room(eight):
     spread, replicated = eight[0]["memory"]
     assert spread < 0.5 * replicated
