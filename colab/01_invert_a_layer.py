@@ -50,9 +50,9 @@ from IPython.display import HTML, Markdown, display
 import depthjax
 from depthjax import figures
 from depthjax.data.augmentation import Augmentation, augment
+from depthjax.devices.sharding import data_mesh
 from depthjax.images import find_images, load_images
-from depthjax.metrics import MATCHED_RATIOS
-from depthjax.sharding import data_mesh
+from depthjax.inversion.metrics import MATCHED_RATIOS
 from depthjax.statistics import interval_of
 from depthjax.tables import markdown_table
 from depthjax.tables import spread as range_of

@@ -46,21 +46,22 @@ import numpy as np
 from IPython.display import Markdown, display
 
 import depthjax
-from depthjax import accounting, figures
-from depthjax.images import find_images, load_images
-from depthjax.layer_spectra import (
+from depthjax import figures
+from depthjax.analysis import accounting
+from depthjax.analysis.prediction import confront
+from depthjax.analysis.preimages import TEXT, invertible_control
+from depthjax.analysis.singular_values import (
     DENSE_FLOOR,
     ball_section,
     dense_spectrum,
     probed_spectrum,
     spectral_curve,
 )
+from depthjax.analysis.witnesses import null_space_witness
+from depthjax.devices.sharding import data_mesh
+from depthjax.images import find_images, load_images
 from depthjax.models import invert_activations
-from depthjax.prediction import confront
-from depthjax.preimages import TEXT, invertible_control
-from depthjax.sharding import data_mesh
 from depthjax.tables import markdown_table, number
-from depthjax.witnesses import null_space_witness
 
 mesh = data_mesh()
 print(f"{mesh.size} × {jax.devices()[0].device_kind}, JAX {jax.__version__}")

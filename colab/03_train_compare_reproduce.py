@@ -51,14 +51,14 @@ from IPython.display import Markdown, display
 import depthjax
 from depthjax import figures
 from depthjax.data import Augmentation, augment, open_dataset
+from depthjax.devices.sharding import data_mesh, replicated
 from depthjax.images import load_images
-from depthjax.labels import describe, top_classes
+from depthjax.models.labels import describe, top_classes
 from depthjax.scripts import scripts_folder
-from depthjax.sharding import data_mesh, replicated
 from depthjax.statistics import interval_of
 from depthjax.tables import markdown_table
 from depthjax.tables import spread as range_of
-from depthjax.training import TrainingConfig, evaluate, fit, init_state
+from depthjax.training.fit import TrainingConfig, evaluate, fit, init_state
 from depthjax.weights import fetch
 
 mesh = data_mesh()

@@ -4,14 +4,14 @@ Everything after the model takes one contract, `layer(variables, images) -> embe
 float `[B, H, W, C]` in [0, 1] and weights always as arguments.
 """
 
-from depthjax.autoencoding import Autoencoding, autoencode
-from depthjax.config import InversionConfig
-from depthjax.inversion import Inversion, initial_images, invert, step_scale
-from depthjax.layers import Layer, select_layers
-from depthjax.memory import fitting_batch
-from depthjax.metrics import Measurement, measure
+from depthjax.folders.inversions import Run, load_run
+from depthjax.inversion.autoencoding import Autoencoding, autoencode
+from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.invert import Inversion, initial_images, invert, step_scale
+from depthjax.inversion.memory import fitting_batch
+from depthjax.inversion.metrics import Measurement, measure
 from depthjax.models import MODELS, build_model, init_variables, layer_names
-from depthjax.runs import Run, load_run
+from depthjax.models.layers import Layer, select_layers
 from depthjax.weights import load_weights, save_weights, to_torch_state_dict
 
 __all__ = [

@@ -15,25 +15,26 @@ import numpy as np
 from absl import app, flags, logging
 from tqdm import tqdm
 
-from depthjax import processes, training
-from depthjax.config import SCHEDULES, STEP_SCALES, InversionConfig
 from depthjax.data import Augmentation, Dataset, open_dataset
+from depthjax.devices import processes
+from depthjax.devices.precision import PRECISIONS
 from depthjax.errors import one_of
 from depthjax.files import cache_folder
-from depthjax.inversion import Progress
-from depthjax.memory import fitting_batch
+from depthjax.inversion.config import SCHEDULES, STEP_SCALES, InversionConfig
+from depthjax.inversion.invert import Progress
+from depthjax.inversion.memory import fitting_batch
+from depthjax.inversion.objectives import OBJECTIVES
+from depthjax.inversion.optimizers import OPTIMIZERS
+from depthjax.inversion.priors import PIXEL_HANDLING, STARTS
 from depthjax.models import build_model, init_variables
 from depthjax.models.network import Network
-from depthjax.normalization import NORMALIZATIONS, as_normalization
-from depthjax.objectives import OBJECTIVES
-from depthjax.optimizers import OPTIMIZERS
-from depthjax.precision import PRECISIONS
-from depthjax.priors import PIXEL_HANDLING, STARTS
+from depthjax.models.normalization import NORMALIZATIONS, as_normalization
 from depthjax.report import write_report
 from depthjax.studies.descents import Descents, pending
 from depthjax.studies.networks import Place, Weights
-from depthjax.training import TrainingConfig
-from depthjax.training_runs import Epoch
+from depthjax.training import fit as training
+from depthjax.training.fit import TrainingConfig
+from depthjax.training.runs import Epoch
 from depthjax.typing import LayerFn, Variables
 from depthjax.weights import fetch, load_weights
 
@@ -227,7 +228,7 @@ def connect_processes(*, shared: bool) -> None:
         shared: whether the script shares its work with them.
 
     Raises:
-        ValueError: if it does not; as `depthjax.processes.connect`.
+        ValueError: if it does not; as `depthjax.devices.processes.connect`.
     """
     given = (FLAGS.coordinator_address, FLAGS.num_processes, FLAGS.process_id)
     if not FLAGS.distributed and all(value is None for value in given):

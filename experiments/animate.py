@@ -9,14 +9,15 @@ and ρ. `invert.py --animate=webp` does the same at the end of a run. MP4 needs 
 
 from absl import flags
 
-from depthjax import animation, cli
+from depthjax import cli
+from depthjax.report import films
 
 FLAGS = flags.FLAGS
 cli.define_script_flags()
 flags.DEFINE_string("run", None, "folder of experiments/invert.py, made with --frames")
 flags.DEFINE_list("layers", [], "which layers (default: all)")
 flags.DEFINE_list("images", [], "which images, by their names in the run (default: all)")
-flags.DEFINE_list("formats", ["webp"], f"one or more of {', '.join(animation.FORMATS)}")
+flags.DEFINE_list("formats", ["webp"], f"one or more of {', '.join(films.FORMATS)}")
 flags.DEFINE_float("seconds", 4.0, "how long each takes", lower_bound=0.1)
 
 
@@ -24,7 +25,7 @@ def main() -> None:
     """Run folder -> animations."""
     if not FLAGS.run:
         raise ValueError("give the run to animate, as in --run=runs/demo")
-    written = animation.animate_run(
+    written = films.animate_run(
         FLAGS.run,
         FLAGS.formats,
         layers=FLAGS.layers,

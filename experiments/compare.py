@@ -19,8 +19,11 @@ import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import cli, data, images, processes, results, runs, tables
-from depthjax.config import STEP_SCALES
+from depthjax import cli, data, images
+from depthjax.claims.tables import finding_table
+from depthjax.devices import processes
+from depthjax.folders import inversions, results
+from depthjax.inversion.config import STEP_SCALES
 from depthjax.models import Network
 from depthjax.studies import descents
 from depthjax.studies.comparison import judged, measured, setting
@@ -101,7 +104,9 @@ def main() -> None:
         "images": list(image_names),
         "conditions": {name: dataclasses.asdict(config) for name, config in conditions.items()},
     }
-    runs.start_run(output, definition, targets, starts, **cli.flag_values("overwrite", "resume"))
+    inversions.start_run(
+        output, definition, targets, starts, **cli.flag_values("overwrite", "resume")
+    )
     cli.recover_all(every, definition, targets, starts, reference_key)
     if not processes.is_first():
         return
@@ -111,7 +116,7 @@ def main() -> None:
     shown = drawn(compared, every, targets, starts, stop_ratio=FLAGS.stop_ratio)
     results.write_results(output, definition, compared.rows(), found, figures=shown)
     print(f"{judged.comparison_tables(compared)}\n")
-    print(f"{tables.finding_table(found)}\n")
+    print(f"{finding_table(found)}\n")
     cli.say_where("Figures, images and tables", output)
 
 

@@ -17,9 +17,11 @@ from absl import flags
 from tqdm import tqdm
 
 import depthjax
-from depthjax import cli, images, results, tables
+from depthjax import cli, images
+from depthjax.analysis.prediction import linear_descent
+from depthjax.claims.tables import finding_table
 from depthjax.errors import one_of
-from depthjax.prediction import linear_descent
+from depthjax.folders import results
 from depthjax.studies.controls import judged, measured, preimages
 from depthjax.studies.controls.drawn import drawn
 from depthjax.studies.rows import Row, with_all_columns
@@ -72,7 +74,7 @@ def main() -> None:
         print(f"{judged.control_table(rows)}\n")
     if of_preimages:
         print(f"{preimages.preimage_table(of_preimages)}\n")
-    print(tables.finding_table(findings))
+    print(finding_table(findings))
     cli.say_where("Numbers, findings and figure", output)
 
 

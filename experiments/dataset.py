@@ -6,7 +6,8 @@ python experiments/dataset.py --dataset=folder:my_photos --data_dir=/data --skip
 
 from absl import flags
 
-from depthjax import cli, data, tables
+from depthjax import cli, data
+from depthjax.data.tables import dataset_table
 
 FLAGS = flags.FLAGS
 cli.define_data_flags()
@@ -16,7 +17,7 @@ cli.define_script_flags()
 def main() -> None:
     """Spec -> prepared set -> its card."""
     card = data.card(FLAGS.dataset, data_dir=FLAGS.data_dir, skip_corrupt=FLAGS.skip_corrupt)
-    print(f"{tables.dataset_table([card])}\n")
+    print(f"{dataset_table([card])}\n")
     if card.description:
         print(card.description)
     print(f"Classes: {', '.join(card.classes)}")

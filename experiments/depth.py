@@ -18,7 +18,10 @@ import jax
 from absl import flags
 
 import depthjax
-from depthjax import cli, images, processes, results, runs, tables
+from depthjax import cli, images
+from depthjax.claims.tables import finding_table
+from depthjax.devices import processes
+from depthjax.folders import inversions, results
 from depthjax.models import ResNet
 from depthjax.studies import descents
 from depthjax.studies.depth import judged, measured
@@ -90,7 +93,9 @@ def main() -> None:
         "images": list(image_names),
         "inversion": dataclasses.asdict(config),
     }
-    runs.start_run(output, definition, targets, starts, **cli.flag_values("overwrite", "resume"))
+    inversions.start_run(
+        output, definition, targets, starts, **cli.flag_values("overwrite", "resume")
+    )
     cli.recover_all(every, definition, targets, starts, reference_key)
     if not processes.is_first():
         return
@@ -99,7 +104,7 @@ def main() -> None:
     findings = judged.findings(found)
     rows = [row for network in found for row in network.rows()]
     results.write_results(output, definition, rows, findings, figures=drawn(found, FLAGS.size))
-    print(tables.finding_table(findings))
+    print(finding_table(findings))
     print("\nD: distance to the target over that of a noisy copy. ρ: the same for the embedding.")
     cli.say_where("Numbers, findings and figure", output)
 

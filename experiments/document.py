@@ -20,8 +20,15 @@ from benchmarks import contenders, summary
 from PIL import Image
 
 import depthjax
-from depthjax import cli, data, images, results, run_folder, runs, tables, weights
+from depthjax import cli, data, images, weights
+from depthjax.claims.tables import claims_table, finding_table, steps_table
+from depthjax.data import tables as data_tables
 from depthjax.files import write_atomically
+from depthjax.folders import begin as run_folder
+from depthjax.folders import inversions, results
+from depthjax.folders.tables import inversion_table
+from depthjax.tables import markdown_table
+from depthjax.weights import tables as weights_tables
 
 FLAGS = flags.FLAGS
 cli.define_script_flags()
@@ -55,7 +62,7 @@ def main() -> None:
     blocks = {}
     if FLAGS.run is not None:
         run = depthjax.load_run(FLAGS.run)
-        blocks["resnet50_128"] = f"{tables.inversion_table(run)}\n\n{provenance(run)}"
+        blocks["resnet50_128"] = f"{inversion_table(run)}\n\n{provenance(run)}"
         save_figure(run.folder / "figures" / "gallery.png", "resnet50_gallery")
     if FLAGS.benchmark:
         measured = [load_benchmark(folder) for folder in FLAGS.benchmark]
@@ -101,8 +108,8 @@ def findings(folder: Path) -> str:
         parts.append(summary.read_text(encoding="utf-8").rstrip())
     if found:
         parts += [
-            tables.markdown_table(["claim", "network", *verdicts], rows),
-            folded(f"All {len(found)} findings", tables.finding_table(found)),
+            markdown_table(["claim", "network", *verdicts], rows),
+            folded(f"All {len(found)} findings", finding_table(found)),
         ]
     table = "\n\n".join(parts)
     environment = run_folder.read_config(folder)["environment"]
@@ -143,9 +150,9 @@ def claims(verdicts: dict[str, Any]) -> str:
     environment = verdicts["environment"]
     there = "" if environment is None else where(environment, revision=True)
     return (
-        f"Of {len(verdicts['claims'])} claims: {told}.\n\n{tables.claims_table(verdicts)}\n\n"
+        f"Of {len(verdicts['claims'])} claims: {told}.\n\n{claims_table(verdicts)}\n\n"
         f"{folded('Why, part by part', why)}\n\n"
-        f"{folded('Commands', tables.steps_table(verdicts))}\n\n"
+        f"{folded('Commands', steps_table(verdicts))}\n\n"
         f"Made by `python experiments/reproduce.py --scale={verdicts['scale']}` in"
         f" {minutes:.0f} minutes{there}."
     )
@@ -187,7 +194,7 @@ def headlines(results: dict[str, Any]) -> str:
     layers = ", ".join(dict.fromkeys(race["layer"] for race in races))
     batches = " and ".join(dict.fromkeys(str(race["batch"]) for race in races))
     return (
-        f"{tables.markdown_table(['a step', 'lowest median', 'highest median'], rows)}\n\n"
+        f"{markdown_table(['a step', 'lowest median', 'highest median'], rows)}\n\n"
         f"{settings['model']} at {settings['size']}×{settings['size']}; {layers}; batches of"
         f" {batches}.\nMade by `{summary.command(machine['command'])}` on a {machine['device']}"
         f" ({machine['processor']}, {machine['cores']} cores)."
@@ -196,7 +203,7 @@ def headlines(results: dict[str, Any]) -> str:
 
 def dataset_table() -> str:
     """Counts, classes and licence of the data sets that need no network."""
-    return tables.dataset_table([data.card(spec) for spec in DATASETS])
+    return data_tables.dataset_table([data.card(spec) for spec in DATASETS])
 
 
 def fill(texts: dict[Path, str], name: str, content: str) -> None:
@@ -210,7 +217,7 @@ def fill(texts: dict[Path, str], name: str, content: str) -> None:
         texts[path] = pattern.sub(lambda _: f"{begin}\n{content}\n{end}", texts[path])
 
 
-def provenance(run: runs.Run) -> str:
+def provenance(run: inversions.Run) -> str:
     """One paragraph: the command and where it ran."""
     minutes = sum(float(arrays["seconds"]) for arrays in run.layers.values()) / 60
     config = run.config["inversion"]
@@ -230,12 +237,12 @@ def photograph_table() -> str:
         [f"`{name}`", photo.description, photo.licence, photo.package]
         for name, photo in images.EMBEDDED.items()
     ]
-    return tables.markdown_table(["name", "what", "licence", "comes in"], rows)
+    return markdown_table(["name", "what", "licence", "comes in"], rows)
 
 
 def zoo_table() -> str:
     """The networks that come with the package."""
-    return tables.zoo_table(list(weights.zoo_card().values()))
+    return weights_tables.zoo_table(list(weights.zoo_card().values()))
 
 
 GENERATED = {"photographs": photograph_table, "datasets": dataset_table, "zoo": zoo_table}

@@ -10,7 +10,9 @@ The same number of other trained networks is given as a contrast.
 
 from absl import flags
 
-from depthjax import cli, results, tables
+from depthjax import cli
+from depthjax.claims.tables import finding_table
+from depthjax.folders import results
 from depthjax.models import resolve
 from depthjax.studies.filters import judged, measured
 from depthjax.studies.filters.drawn import drawn
@@ -39,7 +41,7 @@ def main() -> None:
     config |= {"weights": weight_records(networks)}
     shown = list(drawn(rows, networks, node, FLAGS.output_channel))  # bad channels end here
     results.write_results(output, config, rows, findings, figures=shown)
-    print(tables.finding_table(findings))
+    print(finding_table(findings))
     print("\nLow-frequency energy: 1 for independent random weights; higher is smoother.")
     cli.say_where("Numbers, findings and figure", output)
 

@@ -19,20 +19,14 @@ import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import (
-    animation,
-    autoencoding,
-    cli,
-    figures,
-    images,
-    labels,
-    metrics,
-    processes,
-    runs,
-    tables,
-)
-from depthjax.precision import matmul_precision
-from depthjax.report import write_report
+from depthjax import cli, figures, images
+from depthjax.devices import processes
+from depthjax.devices.precision import matmul_precision
+from depthjax.folders import inversions
+from depthjax.folders.tables import class_table, inversion_table
+from depthjax.inversion import autoencoding, metrics
+from depthjax.models import labels
+from depthjax.report import films, write_report
 from depthjax.typing import Variables
 
 FLAGS = flags.FLAGS
@@ -58,7 +52,7 @@ flags.DEFINE_integer(
     "frames", 12, "iterates kept of each descent, for the report; 0: none", lower_bound=0
 )
 flags.DEFINE_list(
-    "animate", [], f"{', '.join(animation.FORMATS)}: write each descent as one, of its --frames"
+    "animate", [], f"{', '.join(films.FORMATS)}: write each descent as one, of its --frames"
 )
 flags.DEFINE_string("output", None, "run folder (default: runs/MODEL-DATE)")
 flags.DEFINE_boolean("overwrite", False, "replace a run that is already there")
@@ -67,7 +61,7 @@ flags.DEFINE_boolean("resume", False, "go on with a run that was cut off")
 
 def main() -> None:
     """Flags -> config -> one library call for each layer -> files."""
-    animation.checked_formats(FLAGS.animate)
+    films.checked_formats(FLAGS.animate)
     if FLAGS.animate and not FLAGS.frames:
         raise ValueError("--animate shows --frames, which is 0; choose 48 or so")
     model = cli.model_from_flags()
@@ -116,7 +110,7 @@ def main() -> None:
     }
     if jax.process_count() > 1 and not FLAGS.output:
         raise ValueError("several processes need an --output, the same for all")
-    writer = runs.start_run(
+    writer = inversions.start_run(
         output, definition, photographs, starts, **cli.flag_values("overwrite", "resume")
     )
     head = trained_head(model, weights)
@@ -158,10 +152,10 @@ def main() -> None:
     draw(run, matrix)
     page = write_report(output)
     if FLAGS.animate:
-        animation.animate_run(output, FLAGS.animate)
-    print(f"\n{tables.inversion_table(run)}\n")
+        films.animate_run(output, FLAGS.animate)
+    print(f"\n{inversion_table(run)}\n")
     if head is not None:
-        print(f"{tables.class_table(run)}\n")
+        print(f"{class_table(run)}\n")
     print("D: distance to the target over that of a noisy copy; 0 is the image itself.")
     print("ρ: the same for the embedding; at most 1 is nearer than the noisy copy's.")
     print(f"Figures, images and tables: {output}\nAll of it on one page: {page}")
@@ -185,7 +179,7 @@ def top5(head: depthjax.Layer, variables: Variables, images: jax.Array) -> label
 
 
 def ratio_matrix(
-    layers: Mapping[str, depthjax.Layer], variables: Variables, run: runs.Run
+    layers: Mapping[str, depthjax.Layer], variables: Variables, run: inversions.Run
 ) -> np.ndarray:
     """ρ, `[recovered from, measured at, restarts, images]`."""
     columns = []
@@ -199,7 +193,7 @@ def ratio_matrix(
     return np.stack(columns, axis=1)
 
 
-def draw(run: runs.Run, matrix: np.ndarray) -> None:
+def draw(run: inversions.Run, matrix: np.ndarray) -> None:
     """Every figure of the run."""
     names = list(run.layers)
     rho, d = run.stack("embedding_ratio"), run.stack("input_ratio")

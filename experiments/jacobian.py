@@ -19,10 +19,13 @@ import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import cli, images, results, run_folder, tables
+from depthjax import cli, images
+from depthjax.claims.tables import finding_table
+from depthjax.folders import begin as run_folder
+from depthjax.folders import results
+from depthjax.studies.jacobian import judged, measured
+from depthjax.studies.jacobian.drawn import drawn
 from depthjax.studies.networks import places, weight_records
-from depthjax.studies.spectra import judged, measured
-from depthjax.studies.spectra.drawn import drawn
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -95,7 +98,7 @@ def main() -> None:
     results.write_results(output, definition, rows, found, summary, figures=shown)
     print(summary)
     if found:
-        print(f"\n{tables.finding_table(found)}")
+        print(f"\n{finding_table(found)}")
     print()
     cli.say_where("Numbers, findings and figures", output)
 

@@ -15,7 +15,9 @@ from absl import flags
 from tqdm import tqdm
 
 import depthjax
-from depthjax import cli, results, tables
+from depthjax import cli
+from depthjax.claims.tables import finding_table
+from depthjax.folders import results
 from depthjax.studies.manifold import inputs, judged, measured
 from depthjax.studies.manifold.drawn import drawn
 from depthjax.studies.networks import places, untrained_label, weight_records
@@ -82,7 +84,7 @@ def main() -> None:
     config |= {"trained_on": trained_on, "weights": weight_records(networks)}
     shown = drawn(rows, names, untrained, trained_on)
     results.write_results(output, config, rows, findings, figures=shown)
-    print(tables.finding_table(findings))
+    print(finding_table(findings))
     print("\nBoth are 1 for a held-out example. C14 says that training brings them down: below 1.")
     cli.say_where("Numbers, findings and figure", output)
 

@@ -16,10 +16,12 @@ from absl import flags
 from tqdm import tqdm
 
 import depthjax
-from depthjax import cli, images, results, tables
+from depthjax import cli, images
+from depthjax.analysis.prediction import linear_descent
+from depthjax.claims.tables import finding_table
 from depthjax.figures.prediction import Curve
+from depthjax.folders import results
 from depthjax.models import Network
-from depthjax.prediction import linear_descent
 from depthjax.studies.prediction import judged, measured
 from depthjax.studies.prediction.drawn import curve_of, drawn
 from depthjax.studies.prediction.measured import PERCEPTRONS
@@ -74,7 +76,7 @@ def main() -> None:
     )
     shown = drawn(rows, curves, seeds[0])
     results.write_results(output, config_of_run, rows, findings, figures=shown)
-    print(tables.finding_table(findings))
+    print(finding_table(findings))
     print(f"\n{judged.layer_table(rows)}")
     print(
         "\nR²: 1 − Σ(m − p)²/Σ(m − m̄)² within the layer, nothing fitted; lost: in the null space."

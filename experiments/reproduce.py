@@ -8,7 +8,7 @@
 Each step of the plan is a script of this folder with a flag file, in a process of its own. A
 reproduction that was cut off, at any moment, goes on when the same command is given again, and ends
 with the same results. What fails stops only what needs it, and is named at the end. How findings
-become one verdict is fixed in `depthjax/claims.py`.
+become one verdict is fixed in `depthjax/claims/paper.py`.
 """
 
 import sys
@@ -17,11 +17,13 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from depthjax import cli, tables
-from depthjax.claims import NOT_RUN
+from depthjax import cli
+from depthjax.claims.paper import NOT_RUN
+from depthjax.claims.reproduction import DONE, MISSING, Outcome, Reproduction, Step
+from depthjax.claims.tables import judgement_table
 from depthjax.errors import one_of
 from depthjax.report import write_report
-from depthjax.reproduction import DONE, MISSING, Outcome, Reproduction, Step
+from depthjax.tables import markdown_table
 
 FLAGS = flags.FLAGS
 cli.define_script_flags()
@@ -134,7 +136,7 @@ def main() -> None:
     with Bar(reproduction) as bar:
         outcomes = reproduction.run(bar)
     judgements = reproduction.judgements()
-    print(f"\n{tables.judgement_table(judgements)}\n")
+    print(f"\n{judgement_table(judgements)}\n")
     for judgement in judgements:
         if judgement.verdict != NOT_RUN:
             print(f"{judgement.claim.id}: {judgement.reason}")
@@ -178,7 +180,7 @@ def plan_table(reproduction: Reproduction) -> str:
         ]
         for step in reproduction.plan
     ]
-    return tables.markdown_table(["step", "claims", "minutes", "state", "command"], rows)
+    return markdown_table(["step", "claims", "minutes", "state", "command"], rows)
 
 
 class Bar:

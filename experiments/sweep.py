@@ -24,9 +24,11 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
-from depthjax import cli, figures, images, metrics, results, sweeps, tables
-from depthjax.config import InversionConfig
+from depthjax import cli, figures, images, sweeps, tables
 from depthjax.errors import one_of
+from depthjax.folders import results
+from depthjax.inversion import metrics
+from depthjax.inversion.config import InversionConfig
 from depthjax.report import write_report
 from depthjax.sweeps import inversions, planning
 

@@ -14,9 +14,12 @@ from pathlib import Path
 
 from absl import flags
 
-from depthjax import cli, data, figures, run_folder, tables, training_runs
+from depthjax import cli, data, figures
+from depthjax.folders import begin as run_folder
 from depthjax.report import write_report
-from depthjax.training import Progress, check_classes
+from depthjax.training import runs
+from depthjax.training.fit import Progress, check_classes
+from depthjax.training.tables import training_table
 
 FLAGS = flags.FLAGS
 cli.define_model_flags()
@@ -55,9 +58,7 @@ def main() -> None:
     }
     check_classes(model, sets["train"])
     weights = cli.weights_from_flags(model, sets["train"].image_shape[:2])
-    task = training_runs.Task(
-        model, weights.variables, config, **sets, normalization=weights.normalization
-    )
+    task = runs.Task(model, weights.variables, config, **sets, normalization=weights.normalization)
     name = FLAGS.dataset.replace("/", "_").replace(":", "_").strip("_")
     output = FLAGS.output or f"runs/{name}-{FLAGS.model}-{time.strftime('%Y%m%d-%H%M%S')}"
     definition = {
@@ -84,7 +85,7 @@ def main() -> None:
             bar(progress)
             scalars(progress)
 
-        done = training_runs.train(
+        done = runs.train(
             folder,
             task,
             checkpoint_every=FLAGS.checkpoint_every,
@@ -99,7 +100,7 @@ def main() -> None:
             f"Stopped after epoch {len(done.curve)} of {config.epochs}; --resume goes on: {folder}"
         )
         return
-    print(f"\n{tables.training_table(done)}\n")
+    print(f"\n{training_table(done)}\n")
     print(f"Weights, curve and results: {folder}\nAll of it on one page: {write_report(folder)}")
 
 
@@ -140,10 +141,10 @@ def scalar_writer(folder: Path) -> Callable[[Progress], None]:
     return write
 
 
-def draw(done: training_runs.Training) -> None:
+def draw(done: runs.Training) -> None:
     """The learning curve."""
     (done.folder / "figures").mkdir(exist_ok=True)
-    columns = training_runs.Epoch(*zip(*done.curve, strict=True))
+    columns = runs.Epoch(*zip(*done.curve, strict=True))
     figure = figures.learning_curve(
         columns.epoch,
         {"training": columns.train_loss, "validation": columns.validation_loss},

@@ -25,7 +25,9 @@ from typing import Any
 from absl import flags
 from tqdm import tqdm
 
-from depthjax import cli, results, tables
+from depthjax import cli
+from depthjax.claims.tables import finding_table
+from depthjax.folders import results
 from depthjax.studies.rows import Row
 from depthjax.studies.widths import judged, measured
 from depthjax.studies.widths.drawn import drawn
@@ -73,7 +75,7 @@ def main() -> None:
         # What is there is kept if a later seed is cut off; `n` says how many there were.
         shown = drawn(setting, rows, findings, relu_inputs.count)
         results.write_results(output, config, rows, findings, figures=shown)
-    print(tables.finding_table(findings))
+    print(finding_table(findings))
     print()
     print(judged.condition_table(rows))
     cli.say_where("Numbers, findings and figures", output)

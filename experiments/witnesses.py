@@ -14,7 +14,10 @@ import shutil
 from absl import flags
 
 import depthjax
-from depthjax import cli, images, results, tables, witnesses
+from depthjax import cli, images
+from depthjax.analysis import witnesses
+from depthjax.claims.tables import finding_table
+from depthjax.folders import results
 from depthjax.studies.networks import places, weight_records
 from depthjax.studies.witnesses import judged, measured
 from depthjax.studies.witnesses.drawn import drawn
@@ -75,7 +78,7 @@ def main() -> None:
             images.save_png(path, picture)
     shown = drawn(made, FLAGS.model, names, list(networks), seeds[0], labels)
     results.write_results(output, config, rows, findings, figures=shown)
-    print(tables.finding_table(findings))
+    print(finding_table(findings))
     print(
         f"\nρ is at most {FLAGS.ratio:g} in every witness, as the file has it: nearer than a noisy"
     )

@@ -8,8 +8,10 @@ A network is written in half precision, and only if that leaves its accuracies a
 
 from absl import flags
 
-from depthjax import cli, packing, tables, weights
-from depthjax.training_runs import load_training
+from depthjax import cli, weights
+from depthjax.training import packing
+from depthjax.training.runs import load_training
+from depthjax.weights.tables import zoo_table
 
 FLAGS = flags.FLAGS
 cli.define_script_flags()
@@ -32,7 +34,7 @@ def main() -> None:
     networks = packing.write(FLAGS.zoo, packed) if packed else weights.zoo_card(FLAGS.zoo)
     for name in networks:
         weights.fetch(f"zoo:{name}", zoo=FLAGS.zoo)  # each file is there and is the one described
-    print(tables.zoo_table(list(networks.values())))
+    print(zoo_table(list(networks.values())))
 
 
 if __name__ == "__main__":

@@ -20,11 +20,16 @@ import jaxtyping
 
 PACKAGE = Path(__file__).parent.parent / "depthjax"
 # These check what they are given themselves, and say so in one line.
-CHECK_THEMSELVES = {"config", "images"}
+CHECK_THEMSELVES = ("depthjax.inversion.config", "depthjax.images.")
+MODULES = [
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    for path in PACKAGE.rglob("*.py")
+    if path.stem != "__init__"
+]
 
 # Before anything imports depthjax: annotations become checks.
 jaxtyping.install_import_hook(
-    [f"depthjax.{entry.stem}" for entry in PACKAGE.iterdir() if entry.stem not in CHECK_THEMSELVES],
+    [module for module in MODULES if not module.startswith(CHECK_THEMSELVES)],
     "beartype.beartype",
 )
 

@@ -138,7 +138,7 @@ def answer():
     found = [command for document in DOCUMENTS for command in shown_commands(document)]
     for path in sorted((ROOT / "experiments" / "flags").glob("*.flags")):
         found += commands(read(path).partition("\n")[0].removeprefix("# "))
-    program = [sys.executable, str(ROOT / "tests" / "ask_scripts.py")]
+    program = [sys.executable, str(ROOT / "tests" / "helpers" / "ask_scripts.py")]
     asked = json.dumps(found + WRONG)
     ended = subprocess.run(
         program, input=asked, capture_output=True, text=True, cwd=ROOT, check=False

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from depthjax.claims.tables import finding_table
 from depthjax.statistics import Finding, Interval
-from depthjax.tables import finding_table, markdown_table, number, spread
+from depthjax.tables import markdown_table, number, spread
 
 
 def test_markdown_table_is_aligned():

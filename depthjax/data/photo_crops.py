@@ -20,8 +20,8 @@ from PIL import Image
 
 from depthjax.data.augmentation import Augmentation
 from depthjax.data.randomness import permutation, random_words
-from depthjax.embedded import EMBEDDED
 from depthjax.images import decode_image, load_image, to_uint8
+from depthjax.images.embedded import EMBEDDED
 
 SPLITS = {"train": 500, "validation": 60, "test": 100}
 """Crops of each photograph."""

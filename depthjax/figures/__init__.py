@@ -4,23 +4,24 @@ Every function takes plain arrays and labels and returns a `matplotlib.figure.Fi
 animation of one; nothing is shown, no global setting changes, and only `save_figure` writes. Layers
 are given shallow to deep.
 
-D and ρ are those of `depthjax.metrics`: D = m_i / m_i' says how far the image is from the target
-(0: recovered), ρ = m_g / m_r how far its embedding is, both in units of a lightly noised copy.
+D and ρ are those of `depthjax.inversion.metrics`: D = m_i / m_i' says how far the image is from
+the target (0: recovered), ρ = m_g / m_r how far its embedding is, both in units of a lightly
+noised copy.
 """
 
-from depthjax.figures.blocks import BlockColumn, blocks_against_depth
+from depthjax.figures.comparison import networks_against_depth
 from depthjax.figures.controls import controls_against_depth
-from depthjax.figures.depth import distance_against_depth
+from depthjax.figures.depth import BlockColumn, blocks_against_depth
+from depthjax.figures.distances import distance_against_depth
 from depthjax.figures.filters import filter_grid
 from depthjax.figures.gallery import gallery
 from depthjax.figures.iterates import iterates
 from depthjax.figures.learning import learning_curve
 from depthjax.figures.manifold import ratios_against_depth
 from depthjax.figures.matrix import ratio_matrix
-from depthjax.figures.networks import networks_against_depth
 from depthjax.figures.prediction import predicted_against_measured, predicted_curves
 from depthjax.figures.saving import save_figure
-from depthjax.figures.spectra import ball_sections, spectra
+from depthjax.figures.singular_values import ball_sections, spectra
 from depthjax.figures.trajectories import trajectories
 from depthjax.figures.widths import recovered_share, stalling, steps_needed
 from depthjax.figures.witnesses import witness_sheet

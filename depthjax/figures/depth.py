@@ -1,151 +1,166 @@
-"""How near the images and their embeddings come, layer by layer."""
+"""Networks of residual blocks: a quantity at every block, with the stages marked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import (
-    faint_grid,
-    headline,
-    mark,
-    mark_noisy_copy,
-    settle,
-    spread_names,
-)
+from depthjax.figures.panels import faint_grid, headline, mark, settle, spread_names
 from depthjax.figures.scale import log_scale
-from depthjax.figures.style import BLUE, COLOURS, LINE, SMALL, colours, styled
-from depthjax.figures.text import number, short_name, widest
-from depthjax.figures.values import (
-    Numbers,
-    checked_labels,
-    drawable,
-    is_drawable,
-    median,
-    missing_note,
-    strokes_note,
-)
+from depthjax.figures.style import AMBER, BLUE, GREEN, GREY, ORANGE, PALE, SMALL, styled
+from depthjax.figures.text import number, short_name
+from depthjax.figures.values import Numbers
 
-_BASELINE_NAMES = {"start": "start D₀", "flat": "mean colour", "blur": "blurred target"}
-"""How the keys of `depthjax.metrics.baselines` are written; any other key stands as it is."""
+_LINE_COLOURS = (GREEN, ORANGE, AMBER, GREY)
 
 
-def distance_against_depth(
-    layer_labels: Sequence[str],
-    input_ratio: ArrayLike,
-    embedding_ratio: ArrayLike,
-    baselines: Mapping[str, ArrayLike],
+class BlockColumn(NamedTuple):
+    """One network.
+
+    Fields:
+        network: its label.
+        blocks: places of its L blocks in the network, from 1, ascending.
+        stages: stage of each.
+        panels: for each quantity, by the name on its axis, `[L, 3]`: estimate, low and high.
+    """
+
+    network: str
+    blocks: Sequence[int]
+    stages: Sequence[int]
+    panels: Mapping[str, ArrayLike]
+
+
+def blocks_against_depth(
+    columns: Sequence[BlockColumn],
     *,
+    lines: Mapping[str, Mapping[str, float]] | None = None,
+    logarithmic: Collection[str] = (),
+    note: str = "",
     title: str | None = None,
 ) -> Figure:
-    """D (above) and ρ (below) of every image and start against depth, with D of the baselines.
+    """A row of panels for each quantity, a column for each network; stages are shaded in turn.
 
-    Log scales; exact zeros get a place of their own at the bottom. What is not finite is not
-    drawn, and the figure says how many values that are.
+    What is not finite is not drawn: a block without a point has no value.
 
     Args:
-        layer_labels: names of the L layers, shallow to deep.
-        input_ratio: D, `[L]`, `[L, images]` or `[L, starts, images]`.
-        embedding_ratio: ρ, shaped like `input_ratio`.
-        baselines: D by name, as from `depthjax.metrics.baselines`; any shape. The line is the
-            median, the band reaches from the least to the greatest.
+        columns: the networks, all with the same quantities.
+        lines: for a quantity, values by name that it is to be read against.
+        logarithmic: the quantities whose axis is logarithmic.
+        note: in small type above the first panel.
         title: above the figure.
 
     Raises:
-        ValueError: if shapes do not belong together.
+        ValueError: if there is no network or no panel, or shapes do not belong together.
     """
-    layers = checked_labels(layer_labels, "layer")
-    d, rho = np.asarray(input_ratio, np.float64), np.asarray(embedding_ratio, np.float64)
-    for name, values in (("input_ratio", d), ("embedding_ratio", rho)):
-        if values.ndim == 0 or len(values) != len(layers):
-            raise ValueError(f"{len(layers)} layer labels, but {name} has shape {values.shape}")
-    if d.shape != rho.shape:
-        raise ValueError(f"input_ratio has shape {d.shape}, but embedding_ratio {rho.shape}")
-    if not d.size:
-        raise ValueError(
-            f"input_ratio and embedding_ratio hold no values: their shape is {d.shape}"
-        )
-    given = {name: np.asarray(values, np.float64).ravel() for name, values in baselines.items()}
-    note = _sample_size(d.shape[1:]) + strokes_note(d[0].size) + missing_note(d, rho)
+    if not columns or not columns[0].panels:
+        raise ValueError("a figure of blocks needs at least one network with one quantity")
+    names = list(columns[0].panels)
+    tables = [_checked(column, names) for column in columns]
+    marked = {name: dict((lines or {}).get(name, {})) for name in names}
     with styled():
-        figure, (above, below), width = _panels(layers)
-        _lines(above, d)
-        _lines(below, rho)
-        # Limits before the marks: bands would widen them.
-        log_scale(above, "y", d, 1.0, *given.values())
-        log_scale(below, "y", rho, 1.0)
-        marks = [mark_noisy_copy(above), *_baseline_marks(above, given)]
-        other = mark_noisy_copy(below)
-        above.set_ylabel("input ratio D\n(0: image recovered)")
-        below.set_ylabel("embedding ratio ρ")
-        below.set_xlabel("layer, shallow to deep")
-        headline(figure, above, note, title, width)
+        widths = [max(70.0, min(17.0 * len(column.blocks), 360.0)) for column in columns]
+        size = ((sum(widths) + 24 * len(columns) + 140) / 72, (125 * len(names) + 50) / 72)
+        figure = Figure(figsize=size, layout="constrained")
+        grid = figure.subplots(
+            len(names), len(columns), sharex="col", sharey="row", squeeze=False, width_ratios=widths
+        )
+        marks = []
+        for number_of_row, (row, name) in enumerate(zip(grid, names, strict=True)):
+            every = np.concatenate([each[name].ravel() for each in tables])
+            for axes, column, table in zip(row, columns, tables, strict=True):
+                _shade(axes, column, named=number_of_row == 0)
+                _points(axes, column, table[name], positive=name in logarithmic)
+                for value, colour in zip(marked[name].values(), _LINE_COLOURS, strict=False):
+                    axes.axhline(value, color=colour, linewidth=0.8, zorder=1)
+            given = [np.array([v]) for v in marked[name].values() if np.isfinite(v)]
+            if name in logarithmic:
+                log_scale(row[0], "y", every, *given)
+            else:
+                _even_ticks(row[0], np.concatenate([every, *given]))
+            texts = zip(marked[name].items(), _LINE_COLOURS, strict=False)
+            marks.append(
+                [
+                    mark(row[-1], value, f"{what}  {number(value)}", colour)
+                    for (what, value), colour in texts
+                    if np.isfinite(value)
+                ]
+            )
+            row[0].set_ylabel(name)
+        for axes, column in zip(grid[-1], columns, strict=True):
+            axes.set_xlabel(f"block of {short_name(column.network, 28)}")
+        headline(figure, grid[0, 0], "", title, widths[0])
+        figure.supxlabel(note, x=0.01, ha="left", fontsize=SMALL, color=GREY)
         settle(figure)
-        spread_names(figure, above, marks)
-        spread_names(figure, below, [other])
+        for row, found in zip(grid, marks, strict=True):
+            if found:
+                spread_names(figure, row[-1], found)
         return figure
 
 
-def _sample_size(shape: tuple[int, ...]) -> str:
-    images = shape[-1] if shape else 1
-    starts = int(np.prod(shape[:-1]))
-    return f"n = {_count(images, 'image')} × {_count(starts, 'start')}"
+def _checked(column: BlockColumn, names: Sequence[str]) -> dict[str, Numbers]:
+    tables = {name: np.asarray(values, np.float64) for name, values in column.panels.items()}
+    expected = (len(column.blocks), 3)
+    if list(tables) != list(names) or len(column.stages) != len(column.blocks):
+        raise ValueError(f"{column.network} has other quantities, or not a stage for each block")
+    for name, table in tables.items():
+        if table.shape != expected:
+            raise ValueError(
+                f"{name} of {column.network} must have shape {expected}, got {table.shape}"
+            )
+    return tables
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _shade(axes: Axes, column: BlockColumn, named: bool) -> None:
+    """Every other stage is shaded, and each is named above the first row."""
+    blocks, stages = np.asarray(column.blocks), np.asarray(column.stages)
+    for stage in dict.fromkeys(column.stages):
+        members = blocks[stages == stage]
+        low, high = members.min() - 0.5, members.max() + 0.5
+        if stage % 2:
+            axes.axvspan(low, high, color=PALE, alpha=0.35, linewidth=0, zorder=0)
+        if named:
+            axes.annotate(
+                f"layer{stage}",
+                ((low + high) / 2, 1.01),
+                xycoords=("data", "axes fraction"),
+                ha="center",
+                va="bottom",
+                fontsize=SMALL,
+                color=GREY,
+                annotation_clip=False,
+            )
+    axes.set_xlim(blocks.min() - 0.7, blocks.max() + 0.7)
+    every = -(-len(blocks) // max(1, round(len(blocks) ** 0.5 * 2.5)))
+    axes.set_xticks(blocks[::every])
+    faint_grid(axes, "y")
 
 
-def _panels(layers: list[str]) -> tuple[Figure, tuple[Axes, Axes], float]:
-    """Two panels above each other with the layers along x, and the width of each in points."""
-    width = float(np.clip(24 * len(layers), 270, 720))
-    step = width / len(layers)
-    longest = widest(layers, SMALL)
-    every = max(1, int(np.ceil(SMALL * LINE / step)))
-    if longest + 6 <= step:
-        turn, below = 0, SMALL
-    elif step > 18:
-        turn, below = 45, 0.71 * longest
-    else:
-        turn, below = 90, longest
-    figure = Figure(figsize=((width + 130) / 72, (320 + below) / 72), layout="constrained")
-    above, under = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    under.set_xticks(
-        range(0, len(layers), every),
-        layers[::every],
-        rotation=turn,
-        ha="right" if turn == 45 else "center",
-        rotation_mode="anchor" if turn == 45 else "default",
-        parse_math=False,
-    )
-    for axes in (above, under):
-        faint_grid(axes, "x")
-    under.set_xlim(-0.6, len(layers) - 0.4)
-    return figure, (above, under), width
+def _points(axes: Axes, column: BlockColumn, table: Numbers, positive: bool) -> None:
+    drawn = np.where(np.isfinite(table), table, np.nan)
+    estimate, low, high = np.where(drawn > 0, drawn, np.nan).T if positive else drawn.T
+    axes.vlines(column.blocks, low, high, color=BLUE, linewidth=1.0)
+    stages = np.asarray(column.stages)
+    for stage in dict.fromkeys(column.stages):  # a line within a stage, where dimensions are equal
+        members = stages == stage
+        axes.plot(
+            np.asarray(column.blocks)[members],
+            estimate[members],
+            color=BLUE,
+            linewidth=1.2,
+            marker="o",
+            markersize=3.2,
+        )
 
 
-def _lines(axes: Axes, values: Numbers) -> None:
-    """`values` is `[L, ...]`: a thin line each, and their median."""
-    lines = drawable(values.reshape(len(values), -1))
-    depth, count = np.arange(len(lines)), lines.shape[1]
-    if count > 1:
-        alpha = float(np.clip(4 / count, 0.15, 0.6))
-        axes.plot(depth, lines, color=BLUE, alpha=alpha, linewidth=0.7, marker="o", markersize=1.6)
-    axes.plot(depth, median(lines), color=BLUE, linewidth=1.8, marker="o", markersize=3.6)
-
-
-def _baseline_marks(axes: Axes, baselines: Mapping[str, Numbers]) -> list[Annotation]:
-    marks = []
-    cycle = colours(len(baselines), COLOURS[1:])  # the first is that of the images
-    for (key, values), colour in zip(baselines.items(), cycle, strict=True):
-        known = values[is_drawable(values)]
-        if not known.size:
-            continue
-        middle = float(np.median(known))
-        name = _BASELINE_NAMES.get(key) or short_name(key, 24)
-        axes.axhspan(known.min(), known.max(), color=colour, alpha=0.13, linewidth=0)
-        marks.append(mark(axes, middle, f"{name}  {number(middle)}", colour))
-    return marks
+def _even_ticks(axes: Axes, values: Numbers) -> None:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return
+    low, high = float(finite.min()), float(finite.max())
+    ticks = MaxNLocator(5).tick_values(low, high + 1e-9 * (low == high))
+    axes.set_ylim(ticks[0], ticks[-1])
+    axes.set_yticks(ticks)

@@ -27,7 +27,7 @@ def filter_grid(
 
     Args:
         filters: for each label `[F, height, width, 1 or 3]` in [0, 1], as from
-            `depthjax.filters.filter_images`; of many, the first 64 are shown.
+            `depthjax.analysis.filters.filter_images`; of many, the first 64 are shown.
         captions: a line below the panel of a label.
         title: above the figure.
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from depthjax.device_memory import require
+from depthjax.devices.memory import require
 from depthjax.jacobian.linear_map import LinearMap, linearize, pull, push
 from depthjax.typing import LayerFn, Variables
 

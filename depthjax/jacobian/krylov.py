@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.device_memory import require
+from depthjax.devices.memory import require
 from depthjax.jacobian.linear_map import LinearMap, pull, push
 
 _LEAK = 0.5

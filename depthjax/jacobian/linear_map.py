@@ -13,9 +13,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from depthjax.device_memory import gigabytes, require, tree_bytes
-from depthjax.precision import matmul_precision
-from depthjax.sharding import IMAGES, PROBES, grid_of, local_mesh, replicate
+from depthjax.devices.memory import gigabytes, require, tree_bytes
+from depthjax.devices.precision import matmul_precision
+from depthjax.devices.sharding import IMAGES, PROBES, grid_of, local_mesh, replicate
 from depthjax.typing import LayerFn, PerExample, Variables
 
 

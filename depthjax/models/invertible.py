@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from depthjax.devices.precision import matmul_precision
 from depthjax.errors import one_of
 from depthjax.models.network import (
     INPUT,
@@ -24,7 +25,6 @@ from depthjax.models.network import (
     resolve,
 )
 from depthjax.models.operations import add, conv, global_average, linear, relu
-from depthjax.precision import matmul_precision
 from depthjax.typing import Embedding, Images, Variables
 
 

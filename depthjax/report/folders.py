@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from depthjax.folders.begin import command_line, read_config
+from depthjax.folders.inversions import Run, load_run
+from depthjax.folders.results import load_findings
 from depthjax.report import tabular
 from depthjax.report.contents import (
     Chart,
@@ -18,11 +21,8 @@ from depthjax.report.contents import (
     View,
     chart_from_record,
 )
-from depthjax.report.descents import cells, inversion_charts, ratio_table
+from depthjax.report.inversions import cells, inversion_charts, ratio_table
 from depthjax.report.sweep import is_sweep, sweep_section
-from depthjax.results import load_findings
-from depthjax.run_folder import command_line, read_config
-from depthjax.runs import Run, load_run
 from depthjax.studies.comparison.setting import BLURRED, CONVERGING, MATCHED, PLAIN
 
 CHARTS = "charts.json"

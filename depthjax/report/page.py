@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from depthjax.figures.text import number
 from depthjax.files import write_atomically
-from depthjax.report import charts, claims, pictures
+from depthjax.report import charts, pictures, verdicts
 from depthjax.report.contents import Chart, Gallery, Picture, Report, Section, Table
 from depthjax.report.folders import CHARTS, collect
 from depthjax.statistics import Finding
@@ -27,10 +27,10 @@ _FIGURE_ROOM = 2_500_000
 _BEYOND = "Points and intervals at an edge lie beyond it."
 _TEMPLATES = Path(__file__).parent / "templates"
 _MARKS = {
-    claims.SUPPORTED: ("✓", "yes"),
-    claims.NOT_SUPPORTED: ("✗", "no"),
-    claims.UNDECIDED: ("?", "open"),
-    claims.NOT_RUN: ("–", "none"),
+    verdicts.SUPPORTED: ("✓", "yes"),
+    verdicts.NOT_SUPPORTED: ("✗", "no"),
+    verdicts.UNDECIDED: ("?", "open"),
+    verdicts.NOT_RUN: ("–", "none"),
 }
 """A sign and a class name for each verdict, so that colour is not alone in telling them apart."""
 
@@ -103,9 +103,9 @@ def render(report: Report) -> str:
                 **{"judgement": one, "mark": _MARKS[one.verdict]},
                 **{"parts": _parts(one.counts), "places": _places(one.claim, sections)},
             }
-            for one in claims.judgements(findings, whole=report.whole)
+            for one in verdicts.judgements(findings, whole=report.whole)
         ],
-        rule=claims.RULE,
+        rule=verdicts.RULE,
         sections=sections,
         style=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
@@ -251,7 +251,7 @@ def _findings(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     rows = []
     for one in findings:
         estimate, low, high, seeds, images = one.interval
-        word = claims.WORDS[one.verdict]
+        word = verdicts.WORDS[one.verdict]
         sign, kind = _MARKS[word]
         interval = "– not reached" if math.isnan(estimate) else number(estimate)
         if not math.isnan(low):
@@ -266,14 +266,14 @@ def _findings(findings: Sequence[Finding]) -> list[dict[str, Any]]:
                 "estimate": "" if math.isnan(estimate) else f"{estimate:.6g}",
                 "n": f"{seeds} × {images}",
                 "word": word,
-                **{"sign": sign, "kind": kind, "strip": strip, "vote": claims.has_vote(one)},
+                **{"sign": sign, "kind": kind, "strip": strip, "vote": verdicts.has_vote(one)},
             }
         )
     return rows
 
 
 def _scale_of(finding: Finding) -> tuple[str, str]:
-    return claims.claim_of(finding), finding.statistic.split(" (")[0].split(":")[0]
+    return verdicts.claim_of(finding), finding.statistic.split(" (")[0].split(":")[0]
 
 
 def _bound(finding: Finding) -> float:
@@ -323,13 +323,13 @@ def _places(claim: str, sections: Sequence[dict[str, Any]]) -> list[tuple[str, s
     return [
         (section["id"], section["contents"].title)
         for section in sections
-        if any(claims.claim_of(one) == claim for one in section["contents"].findings)
+        if any(verdicts.claim_of(one) == claim for one in section["contents"].findings)
     ]
 
 
 def _parts(counts: dict[str, int]) -> list[tuple[str, int, str]]:
     """Word, count and class name of each verdict that there is; the words short."""
-    short = {claims.NOT_SUPPORTED: "not", claims.UNDECIDED: "undecided"}
+    short = {verdicts.NOT_SUPPORTED: "not", verdicts.UNDECIDED: "undecided"}
     return [(short.get(word, word), count, _MARKS[word][1]) for word, count in counts.items()]
 
 

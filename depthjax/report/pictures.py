@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image
 
-from depthjax.frames import on_screen
+from depthjax.inversion.frames import on_screen
 from depthjax.report.contents import Gallery, Recovered
 
 DIFFERENCE_WHITE = 0.5

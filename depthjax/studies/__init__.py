@@ -6,5 +6,5 @@
 
 What is asked is in measured.py, too, or in a file beside it. What all studies share is here:
 networks of several seeds, descents that are saved one by one, and tables `[seeds, images]` of rows.
-Nothing parses flags, prints, or writes files but those of `depthjax.run_folder`.
+Nothing parses flags, prints, or writes files but those of `depthjax.folders.begin`.
 """

@@ -1,7 +1,7 @@
 """Studies of many descents: each is saved when it is done, so that a cut-off loses no other.
 
 A study is a run folder that holds those of its descents, `descents/NETWORK_SEED/CONDITION`.
-All of them have the same targets and starts. Of several processes (`depthjax.processes`) each makes
+All of them have the same targets and starts. Of several processes (`devices.processes`) each makes
 its share of every descent, and the first one writes.
 """
 
@@ -18,10 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from depthjax import processes, runs
-from depthjax.autoencoding import autoencode, checked_reference
-from depthjax.config import InversionConfig
-from depthjax.inversion import initial_images
+from depthjax.devices import processes
+from depthjax.folders import inversions
+from depthjax.inversion.autoencoding import autoencode, checked_reference
+from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.invert import initial_images
 from depthjax.typing import LayerFn, Variables
 
 
@@ -60,9 +61,9 @@ class Descents:
         return self.study / "descents" / f"{label}_{self.seed}" / self.condition
 
     @property
-    def writer(self) -> runs.RunWriter:
+    def writer(self) -> inversions.RunWriter:
         """Saves a layer, whole or not at all."""
-        return runs.RunWriter(self.folder)
+        return inversions.RunWriter(self.folder)
 
     def done(self, layer: str) -> bool:
         """Whether a layer is there; all processes get the same answer."""
@@ -93,7 +94,7 @@ class Descents:
             "inversion": dataclasses.asdict(self.config),
             "condition": self.condition,
         }
-        runs.start_run(self.folder, own, targets, starts, resume=True)
+        inversions.start_run(self.folder, own, targets, starts, resume=True)
 
     def recover(
         self,

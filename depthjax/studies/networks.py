@@ -6,9 +6,9 @@ A network is a label and its weights of each seed; all have as many, in the orde
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from depthjax.layers import Layer
+from depthjax.models.layers import Layer
 from depthjax.models.network import Network
-from depthjax.normalization import Normalization
+from depthjax.models.normalization import Normalization
 from depthjax.studies.rows import Row
 from depthjax.typing import Variables
 

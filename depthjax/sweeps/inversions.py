@@ -10,18 +10,18 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from depthjax.autoencoding import autoencode
-from depthjax.config import InversionConfig
-from depthjax.descent_checkpoint import DescentCheckpoints
+from depthjax.devices.sharding import split_of
 from depthjax.files import file_sha256
+from depthjax.folders.inversions import result_rows
 from depthjax.images import load_images
-from depthjax.layers import Layer, select_layers
-from depthjax.memory import fitting_batch
-from depthjax.metrics import REFERENCE_STD
+from depthjax.inversion.autoencoding import autoencode
+from depthjax.inversion.checkpoints import DescentCheckpoints
+from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.memory import fitting_batch
+from depthjax.inversion.metrics import REFERENCE_STD
 from depthjax.models import Network, build_model, init_variables, layer_names
-from depthjax.normalization import Normalization, as_normalization
-from depthjax.runs import result_rows
-from depthjax.sharding import split_of
+from depthjax.models.layers import Layer, select_layers
+from depthjax.models.normalization import Normalization, as_normalization
 from depthjax.sweeps.attempt import Context
 from depthjax.sweeps.cells import Cell
 from depthjax.typing import Variables

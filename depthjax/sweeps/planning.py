@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from depthjax.descent import descend, initial_state, numbers_of
-from depthjax.inversion import prepared
-from depthjax.sharding import split_of
+from depthjax.devices.sharding import split_of
+from depthjax.inversion.invert import prepared
+from depthjax.inversion.loop import descend, initial_state, numbers_of
 from depthjax.sweeps.cells import Cell
 from depthjax.sweeps.inversions import batch_of, load_cell, program
 

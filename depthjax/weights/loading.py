@@ -12,7 +12,7 @@ import numpy as np
 
 from depthjax.files import write_atomically
 from depthjax.models import Network, init_variables
-from depthjax.normalization import as_normalization
+from depthjax.models.normalization import as_normalization
 from depthjax.typing import Variables
 from depthjax.weights.fitting import fit, head_of
 from depthjax.weights.reading import read_state_dict

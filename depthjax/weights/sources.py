@@ -12,7 +12,7 @@ from urllib.request import url2pathname
 
 from depthjax.errors import unknown
 from depthjax.files import cache_folder, file_sha256
-from depthjax.normalization import NORMALIZATIONS, Normalization, as_normalization
+from depthjax.models.normalization import NORMALIZATIONS, Normalization, as_normalization
 from depthjax.weights.download import Report, download
 from depthjax.weights.reading import SUFFIXES, check_suffix, read_metadata
 from depthjax.weights.zoo import UNTRAINED, ZOO, ZooNetwork, find, zoo_card

@@ -5,7 +5,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-import depthjax.runs
+import depthjax.folders.inversions
 
 _PEAKS: dict[str, dict[str, float]] = {
     # Part of the device's kind -> dense operations per second by precision, from data sheets.
@@ -27,7 +27,7 @@ def data_sheet_peak(device: str, precision: str) -> float | None:
 
     Args:
         device: such as `gpu: NVIDIA H200`.
-        precision: of `depthjax.precision.PRECISIONS`.
+        precision: of `depthjax.devices.precision.PRECISIONS`.
     """
     for kind, peaks in _PEAKS.items():
         if kind in device:
@@ -37,7 +37,7 @@ def data_sheet_peak(device: str, precision: str) -> float | None:
 
 def describe() -> dict[str, Any]:
     """Versions, device, command and git revision, and what else makes a machine fast or slow."""
-    return depthjax.runs.environment() | {
+    return depthjax.folders.inversions.environment() | {
         "processor": _processor(),
         "memory_gb": _memory() / 1e9,
         "huge_pages": _read("/sys/kernel/mm/transparent_hugepage/enabled"),

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from depthjax import figures
-from depthjax.runs import load_run
+from depthjax.folders.inversions import load_run
 from depthjax.studies.comparison.measured import Comparison, intervals, recovered
 from depthjax.studies.comparison.setting import BLURRED, CONVERGING, MATCHED
 from depthjax.studies.descents import Descents

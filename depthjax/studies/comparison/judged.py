@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from depthjax.metrics import RECOVERED_ELASTICITY
+from depthjax.inversion.metrics import RECOVERED_ELASTICITY
 from depthjax.statistics import Finding, bootstrap, interval_of
 from depthjax.studies.comparison.measured import Comparison
 from depthjax.studies.comparison.setting import (

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from depthjax.analysis.nearness import embed
 from depthjax.data.augmentation import Augmentation, augment
-from depthjax.layers import Layer
-from depthjax.manifold import embed
 from depthjax.models import layer_names
+from depthjax.models.layers import Layer
 from depthjax.models.network import Network
 from depthjax.studies.comparison.setting import PHOTOS
 from depthjax.studies.networks import Networks, Weights, same_normalization, weight_records

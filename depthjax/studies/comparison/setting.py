@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from depthjax.config import InversionConfig
+from depthjax.inversion.config import InversionConfig
 from depthjax.studies.descents import Descents
 from depthjax.studies.networks import Networks
 from depthjax.typing import LayerFn

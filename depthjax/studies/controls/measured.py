@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import jax
 
-from depthjax.config import InversionConfig
-from depthjax.layers import Layer
-from depthjax.metrics import REFERENCE_STD
-from depthjax.objectives import norms
-from depthjax.prediction import confront
+from depthjax.analysis.prediction import confront
+from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.metrics import REFERENCE_STD
+from depthjax.inversion.objectives import norms
+from depthjax.models.layers import Layer
 from depthjax.studies.controls.networks import case_of, variables_of
 from depthjax.studies.rows import Row
 from depthjax.typing import Images
@@ -64,7 +64,7 @@ def rows_of(
         descent: which control, layer and seed.
         names: of the images.
         targets, starts: a and a_0, the same of all layers and controls.
-        config: from `depthjax.prediction.linear_descent`.
+        config: from `depthjax.analysis.prediction.linear_descent`.
         coupling: as `variables_of` takes it.
     """
     name, layer, depth, seed = descent

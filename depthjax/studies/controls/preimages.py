@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from depthjax import preimages
-from depthjax.config import InversionConfig
-from depthjax.inversion import initial_images, invert
-from depthjax.layers import Layer
+from depthjax.analysis import preimages
+from depthjax.devices.precision import matmul_precision
+from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.invert import initial_images, invert
 from depthjax.models import build_model, init_variables
-from depthjax.precision import matmul_precision
+from depthjax.models.layers import Layer
 from depthjax.statistics import Finding, bootstrap, bootstrap_ratio
 from depthjax.studies.controls.measured import reference_distance
 from depthjax.studies.rows import Row, among

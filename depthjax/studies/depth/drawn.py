@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from depthjax import figures
-from depthjax.metrics import RECOVERED_ELASTICITY
+from depthjax.inversion.metrics import RECOVERED_ELASTICITY
 from depthjax.statistics import interval_of
 from depthjax.studies.depth.judged import MATCHED_ENOUGH
 from depthjax.studies.depth.measured import Blocks

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.metrics import RECOVERED_ELASTICITY
+from depthjax.inversion.metrics import RECOVERED_ELASTICITY
 from depthjax.statistics import Finding, Interval, bootstrap, bootstrap_ratio
 from depthjax.studies.depth.measured import Blocks
 

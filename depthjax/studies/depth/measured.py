@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.metrics import MATCHED_RATIOS, elasticity
+from depthjax.folders.inversions import load_run
+from depthjax.inversion.metrics import MATCHED_RATIOS, elasticity
 from depthjax.models import ResNet, resolve
-from depthjax.runs import load_run
 from depthjax.studies.descents import Descents
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from depthjax import figures
-from depthjax.filters import filter_images
+from depthjax.analysis.filters import filter_images
 from depthjax.studies.filters.judged import energies
 from depthjax.studies.networks import Networks
 from depthjax.studies.rows import Row

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from depthjax.filters import kernel_of, low_frequency_energy
+from depthjax.analysis.filters import kernel_of, low_frequency_energy
 from depthjax.studies.networks import Networks
 from depthjax.studies.rows import Row
 

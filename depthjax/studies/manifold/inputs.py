@@ -13,7 +13,7 @@ from depthjax.data import Augmentation, Dataset, augment, open_dataset
 from depthjax.data import noise as noise_set
 from depthjax.data.randomness import permutation
 from depthjax.errors import unknown
-from depthjax.priors import draw_start
+from depthjax.inversion.priors import draw_start
 
 GAUSSIAN = "Gaussian noise"
 ARBITRARY_NOISE = 1_000_003

@@ -7,7 +7,7 @@ from operator import itemgetter
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.manifold import embed, neighbour_ratio, principal_residual
+from depthjax.analysis.nearness import embed, neighbour_ratio, principal_residual
 from depthjax.studies.manifold.inputs import (
     Arbitrary,
     Choice,
@@ -60,7 +60,7 @@ def measured(
         max_batch: images embedded at once.
 
     Raises:
-        ValueError: as `depthjax.manifold`, naming the place.
+        ValueError: as `depthjax.analysis.nearness`, naming the place.
     """
     for spec, group in groupby(pairs, itemgetter(0)):
         training, held_out, augmentation = training_and_held_out(choice, spec)

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from depthjax import figures
+from depthjax.analysis.prediction import Confrontation, explained
 from depthjax.figures.prediction import Curve, Pairs
-from depthjax.prediction import Confrontation, explained
 from depthjax.studies.prediction.judged import ends_of, layers_of
 from depthjax.studies.rows import Row
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.prediction import explained, explained_interval
+from depthjax.analysis.prediction import explained, explained_interval
 from depthjax.statistics import Finding, bootstrap
 from depthjax.studies.rows import Row, seed_table
 from depthjax.tables import markdown_table, number

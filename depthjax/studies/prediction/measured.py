@@ -6,11 +6,11 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from depthjax.config import InversionConfig
+from depthjax.analysis.prediction import Confrontation, confront
 from depthjax.errors import one_of
-from depthjax.layers import Layer
+from depthjax.inversion.config import InversionConfig
 from depthjax.models import MODELS, Network, build_model, init_variables
-from depthjax.prediction import Confrontation, confront
+from depthjax.models.layers import Layer
 from depthjax.studies.rows import Row
 from depthjax.typing import Images
 
@@ -76,7 +76,7 @@ def confronted(
     Args:
         place: the layer.
         targets, starts: a and a_0.
-        config: from `depthjax.prediction.linear_descent`.
+        config: from `depthjax.analysis.prediction.linear_descent`.
         jacobian_at: where the Jacobian is taken: "target", "start" or "middle" of both.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from depthjax import widths
+from depthjax.analysis import linear_mlp
 from depthjax.statistics import Finding, bootstrap, bootstrap_ratio, depth_slopes
 from depthjax.studies.rows import Row, among, seed_table
 from depthjax.studies.widths.measured import CURVATURE, PAPER, width_name
@@ -130,7 +130,7 @@ def needed_widths(
         )
         # n active units or more: n / active at most 1.
         ratios = cells if quantity == "D" else 1 / cells
-        found[criterion] = np.apply_along_axis(partial(widths.width_needed, at), -1, ratios)
+        found[criterion] = np.apply_along_axis(partial(linear_mlp.width_needed, at), -1, ratios)
     return found
 
 

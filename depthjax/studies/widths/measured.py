@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from depthjax import widths
-from depthjax.config import InversionConfig
-from depthjax.inversion import invert
+from depthjax.analysis import linear_mlp
+from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.invert import invert
 from depthjax.models import build_model, init_variables
 from depthjax.studies.rows import Row
 from depthjax.studies.widths.setting import (
@@ -54,12 +54,12 @@ def stalled(setting: Setting, inputs: Inputs, seed: int) -> Iterator[Row]:
             network = setting.linear(label, depth, seed)
             paths = {
                 PAPER: _paper_descent(inputs, network.weights, setting.descent_steps),
-                CG: widths.conjugate_gradients(
-                    network.seen, inputs.errors, widths.log_steps(setting.cg_steps)
+                CG: linear_mlp.conjugate_gradients(
+                    network.seen, inputs.errors, linear_mlp.log_steps(setting.cg_steps)
                 ),
             }
-            floor = widths.null_distance(network.seen, inputs.errors)
-            shown = {*widths.log_steps(setting.descent_steps), setting.descent_steps}
+            floor = linear_mlp.null_distance(network.seen, inputs.errors)
+            shown = {*linear_mlp.log_steps(setting.descent_steps), setting.descent_steps}
             for optimizer, path in paths.items():
                 begin = _begin("C4", label, depth, optimizer, seed)
                 yield from _rows(begin, inputs, "floor", floor)
@@ -96,7 +96,7 @@ def _pace(
     """Steps at the rate 1/σ₁² until D = 1 (inf if too many); κ; D of the paper's descent."""
     network = setting.linear(label, depth, seed)
     begin = _begin(claim, label, depth, CURVATURE, seed)
-    needed = widths.steps_until(
+    needed = linear_mlp.steps_until(
         network.seen, inputs.errors, inputs.reference_distance, setting.most_steps
     )
     yield from _rows(begin, inputs, "steps to D = 1", needed)
@@ -123,10 +123,10 @@ def gated(setting: Setting, inputs: Inputs, seed: int) -> Iterator[Row]:
         record_every=setting.relu_steps,
     )
     for ratio, count in zip(setting.relu_widths, counts, strict=True):
-        weights = widths.first_units(variables, count)
-        target = widths.relu_layer(weights, inputs.targets)
+        weights = linear_mlp.first_units(variables, count)
+        target = linear_mlp.relu_layer(weights, inputs.targets)
         found = invert(
-            widths.relu_layer, weights, target, inputs.starts, config, compare_to=inputs.targets
+            linear_mlp.relu_layer, weights, target, inputs.starts, config, compare_to=inputs.targets
         )
         begin = _begin("C7", width_name(ratio), 1, "Gauss–Newton", seed)
         last = found.trajectory
@@ -166,14 +166,14 @@ def _condition_row(claim: str, label: str, depth: int, seed: int, network: Linea
     return begin | {"image": "", "steps": "", "quantity": "κ", "value": network.seen.condition}
 
 
-def _paper_descent(inputs: Inputs, weights: Any, steps: int) -> widths.Path:
+def _paper_descent(inputs: Inputs, weights: Any, steps: int) -> linear_mlp.Path:
     """The paper's recipe for MLPs from the starts, on the network as one map."""
     config = InversionConfig.paper("mlp", steps=steps, record_every=max(1, steps // 400))
-    target = widths.affine_layer(weights, inputs.targets)
+    target = linear_mlp.affine_layer(weights, inputs.targets)
     found = invert(
-        widths.affine_layer, weights, target, inputs.starts, config, compare_to=inputs.targets
+        linear_mlp.affine_layer, weights, target, inputs.starts, config, compare_to=inputs.targets
     ).trajectory
-    return widths.Path(found.step, found.embedding_distance, found.input_distance)
+    return linear_mlp.Path(found.step, found.embedding_distance, found.input_distance)
 
 
 def _nearest(wanted: set[int], recorded: np.ndarray) -> set[int]:

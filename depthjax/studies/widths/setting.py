@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from depthjax import widths
-from depthjax.config import InversionConfig
+from depthjax.analysis import linear_mlp
 from depthjax.errors import one_of
 from depthjax.images import find_images, load_images
-from depthjax.inversion import initial_images
-from depthjax.metrics import REFERENCE_STD
+from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.invert import initial_images
+from depthjax.inversion.metrics import REFERENCE_STD
 from depthjax.models import build_model, init_variables
 from depthjax.typing import Images
 
@@ -89,20 +89,20 @@ class Linear(NamedTuple):
     """So many layers of a linear MLP: as one map in float32, and what it sees."""
 
     weights: Any
-    seen: widths.Modes
+    seen: linear_mlp.Modes
 
 
 @lru_cache(maxsize=8)
 def _linear(layers: tuple[int, ...], depth: int, seed: int, size: int) -> Linear:
     maps = _affine_maps(layers, seed, size)[:depth]
-    return Linear(jax.tree.map(np.float32, maps[-1]), widths.modes(maps))
+    return Linear(jax.tree.map(np.float32, maps[-1]), linear_mlp.modes(maps))
 
 
 @lru_cache(maxsize=2)
-def _affine_maps(layers: tuple[int, ...], seed: int, size: int) -> list[widths.Affine]:
+def _affine_maps(layers: tuple[int, ...], seed: int, size: int) -> list[linear_mlp.Affine]:
     """An untrained linear MLP up to each of its layers."""
     model = build_model("mlp", widths=layers, activation="linear")
-    return widths.affine_maps(init_variables(model, jax.random.key(seed), size))
+    return linear_mlp.affine_maps(init_variables(model, jax.random.key(seed), size))
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Inputs:
     @property
     def errors(self) -> Float[np.ndarray, "b n"]:
         """`a_0 − a`, float64."""
-        return widths.flattened(self.starts) - widths.flattened(self.targets)
+        return linear_mlp.flattened(self.starts) - linear_mlp.flattened(self.targets)
 
     @property
     def reference_distance(self) -> float:

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from depthjax.analysis.witnesses import WITNESS_RATIO, eigendistortions, null_space_witness
 from depthjax.studies.networks import Place
 from depthjax.studies.rows import Row
 from depthjax.typing import Images
-from depthjax.witnesses import WITNESS_RATIO, eigendistortions, null_space_witness
 
 FARTHEST, TOWARDS, EIGEN = "farthest", "towards the next", "eigendistortion"
 """Kinds of pictures."""

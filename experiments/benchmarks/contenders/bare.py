@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from depthjax.objectives import base_objective
-from depthjax.precision import compiler_options, matmul_precision
+from depthjax.devices.precision import compiler_options, matmul_precision
+from depthjax.inversion.objectives import base_objective
 from depthjax.typing import Images, LayerFn, Scalar, Variables
 
 from ..job import Job

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 import depthjax
-from depthjax.autoencoding import checked_reference
+from depthjax.inversion.autoencoding import checked_reference
 
 from ..job import Job
 from .problem import Problem

@@ -5,7 +5,7 @@ import time
 import jax
 import jax.numpy as jnp
 
-from depthjax.descent import descend, initial_state, numbers_of
+from depthjax.inversion.loop import descend, initial_state, numbers_of
 
 from ..job import Job
 from .problem import Problem

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import monitoring
 
 import depthjax
-from depthjax.precision import matmul_precision
+from depthjax.devices.precision import matmul_precision
 from depthjax.weights import from_torch_state_dict
 
 from ..job import Job

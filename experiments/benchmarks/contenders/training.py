@@ -8,14 +8,14 @@ import numpy as np
 
 import depthjax
 from depthjax.data.dataset import Dataset, in_memory
-from depthjax.training import TrainingConfig, fit, init_state
+from depthjax.training.fit import TrainingConfig, fit, init_state
 
 from ..job import Job
 from .memory import peak_of_process
 
 
 class Training:
-    """`depthjax.training` on one batch over and over."""
+    """`depthjax.training.fit` on one batch over and over."""
 
     def __init__(self, job: Job) -> None:
         model = depthjax.build_model(job.model, **job.fields)

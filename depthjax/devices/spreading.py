@@ -1,0 +1,128 @@
+"""Weights that do not fit on one device, in parts on all of them.
+
+Each device holds a part of every array and has the whole only while a layer uses it, so a step
+passes all weights between the devices, twice with the gradient. Weights that fit are better off
+replicated (`depthjax.devices.sharding`), where nothing is passed at all.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array
+
+from depthjax.devices.memory import tree_bytes, usable_memory
+from depthjax.devices.sharding import AXIS
+from depthjax.typing import Embedding, Inputs, LayerFn, Variables
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["part"], meta_fields=["axis"])
+@dataclass(frozen=True)
+class Spread:
+    """An array of which every device holds a part.
+
+    Fields:
+        part: outside of `shard_map` the whole array, split over the mesh; inside, this device's.
+        axis: along which it is split.
+    """
+
+    part: Any
+    axis: int
+
+
+def spread(weights: Variables, mesh: Mesh) -> Variables:
+    """Arrays as `Spread`, each along its longest axis that the devices divide.
+
+    Args:
+        weights: any pytree; what no axis of can be divided lies whole on every device.
+        mesh: along one axis.
+    """
+
+    def placed(leaf: Array) -> Any:
+        fitting = [axis for axis, size in enumerate(leaf.shape) if size % mesh.size == 0]
+        if not fitting:
+            return jax.device_put(leaf, NamedSharding(mesh, PartitionSpec()))
+        axis = max(fitting, key=lambda axis: leaf.shape[axis])
+        return Spread(jax.device_put(leaf, NamedSharding(mesh, _along(axis))), axis)
+
+    return jax.tree.map(placed, weights)
+
+
+def specs(weights: Variables) -> Any:
+    """For `shard_map`: how each array lies on the devices."""
+
+    def spec(leaf: Any) -> Any:
+        if isinstance(leaf, Spread):
+            return dataclasses.replace(leaf, part=_along(leaf.axis))
+        return PartitionSpec()
+
+    return jax.tree.map(spec, weights, is_leaf=_is_spread)
+
+
+def gathered(weights: Variables) -> Variables:
+    """Inside of `shard_map`: whole arrays, as every device needs them."""
+
+    def whole(leaf: Any) -> Any:
+        if isinstance(leaf, Spread):
+            return jax.lax.all_gather(leaf.part, AXIS, axis=leaf.axis, tiled=True)
+        return leaf
+
+    return jax.tree.map(whole, weights, is_leaf=_is_spread)
+
+
+def zero_after(values: Any) -> Array:
+    """0 that the compiler cannot know before it knows some arrays; barriers are lost on CPUs.
+
+    One of the batch that is not finite does not make it so.
+    """
+    first = jnp.stack([value.ravel()[0] for value in jax.tree.leaves(values)])
+    return 0 * jnp.nan_to_num(jax.lax.stop_gradient(first)).sum()
+
+
+def delayed(weights: Variables, values: Any) -> Variables:
+    """Inside of `shard_map`: the same parts, but none is gathered before some arrays are known.
+
+    Else all may be gathered at the beginning, or kept from one use to the next.
+    """
+
+    def late(leaf: Any) -> Any:
+        if isinstance(leaf, Spread):
+            return dataclasses.replace(leaf, part=leaf.part + zero.astype(leaf.part.dtype))
+        return leaf
+
+    if not any(map(_is_spread, jax.tree.leaves(weights, is_leaf=_is_spread))):
+        return weights
+    zero = zero_after(values)
+    return jax.tree.map(late, weights, is_leaf=_is_spread)
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """A layer that takes its weights spread, and has them all at once while it runs.
+
+    Prepared layers of `depthjax.models` have them one operation after the other instead.
+    """
+
+    layer: LayerFn
+
+    def __call__(self, weights: Variables, images: Inputs) -> Embedding:
+        """`layer(weights, images)`."""
+        return self.layer(gathered(weights), images)
+
+
+def fits(weights: Variables) -> bool:
+    """Whether a device has room for the whole of some weights."""
+    usable = usable_memory()
+    return usable is None or tree_bytes(weights) <= usable
+
+
+def _along(axis: int) -> PartitionSpec:
+    return PartitionSpec(*[None] * axis, AXIS)
+
+
+def _is_spread(leaf: Any) -> bool:
+    return isinstance(leaf, Spread)

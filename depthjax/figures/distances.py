@@ -1,0 +1,151 @@
+"""How near the images and their embeddings come, layer by layer."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+from numpy.typing import ArrayLike
+
+from depthjax.figures.panels import (
+    faint_grid,
+    headline,
+    mark,
+    mark_noisy_copy,
+    settle,
+    spread_names,
+)
+from depthjax.figures.scale import log_scale
+from depthjax.figures.style import BLUE, COLOURS, LINE, SMALL, colours, styled
+from depthjax.figures.text import number, short_name, widest
+from depthjax.figures.values import (
+    Numbers,
+    checked_labels,
+    drawable,
+    is_drawable,
+    median,
+    missing_note,
+    strokes_note,
+)
+
+_BASELINE_NAMES = {"start": "start D₀", "flat": "mean colour", "blur": "blurred target"}
+"""How the keys of `inversion.metrics.baselines` are written; any other key stands as it is."""
+
+
+def distance_against_depth(
+    layer_labels: Sequence[str],
+    input_ratio: ArrayLike,
+    embedding_ratio: ArrayLike,
+    baselines: Mapping[str, ArrayLike],
+    *,
+    title: str | None = None,
+) -> Figure:
+    """D (above) and ρ (below) of every image and start against depth, with D of the baselines.
+
+    Log scales; exact zeros get a place of their own at the bottom. What is not finite is not
+    drawn, and the figure says how many values that are.
+
+    Args:
+        layer_labels: names of the L layers, shallow to deep.
+        input_ratio: D, `[L]`, `[L, images]` or `[L, starts, images]`.
+        embedding_ratio: ρ, shaped like `input_ratio`.
+        baselines: D by name, as from `inversion.metrics.baselines`; any shape. The line is the
+            median, the band reaches from the least to the greatest.
+        title: above the figure.
+
+    Raises:
+        ValueError: if shapes do not belong together.
+    """
+    layers = checked_labels(layer_labels, "layer")
+    d, rho = np.asarray(input_ratio, np.float64), np.asarray(embedding_ratio, np.float64)
+    for name, values in (("input_ratio", d), ("embedding_ratio", rho)):
+        if values.ndim == 0 or len(values) != len(layers):
+            raise ValueError(f"{len(layers)} layer labels, but {name} has shape {values.shape}")
+    if d.shape != rho.shape:
+        raise ValueError(f"input_ratio has shape {d.shape}, but embedding_ratio {rho.shape}")
+    if not d.size:
+        raise ValueError(
+            f"input_ratio and embedding_ratio hold no values: their shape is {d.shape}"
+        )
+    given = {name: np.asarray(values, np.float64).ravel() for name, values in baselines.items()}
+    note = _sample_size(d.shape[1:]) + strokes_note(d[0].size) + missing_note(d, rho)
+    with styled():
+        figure, (above, below), width = _panels(layers)
+        _lines(above, d)
+        _lines(below, rho)
+        # Limits before the marks: bands would widen them.
+        log_scale(above, "y", d, 1.0, *given.values())
+        log_scale(below, "y", rho, 1.0)
+        marks = [mark_noisy_copy(above), *_baseline_marks(above, given)]
+        other = mark_noisy_copy(below)
+        above.set_ylabel("input ratio D\n(0: image recovered)")
+        below.set_ylabel("embedding ratio ρ")
+        below.set_xlabel("layer, shallow to deep")
+        headline(figure, above, note, title, width)
+        settle(figure)
+        spread_names(figure, above, marks)
+        spread_names(figure, below, [other])
+        return figure
+
+
+def _sample_size(shape: tuple[int, ...]) -> str:
+    images = shape[-1] if shape else 1
+    starts = int(np.prod(shape[:-1]))
+    return f"n = {_count(images, 'image')} × {_count(starts, 'start')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _panels(layers: list[str]) -> tuple[Figure, tuple[Axes, Axes], float]:
+    """Two panels above each other with the layers along x, and the width of each in points."""
+    width = float(np.clip(24 * len(layers), 270, 720))
+    step = width / len(layers)
+    longest = widest(layers, SMALL)
+    every = max(1, int(np.ceil(SMALL * LINE / step)))
+    if longest + 6 <= step:
+        turn, below = 0, SMALL
+    elif step > 18:
+        turn, below = 45, 0.71 * longest
+    else:
+        turn, below = 90, longest
+    figure = Figure(figsize=((width + 130) / 72, (320 + below) / 72), layout="constrained")
+    above, under = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    under.set_xticks(
+        range(0, len(layers), every),
+        layers[::every],
+        rotation=turn,
+        ha="right" if turn == 45 else "center",
+        rotation_mode="anchor" if turn == 45 else "default",
+        parse_math=False,
+    )
+    for axes in (above, under):
+        faint_grid(axes, "x")
+    under.set_xlim(-0.6, len(layers) - 0.4)
+    return figure, (above, under), width
+
+
+def _lines(axes: Axes, values: Numbers) -> None:
+    """`values` is `[L, ...]`: a thin line each, and their median."""
+    lines = drawable(values.reshape(len(values), -1))
+    depth, count = np.arange(len(lines)), lines.shape[1]
+    if count > 1:
+        alpha = float(np.clip(4 / count, 0.15, 0.6))
+        axes.plot(depth, lines, color=BLUE, alpha=alpha, linewidth=0.7, marker="o", markersize=1.6)
+    axes.plot(depth, median(lines), color=BLUE, linewidth=1.8, marker="o", markersize=3.6)
+
+
+def _baseline_marks(axes: Axes, baselines: Mapping[str, Numbers]) -> list[Annotation]:
+    marks = []
+    cycle = colours(len(baselines), COLOURS[1:])  # the first is that of the images
+    for (key, values), colour in zip(baselines.items(), cycle, strict=True):
+        known = values[is_drawable(values)]
+        if not known.size:
+            continue
+        middle = float(np.median(known))
+        name = _BASELINE_NAMES.get(key) or short_name(key, 24)
+        axes.axhspan(known.min(), known.max(), color=colour, alpha=0.13, linewidth=0)
+        marks.append(mark(axes, middle, f"{name}  {number(middle)}", colour))
+    return marks

@@ -1,0 +1,51 @@
+"""Tables of a run of inversions, in Markdown."""
+
+import numpy as np
+
+from depthjax.folders.inversions import STATUS_NAMES, Run, top_of
+from depthjax.inversion.metrics import MATCHED_RATIOS
+from depthjax.models.labels import describe
+from depthjax.tables import markdown_table, number, spread
+
+
+def inversion_table(run: Run) -> str:
+    """What a run of `experiments/invert.py` found: a row a layer, medians (range) over images.
+
+    D and ρ are those of the best iterate; `D at ρ = 0.1` is read off the trajectory.
+    """
+    level = MATCHED_RATIOS.index(0.1)
+    headers = ["layer", "D = m_i/m_i'", "ρ = m_g/m_r", "D at ρ = 0.1", "best step", "stopped by"]
+    rows = []
+    for layer, arrays in run.layers.items():
+        statuses = [STATUS_NAMES[status] for status in np.unique(arrays["status"])]
+        rows.append(
+            [
+                layer,
+                spread(arrays["input_ratio"]),
+                spread(arrays["embedding_ratio"]),
+                spread(arrays["matched_input_ratio"][level]),
+                number(np.median(arrays["best_step"])),
+                ", ".join(statuses),
+            ]
+        )
+    for name, what in _BASELINES.items():
+        rows.append([what, spread(run.stack(f"baseline_{name}")[0]), "", "", "", ""])
+    return markdown_table(headers, rows)
+
+
+def class_table(run: Run) -> str:
+    """What the network's head sees in each target and in what was recovered (first restart)."""
+    rows = []
+    first = next(iter(run.layers.values()))
+    for index, image in enumerate(run.image_names):
+        rows.append([image, "(the target)", describe(top_of(first, "target_top", index))])
+        for layer, arrays in run.layers.items():
+            rows.append([image, layer, describe(top_of(arrays, "top", (0, index)))])
+    return markdown_table(["image", "recovered from", "top-5 classes, probability"], rows)
+
+
+_BASELINES = {
+    "start": "(the start)",
+    "flat": "(flat mean colour)",
+    "blur": "(target blurred, σ = 8 px)",
+}

@@ -1,0 +1,25 @@
+"""Photographs in, PNG out; everything here is numpy.
+
+A photograph is a float32 array `[H, W, 3]` of RGB in [0, 1], with the values as the file encodes
+them (gamma kept, no colour management by ICC profile).
+"""
+
+from depthjax.images.embedded import EMBEDDED, EmbeddedPhotograph
+from depthjax.images.reading import decode_image, load_image, load_images
+from depthjax.images.resizing import MAX_PIXELS
+from depthjax.images.sources import IMAGE_SUFFIXES, find_images, image_labels
+from depthjax.images.writing import save_png, to_uint8
+
+__all__ = [
+    "EMBEDDED",
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "EmbeddedPhotograph",
+    "decode_image",
+    "find_images",
+    "image_labels",
+    "load_image",
+    "load_images",
+    "save_png",
+    "to_uint8",
+]

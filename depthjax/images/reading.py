@@ -1,0 +1,172 @@
+"""Photographs from files: float32 RGB `[H, W, 3]` in [0, 1], upright.
+
+The values are those that the file encodes (gamma kept, no colour management by ICC profile).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from depthjax.images.resizing import MAX_PIXELS, Photograph, Size, check_fit, fitted, height_width
+from depthjax.images.sources import Source, as_text, as_texts, locate, unique_labels
+
+
+def load_image(source: Source, size: Size | None = None, *, fit: str = "crop") -> Photograph:
+    """Reads one photograph, upright, as float32 `[H, W, 3]` in [0, 1].
+
+    `source` is an embedded name (a key of `EMBEDDED`) or the path of a PNG, JPEG, WebP, BMP,
+    TIFF or GIF file, or of another that Pillow reads. EXIF orientation is applied, transparency is
+    laid over white, grey becomes RGB, and of an animation the first frame is taken. Grey images of
+    16 bits and of floats keep their precision; Pillow reads 16-bit colour as 8 bits.
+
+    `size` is `(height, width)`, or one integer for a square; None keeps the image's own size.
+    `fit` says what gives when the aspect ratios differ:
+
+    - "crop": scaled to cover the size, then cropped about its centre;
+    - "pad": scaled to fit within the size, centred between borders of mean grey, 0.5;
+    - "stretch": scaled to the size whatever its aspect.
+
+    Resizing is antialiased, and works on the values as stored (not in linear light).
+
+    Raises ValueError, in one line, for an unknown name, a file that is missing, may not be read, is
+    not an image, is corrupt, or has more than `MAX_PIXELS` pixels, for grey values outside 16
+    bits, for floats outside [0, 1] or not finite, and for an invalid `size` or `fit`.
+    """
+    check_fit(fit)
+    target = None if size is None else height_width(size)
+    text = as_text(source)
+    with warnings.catch_warnings():
+        # What Pillow warns of, corrupt metadata or many pixels, is harmless or checked here.
+        warnings.simplefilter("ignore")
+        image = _read(locate(text), repr(text))
+    return fitted(image, target, fit)
+
+
+def load_images(
+    sources: Sequence[Source], size: Size | None, *, fit: str = "crop"
+) -> tuple[tuple[str, ...], Photograph]:
+    """Reads a batch: labels, and float32 `[B, H, W, 3]` in [0, 1], in the order of `sources`.
+
+    A label is the file's stem or the embedded name, and repeated ones become "stem-2", "stem-3"...
+    Folders are not expanded (see `find_images`). `size` and `fit` are those of
+    `load_image`; `size` may be None when all the images have the same size.
+
+    Raises ValueError, in one line, as `load_image` does, and for no sources or unequal sizes.
+    """
+    texts = as_texts(sources)
+    if not texts:
+        raise ValueError("there are no images to load; give a path or an embedded name at least")
+    images = [load_image(text, size, fit=fit) for text in texts]
+    for text, image in zip(texts, images, strict=True):
+        if image.shape != images[0].shape:
+            raise ValueError(
+                f"{text!r} is {_dimensions(image)} but {texts[0]!r} is {_dimensions(images[0])}; "
+                f"give a size to bring them to"
+            )
+    return unique_labels(texts), np.stack(images)
+
+
+def decode_image(
+    content: bytes, size: Size | None = None, *, fit: str = "crop", shown: str = "the image"
+) -> Photograph:
+    """Decodes the bytes of an image file, as `load_image` does those of a file; in any thread.
+
+    `shown` names the image in errors, which are those of `load_image`.
+    """
+    check_fit(fit)
+    target = None if size is None else height_width(size)
+    return fitted(_read(io.BytesIO(content), shown), target, fit)
+
+
+def _read(file: str | io.BytesIO, shown: str) -> Photograph:
+    """The whole image, upright; `shown` names it in errors."""
+    try:
+        image = _decode(file)
+    # Given a corrupt file, Pillow's decoders raise whatever they stumble over.
+    except Exception as error:
+        raise ValueError(_unreadable(shown, error)) from error
+    return _rgb(image, shown)
+
+
+def _decode(file: str | io.BytesIO) -> Image.Image:
+    """The first frame, decoded only once its header has shown that it is not huge."""
+    with Image.open(file) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise Image.DecompressionBombError(f"{image.width * image.height} pixels")
+        return ImageOps.exif_transpose(image)
+
+
+def _unreadable(shown: str, error: Exception) -> str:
+    detail = " ".join(str(error).split())
+    if isinstance(error, PermissionError):
+        return f"{shown} may not be read (permission denied); check the file's permissions"
+    if isinstance(error, Image.DecompressionBombError):
+        # Pillow's own check comes before the size is ours to read, but it tells the count.
+        count = int(next(iter(re.findall(r"\d+", detail)), MAX_PIXELS))
+        return (
+            f"{shown} is huge: {count:,} pixels, and the limit is {MAX_PIXELS:,}; "
+            f"make it smaller before reading it"
+        )
+    if isinstance(error, UnidentifiedImageError):
+        return (
+            f"{shown} is not an image that can be read (unknown format, no pixels, or cut off in "
+            f"its header); give a PNG, JPEG, WebP, BMP, TIFF or GIF file"
+        )
+    return f"{shown} is corrupt or truncated ({detail}); fetch or export the file again"
+
+
+def _rgb(image: Image.Image, shown: str) -> Photograph:
+    # Pillow's own conversion of these modes would clip them to 8 bits.
+    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
+        grey = _float_grey(image, shown) if image.mode == "F" else _integer_grey(image, shown)
+        return np.repeat(grey[..., None], 3, axis=-1)
+    if image.has_transparency_data:
+        return _over_white(np.asarray(image.convert("RGBA"), np.float32) / np.float32(255))
+    return np.asarray(image.convert("RGB"), np.float32) / np.float32(255)
+
+
+def _over_white(rgba: Photograph) -> Photograph:
+    alpha = rgba[..., 3:]
+    return rgba[..., :3] * alpha + (1 - alpha)
+
+
+def _integer_grey(image: Image.Image, shown: str) -> Photograph:
+    values = np.asarray(image)
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > 65535:
+        raise ValueError(
+            f"{shown} holds integers from {low} to {high}, but grey values are read as 16 bits, "
+            f"0 to 65535; rescale it first"
+        )
+    grey = values.astype(np.float32) / np.float32(65535)
+    # A 16-bit grey PNG may name one value as transparent, which is white over white.
+    return np.where(values == image.info.get("transparency", -1), np.float32(1), grey)
+
+
+def _float_grey(image: Image.Image, shown: str) -> Photograph:
+    grey = np.asarray(image, np.float32)
+    nonfinite = int(np.count_nonzero(~np.isfinite(grey)))
+    if nonfinite:
+        raise ValueError(
+            f"{shown} holds {nonfinite} pixels that are not finite (NaN or infinity); "
+            f"replace them first"
+        )
+    # Less than half an 8-bit step outside is rounding; more is another scale, such as 0 to 255.
+    if grey.min() < -1 / 510 or grey.max() > 1 + 1 / 510:
+        raise ValueError(
+            f"{shown} holds floats from {grey.min():g} to {grey.max():g}, but they are read as "
+            f"0 (black) to 1 (white); rescale it first"
+        )
+    return np.clip(grey, 0, 1)
+
+
+def _dimensions(image: npt.NDArray[Any]) -> str:
+    return " x ".join(str(side) for side in image.shape[:2])

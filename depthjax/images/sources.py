@@ -1,0 +1,146 @@
+"""What names an image: paths, folders and embedded photographs, and the labels of a batch."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from depthjax.images.embedded import EMBEDDED
+
+Source = str | os.PathLike[str]
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+"""The suffixes that make a file in a folder an image; a file named by itself may have any other."""
+
+
+def as_text(source: Source) -> str:
+    """A source as text; refuses what names no image."""
+    if not isinstance(source, str | os.PathLike):
+        raise ValueError(
+            f"an image is named by a string or a path, not by {type(source).__name__}; "
+            f"give the path of an image file or an embedded photograph's name"
+        )
+    return os.fsdecode(source)
+
+
+def as_texts(sources: Sequence[Source]) -> list[str]:
+    """Several sources as text; refuses a lone one."""
+    # A lone string is a sequence too, and would be read letter by letter.
+    if isinstance(sources, str | os.PathLike):
+        raise ValueError(f"sources must be a sequence, not one source; give [{as_text(sources)!r}]")
+    return [as_text(source) for source in sources]
+
+
+def locate(text: str) -> str:
+    """The file behind an embedded name or a path.
+
+    No embedded name has a separator or a suffix, so './moon' and 'moon.png' are always files.
+    """
+    if text in EMBEDDED:
+        return EMBEDDED[text].path
+    if os.path.isdir(text):
+        raise ValueError(
+            f"{text!r} is a folder, not an image; name a file in it, or list it with find_images"
+        )
+    if not os.path.exists(text):
+        raise ValueError(_missing(text))
+    # A pipe or a device could block for ever.
+    if not os.path.isfile(text):
+        raise ValueError(f"{text!r} is not a regular file; give the path of an image file")
+    return text
+
+
+def _missing(text: str) -> str:
+    folder, name = os.path.split(text)
+    if not os.path.isdir(folder or "."):
+        return f"no image file {text!r}: there is no folder {folder!r}; check the path"
+    names = _image_names(folder or ".")
+    candidates = [os.path.join(folder, n) for n in names] + ([] if folder else list(EMBEDDED))
+    hint = nearest(text, candidates)
+    if folder or _has_image_suffix(name):
+        return (
+            f"no image file {text!r}: the folder {folder or '.'!r} holds {_some(names)}"
+            f"{hint or '; check the path'}"
+        )
+    return (
+        f"unknown image {text!r}: no such file, and the embedded photographs are "
+        f"{', '.join(EMBEDDED)}{hint or '; give one of these or the path of an image file'}"
+    )
+
+
+def nearest(asked: str, candidates: Iterable[str]) -> str:
+    """`; did you mean …?`, or nothing where no candidate is near."""
+    by_lower = {candidate.lower(): candidate for candidate in candidates}
+    found = difflib.get_close_matches(asked.lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[found[0]]!r}?" if found else ""
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    shown = ", ".join(repr(name) for name in names[:most]) or "no image"
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more images"
+
+
+def _has_image_suffix(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def _image_names(folder: str) -> list[str]:
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise ValueError(
+            f"cannot list the folder {folder!r} ({error.strerror}); check its permissions"
+        ) from error
+    # Hidden files are mostly not what their suffix says: macOS leaves '._photo.jpg' beside a copy.
+    return [
+        name
+        for name in names
+        if _has_image_suffix(name)
+        and not name.startswith(".")
+        and os.path.isfile(os.path.join(folder, name))
+    ]
+
+
+def _expand(text: str) -> list[str]:
+    if text in EMBEDDED or not os.path.isdir(text):
+        locate(text)
+        return [text]
+    names = _image_names(text)
+    if not names:
+        raise ValueError(
+            f"the folder {text!r} holds no image; put in a file with one of the suffixes "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))} (folders within it are not searched)"
+        )
+    return [os.path.join(text, name) for name in names]
+
+
+def find_images(sources: Sequence[Source]) -> tuple[str, ...]:
+    """Expands folders into their image files and keeps everything else, in the order given.
+
+    A folder stands for the files directly in it that have an image suffix (`IMAGE_SUFFIXES`) and
+    are not hidden, sorted by name. Exact duplicates are dropped.
+
+    Returns paths and embedded names, each of which `load_image` takes. Raises ValueError for a
+    folder without images, and for a source that is neither a file nor an embedded name.
+    """
+    return tuple(dict.fromkeys(found for text in as_texts(sources) for found in _expand(text)))
+
+
+def image_labels(sources: Sequence[Source]) -> tuple[str, ...]:
+    """The labels that `load_images` gives, without reading anything."""
+    return unique_labels(as_texts(sources))
+
+
+def unique_labels(texts: Sequence[str]) -> tuple[str, ...]:
+    """A label for each: the embedded name or the file's stem, repeated ones numbered."""
+    labels: dict[str, None] = {}
+    for text in texts:
+        stem = label = text if text in EMBEDDED else Path(text).stem
+        copy = 1
+        while label in labels:
+            copy += 1
+            label = f"{stem}-{copy}"
+        labels[label] = None
+    return tuple(labels)

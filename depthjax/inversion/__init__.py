@@ -1,0 +1,1 @@
+"""Images recovered from embeddings: what is minimised, how, and how near it comes."""

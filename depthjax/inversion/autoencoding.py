@@ -1,0 +1,233 @@
+"""The paper's measurement in one call: embed, start, invert, and every distance."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
+
+from depthjax.devices.precision import matmul_precision
+from depthjax.inversion.checkpoints import DescentCheckpoints
+from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.invert import Inversion, Progress, initial_images, invert
+from depthjax.inversion.metrics import (
+    MATCHED_RATIOS,
+    REFERENCE_STD,
+    Measurement,
+    Reference,
+    baselines,
+    input_ratio_at,
+    measure,
+    reference_distances,
+)
+from depthjax.typing import Images, LayerFn, Scalar, Variables
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Autoencoding:
+    """What a layer still knows of its input; arrays begin `[batch]` or `[restarts, batch]`.
+
+    Fields:
+        start: a_0, where the descents began.
+        inversion: the descents (`images`, `final_images`, `trajectory`, …).
+        measurement: distances and ratios of the best images (best by the objective).
+        final_measurement: the same of the last iterates.
+        baselines: D of the start, of the flat mean colour and of a blurred copy.
+        matched_input_ratio: D at ρ = `MATCHED_RATIOS`, `[4, …]`; NaN where not reached.
+    """
+
+    start: Array
+    inversion: Inversion
+    measurement: Measurement
+    final_measurement: Measurement
+    baselines: dict[str, np.ndarray]
+    matched_input_ratio: Float[np.ndarray, "levels *batch"]
+
+    @property
+    def images(self) -> Array:
+        """a_g: the recovered images, best by the objective."""
+        return self.inversion.images
+
+    @property
+    def embedding_distance(self) -> Array:
+        """m_g."""
+        return self.measurement.embedding_distance
+
+    @property
+    def reference_embedding_distance(self) -> Array:
+        """m_r."""
+        return self.measurement.reference_embedding_distance
+
+    @property
+    def embedding_ratio(self) -> Array:
+        """ρ = m_g / m_r."""
+        return self.measurement.embedding_ratio
+
+    @property
+    def input_distance(self) -> Array:
+        """m_i."""
+        return self.measurement.input_distance
+
+    @property
+    def reference_input_distance(self) -> Array:
+        """m_i'."""
+        return self.measurement.reference_input_distance
+
+    @property
+    def input_ratio(self) -> Array:
+        """D = m_i / m_i'."""
+        return self.measurement.input_ratio
+
+
+def autoencode(
+    key: Array,
+    layer: LayerFn,
+    variables: Variables,
+    images: ArrayLike,
+    config: InversionConfig | None = None,
+    *,
+    reference_key: Array | None = None,
+    reference_std: Scalar = REFERENCE_STD,
+    draws: int = 8,
+    init: Array | None = None,
+    stop_ratio: float | None = None,
+    max_batch: int | None = None,
+    mesh: Mesh | None = None,
+    checkpoints: DescentCheckpoints | None = None,
+    frames: int = 0,
+    on_progress: Callable[[Progress, np.ndarray], None] | None = None,
+) -> Autoencoding:
+    """Embed images, recover them from the embedding alone, and measure how well it went.
+
+    Args:
+        key: seeds the start (and the reference, unless `reference_key` is given). The same key
+            gives every layer and network the same start and the same reference noise.
+        layer, variables: see `depthjax.typing.LayerFn`.
+        images: targets `[B, H, W, C]`, float, in [0, 1].
+        config: see `InversionConfig`; by default the converging one.
+        reference_key: seeds the reference noise by itself.
+        reference_std, draws: standard deviation and number of noisy copies (m_r, m_i').
+        init: starts of your own, `[B, H, W, C]` or `[restarts, B, H, W, C]`.
+        stop_ratio: ρ at which an image stops, for the images themselves at a matched ρ; it is
+            looked at whenever distances are recorded.
+        max_batch, mesh: images × restarts that run at once, and on which devices, see `invert`.
+        checkpoints: where the states of the descents are kept, see `invert`.
+        frames: how many iterates to keep on the way, see `invert`.
+        on_progress: called about twice a second with the progress and ρ of each image × restart.
+
+    Returns:
+        An `Autoencoding`.
+
+    Raises:
+        ValueError: for images that are not finite, for shapes that do not fit, for a `stop_ratio`
+            that is not positive, and for a layer whose embedding does not depend on its input
+            (there is nothing to recover).
+    """
+    config = config or InversionConfig()
+    if stop_ratio is not None and not stop_ratio > 0:
+        raise ValueError(f"stop_ratio must be positive, got {stop_ratio}; None never stops")
+    images = checked_images(images)
+    start_key, default_reference_key = jax.random.split(key)
+    reference_key = default_reference_key if reference_key is None else reference_key
+    settings: dict[str, Any] = {"reference_std": reference_std, "draws": draws}
+    reference = checked_reference(layer, variables, images, reference_key, **settings)
+    scale = np.asarray(reference.embedding_distance)
+    if init is None:
+        init = initial_images(start_key, images.shape, config, others=images, dtype=images.dtype)
+    with matmul_precision():
+        target_embedding = layer(variables, images)
+
+    def report(progress: Progress) -> None:
+        if on_progress is not None:
+            restarts = progress.embedding_distance.reshape(-1, len(scale))
+            on_progress(progress, (restarts / scale).ravel())
+
+    found = invert(
+        layer,
+        variables,
+        target_embedding,
+        init,
+        config,
+        compare_to=images,
+        stop_distance=None if stop_ratio is None else stop_ratio * scale,
+        max_batch=max_batch,
+        mesh=mesh,
+        checkpoints=checkpoints,
+        frames=frames,
+        on_progress=report if on_progress else None,
+    )
+    trajectory = found.trajectory
+    return Autoencoding(
+        start=init,
+        inversion=found,
+        measurement=measure(layer, variables, images, found.images, reference_key, **settings),
+        final_measurement=measure(
+            layer, variables, images, found.final_images, reference_key, **settings
+        ),
+        baselines=baselines(images, init, reference.input_distance),
+        matched_input_ratio=input_ratio_at(
+            trajectory.embedding_distance / scale,
+            trajectory.input_distance / np.asarray(reference.input_distance),
+            MATCHED_RATIOS,
+        ),
+    )
+
+
+def checked_reference(
+    layer: LayerFn,
+    variables: Variables,
+    images: ArrayLike,
+    reference_key: Array,
+    *,
+    reference_std: Scalar = REFERENCE_STD,
+    draws: int = 8,
+) -> Reference:
+    """`reference_distances`, refusing a layer that tells nothing of its input.
+
+    Raises:
+        ValueError: if noise on an image does not move its embedding, or moves it out of range.
+    """
+    images = checked_images(images)
+    reference = reference_distances(
+        layer, variables, images, reference_key, reference_std=reference_std, draws=draws
+    )
+    scale = np.asarray(reference.embedding_distance)
+    usable = np.isfinite(scale) & (scale > 0)
+    if not usable.all():
+        first = int(np.argmin(usable))
+        name = getattr(layer, "name", None) or getattr(layer, "__name__", layer)
+        what = "constant" if scale[first] == 0 else "not finite"
+        raise ValueError(
+            f"the embedding of layer {name!r} is {what} around image"
+            f" {first}: noise on the input moves it by {scale[first]:g}; choose an earlier layer or"
+            " other weights"
+        )
+    return reference
+
+
+def checked_images(images: ArrayLike) -> Images:
+    """The images as a JAX array.
+
+    Raises:
+        ValueError: unless they are finite floats `[B, H, W, C]` in [0, 1].
+    """
+    values = np.asarray(images)
+    if values.ndim != 4 or not jnp.issubdtype(values.dtype, jnp.floating):
+        raise ValueError(
+            f"images must be floats [batch, height, width, channels] in [0, 1], got"
+            f" {values.dtype} {values.shape}"
+        )
+    if not np.isfinite(values).all():
+        raise ValueError("images hold NaN or infinite pixels; check how they were made")
+    if values.size and (values.min() < -0.01 or values.max() > 1.01):
+        raise ValueError(
+            f"images must lie in [0, 1], got {values.min():g} to {values.max():g};"
+            " divide 8-bit pixels by 255"
+        )
+    return jnp.asarray(images)

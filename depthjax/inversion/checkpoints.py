@@ -1,0 +1,228 @@
+"""Descents that are cut off go on from the last state that was kept, to the same numbers.
+
+The state is all that the compiled loop takes and gives back, so a descent that was written to disk
+and read again ends bit for bit as one that never stopped (on the same kind of device, and with its
+examples shared out over devices and batches in the same way, which is kept too).
+
+    kept = DescentCheckpoints("runs/mine/unfinished")
+    found = invert(layer, variables, target_embedding, init, config, checkpoints=kept)
+    ...                       # write the results
+    kept.discard()
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import time
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import UInt8
+
+from depthjax.checkpoint import Checkpoint, Checkpoints
+from depthjax.devices.sharding import Split
+from depthjax.files import write_atomically
+from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.loop import Records, State
+
+
+class Kept(NamedTuple):
+    """Where a batch of descents stood.
+
+    Fields:
+        state: of the loop, on its devices.
+        records: the rows so far.
+        frames: the iterates kept so far, in 8 bits (`depthjax.inversion.frames`).
+        finished: whether there is nothing left to do.
+    """
+
+    state: State
+    records: Records
+    frames: Sequence[UInt8[np.ndarray, "batch height width channels"]]
+    finished: bool
+
+
+class _OwnCheckpoints:
+    """`Checkpoints` of one process among several: Orbax writes for all of them together only."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "last.npz"
+
+    def save(self, step: int, state: Any, meta: dict[str, Any]) -> None:
+        content = io.BytesIO()
+        leaves = {f"leaf{n}": np.asarray(leaf) for n, leaf in enumerate(jax.tree.leaves(state))}
+        np.savez(content, allow_pickle=False, meta=np.array(json.dumps([step, meta])), **leaves)
+        write_atomically(self._file, content.getvalue())
+
+    def restore(self, like: Any) -> Checkpoint | None:
+        if not self._file.is_file():
+            return None
+        try:
+            with np.load(self._file, allow_pickle=False) as found:
+                step, meta = json.loads(str(found["meta"]))
+                leaves = [found[f"leaf{n}"] for n in range(len(jax.tree.leaves(like)))]
+        except Exception as error:  # numpy, zipfile and json each raise kinds of their own
+            raise ValueError(
+                f"no checkpoint in {str(self._file)!r} can be used: {error}"
+            ) from error
+        return Checkpoint(step, jax.tree.unflatten(jax.tree.structure(like), leaves), meta)
+
+    def close(self) -> None:
+        """All is on disk already."""
+
+
+class DescentCheckpoints:
+    """The states of one inversion, in a folder; nothing is written before `seconds` have passed.
+
+    Args:
+        folder: of this inversion alone; each of several processes has its own within.
+        seconds: between two checkpoints.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, seconds: float = 60.0) -> None:
+        several = jax.process_count() > 1
+        own = f"process-{jax.process_index()}" if several else ""
+        self._folder, self._seconds = Path(folder, own), seconds
+        self._open: tuple[int, Checkpoints | _OwnCheckpoints] | None = None
+        self._last = time.monotonic()
+
+    def begin(
+        self, config: InversionConfig, arrays: Iterable[Any], split: Split, devices: int
+    ) -> Split:
+        """Says how the examples are shared out: as they were at first, if that was before.
+
+        Args:
+            config: of the inversion.
+            arrays: starts, target embeddings, when frames are due, whatever else defines it.
+            split: how they would be shared out now.
+            devices: that there are.
+
+        Raises:
+            ValueError: if the folder is another inversion's, or there are too few devices now.
+        """
+        digest = hashlib.sha256(repr(config).encode())
+        for array in arrays:
+            values = np.ascontiguousarray(array)
+            digest.update(f"{values.dtype} {values.shape}".encode())
+            digest.update(values.tobytes())
+        self._last = time.monotonic()
+        file = self._folder / "descent.json"
+        if file.is_file():
+            before = json.loads(file.read_text())
+            if before["sha256"] != digest.hexdigest():
+                raise ValueError(
+                    f"{str(self._folder)!r} holds the state of other descents: their start, target,"
+                    " settings or frames were others; remove it, or use those it was begun with"
+                )
+            split = Split(*before["split"])
+            if split.devices > devices:
+                raise ValueError(
+                    f"{str(self._folder)!r} was begun on {split.devices} devices and here are"
+                    f" {devices}; go on where it was begun, or remove it"
+                )
+            return split
+        text = json.dumps({"sha256": digest.hexdigest(), "split": split})
+        write_atomically(file, f"{text}\n".encode())
+        return split
+
+    def resume(
+        self, batch: int, config: InversionConfig, like: State, frames: int = 0
+    ) -> Kept | None:
+        """The newest state of a batch that can be read, laid out as `like`; None if none can.
+
+        Args:
+            batch: its number.
+            config: of the inversion.
+            like: where the batch begins.
+            frames: how many are due on the way.
+        """
+        if not self._of(batch).is_dir():
+            return None
+        try:
+            found = self._checkpoints(batch).restore((like, *_room(config, like, frames)))
+        except ValueError as error:
+            warnings.warn(f"the descent begins anew: {error}", stacklevel=2)
+            self._close()
+            shutil.rmtree(self._of(batch), ignore_errors=True)
+            return None
+        if found is None:
+            return None
+        state, rows, pictures = found.state
+        placed = jax.tree.map(lambda leaf, old: jax.device_put(leaf, old.sharding), state, like)
+        records = Records(*(row[: found.meta["count"]] for row in rows))
+        seen = [] if pictures is None else list(pictures[: found.meta["frames"]])
+        return Kept(placed, records, seen, found.meta["finished"])
+
+    def keep(
+        self,
+        batch: int,
+        config: InversionConfig,
+        kept: Kept,
+        frames: int = 0,
+        *,
+        at_once: bool = False,
+    ) -> None:
+        """Writes a state, if `seconds` have passed since the last one or if it must be now.
+
+        Args:
+            batch: its number.
+            config: of the inversion.
+            kept: where it stands.
+            frames: how many are due on the way.
+            at_once: however little time has passed.
+        """
+        if not at_once and time.monotonic() - self._last < self._seconds:
+            return
+        (rows, pictures), count = _room(config, kept.state, frames), len(kept.records.step)
+        for room, row in zip(rows, kept.records, strict=True):
+            room[:count] = row
+        if pictures is not None:
+            pictures[: len(kept.frames)] = kept.frames
+        step = int(np.max(jax.device_get(kept.state.step)))
+        meta = {"count": count, "frames": len(kept.frames), "finished": kept.finished}
+        self._checkpoints(batch).save(step, (kept.state, rows, pictures), meta)
+        self._last = time.monotonic()
+
+    def discard(self) -> None:
+        """Removes everything: the results are safe elsewhere."""
+        self._close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Returns once all that was kept is on disk."""
+        self._close()
+
+    def _of(self, batch: int) -> Path:
+        return self._folder / f"batch-{batch}"
+
+    def _checkpoints(self, batch: int) -> Checkpoints | _OwnCheckpoints:
+        if self._open is None or self._open[0] != batch:
+            self._close()
+            several = jax.process_count() > 1
+            kind = _OwnCheckpoints if several else Checkpoints
+            self._open = batch, kind(self._of(batch))
+        return self._open[1]
+
+    def _close(self) -> None:
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+
+
+def _room(
+    config: InversionConfig, state: State, frames: int
+) -> tuple[Records, UInt8[np.ndarray, "frames batch height width channels"] | None]:
+    """Room for all rows and frames of a descent, since Orbax asks for shapes beforehand.
+
+    It takes no arrays without elements, so there is no room for frames where none are due.
+    """
+    shape = config.steps // config.record_every + 2, len(state.images)
+    empty = [np.full(shape, np.nan, state.images.dtype) for _ in range(3)]
+    pictures = np.zeros((frames, *state.images.shape), np.uint8) if frames else None
+    return Records(np.zeros(shape[0], np.int32), *empty), pictures

@@ -1,0 +1,285 @@
+"""Distances and ratios: how near the embedding is, how near the image, against what scale.
+
+The names and symbols are the paper's: a target, a_g recovered, a' shifted reference (a plus noise),
+m_g, m_r, m_i, m_i' the distances, ρ = m_g / m_r and D = m_i / m_i'. All at `highest` precision.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy import ndimage
+
+from depthjax.devices.precision import matmul_precision
+from depthjax.inversion.objectives import norms
+from depthjax.typing import Images, LayerFn, PerExample, Scalar, Variables
+
+REFERENCE_STD = 1 / 18
+"""Standard deviation of the reference noise in the author's code (the text says 1/25)."""
+
+MATCHED_RATIOS = (1.0, 0.3, 0.1, 0.03)
+"""The ρ at which input ratios of different layers can be compared."""
+
+RECOVERED_ELASTICITY = 0.05
+"""Below it, matching the embedding better does not bring the image back."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Reference:
+    """Distances from the target to its noisy copies, means over the draws; each `[batch]`.
+
+    Fields:
+        embedding_distance: m_r.
+        embedding_distance_std: its standard deviation over the draws.
+        input_distance: m_i'.
+        embedding_norm: ‖O(a)‖₂.
+    """
+
+    embedding_distance: Array
+    embedding_distance_std: Array
+    input_distance: Array
+    embedding_norm: Array
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Measurement:
+    """Every distance and ratio of recovered images; each `[batch]` or `[restarts, batch]`.
+
+    Fields:
+        embedding_distance: m_g = ‖O(a) − O(a_g)‖₂.
+        reference_embedding_distance: m_r = ‖O(a) − O(a')‖₂, mean over draws.
+        reference_embedding_distance_std: its standard deviation over draws.
+        embedding_ratio: ρ = m_g / m_r; at most 1 if a_g's embedding is nearer than a noisy copy's.
+        relative_embedding_distance: m_g / ‖O(a)‖₂, comparable between networks.
+        input_distance: m_i = ‖a − a_g‖₂.
+        reference_input_distance: m_i' = ‖a − a'‖₂, mean over draws.
+        input_ratio: D = m_i / m_i'.
+        clipped_embedding_ratio, clipped_input_ratio: ρ and D after clipping to [0, 1].
+        rounded_embedding_ratio, rounded_input_ratio: after clipping and rounding to 8 bits.
+        out_of_range: share of elements of a_g outside [0, 1].
+    """
+
+    embedding_distance: Array
+    reference_embedding_distance: Array
+    reference_embedding_distance_std: Array
+    embedding_ratio: Array
+    relative_embedding_distance: Array
+    input_distance: Array
+    reference_input_distance: Array
+    input_ratio: Array
+    clipped_embedding_ratio: Array
+    clipped_input_ratio: Array
+    rounded_embedding_ratio: Array
+    rounded_input_ratio: Array
+    out_of_range: Array
+
+
+@partial(jax.jit, static_argnames=("layer", "draws"))
+def reference_distances(
+    layer: LayerFn,
+    variables: Variables,
+    a: Images,
+    reference_key: Array,
+    *,
+    reference_std: Scalar = REFERENCE_STD,
+    draws: int = 8,
+) -> Reference:
+    """m_r and m_i': how far noise `σ_r·ε`, ε standard normal, not clipped, moves both.
+
+    Args:
+        layer, variables: the embedding, see `depthjax.typing.LayerFn`.
+        a: target images `[B, H, W, C]` in [0, 1].
+        reference_key: seeds the noise; give the same to every layer and network.
+        reference_std: σ_r, in pixel units of [0, 1].
+        draws: noisy copies averaged over.
+    """
+    with matmul_precision():
+        target = layer(variables, a)
+
+        def distances(key: Array) -> tuple[PerExample, PerExample]:
+            noise = reference_std * jax.random.normal(key, a.shape, a.dtype)
+            return norms(layer(variables, a + noise) - target), norms(noise)
+
+        # One draw after the other: memory stays that of one batch.
+        embedding, inputs = jax.lax.map(distances, jax.random.split(reference_key, draws))
+    return Reference(embedding.mean(0), embedding.std(0), inputs.mean(0), norms(target))
+
+
+@partial(jax.jit, static_argnames="layer")
+def embedding_distances(
+    layer: LayerFn, variables: Variables, a: Images, a_g: Float[Array, "*leading h w c"]
+) -> Float[Array, "*leading"]:
+    """m_g = ‖O(a) − O(a_g)‖₂ for `a` `[B, …]` and `a_g` `[B, …]` or `[restarts, B, …]`."""
+    with matmul_precision():
+        target = layer(variables, a)
+        found = layer(variables, a_g.reshape(-1, *a.shape[1:]))
+    residual = found.reshape(-1, *target.shape) - target[None]
+    return norms(residual.reshape(-1, *target.shape[1:])).reshape(a_g.shape[:-3])
+
+
+@partial(jax.jit, static_argnames=("layer", "draws"))
+def measure(
+    layer: LayerFn,
+    variables: Variables,
+    a: Images,
+    a_g: Float[Array, "*leading h w c"],
+    reference_key: Array,
+    *,
+    reference_std: Scalar = REFERENCE_STD,
+    draws: int = 8,
+) -> Measurement:
+    """All distances between targets and recovered images, at one layer. Pure.
+
+    Args:
+        layer, variables: the embedding, see `depthjax.typing.LayerFn`.
+        a: targets `[B, H, W, C]` in [0, 1].
+        a_g: recovered images, `[B, H, W, C]` or `[restarts, B, H, W, C]`; any range.
+        reference_key, reference_std, draws: see `reference_distances`.
+
+    Returns:
+        A `Measurement`, as it came out, after clipping, and after rounding to 8 bits.
+    """
+    reference = reference_distances(
+        layer, variables, a, reference_key, reference_std=reference_std, draws=draws
+    )
+    clipped = jnp.clip(a_g, 0, 1)
+    rounded = jnp.round(clipped * 255) / 255
+    versions = jnp.stack([a_g, clipped, rounded])
+    embedding = [embedding_distances(layer, variables, a, version) for version in versions]
+    inputs = [input_distances(a, version) for version in versions]
+    rho = [_ratio(distance, reference.embedding_distance) for distance in embedding]
+    d = [_ratio(distance, reference.input_distance) for distance in inputs]
+
+    def everywhere(value: PerExample) -> Float[Array, "*leading"]:
+        return jnp.broadcast_to(value, a_g.shape[:-3])
+
+    return Measurement(
+        embedding_distance=embedding[0],
+        reference_embedding_distance=everywhere(reference.embedding_distance),
+        reference_embedding_distance_std=everywhere(reference.embedding_distance_std),
+        embedding_ratio=rho[0],
+        relative_embedding_distance=_ratio(embedding[0], reference.embedding_norm),
+        input_distance=inputs[0],
+        reference_input_distance=everywhere(reference.input_distance),
+        input_ratio=d[0],
+        clipped_embedding_ratio=rho[1],
+        clipped_input_ratio=d[1],
+        rounded_embedding_ratio=rho[2],
+        rounded_input_ratio=d[2],
+        out_of_range=((a_g < 0) | (a_g > 1)).mean((-3, -2, -1)),
+    )
+
+
+def input_distances(a: Images, a_g: Float[Array, "*leading h w c"]) -> Float[Array, "*leading"]:
+    """m_i = ‖a − a_g‖₂ for `a` `[B, …]` and `a_g` `[B, …]` or `[restarts, B, …]`."""
+    return jnp.sqrt(jnp.square(a_g - a.reshape(*[1] * (a_g.ndim - 4), *a.shape)).sum((-3, -2, -1)))
+
+
+def _ratio(distance: Array, scale: PerExample) -> Array:
+    return distance / scale.reshape(*[1] * (distance.ndim - 1), -1)
+
+
+def input_ratio_at(
+    embedding_ratio: Float[np.ndarray, "records *batch"],
+    input_ratio: Float[np.ndarray, "records *batch"],
+    levels: Sequence[float] = MATCHED_RATIOS,
+) -> Float[np.ndarray, "levels *batch"]:
+    """D where a descent first reaches each ρ: what is comparable between layers and networks.
+
+    Between the two records around the crossing, log D is taken linear in log ρ. NaN where a
+    descent never got there.
+
+    Args:
+        embedding_ratio: ρ of every record.
+        input_ratio: D of every record.
+        levels: the ρ asked for.
+    """
+    rho = np.asarray(embedding_ratio, float).reshape(len(embedding_ratio), -1)
+    d = np.asarray(input_ratio, float).reshape(rho.shape)
+    found = np.full((len(levels), rho.shape[1]), np.nan)
+    for row, level in enumerate(levels):
+        for column in range(rho.shape[1]):
+            found[row, column] = _first_crossing(rho[:, column], d[:, column], level)
+    return found.reshape(len(levels), *np.shape(embedding_ratio)[1:])
+
+
+def _first_crossing(rho: np.ndarray, d: np.ndarray, level: float) -> float:
+    below = np.flatnonzero(rho <= level)
+    if not below.size:
+        return np.nan
+    after = below[0]
+    before = after - 1
+    if after == 0 or not rho[before] > rho[after] > 0 or d[before] <= 0 or d[after] <= 0:
+        return float(d[after])
+    weight = np.log(rho[before] / level) / np.log(rho[before] / rho[after])
+    return float(d[before] ** (1 - weight) * d[after] ** weight)
+
+
+def elasticity(
+    embedding_ratio: Float[np.ndarray, "records *batch"],
+    input_ratio: Float[np.ndarray, "records *batch"],
+    window: tuple[float, float] = (0.03, 0.3),
+) -> Float[np.ndarray, "*batch"]:
+    """What a better match of the embedding brings the image: `d log D / d log ρ`.
+
+    The slope of the least-squares line through the records whose ρ lies in the window; 1 where the
+    image comes nearer as fast as its embedding, 0 where it does not come nearer at all.
+
+    Args:
+        embedding_ratio: ρ of every record.
+        input_ratio: D of every record.
+        window: the smallest and the largest ρ that count.
+
+    Returns:
+        A slope for each descent; NaN with fewer than three records in the window, or all at one ρ.
+    """
+    rho = np.asarray(embedding_ratio, float).reshape(len(embedding_ratio), -1)
+    d = np.asarray(input_ratio, float).reshape(rho.shape)
+    low, high = window
+    counts = (rho >= low) & (rho <= high) & (d > 0) & np.isfinite(d)
+    slopes = [_slope(rho[:, c][counts[:, c]], d[:, c][counts[:, c]]) for c in range(rho.shape[1])]
+    return np.array(slopes, float).reshape(np.shape(embedding_ratio)[1:])
+
+
+def _slope(rho: np.ndarray, d: np.ndarray) -> float:
+    if len(rho) < 3:
+        return np.nan
+    along = np.log(rho) - np.log(rho).mean()
+    square = float(along @ along)
+    return float(along @ np.log(d)) / square if square > 0 else np.nan
+
+
+def baselines(
+    a: Images,
+    start: Float[Array, "*leading h w c"],
+    reference_input_distance: PerExample,
+    *,
+    blur_sigma: float = 8.0,
+) -> dict[str, np.ndarray]:
+    """D of three images that know less and less of the target: read a D against these.
+
+    Args:
+        a: targets `[B, H, W, C]`.
+        start: where the descents began, `[B, …]` or `[restarts, B, …]`.
+        reference_input_distance: m_i', `[B]`.
+        blur_sigma: standard deviation in pixels of the blurred copy.
+
+    Returns:
+        `start` (shaped like the start's leading axes), `flat` (the target's mean colour
+        everywhere) and `blur` (the target blurred), `[B]`.
+    """
+    target = np.asarray(a)
+    scale = np.asarray(reference_input_distance)
+    flat = np.broadcast_to(target.mean((1, 2), keepdims=True), target.shape)
+    blurred = ndimage.gaussian_filter(target, (0, blur_sigma, blur_sigma, 0), mode="mirror")
+    return {
+        "start": np.asarray(input_distances(a, start)) / scale,
+        "flat": np.linalg.norm((target - flat).reshape(len(target), -1), axis=1) / scale,
+        "blur": np.linalg.norm((target - blurred).reshape(len(target), -1), axis=1) / scale,
+    }

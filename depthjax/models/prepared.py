@@ -1,0 +1,222 @@
+"""A layer with its weights frozen: rewritten once so that every step of a descent is fast.
+
+BatchNorm is folded into the convolution before it, and every convolution takes the form that is
+fastest on the backend, its kernel rearranged for both directions. Values and derivatives with
+respect to the images are those of the layer; weights are constants.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any, NamedTuple, cast
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from depthjax.devices.spreading import delayed, gathered, zero_after
+from depthjax.models.network import INPUT, Network, Node, needed_nodes, needed_variables
+from depthjax.models.normalization import Normalization
+from depthjax.models.operations import Linear
+from depthjax.ops.conv import Form, choose_form, convolve
+from depthjax.typing import Embedding, Inputs, Variables
+
+Weights = dict[str, dict[str, Array]]
+
+
+@dataclass(frozen=True)
+class PreparedLayer:
+    """`layer(weights, images)` with the weights that `prepare` returned beside it."""
+
+    model: Network
+    node: str
+    normalization: Normalization | None = None
+    rematerialize: bool = False
+    start: str = INPUT
+
+    def __call__(self, weights: Weights, images: Inputs) -> Embedding:
+        """Images `[B, H, W, C]`, or the activation at `start`, to their embedding `[B, …]`."""
+        # Not folded into the first convolution: the zeros that it pads with are not normalised.
+        normalize = self.normalization or (lambda pixels: pixels)
+        values: Values = {self.start: normalize(images)}
+        steps = plan(self.model, self.node, self.start)
+        # Of n steps only the √n borders between √n segments are kept for the gradient.
+        length = math.isqrt(len(steps)) if self.rematerialize else len(steps)
+        for first in range(0, len(steps), length):
+            segment, later = steps[first : first + length], steps[first + length :]
+            wanted = {self.node}.union(*(step.inputs for step in later))
+            run = partial(_run_segment, segment, frozenset(wanted))
+            values = (
+                _forgetful(run, weights, values) if self.rematerialize else run(weights, values)
+            )
+        return values[self.node]
+
+    @property
+    def pushable(self) -> "PreparedLayer":
+        """The same function where it is to be pushed forward, which keeps no activations anyway."""
+        return replace(self, rematerialize=False)
+
+
+Values = dict[str, Array]
+Run = Callable[[Weights, Values], Values]
+
+
+def _run_segment(
+    steps: tuple["Step", ...], wanted: frozenset[str], weights: Weights, values: Values
+) -> Values:
+    """Some steps: from all values known before to those that are wanted afterwards."""
+    for step in steps:
+        inputs = [values[name] for name in step.inputs]
+        own = gathered(delayed(weights.get(step.name, {}), inputs))
+        values = values | {step.name: _run(step, own, inputs)}
+    return {name: value for name, value in values.items() if name in wanted}
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _forgetful(run: Run, weights: Weights, values: Values) -> Values:
+    """`run`, of which only the inputs are kept for the gradient with respect to `values`.
+
+    It cannot be pushed forward (`jvp`, `linearize`): a layer's `pushable` can.
+
+    `jax.checkpoint` does the same with barriers, but XLA's CPU backend removes those and then finds
+    that the activations are there already. It cannot see through inputs that wait for a cotangent.
+    """
+    return run(weights, values)
+
+
+def _forgetful_forward(
+    run: Run, weights: Weights, values: Values
+) -> tuple[Values, tuple[Weights, Values]]:
+    return run(weights, values), (weights, values)
+
+
+def _forgetful_backward(
+    run: Run, kept: tuple[Weights, Values], cotangents: Values
+) -> tuple[Weights, Values]:
+    weights, values = kept
+    zero = zero_after(cotangents)
+    late = {name: value + zero for name, value in values.items()}
+    _, pullback = jax.vjp(partial(run, delayed(weights, cotangents)), late)
+    return jax.tree.map(jnp.zeros_like, weights), *pullback(cotangents)
+
+
+_forgetful.defvjp(_forgetful_forward, _forgetful_backward)
+
+
+def prepare(
+    model: Network,
+    node: str,
+    variables: Variables,
+    normalization: Normalization | None = None,
+    rematerialize: bool = False,
+    start: str = INPUT,
+) -> tuple[PreparedLayer, Weights]:
+    """The fast form of a layer, and the weights it takes.
+
+    Args:
+        model: a model of `depthjax.models`.
+        node: the name of one of its operations.
+        variables: its variables.
+        normalization: what is done to the pixels before it.
+        rematerialize: keep few activations for the gradient, and compute the others again.
+        start: begin after this operation, with its activation in place of images.
+    """
+    held = needed_variables(model, node, variables, start)
+    layer = PreparedLayer(model, node, normalization, rematerialize, start)
+    return layer, _prepare_weights(model, node, start, held)
+
+
+class Step(NamedTuple):
+    """A node of the graph, or a convolution with the BatchNorm after it under the latter's name."""
+
+    name: str
+    operation: Any
+    inputs: tuple[str, ...]
+    conv: str | None = None
+    norm: Node | None = None
+
+
+@cache
+def plan(model: Network, node: str, start: str = INPUT) -> tuple[Step, ...]:
+    """The operations from `start` (left out) up to `node`, each convolution merged with a
+    BatchNorm that alone reads it.
+    """
+    nodes = needed_nodes(model, node, start)
+    readers: dict[str, list[Node]] = {}
+    for reader in nodes:
+        for name in reader.inputs:
+            readers.setdefault(name, []).append(reader)
+    steps: list[Step] = []
+    merged = set()
+    for current in nodes:
+        if current.name in merged:
+            continue
+        if not isinstance(current.operation, nn.Conv):
+            steps.append(Step(current.name, current.operation, current.inputs))
+            continue
+        after = readers.get(current.name, [])
+        norm = after[0] if len(after) == 1 else None
+        if norm is None or not isinstance(norm.operation, nn.BatchNorm):
+            steps.append(Step(current.name, current.operation, current.inputs, current.name))
+            continue
+        merged.add(norm.name)
+        steps.append(Step(norm.name, current.operation, current.inputs, current.name, norm))
+    return tuple(steps)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _prepare_weights(model: Network, node: str, start: str, variables: Variables) -> Weights:
+    weights: Weights = {}
+    params, statistics = variables.get("params", {}), variables.get("batch_stats", {})
+    for step in plan(model, node, start):
+        if step.conv is not None:
+            kernel = params[step.conv]["kernel"]
+            bias = params[step.conv].get("bias")
+            if step.norm is not None:
+                scale, shift = _affine(step.norm, params, statistics)
+                kernel = kernel * scale[None, None, None]
+                bias = shift if bias is None else shift + scale * bias
+            form = _form(step.operation, kernel.shape[2])
+            weights[step.name] = form.prepare(kernel)
+            if bias is not None:
+                weights[step.name]["bias"] = bias
+        elif isinstance(step.operation, nn.BatchNorm):
+            scale, shift = _affine(step, params, statistics)
+            weights[step.name] = {"scale": scale, "bias": shift}
+        elif isinstance(step.operation, Linear):
+            weights[step.name] = dict(params[step.name])
+    return weights
+
+
+def _affine(norm: Node | Step, params: Any, statistics: Any) -> tuple[Array, Array]:
+    """BatchNorm in evaluation mode as `scale · x + shift`, each `[C]`."""
+    held, moments = params[norm.name], statistics[norm.name]
+    epsilon = cast(nn.BatchNorm, norm.operation).epsilon
+    scale = held["scale"] * jax.lax.rsqrt(moments["var"] + epsilon)
+    return scale, held["bias"] - moments["mean"] * scale
+
+
+def _form(operation: Any, inputs: int) -> Form:
+    (padding, _), _ = operation.padding
+    groups = operation.feature_group_count
+    return choose_form(
+        operation.kernel_size[0], operation.strides[0], padding, groups, inputs * groups
+    )
+
+
+def _run(step: Step, weights: dict[str, Array], inputs: list[Array]) -> Array:
+    operation = step.operation
+    if step.conv is not None:
+        form = _form(operation, inputs[0].shape[-1] // operation.feature_group_count)
+        kernels = {name: array for name, array in weights.items() if name != "bias"}
+        y = convolve(form, kernels, inputs[0])
+        return y + weights["bias"][None, None, None] if "bias" in weights else y
+    if isinstance(operation, nn.BatchNorm):
+        return inputs[0] * weights["scale"][None, None, None] + weights["bias"][None, None, None]
+    if isinstance(operation, Linear):
+        return inputs[0] @ weights["kernel"] + weights["bias"][None]
+    if isinstance(operation, nn.Dropout):
+        return inputs[0]
+    return jnp.asarray(operation(*inputs))

@@ -1,0 +1,185 @@
+"""C9, what convolutions and poolings lose, and C16, conditioning against depth."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from depthjax.analysis.singular_values import DENSE_FLOOR, LEVELS, Curve, level_at_rank
+from depthjax.statistics import Finding, Interval, bootstrap, depth_slopes
+from depthjax.studies.jacobian.measured import Piece
+from depthjax.studies.rows import Row, among, seed_table
+from depthjax.tables import markdown_table
+
+
+def finished_rows(pieces: Sequence[Piece]) -> list[Row]:
+    """All rows, with σ / σ₁ of the one rank that C16 compares all layers at.
+
+    Of what random probes leave open, accounting knows that no more directions are there than pass.
+
+    Args:
+        pieces: of all networks, seeds and layers; their rows are completed.
+    """
+    rows = [row for piece in pieces for row in piece.rows]
+    rank = half_rank(rows)
+    for piece in pieces:
+        for row, points in zip(piece.rows, piece.curves, strict=False):
+            curve = Curve(*map(np.asarray, points))
+            # Where rounding hides the value, the floor: slopes are then too small, if anything.
+            floor = DENSE_FLOOR if row["method"] == "dense" else curve.levels.min()
+            ends = [max(end, floor) for end in level_at_rank(curve, rank)]
+            for power in range(1, len(LEVELS) + 1):
+                column = f"above_1e-{power}_high"
+                row[column] = min(row[column], float(row["rank_bound"]))
+            row["half_rank_level"] = float(np.sqrt(ends[0] * ends[1]))
+    return rows
+
+
+def half_rank(rows: Sequence[Row]) -> int:
+    """Half of the least rank that any layer, network and image may have: the same for all."""
+    return max(1, min(row["rank_bound"] for row in rows) // 2)
+
+
+def known(rows: Sequence[Row], column: str) -> bool:
+    """Whether a column has numbers."""
+    return any(row.get(column) is not None for row in rows)
+
+
+def findings(rows: Sequence[Row], names: Sequence[str], networks: Sequence[str]) -> list[Finding]:
+    """C9 on convolutions and pooling, C16 on conditioning against depth.
+
+    Args:
+        rows: from `finished_rows`.
+        names: of the layers, shallow to deep.
+        networks: their labels.
+    """
+    found = []
+    for label in networks:
+        found += [*_of_first_convolutions(rows, names, label), *_of_pooling(rows, names[-1], label)]
+        slopes = conditioning_slopes(rows, names, label)
+        if slopes is not None:
+            words = f"slope of log(σ₁ / σ of rank {half_rank(rows)}) per layer"
+            found.append(Finding("C16", label, words, "> 0", slopes))
+    return found
+
+
+def _of_first_convolutions(rows: Sequence[Row], names: Sequence[str], label: str) -> list[Finding]:
+    """C9: σ_n / σ₁; 0 where there are fewer outputs than inputs."""
+    if not known(rows, "least_of_all"):
+        return []
+
+    def smallest(row: Row) -> float:
+        if row["outputs"] < row["inputs"]:
+            return 0.0
+        return float(row["least_of_all"]) / float(row["sigma_1"])
+
+    return [
+        Finding(
+            "C9",
+            f"{label}, {name}",
+            "σ_min / σ₁ over all n inputs",
+            f"> {DENSE_FLOOR}",
+            bootstrap(seed_table(rows, smallest, network=label, layer=name)),
+        )
+        for name in names
+        if name.startswith("conv1")
+    ]
+
+
+def _of_pooling(rows: Sequence[Row], deepest: str, label: str) -> list[Finding]:
+    """C9: units before the first max pooling, and what is left of them after it."""
+    if not known(rows, "winners"):
+        return []
+    shares: dict[str, tuple[Callable[[Row], float], str]] = {
+        "active units / n before pooling": (
+            lambda row: row["active_before_pooling"] / row["inputs"],
+            ">= 1",
+        ),
+        "distinct active winners / n after pooling": (
+            lambda row: row["winners"] / row["inputs"],
+            "< 1",
+        ),
+    }
+    return [
+        Finding(
+            "C9",
+            label,
+            words,
+            rule,
+            bootstrap(seed_table(rows, value, network=label, layer=deepest)),
+        )
+        for words, (value, rule) in shares.items()
+    ]
+
+
+def conditioning_slopes(rows: Sequence[Row], names: Sequence[str], network: str) -> Interval | None:
+    """Of log(σ₁ / σ at the half rank) against depth; None where there is nothing to fit."""
+    if len(names) < 2 or not known(rows, "half_rank_level"):
+        return None
+    levels = [seed_table(rows, "half_rank_level", network=network, layer=name) for name in names]
+    return bootstrap(depth_slopes(-np.log(np.stack(levels))))
+
+
+def above(row: Row, power: int) -> float:
+    """How many singular values lie above 10^-power σ₁: the middle of the bracket, or NaN."""
+    low, high = (row.get(f"above_1e-{power}_{end}", np.nan) for end in ("low", "high"))
+    return float(low + high) / 2
+
+
+_AXES: dict[str, Callable[[Row], float]] = {
+    "σ₁": lambda row: row.get("sigma_1", np.nan),
+    "stable rank": lambda row: row.get("stable_rank", np.nan),
+    "participation\nratio": lambda row: row.get("participation_ratio", np.nan),
+    "directions that\ncan pass / n": lambda row: row["rank_bound"] / row["inputs"],
+    "σ > 10⁻³ σ₁,\nshare of n": lambda row: above(row, 3) / row["inputs"],
+    "κ on the row space\n(at least)": lambda row: row.get("condition_low", np.nan),
+}
+
+
+def intervals(
+    rows: Sequence[Row], names: Sequence[str], networks: Sequence[str]
+) -> dict[str, Float[np.ndarray, "n l 3"]]:
+    """Estimate and interval of each quantity that is known, by the name on its axis."""
+    found = {
+        axis: np.array(
+            [
+                [
+                    bootstrap(seed_table(rows, value, network=label, layer=name))[:3]
+                    for name in names
+                ]
+                for label in networks
+            ],
+            np.float64,
+        )
+        for axis, value in _AXES.items()
+    }
+    return {axis: cells for axis, cells in found.items() if np.isfinite(cells[..., 0]).any()}
+
+
+def summary_table(rows: Sequence[Row], names: Sequence[str], networks: Sequence[str]) -> str:
+    """Medians over seeds and images: a row for each network and layer."""
+    header = ["network", "layer", "outputs", "can pass", "σ₁", "stable rank", "particip."]
+    header += [f"> 1e-{power}" for power in (1, 2, 3, 6)] + ["κ ≥"]
+    lines = []
+    for label in networks:
+        for name in names:
+            here = among(rows, network=label, layer=name)
+            cells = [label, name, f"{here[0]['outputs']:,}"]
+            cells.append(f"{_median(here, 'rank_bound'):,.0f}")
+            if "sigma_1" in here[0]:
+                for column in ("sigma_1", "stable_rank", "participation_ratio"):
+                    cells.append(f"{_median(here, column):.4g}")
+                cells += [_bracket(here, power) for power in (1, 2, 3, 6)]
+                cells.append(f"{_median(here, 'condition_low'):.2g}")
+            lines.append(cells + [""] * (len(header) - len(cells)))
+    return markdown_table(header, lines)
+
+
+def _median(rows: Sequence[Row], column: str) -> float:
+    return float(np.median([row[column] for row in rows]))
+
+
+def _bracket(rows: Sequence[Row], power: int) -> str:
+    """`1,234` or `1,200–1,310`: medians of both ends."""
+    low, high = (f"{_median(rows, f'above_1e-{power}_{end}'):,.0f}" for end in ("low", "high"))
+    return low if low == high else f"{low}–{high}"

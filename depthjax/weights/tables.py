@@ -1,0 +1,35 @@
+"""The table of the networks that come with the package, in Markdown."""
+
+from collections.abc import Sequence
+
+from depthjax.tables import markdown_table
+from depthjax.weights.zoo import ZooNetwork
+
+
+def zoo_table(networks: Sequence[ZooNetwork]) -> str:
+    """What the zoo has: a row a network, with the accuracies of the file's weights.
+
+    The last column is the largest change that half precision has made to one of them.
+    """
+    if not networks:
+        return "No network is packed yet."
+    headers = ["`--weights=`", "model", "data set", "epochs", *ZOO_SPLITS, "half precision"]
+    rows = []
+    for network in networks:
+        fields = "".join(f", {name}={value}" for name, value in network.model_fields.items())
+        accuracy, full = network.half_accuracy, network.accuracy
+        change = max((abs(accuracy[split] - full[split]) for split in accuracy), default=0.0)
+        rows.append(
+            [
+                f"`zoo:{network.name}`",
+                f"{network.model}{fields}",
+                f"{network.dataset}, {network.splits['train']}",
+                str(network.epochs),
+                *(f"{accuracy[s]:.1%}" if s in accuracy else "–" for s in ZOO_SPLITS),
+                f"{100 * change:.2f} points",
+            ]
+        )
+    return markdown_table(headers, rows)
+
+
+ZOO_SPLITS = ("train", "validation", "test")

@@ -1,0 +1,532 @@
+"""The benchmark's machinery on tiny networks and made-up numbers; no test asserts a time."""
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+from reading_figures import assert_readable, everything_said
+from script_loading import loaded
+
+import depthjax
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENTS = ROOT / "experiments"
+sys.path.insert(0, str(EXPERIMENTS))
+
+from benchmarks import figure, machine, parts, serving, summary  # noqa: E402
+from benchmarks.contenders import CONTENDERS, PEERS, SPECTRA, SPECTRAL_PEERS  # noqa: E402
+from benchmarks.contenders.bare import Bare  # noqa: E402
+from benchmarks.contenders.descent import Descent  # noqa: E402
+from benchmarks.contenders.loop import Loop  # noqa: E402
+from benchmarks.contenders.spectrum import Spectrum  # noqa: E402
+from benchmarks.inputs import Inputs, photographs  # noqa: E402
+from benchmarks.job import Job  # noqa: E402
+from benchmarks.presets import config_of  # noqa: E402
+from benchmarks.racing import race  # noqa: E402
+from benchmarks.workers import Worker, WorkerError  # noqa: E402
+
+from depthjax.inversion.loop import descend  # noqa: E402
+
+FIELDS = {"width": 4, "stage_sizes": (1, 1), "num_classes": 3}
+SIZE = 16
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    model = depthjax.build_model("resnet18", **FIELDS)
+    return Inputs(tmp_path_factory.mktemp("inputs"), "resnet18", FIELDS, model, seed=0)
+
+
+@pytest.fixture(scope="module")
+def job(inputs):
+    return inputs.job("layer1", 2, SIZE)
+
+
+# --------------------------------------------------------------------------------- jobs and inputs
+
+
+def test_a_job_survives_json():
+    job = Job("folder", "resnet18", {"width": 4}, "conv1", 2, 16, restarts=3, preset="converging")
+    assert Job.from_json(job.to_json()) == job
+    assert "\n" not in job.to_json()
+
+
+def test_restarts_repeat_the_photographs_from_other_starts(inputs):
+    images, start = inputs.job("conv1", 2, SIZE, restarts=3).images()
+    assert images.shape == start.shape == (6, SIZE, SIZE, 3)
+    np.testing.assert_array_equal(images[:2], images[2:4])
+    assert not np.array_equal(start[:2], start[2:4])
+
+
+def test_more_photographs_than_there_are_come_again():
+    count = len(depthjax.images.EMBEDDED)
+    images = photographs(count + 2, 8)
+    assert images.shape == (count + 2, 8, 8, 3)
+    np.testing.assert_array_equal(images[:2], images[count:])
+
+
+# -------------------------------------------------------------------------------------- contenders
+
+
+def test_the_loop_makes_the_steps_that_invert_makes(job, monkeypatch):
+    """What is timed is the library's own descent: same images after as many steps."""
+    advance, states = descend(), []
+
+    def watched(*arguments):
+        state, *others = advance(*arguments)
+        states.append(state)
+        return state, *others
+
+    monkeypatch.setattr("benchmarks.contenders.loop.descend", lambda: watched)
+    loop = Loop(job)
+    assert loop.steps(3) > 0
+    # So long a schedule has hardly begun: the blur keeps its first width.
+    config = loop.config.replace(steps=3, final_blur_sigma=loop.config.blur_sigma)
+    found = depthjax.invert(loop.layer, loop.variables, loop.target, loop.start, config)
+    assert int(states[-1].step) == 3
+    np.testing.assert_allclose(states[-1].images, found.final_images, rtol=1e-4)
+    assert np.abs(found.final_images - loop.start).max() > 0.01
+
+
+def test_a_turn_may_be_longer_than_the_records_of_one_call(inputs):
+    loop = Loop(inputs.job("conv1", 1, 8))
+    assert loop.steps(700) > 0
+
+
+def test_operations_are_those_of_the_plain_convolution(inputs):
+    """A stem of stride 2 and padding 3: taps inside the image, forward and backward."""
+    bare = Bare(inputs.job("conv1", 2, SIZE))
+    outputs = range(SIZE // 2)
+    taps = sum(0 <= 2 * o - 3 + k < SIZE for o in outputs for k in range(7))
+    forward = 2 * taps**2 * 3 * FIELDS["width"] * 2  # multiply and add, channels, batch
+    assert 2 * forward <= bare.flops() <= 2.2 * forward
+
+
+def test_all_contenders_start_equally_far(job):
+    assert Loop(job).distance() == pytest.approx(Bare(job).distance(), rel=1e-6)
+
+
+def test_a_descent_reports_ratios_of_every_photograph(inputs):
+    job = inputs.job("conv1", 2, SIZE, preset="converging", steps=9)
+    found = json.loads(json.dumps(Descent(job).descend()))
+    assert found["step"] == [0, 2, 4, 6, 8, 9] and found["steps"] == 9
+    ratio = np.array(found["ratio"])
+    assert ratio.shape == (6, 2) and (ratio[-1] < ratio[0]).all()
+
+
+def test_the_truth_of_part_j_is_that_of_the_whole_jacobian(inputs):
+    """Against LAPACK's float64 singular values; a float32 spectrum of 24 pairs is near it."""
+    spectrum = Spectrum(inputs.job("layer2", 1, SIZE))
+    dense = depthjax.jacobian.dense_singular_values(
+        spectrum.layer, spectrum.variables, spectrum.images
+    )
+    exact = np.square(dense[0])
+    np.testing.assert_allclose(spectrum.truth(3), exact[:3], rtol=1e-10)
+    found = np.array(spectrum.top(1, 24, 5))
+    assert found.shape == (1,) and 1e-12 < abs(found[0] / exact[0] - 1) < 1e-4
+    assert spectrum.steps(1) > 0 and spectrum.steps(3) > 0, "as many pairs as were asked for"
+
+
+def test_peers_know_nothing_of_jax():
+    """They may run where there is no JAX; and importing it would cost them memory."""
+    ours = {"loop", "bare", "descent", "problem", "feeding", "training", "spectrum"}
+    folder = EXPERIMENTS / "benchmarks"
+    theirs = [path for path in (folder / "contenders").glob("*.py") if path.stem not in ours]
+    assert {path.stem for path in theirs} >= {*PEERS, *SPECTRAL_PEERS}
+    for path in [*theirs, folder / "job.py", folder / "serving.py", folder / "__init__.py"]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {"jax", "depthjax"} & {name.split(".")[0] for name in names}, path.name
+
+
+# ------------------------------------------------------------------------------ processes and races
+
+
+def test_processes_answer_and_take_turns(job):
+    found = race(
+        Worker, {"loop": ("loop", job), "bare": ("bare", job)}, rounds=2, steps=3, turn_seconds=0
+    )
+    assert found["steps"] == 3
+    for entry in found["entries"].values():
+        assert len(entry["seconds"]) == 2 and min(entry["seconds"]) > 0
+        assert 1e7 < entry["memory"] < 1e11
+        assert entry["about"]["versions"]["jax"] == jax.__version__
+    ours, bare = found["entries"]["loop"], found["entries"]["bare"]
+    assert ours["distance"] == pytest.approx(bare["distance"], rel=1e-6)
+
+
+def test_what_a_process_cannot_do_is_one_line(job):
+    with Worker("bare", job) as worker:
+        with pytest.raises(WorkerError, match="has no attribute 'flip'") as error:
+            worker.ask("flip")
+        assert "\n" not in str(error.value)
+        assert worker.ask("distance") > 0, "it goes on"
+        worker._process.kill()
+        with pytest.raises(WorkerError, match="ended with status -9"):
+            worker.ask("distance")
+    with pytest.raises(WorkerError, match="cannot start '/no/python'"):
+        Worker("bare", job, python="/no/python")
+
+
+def test_an_absent_peer_is_reported_and_the_others_go_on(job, tmp_path, monkeypatch):
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('none here', name='torch')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    bench = parts.Bench(settings(), None, print)
+    entries = {"bare": ("bare", job), "tuned": ("tuned", job)}
+    found = bench._race(entries, {})["entries"]
+    assert found["tuned"] == {"absent": "torch is not installed"}
+    assert len(found["bare"]["seconds"]) == 2
+
+
+@pytest.mark.parametrize("contender", ["feeding", "training"])
+def test_the_input_pipeline_and_what_it_feeds(contender, data_dir, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
+    fields = {"width": 4, "stage_sizes": [1], "stem": "small", "num_classes": 3}
+    job = Job("", "resnet18", fields, "", batch=4, size=16)
+    with Worker(contender, job) as worker:
+        assert worker.ask("steps", 2) > 0
+        assert worker.ask("memory") > 0
+        assert worker.ask("about")
+
+
+def test_a_preset_with_changes_is_one_word():
+    assert config_of("fast") == depthjax.InversionConfig.fast()
+    changed = config_of("converging:steps=80:objective=l1:learning_rate=0.1")
+    assert changed == depthjax.InversionConfig(steps=80, objective="l1", learning_rate=0.1)
+    for word, said in (("fats", "did you mean 'fast'"), ("fast:step=3", "no change of a setting")):
+        with pytest.raises(ValueError, match=said):
+            config_of(word)
+
+
+class Pretended:
+    """A worker without a process, which notes what it is asked."""
+
+    start_seconds = 0.0
+
+    def __init__(self, name, asked, distance=1.0, seconds=1.0, fails_at=None):
+        self.name, self.asked, self.fails_at = name, asked, fails_at
+        self.answers = {"distance": distance, "about": {}, "memory": 7}
+        self.seconds = seconds
+
+    def ask(self, request, *numbers):
+        self.asked.append((self.name, request, *numbers))
+        if (request, *numbers) == self.fails_at:
+            raise WorkerError("out of memory")
+        return self.seconds * numbers[0] if request == "steps" else self.answers[request]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.asked.append((self.name, "closed"))
+
+
+def pretended_race(job, workers, optional=(), **others):
+    entries = {name: (name, job) for name in workers}
+    settings = {"rounds": 3, "steps": 5, "turn_seconds": 0} | others
+    return race(lambda name, _: workers[name], entries, optional, **settings)
+
+
+def test_the_order_turns_round_after_every_round(job):
+    asked = []
+    workers = {name: Pretended(name, asked, seconds=s) for name, s in (("a", 2), ("b", 3))}
+    found = pretended_race(job, workers)
+    turns = [name for name, *request in asked if request == ["steps", 5]]
+    assert turns == ["a", "b", "b", "a", "a", "b"]
+    assert found["entries"]["a"]["seconds"] == [2, 2, 2]
+    assert found["entries"]["b"]["first_step_seconds"] == 3
+    assert [name for name, *request in asked if request == ["closed"]] == ["b", "a"]
+
+
+def test_a_turn_is_as_long_as_the_fastest_makes_it(job):
+    workers = {name: Pretended(name, [], seconds=s) for name, s in (("a", 0.5), ("b", 3))}
+    assert pretended_race(job, workers, steps=0, turn_seconds=10)["steps"] == 20
+
+
+def test_a_peer_that_fails_on_the_way_is_out(job):
+    asked = []
+    workers = {"a": Pretended("a", asked), "b": Pretended("b", asked, fails_at=("steps", 5))}
+    found = pretended_race(job, workers, ("b",))
+    assert found["entries"]["b"] == {"absent": "out of memory"}
+    assert len(found["entries"]["a"]["seconds"]) == 3
+    assert asked.count(("b", "steps", 5)) == 1
+    with pytest.raises(WorkerError, match="b failed: out of memory"):
+        pretended_race(job, workers)
+    assert asked[-1] == ("a", "closed")
+
+
+def test_networks_that_differ_are_not_compared(job):
+    workers = {"a": Pretended("a", [], 1.0), "b": Pretended("b", [], 1.01)}
+    with pytest.raises(WorkerError, match="b and a do not compute the same embedding"):
+        pretended_race(job, workers)
+
+
+def test_errors_of_any_length_become_one_line():
+    said = serving.described(RuntimeError("a\nb" * 400))
+    assert "\n" not in said and len(said) < 310 and said.startswith("RuntimeError: a b")
+
+
+# ------------------------------------------------------------------------- settings, tables, figure
+
+
+def settings(**fields):
+    values = {
+        "layers": ["conv1", "layer1"], "batches": [1, 8], "size": 224, "rounds": 2, "steps": 2,
+        "turn_seconds": 1.0, "peers_python": sys.executable, "huge_pages": True,
+        "curve_layer": "layer1", "curve_batches": [1, 2], "curve_sizes": [64, 128],
+        "curve_restarts": [1, 4], "presets": ["paper"], "preset_layers": ["conv1"],
+        "preset_images": 3, "preset_size": 128, "preset_steps": 0, "imports": 2,
+        "jacobian_layers": ["layer1"], "jacobian_sizes": [64], "jacobian_pairs": 60,
+    }  # fmt: skip
+    return parts.Settings(**(values | fields))
+
+
+def made_up_spectra():
+    """One race of part j: eigenvalues 10, 9, … 1, found too small by a known share."""
+    exact = np.arange(10, 0, -1.0)
+    off = {"spectrum": [1e-6, 2e-6, 3e-6], "power": [1e-3, 2e-3, 3e-3], "randomized": [0.1] * 3}
+    seconds = {"spectrum": [0.4, 0.4], "power": [1.2, 1.6], "randomized": [1.0, 1.0]}
+    asked = {"spectrum": (1, 10), "power": (1,), "randomized": (10,)}
+    entries = {}
+    for name in SPECTRA:
+        versions = {"plenoptic": "2.1.1"} if name in SPECTRAL_PEERS else {"jax": "0.10.2"}
+        entries[name] = {"seconds": seconds[name], "memory": 1, "about": {"versions": versions}}
+        entries[name] |= {
+            f"top {k} 60 {seed}": (exact[:k] * (1 - share)).tolist()
+            for k in asked[name]
+            for seed, share in enumerate(off[name])
+        }
+    entries["spectrum"]["truth 10"] = exact.tolist()
+    return {
+        "layer": "layer1", "batch": 1, "size": 64, "pairs": 60, "steps": 2, "entries": entries
+    }  # fmt: skip
+
+
+def made_up(letters="abcdefghj"):
+    """Results as benchmark.json has them, with numbers that are easy to follow."""
+    seconds = {"loop": 0.2, "bare": 0.19, "author": 0.5, "tuned": 0.25, "compiled": 0.22}
+
+    def entry(name, batch, depth):
+        times = [seconds[name] * batch * depth * factor for factor in (1.0, 1.1, 0.95)]
+        versions = {"torch": "2.13.0"} if name in PEERS else {"jax": "0.10.2"}
+        found = {"seconds": times, "memory": int(1e9 * batch), "about": {"versions": versions}}
+        return found | ({"flops": 19e9 * batch * depth} if name == "bare" else {})
+
+    races = [
+        {
+            "layer": layer, "batch": batch, "size": 224, "steps": 2, "peak_flops": 200e9,
+            "peak_source": "measured: a product of matrices",
+            "entries": {name: entry(name, batch, depth) for name in seconds}
+            | {"metamer": {"absent": "plenoptic is not installed"}},
+        }
+        for depth, layer in enumerate(("conv1", "layer1", "layer2"), 1)
+        for batch in (1, 8)
+    ]  # fmt: skip
+    base = {"layer": "layer1", "batch": 1, "size": 224}
+    swept = {"layer": ["conv1", "layer1"], "batch": [1, 2], "size": [64, 224], "restarts": [1, 4]}
+    curves = {
+        name: [
+            base | {name: v, "seconds": [0.1 * (i + 1), 0.12 * (i + 1)]} for i, v in enumerate(vs)
+        ]
+        for name, vs in swept.items()
+    }
+    presets = [
+        {
+            "preset": preset, "layer": layer, "images": 2, "size": 128, "steps": 100,
+            "seconds": 50.0, "step": [0, 10, 20, 40, 100],
+            "ratio": [[9, 9], [0.9, 1.2], [0.8, 0.9], [0.05, None], [0.05, 0.08]],
+        }
+        for preset in ("paper", "converging")
+        for layer in ("conv1", "layer1")
+    ]  # fmt: skip
+    first = {"start_seconds": 2.0, "first_step_seconds": 4.0, "compile_seconds": 3.0}
+    warm = {"start_seconds": 2.0, "first_step_seconds": 1.5, "compile_seconds": 0.6}
+    imports = {"depthjax": [1.4, 1.3], "jax, flax.linen, optax": [1.0, 1.0]}
+    startup = {"imports": imports, "layer": "layer2", "first_step": {"cold": first, "warm": warm}}
+    feeding = {"batch": 64, "size": 32, "steps": 2, "entries": {
+        "pipeline": {"seconds": [0.01, 0.01]}, "training": {"seconds": [0.1, 0.2]},
+    }}  # fmt: skip
+    spectra = [made_up_spectra()]
+    environment = machine.describe() | {"git_revision": "0123456789ab", "load": 0.1}
+    environment["command"] = ["/home/me/experiments/benchmark.py", "--quick", "--output=/home/me/b"]
+    environment["command"] += ["--peers_python=/home/me/python"]
+    results = {
+        "machine": environment,
+        "settings": {"model": "resnet50", "parts": list(letters), **vars(settings())},
+        "races": races, "curves": curves, "presets": presets, "startup": startup,
+        "feeding": feeding, "spectra": spectra,
+    }  # fmt: skip
+    belongs = {"races": "abeg", "curves": "c", "presets": "d", "startup": "f", "feeding": "h"}
+    belongs["spectra"] = "j"
+    kept = {k: v for k, v in results.items() if set(belongs.get(k, letters)) & set(letters)}
+    return json.loads(json.dumps(kept))
+
+
+def test_ratios_are_those_of_turns_next_to_each_other():
+    race = {"batch": 4, "entries": {"loop": {"seconds": [1, 2]}, "tuned": {"seconds": [3, 8]}}}
+    np.testing.assert_array_equal(summary.ratios(race, "tuned", "loop"), [3, 4])
+    np.testing.assert_array_equal(summary.images_per_second(race, "loop"), [4, 2])
+    assert not summary.ratios(race, "metamer", "loop").size
+
+
+def test_errors_of_eigenvalues_are_the_largest_of_each_start():
+    race = made_up_spectra()
+    errors = summary.eigenvalue_errors(race, "spectrum", 10)
+    np.testing.assert_allclose(errors, [1e-6, 2e-6, 3e-6])
+    race["entries"]["randomized"]["top 10 60 0"][4] *= 2
+    assert summary.eigenvalue_errors(race, "randomized", 10).max() == pytest.approx(0.8)
+    assert not summary.eigenvalue_errors(race, "power", 10).size
+
+
+def test_part_j_without_peers_says_so():
+    results = made_up("j")
+    (race,) = results["spectra"]
+    for name in SPECTRAL_PEERS:
+        race["entries"][name] = {"absent": "torch is not installed"}
+    text = summary.summarise(results)
+    assert "plenoptic, randomised SVD (torch is not installed)" in text
+    assert "2e-06 (1e-06–3e-06)" in text and not summary.headline(results)
+
+
+@pytest.mark.parametrize(("level", "seconds"), [(1.0, 10.0), (0.1, 50.0), (0.01, None)])
+def test_seconds_until_every_photograph_is_near(level, seconds):
+    descent = made_up()["presets"][0]
+    assert summary.seconds_until(descent, level) == seconds
+    np.testing.assert_array_equal(summary.best_ratio(descent), [0.05, 0.08])
+
+
+def test_a_photograph_that_overflowed_has_no_ratio():
+    descent = {"ratio": [[None, 0.5], [None, 2.0]], "step": [0, 1], "seconds": 1, "steps": 1}
+    assert summary.seconds_until(descent, 1.0) is None
+    np.testing.assert_array_equal(summary.best_ratio(descent), [np.nan, 0.5])
+
+
+def test_the_summary_says_what_was_measured():
+    text = summary.summarise(made_up())
+    for part in (
+        "| conv1  |     1 |    200 (190–220) | 1.05 (1.05–1.05) | 95 (86.4–100) |         48% |",
+        "2.50× (2.50–2.50)",
+        "Absent: plenoptic (plenoptic is not installed).",
+        "| paper      |  conv1 |         10 |           50 |",
+        "| compiling with a warm cache over without        |            0.2 |",
+        "`python experiments/benchmark.py --quick` on a",
+        "torch 2.13.0",
+        "15 (10–20)",
+        "revision 0123456789ab",
+        "plenoptic 2.1.1",
+        "    1, by power method | 2e-06 (1e-06–3e-06) | 0.002 (0.001–0.003) |  1000× |",
+        "3.50× (3.00–4.00)",
+    ):
+        assert part in text, text
+    assert "/home/me" not in text
+    tables = [block for block in text.split("\n\n") if block.startswith("|")]
+    assert len(tables) == 8
+    for table in tables:
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+    assert len(summary.headline(made_up())) == 6
+
+
+@pytest.mark.parametrize("letters", [*parts.PARTS, "ab", "abcdefghj"])
+def test_any_choice_of_parts_has_a_summary_and_perhaps_a_figure(letters):
+    results = made_up(letters)
+    text = summary.summarise(results)
+    assert ("resnet50, 224×224" in text) == bool(set(letters) & set("abcegh")), text
+    assert "resnet50" in text
+    drawn = bool(figure.panels_of(results))
+    assert drawn == bool(set(letters) & set("abcd"))
+    if drawn:
+        assert_readable(figure.draw(results))
+    else:
+        with pytest.raises(ValueError, match="nothing to draw"):
+            figure.draw(results)
+
+
+def test_the_figure_names_every_contender_that_ran():
+    said = everything_said(figure.draw(made_up()))
+    titles = [entry.title for name, entry in CONTENDERS.items() if name != "metamer"]
+    for word in [*titles, "batch 8", "paper, ρ ≤ 0.1", "restarts", "step ÷ bare gradient"]:
+        assert word in said
+    assert "plenoptic" not in said
+
+
+def test_parts_come_in_order_and_unknown_ones_in_one_line():
+    assert parts.checked_parts(["f", "a", "f"]) == ("a", "f")
+    with pytest.raises(
+        ValueError, match=r"unknown part 'x'.*Known: a, b, c, d, e, f, g, h, j"
+    ) as error:
+        parts.checked_parts(["a", "x"])
+    assert "\n" not in str(error.value)
+    with pytest.raises(ValueError, match="no part to measure"):
+        parts.checked_parts([])
+
+
+def test_peaks_are_those_of_the_device_and_precision():
+    assert machine.data_sheet_peak("gpu: NVIDIA H100 PCIe", "float32") == 51e12
+    assert machine.data_sheet_peak("gpu: NVIDIA H200", "bfloat16") == 989e12
+    assert machine.data_sheet_peak("gpu: Tesla V100-SXM2-16GB", "tf32") is None
+    assert machine.data_sheet_peak("gpu: something new", "float32") is None
+
+
+# ----------------------------------------------------------------------------------------- scripts
+
+
+def script(name, *arguments):
+    command = [sys.executable, str(EXPERIMENTS / name), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def test_the_command_writes_numbers_table_and_figure(tmp_path):
+    fields = ("--model_field=width=4", "--model_field=stage_sizes=1,1")
+    small = ("--model=resnet18", *fields, f"--size={SIZE}", "--layers=conv1", "--batch=1")
+    few = ("--quick", "--parts=a,f", "--rounds=2", "--steps=2", "--imports=1")
+    output = f"--output={tmp_path}"
+    ran = script("benchmark.py", *small, *few, "--curve_layer=conv1", output)
+    assert ran.returncode == 0, ran.stderr
+    results = json.loads((tmp_path / "benchmark.json").read_text())
+    (race,) = results["races"]
+    assert set(race["entries"]) == {"loop", "bare"} and race["layer"] == "conv1"
+    warm, cold = (results["startup"]["first_step"][kind] for kind in ("warm", "cold"))
+    assert warm["compile_seconds"] < cold["compile_seconds"], "the cache was used"
+    table = (tmp_path / "benchmark.md").read_text()
+    assert "| conv1 |     1 |" in table and "| conv1 |     1 |" in ran.stdout
+    for suffix in ("png", "pdf"):
+        assert (tmp_path / "figures" / f"benchmark.{suffix}").stat().st_size > 2000
+    documents = {"benchmark": ROOT / "docs" / "speed.md", "speed": ROOT / "README.md"}
+    copies = {name: Path(shutil.copy(path, tmp_path)) for name, path in documents.items()}
+    settings = {"benchmark": [str(tmp_path)], "documents": [*map(str, copies.values())]}
+    with loaded("document") as document, flagsaver.flagsaver(**settings):
+        document.main()
+    parts = {}
+    for name, copy in copies.items():
+        begin, end = f"<!-- begin {name} -->\n", f"\n<!-- end {name} -->"
+        before, after = documents[name].read_text(), copy.read_text()
+        assert after.partition(begin)[0] == before.partition(begin)[0], "the rest stays"
+        assert after.partition(end)[2] == before.partition(end)[2]
+        parts[name] = after.partition(begin)[2].partition(end)[0]
+    assert parts["benchmark"] == summary.summarise(results)
+    ratio = np.median(summary.ratios(race, "loop", "bare"))
+    (row,) = [line for line in parts["speed"].splitlines() if "bare gradient" in line]
+    assert [cell.strip() for cell in row.split("|")[2:4]] == [f"{ratio:.2f}×"] * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--parts=a,z"], "unknown part 'z'"),
+        (["--batch=1,two"], "--batch=1,two must be whole numbers of at least 1"),
+    ],
+)
+def test_bad_flags_end_with_one_line_and_no_file(arguments, message, tmp_path):
+    ended = script("benchmark.py", f"--output={tmp_path / 'b'}", *arguments)
+    assert ended.returncode == 2
+    (line,) = ended.stderr.strip().splitlines()
+    assert line.startswith("benchmark.py: error: ") and message in line
+    assert not (tmp_path / "b").exists()

@@ -1,0 +1,217 @@
+"""The comparison of networks, from photographs to findings, cut off and resumed."""
+
+import csv
+import json
+
+import jax
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+from script_loading import EXPERIMENTS, loaded
+
+import depthjax
+from depthjax.folders.results import load_findings
+from depthjax.inversion.loop import REACHED, descend
+from depthjax.studies import descents
+from depthjax.studies.comparison.setting import conditions
+
+MODEL = depthjax.build_model("mlp", widths=(60, 30, 3))  # compiled in no time
+SMALL = {
+    "model": "mlp",
+    "model_field": ["widths=60,30,3"],
+    "seeds": ["0", "1"],
+    "images": ["chelsea", "coffee"],
+    "size": 16,
+    "layers": "fc1,fc2",
+    "steps": 30,
+    "paper_steps": 4,
+    "stop_ratio": 0.8,
+    "noise_images": 8,
+    "noise_judge_model": "mlp",
+    "noise_judge_field": ["widths=8,2"],
+}
+CONDITIONS = ("converging", "matched", "paper", "paper_no_blur")
+
+
+@pytest.fixture(scope="module")
+def script():
+    """The script as a module."""
+    with loaded("compare") as module:
+        yield module
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    """Weights of two seeds, saved as trained ones are."""
+    folder = tmp_path_factory.mktemp("weights")
+    for number, label in enumerate(("photos", "noise")):
+        for seed in (0, 1):
+            key = jax.random.key(10 * number + seed + 5)
+            variables = depthjax.init_variables(MODEL, key, 16)
+            depthjax.save_weights(folder / f"{label}_{seed}.safetensors", variables)
+    small = depthjax.build_model("mlp", widths=(8, 2))
+    judge = depthjax.init_variables(small, jax.random.key(3), 16)
+    depthjax.save_weights(folder / "judge.safetensors", judge)
+    return folder
+
+
+def run(script, networks, output, **settings):
+    three = [f"{label}={networks}/{label}_{{seed}}.safetensors" for label in ("photos", "noise")]
+    asked = {"networks": ["untrained", *three], "output": str(output), **SMALL, **settings}
+    with flagsaver.flagsaver(**asked):
+        script.main()
+
+
+def table(folder):
+    with open(folder / "results.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def whole(script, networks, tmp_path_factory):
+    """A finished comparison, and how many descents were compiled for it."""
+    folder = tmp_path_factory.mktemp("comparison") / "whole"
+    before = descend()._cache_size()
+    run(
+        script,
+        networks,
+        folder,
+        noise_judge=str(networks / "judge.safetensors"),
+    )
+    return folder, descend()._cache_size() - before
+
+
+def test_from_photographs_to_findings(whole):
+    folder, _ = whole
+    rows = table(folder)
+    assert len(rows) == 3 * 2 * 2 * 4 * 2
+    assert {row["condition"] for row in rows} == set(CONDITIONS)
+    claims = load_findings(folder)
+    assert {finding.claim for finding in claims} == {"C10", "C11", "C12", "C13"}
+    assert all(finding.interval.seeds == 2 and finding.interval.images == 2 for finding in claims)
+    for name in ("claims", "networks_converging_chelsea", "networks_matched_coffee"):
+        assert (folder / "figures" / f"{name}.png").stat().st_size > 5000
+    assert json.loads((folder / "config.json").read_text())["environment"]["versions"]
+    probability = [float(row["photograph_probability"]) for row in rows]
+    assert min(probability) >= 0 and max(probability) <= 1 and len(set(probability)) > 2
+
+
+def test_photographs_have_lost_their_colour(whole):
+    run = depthjax.load_run(whole[0])
+    np.testing.assert_array_equal(run.targets, run.targets[..., :1].repeat(3, axis=-1))
+    assert run.targets.std() > 0.05
+
+
+def test_one_program_for_each_layer_and_recipe(whole):
+    """Weights are arguments: three networks of two seeds run the same programs."""
+    assert whole[1] == 2 * 3  # converging and matched share one; the paper's with and without blur
+
+
+def test_the_matched_image_is_that_of_the_converging_descent(whole):
+    """It has stopped at the first step at which ρ was reached, on the same way."""
+    found = {}
+    for condition in ("converging", "matched"):
+        run = depthjax.load_run(whole[0] / "descents" / "photos_1" / condition)
+        found[condition] = run.layers["fc1"]
+    reached = np.flatnonzero(found["matched"]["status"][0] == REACHED)
+    assert reached.size
+    for image in reached:
+        step = found["matched"]["stopped_step"][0, image]
+        rho, d = (
+            found["converging"][f"trajectory_{name}"][:, 0, image]
+            for name in ("embedding_ratio", "input_ratio")
+        )
+        assert rho[step] <= 0.8 < rho[step - 1]
+        assert found["matched"]["input_ratio"][0, image] == pytest.approx(d[step], rel=1e-4)
+
+
+def test_networks_share_start_and_targets(whole):
+    first, *others = [
+        depthjax.load_run(folder) for folder in sorted((whole[0] / "descents").glob("*/*"))
+    ]
+    assert len(others) == 3 * 2 * 4 - 1
+    for other in others:
+        np.testing.assert_array_equal(other.starts, first.starts)
+        np.testing.assert_array_equal(other.targets, first.targets)
+
+
+def test_a_killed_run_goes_on(script, networks, whole, tmp_path, monkeypatch):
+    folder = tmp_path / "cut"
+    calls, autoencode = [], descents.autoencode
+
+    def killed(*arguments, **settings):
+        calls.append(1)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return autoencode(*arguments, **settings)
+
+    monkeypatch.setattr(descents, "autoencode", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(script, networks, folder)
+    assert not (folder / "results.csv").exists()
+    assert len(list(folder.glob("descents/*/*/layers/*.npz"))) == 7
+    # Killed while a folder was made: it has no config yet.
+    (folder / "descents" / "noise_1" / "paper" / "config.json").unlink()
+    with pytest.raises(ValueError, match="already holds a run"):
+        run(script, networks, folder)
+    with pytest.raises(ValueError, match=r"cannot resume .*stop_ratio is 0\.8, not 0\.5"):
+        run(script, networks, folder, resume=True, stop_ratio=0.5)
+    calls[:] = [1] * 8
+    run(script, networks, folder, resume=True)
+    assert len(calls) == 8 + 48 - 7
+    missing = ("photograph_probability",)
+    expected = [{k: v for k, v in row.items() if k not in missing} for row in table(whole[0])]
+    assert table(folder) == expected
+
+
+def test_without_judges_it_says_so(script, networks, tmp_path, capsys):
+    run(script, networks, tmp_path / "one", seeds=["0"], layers="fc1", steps=2, images=["coffee"])
+    printed = capsys.readouterr().out
+    assert "C12 is not judged" in printed and "No --noise_judge" in printed
+    assert "class_probability" not in table(tmp_path / "one")[0]
+    assert "| C10" in printed and "| C12" not in printed
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"blur": True}, "without --blur"),
+        ({"restarts": 2}, "--restarts=1"),
+        ({"stop_ratio": 0.0}, "--stop_ratio must be positive"),
+        ({"layers": "layer9"}, "layer9"),
+        ({"images": ["nobody"]}, "nobody"),
+        ({"judge": "PHOTOS"}, "is one of the networks compared"),
+        ({"noise_judge": "JUDGE", "photograph_class": 2}, "has 2 classes"),
+        ({"noise_judge": "JUDGE", "noise_judge_field": ["widths"]}, "--noise_judge_field='widths'"),
+    ],
+)
+def test_bad_input_ends_in_one_line_with_nothing_written(
+    script, networks, tmp_path, settings, message
+):
+    files = {"PHOTOS": "photos_0.safetensors", "JUDGE": "judge.safetensors"}
+    for name in {"judge", "noise_judge"} & settings.keys():
+        settings = settings | {name: str(networks / files[settings[name]])}
+    with pytest.raises(ValueError, match=message) as error:
+        run(script, networks, tmp_path / "bad", **settings)
+    assert len(str(error.value).splitlines()) == 1
+    assert not (tmp_path / "bad").exists()
+
+
+FLAG_FILES = sorted((EXPERIMENTS / "flags").glob("compare_*.flags"))
+
+
+@pytest.mark.parametrize("file", FLAG_FILES, ids=lambda file: file.stem)
+def test_flag_files_name_what_exists(script, file):
+    """Every flag file parses, builds its model, layers and settings, and says its command."""
+    first = f"# python experiments/compare.py --flagfile=experiments/flags/{file.name}"
+    assert file.read_text().splitlines()[0] == first
+    with flagsaver.flagsaver():
+        script.FLAGS(["compare.py", f"--flagfile={file}"])
+        model = script.cli.model_from_flags()
+        assert len(depthjax.select_layers(model, script.FLAGS.layers)) >= 3
+        paper = depthjax.InversionConfig.paper(steps=script.FLAGS.paper_steps)
+        made = conditions(script.cli.config_from_flags(), paper, script.FLAGS.stop_ratio)
+        assert set(made) == set(CONDITIONS)
+        assert script.FLAGS.output == f"runs/{file.stem}"
+        labels = [entry.partition("=")[0] for entry in script.FLAGS.networks]
+        assert labels == ["untrained", "photos", "noise"]

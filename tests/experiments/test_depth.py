@@ -1,0 +1,126 @@
+"""Blocks of a tiny untrained network, from photographs to findings, cut off and resumed."""
+
+import csv
+
+import pytest
+from absl.testing import flagsaver
+from script_loading import EXPERIMENTS, loaded
+
+import depthjax
+from depthjax.folders.results import load_findings
+from depthjax.studies import descents
+
+SMALL = {
+    "network": [
+        "resnet18 stage_sizes=2 width=2 stem=small",
+        "resnet18 stage_sizes=3 width=2 stem=small @layer1",
+    ],
+    "seeds": ["0", "1"],
+    "images": ["chelsea", "coffee"],
+    "size": 8,
+    "steps": 12,
+}
+
+
+@pytest.fixture(scope="module")
+def script():
+    """The script as a module."""
+    with loaded("depth") as module:
+        yield module
+
+
+def run(script, output, **settings):
+    with flagsaver.flagsaver(**(SMALL | {"output": str(output)} | settings)):
+        script.main()
+
+
+def table(folder):
+    with open(folder / "results.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def whole(script, tmp_path_factory):
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("depth") / "whole"
+    run(script, folder)
+    return folder
+
+
+def test_from_photographs_to_findings(whole):
+    rows = table(whole)
+    assert len(rows) == (2 + 1) * 2 * 2
+    assert {(row["stage"], row["block"]) for row in rows} == {("1", "1"), ("1", "2"), ("1", "3")}
+    found = load_findings(whole)
+    assert {finding.claim for finding in found} == {
+        "C1",
+        "C1, contrast",
+        "C2",
+        "C3",
+        "C3, contrast",
+    }
+    assert any("−" in finding.where for finding in found)  # two networks of one kind of block
+    assert all(f.interval.seeds == 2 and f.interval.images == 2 for f in found)
+    assert (whole / "figures" / "depth.png").stat().st_size > 5000
+
+
+def test_all_descents_share_start_and_targets(whole):
+    first, *others = [
+        depthjax.load_run(folder) for folder in sorted((whole / "descents").glob("*/*"))
+    ]
+    assert len(others) == 3
+    for other in others:
+        assert (other.starts == first.starts).all() and (other.targets == first.targets).all()
+
+
+def test_a_killed_run_goes_on(script, whole, tmp_path, monkeypatch):
+    folder, calls, autoencode = tmp_path / "cut", [], descents.autoencode
+
+    def killed(*arguments, **settings):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return autoencode(*arguments, **settings)
+
+    monkeypatch.setattr(descents, "autoencode", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(script, folder)
+    assert not (folder / "results.csv").exists()
+    calls[:] = [1] * 4
+    run(script, folder, resume=True)
+    assert len(calls) == 4 + 6 - 3
+    assert table(folder) == table(whole)
+    assert (folder / "findings.json").read_text() == (whole / "findings.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"network": ["resnet19"]}, "resnet18"),
+        ({"network": ["vgg16"]}, "is no residual network"),
+        ({"network": ["resnet18 width"]}, "--network='width' is not of the form name=value"),
+        ({"network": ["resnet18 @conv1"]}, "'conv1' is not the output of a residual block"),
+        ({"network": ["resnet18", "resnet18", "resnet18"]}, "is given twice"),
+        ({"network": [""]}, "unknown model ''"),
+        ({"restarts": 2}, "--restarts=1"),
+        ({"seeds": ["0", "0"]}, "must be different whole numbers"),
+    ],
+)
+def test_bad_input_ends_in_one_line_with_nothing_written(script, tmp_path, settings, message):
+    with pytest.raises(ValueError, match=message) as error:
+        run(script, tmp_path / "bad", **settings)
+    assert len(str(error.value).splitlines()) == 1
+    assert not (tmp_path / "bad").exists()
+
+
+FLAG_FILES = sorted((EXPERIMENTS / "flags").glob("depth_*.flags"))
+
+
+@pytest.mark.parametrize("file", FLAG_FILES, ids=lambda file: file.stem)
+def test_flag_files_name_what_exists(script, file):
+    first = f"# python experiments/depth.py --flagfile=experiments/flags/{file.name}"
+    assert file.read_text().splitlines()[0] == first
+    with flagsaver.flagsaver():
+        script.FLAGS(["depth.py", f"--flagfile={file}"])
+        assert len(script.networks_from_flags()) >= 2
+        assert script.FLAGS.output == f"runs/{file.stem}"

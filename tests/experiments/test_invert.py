@@ -1,0 +1,292 @@
+"""The command, from photographs to a run folder, and every kind of bad input."""
+
+import contextlib
+import hashlib
+import io
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+from PIL import Image
+from script_loading import loaded
+
+import depthjax
+from depthjax.inversion import metrics
+from depthjax.models import labels
+from depthjax.models.normalization import as_normalization
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "experiments" / "invert.py"
+SMALL = {
+    "model": "resnet18",
+    "model_field": ["width=4", "stage_sizes=1,1", "num_classes=3"],
+    "images": ["chelsea", "coffee"],
+    "size": 24,
+    "layers": "conv1,layer1:layer2",
+    "steps": 4,
+    "record_every": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def script():
+    """The script as a module."""
+    with loaded("invert") as module:
+        yield module
+
+
+def run(script, folder, **settings):
+    with flagsaver.flagsaver(**{**SMALL, "output": str(folder), **settings}):
+        script.main()
+
+
+class Whole(NamedTuple):
+    """A finished run, what it was asked for, and what it printed."""
+
+    folder: Path
+    settings: dict[str, Any]
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def whole(script, tmp_path_factory):
+    place, printed = tmp_path_factory.mktemp("invert"), io.StringIO()
+    photo, folder = place / "my cat.jpg", place / "run"
+    Image.fromarray(np.full((40, 30, 3), 90, np.uint8)).save(photo)
+    settings = {"images": ["chelsea", str(photo)], "restarts": 2, "start": "gaussian,image"}
+    with contextlib.redirect_stdout(printed):
+        run(script, folder, **settings)
+    return Whole(folder, settings, printed.getvalue())
+
+
+def test_from_photographs_to_a_run_folder(whole):
+    folder, _, printed = whole
+    found = depthjax.load_run(folder)
+    assert found.image_names == ["chelsea", "my cat"]
+    assert list(found.layers) == ["conv1", "layer1", "layer2"]
+    assert found.layers["layer2"]["images"].shape == (2, 2, 24, 24, 3)
+    for name in ("gallery", "depth", "trajectories", "ratio_matrix"):
+        assert (folder / "figures" / f"{name}.png").stat().st_size > 5000
+    assert len(found.table) == 2 * 2 * 3
+    with np.load(folder / "ratio_matrix.npz") as matrix:
+        assert matrix["layers"].tolist() == ["conv1", "layer1", "layer2"]
+        diagonal = np.stack([matrix["ratio"][i, i] for i in range(3)])
+        np.testing.assert_allclose(diagonal, found.stack("embedding_ratio"), rtol=1e-4)
+    assert "| layer2" in printed and "(the start)" in printed and str(folder) in printed
+
+
+def test_a_resumed_run_gives_the_same_numbers(script, whole, tmp_path):
+    cut = tmp_path / "cut"
+    shutil.copytree(whole.folder, cut)
+    (cut / "layers" / "layer2.npz").unlink()
+    (cut / "layers" / "conv1.npz").unlink()
+    (cut / "results.csv").unlink()
+    run(script, cut, **whole.settings, resume=True)
+    assert (whole.folder / "results.csv").read_bytes() == (cut / "results.csv").read_bytes()
+
+
+def test_seeds_are_separate(script, tmp_path):
+    found = {}
+    for name in ("none", "weights_seed", "start_seed", "reference_seed"):
+        settings = {} if name == "none" else {name: 77}
+        run(script, tmp_path / name, layers="conv1", **settings)
+        found[name] = depthjax.load_run(tmp_path / name)
+    base = found.pop("none")
+    for name, other in found.items():
+        same_start = np.array_equal(base.starts, other.starts)
+        key = "reference_input_distance"
+        same_reference = np.array_equal(base.stack(key), other.stack(key))
+        same_images = np.array_equal(base.stack("images"), other.stack("images"))
+        assert same_start == (name != "start_seed")
+        assert same_reference == (name != "reference_seed")
+        assert same_images == (name == "reference_seed")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A file of weights with a head of ImageNet's classes, as another library writes it."""
+    import safetensors.numpy
+
+    model = depthjax.build_model("resnet18", width=4, stage_sizes=(1, 1))
+    variables = depthjax.init_variables(model, jax.random.key(0), 24)
+    path = tmp_path_factory.mktemp("weights") / "trained.safetensors"
+    state = depthjax.to_torch_state_dict(variables)
+    safetensors.numpy.save_file({k: np.ascontiguousarray(v) for k, v in state.items()}, path)
+    return model, variables, path
+
+
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+LARGE_HEAD = {"model_field": ["width=4", "stage_sizes=1,1"], "layers": "layer2", "steps": 2}
+
+
+def test_trained_weights_from_a_file(script, trained, tmp_path, capsys):
+    model, variables, path = trained
+    folder = tmp_path / "run"
+    run(script, folder, weights=str(path), **LARGE_HEAD)
+    found = depthjax.load_run(folder)
+    assert found.config["normalization"] == IMAGENET
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert found.config["weights_file"] == {
+        **{"source": str(path), "revision": None, "sha256": digest},
+        "drop_head": False,
+    }
+    # The embeddings inverted are those of the normalised photographs.
+    layer = depthjax.Layer(model, "layer2", normalization="imagenet")
+    targets, recovered = (
+        jnp.asarray(array) for array in (found.targets, found.layers["layer2"]["images"][0])
+    )
+    distances = metrics.embedding_distances(layer, variables, targets, recovered)
+    np.testing.assert_allclose(
+        distances, found.layers["layer2"]["embedding_distance"][0], rtol=1e-4
+    )
+    # The five classes are those of the logits.
+    head = depthjax.Layer(model, "fc", normalization="imagenet")
+    logits = np.asarray(head(variables, targets))
+    arrays = found.layers["layer2"]
+    assert arrays["top_classes"].shape == (1, 2, 5)
+    np.testing.assert_array_equal(arrays["target_top_classes"][:, 0], logits.argmax(-1))
+    name = labels.imagenet_classes()[logits[0].argmax()]
+    assert found.table[0]["target_top5"].startswith(f"{name} 0.")
+    assert found.table[0]["top5"].count("; ") == 4
+    printed = capsys.readouterr().out
+    assert "(the target)" in printed and name in printed
+    assert (folder / "results.csv").read_text().splitlines()[0].endswith("target_top5,top5")
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, IMAGENET),
+        ({"preset": "paper"}, None),
+        ({"preset": "paper", "normalization": "half"}, {"mean": [0.5] * 3, "std": [0.5] * 3}),
+        ({"normalization": "none"}, None),
+        ({"weights": "untrained"}, None),
+        ({"weights": "untrained", "normalization": "imagenet"}, IMAGENET),
+    ],
+)
+def test_which_normalization(script, trained, settings, expected):
+    model, _, path = trained
+    with flagsaver.flagsaver(**{"weights": str(path), **settings}):
+        weights = script.cli.weights_from_flags(model, 24)
+    assert weights.normalization == (expected and as_normalization(expected))
+    # An untrained head knows no classes.
+    assert weights.has_trained_head == (settings.get("weights") != "untrained")
+    assert (script.trained_head(model, weights) is None) == (not weights.has_trained_head)
+
+
+def test_another_head_is_dropped_only_when_asked(script, trained, tmp_path):
+    path = str(trained[2])
+    with pytest.raises(ValueError, match=r"1000 classes.*--drop_head"):
+        run(script, tmp_path / "run", weights=path)
+    assert not (tmp_path / "run").exists()
+    run(script, tmp_path / "run", weights=path, drop_head=True, layers="conv1", steps=1)
+    found = depthjax.load_run(tmp_path / "run")
+    assert found.config["weights_file"]["drop_head"] and "top5" not in found.table[0]
+
+
+BAD = {
+    "model": ({"model": "resnet51"}, "did you mean 'resnet50'"),
+    "model field": ({"model_field": ["widht=4"]}, "did you mean 'width'"),
+    "malformed field": ({"model_field": ["width"]}, "name=value"),
+    "layer": ({"layers": "layer9"}, "unknown layer 'layer9'"),
+    "near layer": ({"layers": "laier1"}, "did you mean"),
+    "backwards range": ({"layers": "layer2:conv1"}, "backwards"),
+    "image name": ({"images": ["chelsae"]}, "did you mean 'chelsea'"),
+    "missing file": ({"images": ["no/such.png"]}, "no/such.png"),
+    "weights": ({"weights": "trained.pth"}, "unknown weights"),
+    "weights without a hash": ({"weights": "https://a.b/c.pth"}, "needs the SHA-256"),
+    "preset": ({"preset": "papre"}, "did you mean 'paper'"),
+    "no steps": ({"steps": 0}, "steps must be"),
+    "no restarts": ({"restarts": -1}, "restarts must be"),
+    "rate": ({"learning_rate": float("nan")}, "learning_rate must be"),
+    "optimizer": ({"optimizer": "adamm"}, "did you mean 'adam'"),
+    "objective": ({"objective": "l3"}, "unknown objective"),
+    "small images": (
+        {"model": "vgg11", "model_field": ["width=4", "hidden=4"], "layers": "pool5", "size": 16},
+        "too small",
+    ),
+    "one image for image starts": ({"start": "image", "images": ["coffee"]}, "at least 2 images"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_is_one_line_and_writes_nothing(kind, script, tmp_path):
+    settings, message = BAD[kind]
+    with pytest.raises(ValueError, match=message.replace("(", r"\(")) as error:
+        run(script, tmp_path / "run", **settings)
+    assert len(str(error.value).splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_corrupt_and_huge_files(script, tmp_path):
+    corrupt = tmp_path / "corrupt.png"
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(corrupt)
+    corrupt.write_bytes(corrupt.read_bytes()[:60])
+    with pytest.raises(ValueError, match=r"corrupt"):
+        run(script, tmp_path / "run", images=[str(corrupt)])
+    huge = tmp_path / "huge.png"
+    Image.new("1", (20000, 20000)).save(huge)
+    with pytest.raises(ValueError, match="huge"):
+        run(script, tmp_path / "run", images=[str(huge)])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_layer_with_a_constant_embedding(script, tmp_path):
+    """A tiny image through a deep ReLU-less stem cannot be constant, a flat network can."""
+    with pytest.raises(ValueError, match="is constant around image 0"):
+        run(
+            script,
+            tmp_path / "run",
+            model="vgg11",
+            model_field=["width=1", "hidden=1", "num_classes=1", "stage_sizes=1"],
+            images=["chelsea"],
+            layers="classifier.4",
+            weights_seed=DEAD_SEED,
+        )
+
+
+DEAD_SEED = 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--steps=0"], "steps must be"),
+        (["conv1"], "unexpected argument 'conv1'"),
+    ],
+)
+def test_the_command_ends_with_one_line_and_a_status(arguments, message, tmp_path):
+    command = [sys.executable, str(SCRIPT), f"--output={tmp_path / 'run'}", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert ended.returncode == 2
+    lines = ended.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("invert.py: error: ") and message in lines[0]
+    assert not (tmp_path / "run").exists()
+
+
+OURS = [
+    file
+    for file in sorted((ROOT / "experiments" / "flags").glob("*.flags"))
+    if "experiments/invert.py" in file.read_text().splitlines()[0]
+]
+
+
+@pytest.mark.parametrize("file", OURS, ids=lambda file: file.stem)
+def test_flag_files_name_what_exists(file, script):
+    """Every flag file parses, builds its model, layers and settings, and says its command."""
+    text = file.read_text()
+    assert f"--flagfile=experiments/flags/{file.name}" in text.splitlines()[0]
+    with flagsaver.flagsaver():
+        flags.FLAGS([str(SCRIPT), f"--flagfile={file}"])
+        model = script.cli.model_from_flags()
+        assert depthjax.select_layers(model, script.FLAGS.layers)
+        assert script.cli.config_from_flags().steps >= 1
+        assert script.FLAGS.output == f"runs/{file.stem}" or file.stem == "quick"

@@ -1,0 +1,112 @@
+"""The command that sets linear theory beside descents, in small, and bad input."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+from script_loading import EXPERIMENTS, loaded
+
+from depthjax.analysis.prediction import explained
+from depthjax.folders.results import load_findings
+
+SETTINGS = {
+    "networks": ["linear", "relu"],
+    "linear_widths": ["1.25", "0.5"],
+    "relu_widths": ["2", "1"],
+    "images": ["astronaut", "chelsea", "coffee"],
+    "size": 4,
+    "seeds": ["0", "1"],
+    "steps": 50,
+}
+
+
+@pytest.fixture(scope="module")
+def script():
+    with loaded("prediction") as module:
+        yield module
+
+
+def run(script, folder, **settings):
+    with flagsaver.flagsaver(**{**SETTINGS, "output": str(folder), **settings}):
+        script.main()
+
+
+@pytest.fixture(scope="module")
+def done(script, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "prediction"
+    run(script, folder)
+    with open(folder / "results.csv", newline="") as file:
+        return folder, list(csv.DictReader(file))
+
+
+def of(rows, network, layer, quantity):
+    chosen = [r for r in rows if (r["network"], r["layer"]) == (network, layer)]
+    return np.array([float(row[quantity]) for row in chosen])
+
+
+def test_linear_networks_follow_the_whole_curve(done):
+    folder, rows = done
+    for layer, rank in (("fc1", 48), ("fc2", 24)):
+        assert of(rows, "linear", layer, "largest_relative_error").max() < 1e-4
+        assert (of(rows, "linear", layer, "rank") == rank).all()
+    assert of(rows, "linear", "fc1", "lost").max() < 1e-9
+    assert of(rows, "linear", "fc2", "lost").min() > 0.1
+    verdicts = [f.verdict for f in load_findings(folder) if f.where.startswith("linear")]
+    assert verdicts == ["supported"] * 2
+
+
+def test_parts_make_up_the_whole(done):
+    _, rows = done
+    for row in rows:
+        lost, slow, whole = (float(row[name]) for name in ("lost", "slow", "predicted"))
+        assert lost**2 + slow**2 == pytest.approx(whole**2, rel=1e-5)
+        assert whole <= float(row["start_distance"]) * (1 + 1e-6)
+
+
+def test_networks_with_relus_are_judged_within_each_layer(done):
+    folder, rows = done
+    found = [f for f in load_findings(folder) if f.where.startswith("relu")]
+    assert [f.where for f in found] == ["relu, relu1"] * 2 + ["relu, fc2"] * 2
+    for finding, layer in zip(found[::2], ("relu1", "fc2"), strict=True):
+        told, seen = (of(rows, "relu", layer, name) for name in ("predicted", "measured"))
+        assert finding.interval.estimate == pytest.approx(explained(told, seen))
+        assert (finding.interval.seeds, finding.interval.images) == (2, 3)
+        # Where ReLUs stand between, no one Jacobian is exact.
+        assert of(rows, "relu", layer, "largest_relative_error").max() > 1e-3
+
+
+def test_the_record_is_complete(done):
+    folder, rows = done
+    assert len(rows) == 2 * 2 * 2 * 3
+    config = json.loads((folder / "config.json").read_text())
+    assert config["jacobian_at"] == "target" and config["linear_widths"] == ["1.25", "0.5"]
+    for name in ("curves_linear", "predicted_against_measured"):
+        assert (folder / "figures" / f"{name}.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"networks": ["liner"]}, "did you mean 'linear'"),
+        ({"relu_widths": ["2", "two"]}, "--relu_widths must be numbers"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(settings, message, script, tmp_path):
+    with pytest.raises(ValueError, match=message) as error:
+        run(script, tmp_path / "run", **settings)
+    assert len(str(error.value).splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["prediction_quick", "prediction_cpu"])
+def test_flag_files_name_what_exists(name, script):
+    path = EXPERIMENTS / "flags" / f"{name}.flags"
+    command = f"# python experiments/prediction.py --flagfile=experiments/flags/{name}.flags"
+    assert path.read_text().splitlines()[0] == command
+    with flagsaver.flagsaver():
+        script.FLAGS(["prediction.py", f"--flagfile={path}"])
+        assert script.FLAGS.output == f"runs/{name}"
+        for network in script.FLAGS.networks:
+            assert script.model_of(network, 3 * script.FLAGS.size**2).stages()

@@ -1,0 +1,279 @@
+"""Plans of tiny scripts: killed and started again, failing, missing; and the plans that ship."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from absl.testing import flagsaver
+from script_loading import EXPERIMENTS, loaded
+
+from depthjax.claims.paper import CLAIMS, NOT_RUN, NOT_SUPPORTED, SUPPORTED
+from depthjax.claims.reproduction import DONE, FAILED, MISSING, SKIPPED, Reproduction, Step
+
+SCRIPT = """
+import json, sys, time
+from pathlib import Path
+flags = dict(f.lstrip("-").partition("=")[::2] for f in sys.argv[1:])
+output = Path(flags["output"])
+settings = json.loads(Path(flags["flagfile"]).read_text())
+with open(output.parent / "starts.txt", "a") as file:
+    file.write(f"{output.name} {'resume' in flags}\\n")
+if settings.get("fails"):
+    sys.exit("cannot divide by zero")
+assert "resume" in flags or not output.exists()
+output.mkdir(exist_ok=True)
+(output / "config.json").write_text("{}")
+for part in range(settings.get("parts", 1)):
+    if not (output / f"{part}.txt").exists():
+        time.sleep(settings.get("sleep", 0))
+        (output / f"{part}.txt").write_text(str(part * settings["estimate"]))
+low = settings["estimate"]
+finding = {"claim": settings["claim"], "where": "net", "statistic": "low-frequency energy",
+           "rule": "< 1.1", "estimate": low, "low": low, "high": low, "seeds": 3, "images": 5}
+(output / "findings.json").write_text(json.dumps([finding]))
+"""
+
+HELPERS = EXPERIMENTS.parent / "tests" / "helpers"
+DRIVER = """
+import sys
+sys.path[:0] = [{tests!r}, {helpers!r}]
+from pathlib import Path
+from test_reproduce import plan
+from depthjax.claims.reproduction import Reproduction
+reproduction = Reproduction(plan(), Path({output!r}), Path({experiments!r}))
+reproduction.check(); reproduction.open("quick"); reproduction.run()
+"""
+
+
+def plan() -> list[Step]:
+    """Two steps, the first of which goes on with what it has."""
+    return [
+        Step("long", "tool.py", "long", 0.1, ("C15",), "0.txt", resumes=True),
+        Step("short", "tool.py", "short", 0.1, ("C16",), "0.txt"),
+    ]
+
+
+@pytest.fixture
+def experiments(tmp_path):
+    """A folder like ours with one script."""
+    folder = tmp_path / "experiments"
+    (folder / "flags").mkdir(parents=True)
+    (folder / "tool.py").write_text(SCRIPT)
+    for name, settings in {
+        "long": {"claim": "C15", "estimate": 2.0, "parts": 6, "sleep": 0.15},
+        "short": {"claim": "C16", "estimate": 0.5, "sleep": 0.3},
+        "fails": {"claim": "C16", "estimate": 0.5, "fails": True},
+    }.items():
+        (folder / "flags" / f"{name}.flags").write_text(json.dumps(settings))
+    return folder
+
+
+def reproduced(steps, output, experiments, **settings):
+    found = Reproduction(steps, output, experiments)
+    found.check()
+    found.open("quick", **settings)
+    return found, found.run()
+
+
+def claims(output):
+    """The verdicts and all the rest that does not tell of time."""
+    content = json.loads((output / "claims.json").read_text())
+    return content["claims"], [(one["step"], one["state"]) for one in content["steps"]]
+
+
+def verdicts(output):
+    return {one["claim"]: one["verdict"] for one in claims(output)[0]}
+
+
+def starts(output):
+    return (output / "starts.txt").read_text().split("\n")[:-1]
+
+
+def test_steps_run_once_and_every_claim_is_judged(experiments, tmp_path):
+    output = tmp_path / "whole"
+    _, outcomes = reproduced(plan(), output, experiments)
+    assert [one.state for one in outcomes] == [DONE, DONE]
+    found = verdicts(output)
+    assert list(found) == list(CLAIMS)
+    # C16 is judged by its own part, whatever the rule of the made-up finding.
+    assert found["C15"] == NOT_SUPPORTED and found["C16"] == SUPPORTED and found["C1"] == NOT_RUN
+    record = next(one for one in claims(output)[0] if one["claim"] == "C15")
+    assert record["figure"] == "long/0.txt" and record["step"] == "long"
+    assert record["command"] == (
+        "python experiments/tool.py --flagfile=experiments/flags/long.flags"
+        f" --output={output / 'long'}"
+    )
+    _, again = reproduced(plan(), output, experiments)
+    assert [one.seconds for one in again] == [one.seconds for one in outcomes]
+    assert starts(output) == ["long False", "short False"]
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_results(experiments, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    reproduced(plan(), whole, experiments)
+    code = DRIVER.format(
+        tests=str(Path(__file__).parent),
+        helpers=str(HELPERS),
+        output=str(cut),
+        experiments=str(experiments),
+    )
+    for wanted in ("long/1.txt", "short"):
+        process = subprocess.Popen([sys.executable, "-c", code], env=os.environ)
+        while not (cut / wanted).exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    _, outcomes = reproduced(plan(), cut, experiments)
+    assert [one.state for one in outcomes] == [DONE, DONE]
+    assert starts(cut) == ["long False", "long True", "short False", "short False"]
+    for path in sorted(whole.glob("*/*.txt")) + sorted(whole.glob("*/findings.json")):
+        assert (cut / path.relative_to(whole)).read_bytes() == path.read_bytes()
+    told = [json.dumps(claims(folder)).replace(str(folder), "") for folder in (whole, cut)]
+    assert told[0] == told[1]
+
+
+def test_a_failing_step_is_named_and_stops_only_what_needs_it(experiments, tmp_path):
+    output = tmp_path / "out"
+    steps = [
+        Step("bad", "tool.py", "fails", 0.1, ("C14",)),
+        Step("later", "tool.py", "short", 0.1, ("C16",), after=("bad",)),
+        Step("good", "tool.py", "short", 0.1, ("C16",), "0.txt"),
+    ]
+    seen = []
+    found = Reproduction(steps, output, experiments)
+    found.open("quick")
+    outcomes = found.run(lambda step, seconds, outcome: seen.append((step.name, outcome)))
+    assert [one.state for one in outcomes] == [FAILED, SKIPPED, DONE]
+    assert outcomes[0].message == "cannot divide by zero"
+    assert outcomes[1].message == "bad has not been done"
+    assert [name for name, outcome in seen if outcome is not None] == ["bad", "later", "good"]
+    assert "cannot divide by zero" in (output / "logs" / "bad.log").read_text()
+    assert verdicts(output)["C16"] == SUPPORTED and verdicts(output)["C14"] == NOT_RUN
+    # Given again, the failed step is tried again, the others are not.
+    (experiments / "flags" / "fails.flags").write_text('{"claim": "C14", "estimate": 0.5}')
+    _, outcomes = reproduced(steps, output, experiments)
+    assert [one.state for one in outcomes] == [DONE, DONE, DONE]
+    assert starts(output).count("good False") == 1
+
+
+def test_other_settings_and_lost_results_are_made_anew(experiments, tmp_path):
+    output = tmp_path / "out"
+    reproduced(plan(), output, experiments)
+    flag_file = experiments / "flags" / "long.flags"
+    flag_file.write_text(f"# took a second\n{flag_file.read_text()}")
+    reproduced(plan(), output, experiments)
+    assert len(starts(output)) == 2  # a remark is no setting
+    flag_file.write_text('{"claim": "C15", "estimate": 0.9}')
+    found, _ = reproduced(plan(), output, experiments)
+    assert verdicts(output)["C15"] == SUPPORTED
+    assert starts(output)[2:] == ["long False"]  # not gone on with: it was another
+
+    shutil.rmtree(output / "short")
+    assert found.outcome(plan()[1]).state == MISSING
+    reproduced(plan(), output, experiments)
+    assert starts(output)[3:] == ["short False"]
+
+
+def test_what_is_missing_is_named_before_anything_is_written(experiments, tmp_path):
+    output = tmp_path / "out"
+    for step, message in (
+        (Step("a", "toll.py", "long", 1), r"unknown script 'toll\.py'; did you mean 'tool\.py'"),
+        (Step("a", "tool.py", "lang", 1), r"unknown flag file 'lang'; .*Known: fails, long, short"),
+        (Step("a", "tool.py", "long", 1, after=("b",)), "unknown earlier step 'b'"),
+    ):
+        with pytest.raises(ValueError, match=message) as error:
+            reproduced([step], output, experiments)
+        assert len(str(error.value).splitlines()) == 1
+    assert not output.exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(experiments, tmp_path):
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "thesis.tex").write_text("mine")
+    for settings in ({}, {"overwrite": True}):
+        with pytest.raises(ValueError, match="is no reproduction"):
+            reproduced(plan(), output, experiments, **settings)
+    assert [path.name for path in output.iterdir()] == ["thesis.tex"]
+    reproduced(plan()[1:], tmp_path / "quick", experiments)
+    with pytest.raises(ValueError, match="--scale=quick, not cpu"):
+        Reproduction(plan(), tmp_path / "quick", experiments).open("cpu")
+    Reproduction(plan(), tmp_path / "quick", experiments).open("cpu", overwrite=True)
+    assert not (tmp_path / "quick" / "short").exists()
+
+
+@pytest.fixture(scope="module")
+def script():
+    """The script as a module."""
+    with loaded("reproduce") as module:
+        yield module
+
+
+@pytest.mark.parametrize("scale", ["quick", "cpu", "paper"])
+def test_the_plans_judge_every_claim_once(script, scale):
+    steps = script.PLANS[scale]
+    judged = [claim for step in steps for claim in step.claims]
+    assert sorted(judged) == sorted(CLAIMS)
+    assert len({step.name for step in steps}) == len(steps)
+    if scale == "quick":
+        assert sum(step.minutes for step in steps) <= 15
+
+
+@pytest.mark.parametrize("scale", ["quick", "cpu", "paper"])
+def test_the_plans_name_scripts_and_flag_files_that_exist(script, scale, tmp_path):
+    Reproduction(script.PLANS[scale], tmp_path, EXPERIMENTS).check()
+
+
+def test_the_verdicts_become_a_part_of_a_document(experiments, tmp_path, monkeypatch):
+    output, document = tmp_path / "out", tmp_path / "RESULTS.md"
+    reproduced(plan(), output, experiments)
+    document.write_text("before\n<!-- begin claims_quick -->\n<!-- end claims_quick -->\nafter\n")
+    monkeypatch.syspath_prepend(EXPERIMENTS)
+    with loaded("document") as module:
+        with flagsaver.flagsaver(claims=[str(output)], documents=[str(document)]):
+            module.main()
+        with pytest.raises(ValueError, match="make them with experiments/reproduce"):
+            module.load_claims(str(tmp_path))
+    text = document.read_text()
+    assert text.startswith("before\n<!-- begin") and text.endswith("claims_quick -->\nafter\n")
+    assert "Of 16 claims: 14 not run, 1 not supported, 1 supported." in text
+    assert "low-frequency energy: 2 [2, 2]; asked < 1.1, net" in text
+    assert (
+        "- C15: not supported (no smoother than untrained filters: contradicted at 1 of 1)." in text
+    )
+    assert "`python experiments/tool.py --flagfile=experiments/flags/long.flags" in text
+
+
+def test_steps_bring_along_what_they_need(script, monkeypatch):
+    with flagsaver.flagsaver(scale="paper", steps=["compare", "depth"]):
+        names = [step.name for step in script.chosen_plan()]
+    assert names == ["depth", "noise_resnet50", "compare"]
+    with flagsaver.flagsaver(steps=["deep"]), pytest.raises(ValueError, match="unknown step"):
+        script.chosen_plan()
+
+
+def test_from_the_plan_to_the_verdicts(script, experiments, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(script, "EXPERIMENTS", experiments)
+    broken = Step("bad", "tool.py", "fails", 0.1, ("C14",))
+    monkeypatch.setattr(script, "PLANS", {"quick": [*plan(), broken]})
+    with flagsaver.flagsaver(output=str(tmp_path / "out"), scale="quick", list=True):
+        script.main()
+    assert "| long  |    C15 |     0.1 | not run |" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+    with (
+        flagsaver.flagsaver(output=str(tmp_path / "out"), scale="quick"),
+        pytest.raises(SystemExit) as end,
+    ):
+        script.main()
+    assert end.value.code == 1
+    printed = capsys.readouterr()
+    assert "bad failed: cannot divide by zero" in printed.err
+    assert re.search(r"\| C16 +\| +supported \|", printed.out)

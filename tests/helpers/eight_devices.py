@@ -1,0 +1,204 @@
+"""Run by tests/devices/test_sharding.py in a process that is told it has eight devices.
+
+Writes what it found into the file it is given: the same descents by one device and by eight.
+"""
+
+import dataclasses
+import json
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import depthjax
+from depthjax import InversionConfig, jacobian
+from depthjax.devices.sharding import local_mesh, replicate, split_batch
+from depthjax.devices.spreading import spread
+from depthjax.inversion import invert as inversion
+from depthjax.inversion.invert import prepared
+from depthjax.inversion.loop import descend, initial_state_on, numbers_of
+from depthjax.jacobian import linear_map
+
+ONE, EIGHT = local_mesh(1), local_mesh()
+IMAGES = np.random.default_rng(0).random((11, 8, 8, 3))
+COUNTS = (1, 4)
+STARTS = np.random.default_rng(1).random((11, 8, 8, 3))
+
+
+def network(dtype):
+    model = depthjax.build_model("resnet18", width=4, stage_sizes=(1,), stem="small", num_classes=3)
+    variables = depthjax.init_variables(model, jax.random.key(0), 8)
+    cast = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), variables)
+    return depthjax.Layer(model, "layer1"), cast
+
+
+LAYER, _ = network(jnp.float32)
+
+
+def on_both(dtype, config, starts=STARTS, **settings):
+    """The arrays of an inversion by one device and by eight."""
+    layer, variables = network(dtype)
+    images, starts = jnp.asarray(IMAGES, dtype), jnp.asarray(starts, dtype)
+    target = layer(variables, images)
+    for mesh in (ONE, EIGHT):
+        found = depthjax.invert(
+            layer,
+            variables,
+            target,
+            starts,
+            config,
+            compare_to=images,
+            mesh=mesh,
+            frames=4,
+            **settings,
+        )
+        yield {
+            **{field.name: getattr(found, field.name) for field in dataclasses.fields(found)},
+            **{f"trajectory_{name}": value for name, value in vars(found.trajectory).items()},
+            **{f"frames_{name}": value for name, value in vars(found.frames).items()},
+            "split": np.array(found.split),
+        }
+
+
+def in_parts():
+    """Descents with weights that are spread over the devices."""
+    with jax.enable_x64(True):
+        layer, variables = network(jnp.float64)
+        starts = STARTS[:8]
+        target = layer(variables, IMAGES[:8])
+        config = InversionConfig.paper(steps=6, step_scale="layer")
+        for name, one in (("prepared", layer), ("plain", plain)):
+            for who, mesh in (("one", ONE), ("eight", EIGHT)):
+                found = depthjax.invert(
+                    one, variables, target, starts, config, mesh=mesh, spread_weights=mesh is EIGHT
+                )
+                yield f"spread_{name}/{who}/images", found.images
+                yield f"spread_{name}/{who}/objective", found.objective
+
+
+def who_spreads():
+    """In how many of three inversions weights were spread: no room, room, and asked for."""
+    layer, variables = network(jnp.float32)
+    images = jnp.asarray(IMAGES[:8], jnp.float32)
+    calls = []
+
+    def counting(weights, mesh):
+        calls[-1] += 1
+        return spread(weights, mesh)
+
+    inversion.spread = counting
+    room = inversion.fits
+    for fits, asked in ((lambda weights: False, None), (room, None), (room, True)):
+        inversion.fits = fits
+        calls.append(0)
+        config = InversionConfig(steps=1)
+        depthjax.invert(
+            layer, variables, layer(variables, images), images, config, spread_weights=asked
+        )
+    inversion.spread, inversion.fits = spread, room
+    return np.array(calls)
+
+
+def plain(variables, images):
+    return LAYER(variables, images)
+
+
+def memory(spread_weights):
+    """Bytes that a device holds for a descent through an MLP, which has little but weights."""
+    model = depthjax.build_model("mlp", widths=(256,) * 12)
+    layer = depthjax.Layer(model, "fc12")
+    variables = depthjax.init_variables(model, jax.random.key(0), 8)
+    config = InversionConfig(steps=3)
+    layer, weights = prepared(layer, variables, config, spread=spread_weights)
+    place = spread if spread_weights else replicate
+    analysis = loop(layer, weights, config, place).memory_analysis()
+    return analysis.argument_size_in_bytes + analysis.temp_size_in_bytes
+
+
+def spectrum(mesh, count):
+    """What the products at some images tell, in float64."""
+    with jax.enable_x64(True):
+        layer, variables = network(jnp.float64)
+        maps = jacobian.linearize(layer, variables, IMAGES[:count], mesh=mesh)
+        top = jacobian.top_singular_values(maps, 3, most=24)
+        nodes, weights, floor = jacobian.spectral_quadrature(maps, probes=3, steps=6)
+        least = jacobian.smallest_nonzero(maps, most=24)
+        size = jacobian.moments(maps, jax.random.key(0), probes=6)
+        return {
+            "top": top.values,
+            "directions": abs(top.right),
+            "nodes": nodes,
+            "weights": weights,
+            "floor": floor,
+            "least": least.upper,
+            "frobenius": size.frobenius.value,
+            "participation": size.participation_ratio.value,
+            "grid": np.array([] if maps.grid is None else list(maps.grid.shape.values())),
+        }
+
+
+def products(count):
+    """The compiled programs of a linearisation and of both products, as text."""
+    layer, variables = network(jnp.float32)
+    maps = jacobian.linearize(layer, variables, jnp.asarray(IMAGES[:count], jnp.float32))
+    place = jax.sharding.NamedSharding(maps.grid, jax.P("probes", "images"))
+    for product, size in ((linear_map._push, maps.shape[1]), (linear_map._pull, maps.shape[0])):
+        vectors = jax.device_put(jnp.ones((8, count, size), jnp.float32), place)
+        yield product.lower(maps, vectors).compile().as_text()
+
+
+def collectives(config):
+    """The compiled loop of eight devices, as text."""
+    layer, variables = prepared(*network(jnp.float32), config)
+    return loop(layer, variables, config).as_text()
+
+
+def loop(layer, weights, config, place=replicate):
+    """Compiled, for eight devices."""
+    shared = jax.device_put(jnp.asarray(STARTS[:8], jnp.float32), split_batch(EIGHT))
+    target = jax.eval_shape(layer, weights, shared)
+    target = jax.device_put(jnp.zeros(target.shape), split_batch(EIGHT))
+    ones = jax.device_put(jnp.ones(8), split_batch(EIGHT))
+    state = initial_state_on(EIGHT)(config.structure, shared, ones)
+    numbers = numbers_of(config, jnp.float32)
+    arguments = (place(weights, EIGHT), target, shared, ones, numbers, state, jnp.asarray(3))
+    return descend(EIGHT).lower(layer, config.structure, *arguments).compile()
+
+
+assert jax.device_count() == 8
+found = {}
+
+
+def keep(case, pair):
+    for who, arrays in zip(("one", "eight"), pair, strict=True):
+        del arrays["trajectory"], arrays["frames"]
+        found.update({f"{case}/{who}/{name}": np.asarray(a) for name, a in arrays.items()})
+
+
+adam = InversionConfig(steps=25, record_every=4)
+with jax.enable_x64(True):
+    keep("float64", on_both(jnp.float64, adam))
+    keep("scaled", on_both(jnp.float64, InversionConfig.paper(steps=6, step_scale="layer")))
+    # Every example stops by itself: some devices are done before the others.
+    near = np.geomspace(0.3, 8, 11)
+    keep("stopped", on_both(jnp.float64, adam.replace(record_every=1), stop_distance=near))
+    restarts = np.stack([STARTS, STARTS[::-1]])
+    keep("restarts", on_both(jnp.float64, adam.replace(steps=8), starts=restarts, max_batch=10))
+step = InversionConfig(steps=1, optimizer="sgd", schedule="constant", pixels="none")
+keep("float32", on_both(jnp.float32, step))
+# Descents of many steps part ways where rounding differs, so it takes many of them to compare.
+IMAGES, STARTS = (np.random.default_rng(seed).random((64, 8, 8, 3)) for seed in (2, 3))
+keep("long", on_both(jnp.float32, InversionConfig(steps=200, learning_rate=0.05), STARTS))
+for count in COUNTS:
+    for who, mesh in (("one", ONE), ("eight", EIGHT)):
+        arrays = spectrum(mesh, count)
+        found.update({f"jacobian{count}/{who}/{name}": a for name, a in arrays.items()})
+found.update(in_parts())
+found.update({"spreading": who_spreads(), "memory": np.array([memory(True), memory(False)])})
+texts = {"descent": collectives(adam)}
+for count in COUNTS:
+    texts |= {f"{name}{count}": text for name, text in zip("JT", products(count), strict=True)}
+np.savez(sys.argv[1], **found)
+lines = {name: text.splitlines() for name, text in texts.items()}
+print(json.dumps({name: [line for line in all if " = " in line] for name, all in lines.items()}))

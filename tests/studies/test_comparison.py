@@ -1,0 +1,73 @@
+"""The descents of a comparison, the settings that make them what they are called, its judges."""
+
+import numpy as np
+import pytest
+
+import depthjax
+from depthjax.inversion.config import InversionConfig
+from depthjax.studies.comparison.judges import class_evidence, class_judges
+from depthjax.studies.comparison.setting import (
+    BLURRED,
+    CONDITIONS,
+    CONVERGING,
+    MATCHED,
+    PLAIN,
+    conditions,
+    descents_of,
+)
+from depthjax.studies.networks import Weights
+
+PAPER = InversionConfig.paper(steps=4)
+
+
+def test_conditions_differ_in_what_they_are_called_by():
+    found = conditions(InversionConfig(steps=9, record_every=3), PAPER, 0.1)
+    assert tuple(found) == CONDITIONS
+    assert found[CONVERGING] == found[MATCHED] and found[MATCHED].record_every == 1
+    assert found[BLURRED] == PAPER and found[PLAIN] == PAPER.replace(blur=False) != PAPER
+
+
+@pytest.mark.parametrize(
+    ("chosen", "ratio", "message"),
+    [
+        ({"blur": True}, 0.1, "without --blur"),
+        ({"restarts": 2}, 0.1, "--restarts=1"),
+        ({}, 0.0, "--stop_ratio must be positive, got 0.0"),
+    ],
+)
+def test_other_settings_are_refused(chosen, ratio, message):
+    with pytest.raises(ValueError, match=message):
+        conditions(InversionConfig(**chosen), PAPER, ratio)
+
+
+def test_every_network_and_seed_descends_under_every_condition(tmp_path):
+    networks = {
+        label: [Weights(f"{label}{seed}", None, True, {"source": label}) for seed in (5, 7)]
+        for label in ("untrained", "photos")
+    }
+    made = conditions(InversionConfig(), PAPER, 0.2)
+    found = descents_of(tmp_path, networks, [5, 7], {}, made, stop_ratio=0.2, frames=6)
+    assert len({one.folder for one in found}) == len(found) == 2 * 2 * 4
+    for one in found:
+        assert one.variables == f"{one.network}{one.seed}" and one.config == made[one.condition]
+        assert one.stop_ratio == (0.2 if one.condition == MATCHED else None)
+        assert one.frames == (6 if one.seed == 5 else 0)
+
+
+def test_classes_are_read_by_the_network_of_the_next_seed():
+    model = depthjax.build_model("mlp", widths=(4, 2))
+    photos = [Weights(number, None, True, {}) for number in range(3)]
+    judges = class_judges(model, {"photos": photos}, "", 8)
+    assert [judge.variables for judge in judges] == [1, 2, 0]
+    assert judges[0].head == depthjax.Layer(model, "fc2")
+    assert class_judges(model, {"photos": photos[:1]}, "", 8) == []
+    assert class_judges(model, {"untrained": photos}, "", 8) == []
+
+
+def test_how_sure_a_classifier_is():
+    logits = np.array([[0.0, 0.0], [np.log(3), 0.0], [1000.0, 0.0], [0.0, 800.0]])
+    probability, odds = class_evidence(logits)
+    np.testing.assert_allclose(probability, [0.5, 0.75, 1, 1])
+    np.testing.assert_allclose(odds, [0, np.log(3), 1000, 800], atol=1e-12)
+    probability, odds = class_evidence(np.log([[0.2, 0.5, 0.3]]) + 7)
+    np.testing.assert_allclose([probability[0], odds[0]], [0.5, 0.0], atol=1e-12)

@@ -1,0 +1,53 @@
+"""Descents of a study: one that was cut off within a layer goes on where it stood."""
+
+from functools import partial
+
+import jax
+import numpy as np
+import pytest
+from two_processes import CONFIG, IMAGES, STARTS, WEIGHTS, layer
+
+import depthjax
+from depthjax.folders import inversions
+from depthjax.inversion.checkpoints import DescentCheckpoints
+from depthjax.studies.descents import Descents
+
+
+def begun(folder):
+    """A study of one network and layer, and what its descent takes."""
+    weights, images, starts = (array.astype(np.float32) for array in (WEIGHTS, IMAGES, STARTS))
+    one = Descents(folder, "net", 0, "only", CONFIG, {"first": layer}, weights, {})
+    one.begin({"images": list("abcde")}, images, starts)
+    return one, ("first", images, starts, jax.random.key(0))
+
+
+def test_a_layer_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):
+    whole, arguments = begun(tmp_path / "whole")
+    whole.recover(*arguments)
+    # Every state is kept, and the power fails after the first.
+    monkeypatch.setattr(inversions, "DescentCheckpoints", partial(DescentCheckpoints, seconds=0.0))
+    keep, resumed = DescentCheckpoints.keep, []
+
+    def failing(self, *given, **settings):
+        keep(self, *given, **settings)
+        self.close()
+        raise KeyboardInterrupt
+
+    def watched(self, *given):
+        kept = resume(self, *given)
+        resumed.append(None if kept is None else int(kept.state.step))
+        return kept
+
+    resume = DescentCheckpoints.resume
+    monkeypatch.setattr(DescentCheckpoints, "resume", watched)
+    cut, arguments = begun(tmp_path / "cut")
+    with monkeypatch.context() as power:
+        power.setattr(DescentCheckpoints, "keep", failing)
+        with pytest.raises(KeyboardInterrupt):
+            cut.recover(*arguments)
+    assert not cut.done("first")
+    cut.recover(*arguments)
+    assert resumed[0] is None and 0 < resumed[1] < CONFIG.steps
+    one, other = (depthjax.load_run(study.folder).layers["first"] for study in (whole, cut))
+    np.testing.assert_array_equal(one["images"], other["images"])
+    assert not (cut.folder / "unfinished").exists()

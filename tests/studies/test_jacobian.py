@@ -1,0 +1,89 @@
+"""C9 and C16 from pieces made by hand: of layers whose spectra are known."""
+
+import numpy as np
+import pytest
+
+from depthjax.analysis.accounting import RankBound
+from depthjax.analysis.singular_values import spectral_curve, spectrum_of
+from depthjax.studies.jacobian.judged import (
+    findings,
+    finished_rows,
+    half_rank,
+    intervals,
+    summary_table,
+)
+from depthjax.studies.jacobian.measured import (
+    DENSE_ELEMENTS,
+    Piece,
+    chosen_method,
+    spectrum_columns,
+)
+
+NAMES = ("conv1", "deep")
+
+
+def piece(name, depth, seed, decay, **columns):
+    """σ_k = decay^k of 8 values of 8 inputs, at two images."""
+    spectrum = spectrum_of(decay ** np.arange(8.0)[None], 8, 8)
+    row = {"network": "untrained", "seed": seed, "layer": name, "depth": depth, "method": "dense"}
+    row |= {"inputs": 8, "outputs": 8, "rank_bound": 8, "active_before_pooling": 8, "winners": 6}
+    row |= spectrum_columns(spectrum, 3) | columns
+    curve = [list(map(float, part)) for part in spectral_curve(spectrum)]
+    return Piece([row | {"image": image} for image in ("a", "b")], [curve] * 2, [])
+
+
+@pytest.fixture
+def rows():
+    return finished_rows(
+        [
+            piece(name, depth, seed, decay)
+            for seed in (0, 1)
+            for depth, (name, decay) in enumerate(zip(NAMES, (0.5, 0.25), strict=True))
+        ]
+    )
+
+
+def test_all_layers_are_compared_at_half_of_the_least_rank(rows):
+    assert half_rank(rows) == 4
+    assert [row["half_rank_level"] for row in rows[:4:2]] == pytest.approx([0.5**3, 0.25**3])
+    bound = finished_rows([piece("conv1", 0, 0, 0.5, rank_bound=2)])
+    assert half_rank(bound) == 1 and bound[0]["above_1e-6_high"] == 2
+    assert half_rank([{"rank_bound": 1}]) == 1
+
+
+def test_what_is_lost_and_what_is_ill_conditioned_is_found(rows):
+    found = findings(rows, NAMES, ["untrained"])
+    smallest, before, after, slope = found
+    assert smallest.where == "untrained, conv1"
+    assert smallest.interval.estimate == pytest.approx(0.5**7)
+    assert before.interval.estimate == 1 and before.verdict == "supported"
+    assert after.interval.estimate == 0.75 and after.verdict == "supported"
+    # One layer deeper, the fourth value is smaller by 2³.
+    assert slope.claim == "C16" and slope.interval.estimate == pytest.approx(np.log(8))
+    assert (slope.interval.seeds, slope.interval.images) == (2, 2)
+
+
+def test_fewer_outputs_than_inputs_leave_no_smallest_value():
+    narrow = finished_rows([piece("conv1", 0, 0, 0.5, outputs=7, winners=None)])
+    (smallest,) = findings(narrow, ["conv1"], ["untrained"])
+    assert smallest.interval.estimate == 0 and smallest.verdict == "contradicted"
+
+
+def test_without_spectra_only_accounting_speaks():
+    row = {"network": "one", "seed": 0, "layer": "conv1", "image": "a", "inputs": 8, "outputs": 9}
+    row |= {"rank_bound": 6, "active_before_pooling": 8, "winners": 6, "method": "none"}
+    rows = finished_rows([Piece([row], [], [])])
+    assert [one.claim for one in findings(rows, NAMES[:1], ["one"])] == ["C9", "C9"]
+    panels = intervals(rows, NAMES[:1], ["one"])
+    assert list(panels) == ["directions that\ncan pass / n"]
+    assert panels["directions that\ncan pass / n"][0, 0, 0] == 0.75
+    assert "| one " in summary_table(rows, NAMES[:1], ["one"])
+
+
+def test_a_dense_decomposition_is_for_small_jacobians():
+    def bound(outputs):
+        return RankBound("layer", 100, outputs, 100, 0, ("input",))
+
+    assert chosen_method("auto", bound(10)) == "dense"
+    assert chosen_method("auto", bound(int(DENSE_ELEMENTS))) == "products"
+    assert chosen_method("products", bound(10)) == "products"

@@ -1,0 +1,110 @@
+"""Tables of rows, slopes over layers, and networks of several seeds: what all studies share."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import depthjax
+from depthjax.folders.begin import kept
+from depthjax.models.normalization import as_normalization
+from depthjax.statistics import depth_slopes
+from depthjax.studies.networks import (
+    Weights,
+    places,
+    same_normalization,
+    untrained_label,
+    weight_records,
+)
+from depthjax.studies.rows import among, seed_table, with_all_columns
+
+ROWS = [
+    {"seed": seed, "image": image, "layer": layer, "value": 100 * seed + 10 * place + depth}
+    for seed in (3, 1)
+    for depth, layer in enumerate(("shallow", "deep"))
+    for place, image in enumerate(("b", "a", "c"))
+]
+
+
+def test_a_table_holds_one_place_in_the_order_of_its_rows():
+    found = seed_table(ROWS, "value", layer="deep")
+    np.testing.assert_array_equal(found, [[301, 311, 321], [101, 111, 121]])
+    tenfold = seed_table(ROWS, lambda row: 10 * row["value"], layer="deep")
+    np.testing.assert_array_equal(tenfold, 10 * found)
+    assert len(among(ROWS, layer="deep", image="a")) == 2
+
+
+def test_rows_of_one_seed_and_image_are_averaged():
+    both = seed_table(ROWS, "value")
+    np.testing.assert_array_equal(both[0], [300.5, 310.5, 320.5])
+    by_layer = seed_table(ROWS, "value", column="layer", average=max)
+    np.testing.assert_array_equal(by_layer, [[320, 321], [120, 121]])
+
+
+def test_tables_without_rows_or_with_holes():
+    assert seed_table(ROWS, "value", layer="none").shape == (0, 0)
+    with pytest.raises(ValueError, match="as many of image"):
+        seed_table(ROWS[:-1], "value", layer="deep")
+
+
+def test_rows_of_several_kinds_are_one_table():
+    found = with_all_columns([{"a": 1, "b": 2}, {"c": 3, "a": 4}])
+    assert found == [{"a": 1, "b": 2, "c": ""}, {"a": 4, "b": "", "c": 3}]
+    assert [*found[0]] == [*found[1]] == ["a", "b", "c"]
+
+
+@given(
+    st.integers(2, 9),
+    st.floats(-5, 5),
+    st.lists(st.floats(-5, 5), min_size=1, max_size=4),
+)
+def test_the_slope_of_a_line_is_its_own(layers, slope, starts):
+    values = np.asarray(starts)[None] + slope * np.arange(layers)[:, None]
+    np.testing.assert_allclose(depth_slopes(values), slope, atol=1e-12)
+
+
+def test_slopes_are_those_of_least_squares_and_know_what_is_missing():
+    values = np.random.default_rng(0).normal(size=(5, 2, 3))
+    expected = np.polyfit(np.arange(5), values.reshape(5, -1), 1)[0].reshape(2, 3)
+    np.testing.assert_allclose(depth_slopes(values), expected)
+    values[3, 0, 1], values[2, 1, 1] = np.inf, np.nan
+    np.testing.assert_array_equal(np.isnan(depth_slopes(values)), [[0, 1, 0], [0, 1, 0]])
+
+
+def test_what_is_kept_is_made_once(tmp_path):
+    made = []
+
+    def make():
+        made.append(1)
+        return {"rows": [{"value": 0.1}], "pair": (1, 2)}
+
+    path = tmp_path / "parts" / "one.json"
+    first = kept(path, make)
+    assert kept(path, make) == first == {"rows": [{"value": 0.1}], "pair": [1, 2]}
+    assert made == [1] and json.loads(path.read_text()) == first
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        kept(tmp_path / "nan.json", lambda: {"value": float("nan")})
+    assert not (tmp_path / "nan.json").exists()
+
+
+def test_places_are_every_network_seed_and_layer():
+    model = depthjax.build_model("mlp", widths=(4, 2))
+    half = as_normalization("half")
+    networks = {
+        "trained": [Weights({"seed": s}, half, True, {"source": f"{s}.npz"}) for s in (5, 7)],
+        "new": [Weights({}, None, False, {"source": "untrained"})] * 2,
+    }
+    found = places(model, ["fc1", "fc2"], networks, [5, 7])
+    assert [one.columns for one in found[2:4]] == [
+        {"network": "trained", "seed": 7, "layer": "fc1", "depth": 0},
+        {"network": "trained", "seed": 7, "layer": "fc2", "depth": 1},
+    ]
+    assert len(found) == 8 and found[2].variables == {"seed": 7}
+    assert [one.layer.normalization for one in found[3:5]] == [half, None]
+    assert untrained_label(networks) == "new"
+    assert weight_records(networks)["trained"][1] == {"source": "7.npz"}
+    with pytest.raises(ValueError, match="do not normalise pixels alike"):
+        same_normalization(networks)
+    assert same_normalization({"trained": networks["trained"]}) == half

@@ -1,0 +1,116 @@
+"""The cells of inversions: what defines them, what they find, and that they go on when cut off."""
+
+import hashlib
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from inversion_cells import CONFIG, FIELDS, cells
+from PIL import Image
+
+import depthjax
+from depthjax import images
+from depthjax.inversion.checkpoints import DescentCheckpoints
+from depthjax.sweeps import Context, SweepFolder, cell_hash, inversions, load_sweep, run_sweep
+
+
+def context(folder):
+    return Context(folder / "state", lambda: None)
+
+
+def test_layers_groups_and_seeds():
+    listed = cells()
+    assert len(listed) == 2 * 2 * 2 and len(set(map(cell_hash, listed))) == 8
+    assert {tuple(cell["images"]) for cell in listed} == {("chelsea", "coffee"), ("rocket",)}
+    # One program for each layer and size of group, whatever the seed.
+    assert len(set(map(inversions.program, listed))) == 4
+    other = cells(config=CONFIG.replace(learning_rate=0.01))
+    assert set(map(inversions.program, other)) == set(map(inversions.program, listed))
+    assert not set(map(cell_hash, other)) & set(map(cell_hash, listed))
+
+
+def test_a_cell_is_what_its_files_hold(tmp_path):
+    photo = tmp_path / "cat.png"
+    before = cells_of_a_photo(photo, 90)
+    assert before["image_sha256"] == {str(photo): hashlib.sha256(photo.read_bytes()).hexdigest()}
+    assert cell_hash(cells_of_a_photo(photo, 90)) == cell_hash(before)
+    assert cell_hash(cells_of_a_photo(photo, 91)) != cell_hash(before)
+    with pytest.raises(ValueError, match="has changed since the sweep was begun"):
+        inversions.run_cell(before, context(tmp_path))
+
+
+def cells_of_a_photo(file, grey):
+    Image.fromarray(np.full((20, 20, 3), grey, np.uint8)).save(file)
+    return cells(images=[str(file)], seeds=[0])[0]
+
+
+def test_a_cell_finds_what_the_library_finds(tmp_path):
+    cell = json.loads(json.dumps(cells()[-2]))
+    rows = inversions.run_cell(cell, context(tmp_path))
+    model = depthjax.build_model("resnet18", **FIELDS)
+    weights = depthjax.init_variables(model, jax.random.key(1), 16)
+    _, photographs = images.load_images(["chelsea", "coffee"], 16)
+    found = depthjax.autoencode(
+        jax.random.key(1), depthjax.Layer(model, "layer1"), weights, jnp.asarray(photographs),
+        CONFIG, reference_key=jax.random.key(2),
+    )  # fmt: skip
+    assert [row["image"] for row in rows] == ["chelsea", "coffee"]
+    np.testing.assert_allclose([row["input_ratio"] for row in rows], found.input_ratio, rtol=1e-5)
+    row = rows[0]
+    assert (row["layer"], row["seed"], row["network"]) == ("layer1", 1, "untrained")
+    assert row["depth"] > 0 and (row["devices"], row["per_device"]) == (1, 2)
+
+
+def test_a_cell_that_was_cut_off_goes_on_to_the_same_rows(tmp_path, monkeypatch):
+    cell = cells(config=CONFIG.replace(steps=40))[0]
+    whole = inversions.run_cell(cell, context(tmp_path / "whole"))
+
+    class Often(DescentCheckpoints):
+        def __init__(self, folder):
+            super().__init__(folder, seconds=0.0)
+
+    class Cut(BaseException):
+        """As `kill -9`: nothing in between notices."""
+
+    def cut():
+        if len(list((tmp_path / "sweep").rglob("batch-0/last/*"))) > 1:
+            raise Cut
+
+    resumed, resume = [], DescentCheckpoints.resume
+
+    def watched(*arguments):
+        resumed.append(resume(*arguments))
+        return resumed[-1] and resumed[-1]._replace(state=resumed[-1].state)
+
+    def cut_cell(cell, context):
+        return inversions.run_cell(cell, Context(context.unfinished, cut))
+
+    monkeypatch.setattr(inversions, "DescentCheckpoints", Often)
+    with pytest.raises(Cut):
+        run_sweep([cell], cut_cell, tmp_path / "sweep")
+    assert SweepFolder(tmp_path / "sweep").status().waiting == (cell_hash(cell),)
+    monkeypatch.setattr(DescentCheckpoints, "resume", watched)
+    run_sweep([cell], inversions.run_cell, tmp_path / "sweep")
+    assert resumed[0] is not None
+    rows = load_sweep(tmp_path / "sweep").drop_columns(["cell"]).to_pylist()
+    np.testing.assert_equal(rows, whole)
+    assert not list((tmp_path / "sweep" / "unfinished").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"layers": "layer9"}, "unknown layer"),
+        ({"images": ["chelsae"]}, "did you mean 'chelsea'"),
+        ({"images": []}, "at least 1"),
+        ({"group_size": 0}, "at least 1"),
+        ({"seeds": []}, "at least one seed"),
+        ({"weights": "trained.pth"}, "unknown weights"),
+        ({"model": "resnet19"}, "did you mean"),
+    ],
+)
+def test_what_does_not_exist_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        cells(**settings)
