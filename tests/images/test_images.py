@@ -649,7 +649,7 @@ def test_a_huge_image_is_refused_by_its_header(
 
 
 def test_the_limit_of_pixels_is_inclusive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MAX_PIXELS", 24)
+    monkeypatch.setattr(reading, "MAX_PIXELS", 24)
     assert load_image(save(tmp_path / "a.png", Image.new("RGB", (6, 4)))).shape == (4, 6, 3)
     path = save(tmp_path / "b.png", Image.new("RGB", (5, 5)))
     assert "25 pixels" in error_of(lambda: load_image(path))
@@ -791,7 +791,7 @@ def test_an_interrupted_write_leaves_the_old_file(
     save_png(tmp_path / "out.png", np.zeros((2, 2, 3)))
     before = (tmp_path / "out.png").read_bytes()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(images.os, "replace", interrupt)
+        patch.setattr(files.os, "replace", interrupt)
         save_png(tmp_path / "out.png", np.ones((2, 2, 3)))
     assert (tmp_path / "out.png").read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.png"]

@@ -323,7 +323,7 @@ def finding(claim: str, verdict: str, where: str = "photos") -> Finding:
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "expected"),
+    ("given", "expected"),
     [
         (["supported", "supported"], "supported"),
         (["supported", "open"], "undecided at this scale"),
@@ -332,14 +332,14 @@ def finding(claim: str, verdict: str, where: str = "photos") -> Finding:
         (["open"], "undecided at this scale"),
     ],
 )
-def test_a_claim_holds_where_all_findings_do(verdicts: list[str], expected: str) -> None:
+def test_a_claim_holds_where_all_findings_do(given: list[str], expected: str) -> None:
     others = [finding("C2", "supported"), finding("theory, contrast", "contradicted")]
     others += [finding("theory", "contradicted", where="control, layer4")]
-    own = [finding("theory", verdict) for verdict in verdicts]
+    own = [finding("theory", verdict) for verdict in given]
     made = verdicts.judgements(own + others, whole=True)
     assert [one.claim for one in made] == [*verdicts.CLAIMS, "theory"]
     assert made[-1].verdict == expected
-    assert sum(made[-1].counts.values()) == len(verdicts)
+    assert sum(made[-1].counts.values()) == len(given)
     # The paper's claims are judged by their parts: of C2 none was measured.
     assert [made[0].verdict, made[1].verdict] == ["not run", "undecided at this scale"]
 
