@@ -25,6 +25,7 @@ from depthjax.images import (
     find_images,
     load_image,
     load_images,
+    reading,
     save_png,
     to_uint8,
 )
