@@ -246,6 +246,13 @@ def result_rows(
     return _rows(layer, depth, image_names, _layer_arrays(found))
 
 
+_RECORDED_RATIOS = {
+    "embedding_ratio": "reference_embedding_distance",
+    "input_ratio": "reference_input_distance",
+}
+"""Ratios of a trajectory, and what its distances are divided by."""
+
+
 def _layer_arrays(found: Autoencoding) -> dict[str, np.ndarray]:
     """Everything of an `Autoencoding` under flat names, restarts always an axis."""
     inversion, trajectory = found.inversion, found.inversion.trajectory
@@ -259,16 +266,16 @@ def _layer_arrays(found: Autoencoding) -> dict[str, np.ndarray]:
     arrays |= {"baseline_start": found.baselines["start"]}
     if not several:
         arrays = {name: np.asarray(value)[None] for name, value in arrays.items()}
-    scale = arrays["reference_embedding_distance"]
     recorded = {
         "objective": trajectory.objective,
-        "embedding_ratio": trajectory.embedding_distance / np.asarray(scale).squeeze(),
-        "input_ratio": trajectory.input_distance
-        / np.asarray(arrays["reference_input_distance"]).squeeze(),
+        "embedding_ratio": trajectory.embedding_distance,
+        "input_ratio": trajectory.input_distance,
         "matched": found.matched_input_ratio,
     }
     if not several:
         recorded = {name: value[:, None] for name, value in recorded.items()}
+    for ratio, scale in _RECORDED_RATIOS.items():
+        recorded[ratio] = recorded[ratio] / np.asarray(arrays[scale])[None]  # [T, R, B] / [1, R, B]
     arrays["matched_input_ratio"] = recorded.pop("matched")
     arrays |= {f"trajectory_{name}": value for name, value in recorded.items()}
     arrays |= {f"baseline_{name}": found.baselines[name] for name in ("flat", "blur")}

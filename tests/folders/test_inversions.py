@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from reading_figures import everything_said
 
 import depthjax
+from depthjax import figures
 from depthjax.folders import inversions
 from depthjax.folders.begin import command_line
 
@@ -20,8 +22,8 @@ def half(variables, images):
     return variables * images[:, ::2]
 
 
-def autoencode(restarts=1):
-    images = jax.random.uniform(jax.random.key(0), (2, 4, 4, 3))
+def autoencode(restarts=1, count=2):
+    images = jax.random.uniform(jax.random.key(0), (count, 4, 4, 3))
     config = depthjax.InversionConfig(steps=STEPS, restarts=restarts, record_every=2)
     found = depthjax.autoencode(jax.random.key(1), half, jnp.ones(()), images, config)
     return np.asarray(images), found
@@ -57,6 +59,27 @@ def test_what_is_saved_comes_back(folder, restarts):
     )
     assert arrays["trajectory_step"].tolist() == [0, 2, 3]
     assert run.config["environment"]["versions"]["jax"] == jax.__version__
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("restarts", [1, 3])
+def test_a_trajectory_has_an_axis_of_restarts_and_one_of_images(folder, restarts, count):
+    images, found = autoencode(restarts, count)
+    labels = definition(images=["cat", "dog"][:count])
+    inversions.start_run(folder, labels, images, found.start).save_layer("a", found)
+    with np.load(folder / "trajectory.npz") as trajectory:
+        ratios = [trajectory[f"a/{name}"] for name in ("embedding_ratio", "input_ratio")]
+        assert trajectory["a/objective"].shape == (3, restarts, count)
+        steps = trajectory["a/step"]
+    arrays = depthjax.load_run(folder).layers["a"]
+    recorded = found.inversion.trajectory
+    for ratio, name in zip(ratios, ("embedding_distance", "input_distance"), strict=True):
+        assert ratio.shape == (3, restarts, count)
+        distance = np.reshape(getattr(recorded, name), ratio.shape)
+        np.testing.assert_array_equal(ratio, distance / arrays[f"reference_{name}"])
+    descents = [ratio.reshape(len(ratio), -1) for ratio in ratios]
+    figure = figures.trajectories(["a"], [steps], [descents[0]], [descents[1]])
+    assert f"n = {restarts * count} descent" in everything_said(figure)
 
 
 def test_the_table_has_a_row_for_each_image_layer_and_restart(folder):
