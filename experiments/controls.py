@@ -22,8 +22,10 @@ from depthjax.analysis.prediction import linear_descent
 from depthjax.claims.tables import finding_table
 from depthjax.errors import one_of
 from depthjax.folders import results
-from depthjax.studies.controls import judged, measured, preimages
+from depthjax.studies.controls import judged, measured
 from depthjax.studies.controls.drawn import drawn
+from depthjax.studies.preimages import judged as judged_preimages
+from depthjax.studies.preimages import measured as measured_preimages
 from depthjax.studies.rows import Row, with_all_columns
 
 FLAGS = flags.FLAGS
@@ -49,7 +51,7 @@ def main() -> None:
     """Flags -> controls and predictions -> pre-images -> findings -> files."""
     output = results.checked_folder(FLAGS.output, overwrite=FLAGS.overwrite)
     for reading in FLAGS.readings:
-        one_of("reading", reading, preimages.READINGS)
+        one_of("reading", reading, measured_preimages.READINGS)
     names, photographs = images.load_images(images.find_images(FLAGS.images), FLAGS.size)
     targets = jnp.asarray(photographs)
     seeds = [*map(int, FLAGS.seeds)]
@@ -62,7 +64,7 @@ def main() -> None:
         for row in measured.rows_of(one, names, targets, starts, config, coupling=FLAGS.coupling)
     ]
     of_preimages = list(preimage_rows())
-    findings = [*judged.findings(rows), *preimages.findings(of_preimages)]
+    findings = [*judged.findings(rows), *judged_preimages.findings(of_preimages)]
     config_of_run = cli.flag_values(
         *("controls", "images", "size", "seeds", "start_seed", "steps", "rate", "coupling"),
         *("readings", "preimage_size", "inits", "draws", "descent_steps"),
@@ -73,18 +75,18 @@ def main() -> None:
     if rows:
         print(f"{judged.control_table(rows)}\n")
     if of_preimages:
-        print(f"{preimages.preimage_table(of_preimages)}\n")
+        print(f"{judged_preimages.preimage_table(of_preimages)}\n")
     print(finding_table(findings))
     cli.say_where("Numbers, findings and figure", output)
 
 
 def preimage_rows() -> Iterator[Row]:
-    """Those of every reading asked for, of the first image."""
-    settings = cli.settings_from_flags(preimages.Settings)
+    """The rows of the invertible control on the first image, reading by reading."""
+    settings = cli.settings_from_flags(measured_preimages.Settings)
     for reading in FLAGS.readings:
         first = images.find_images(FLAGS.images[:1])
         _, (image,) = images.load_images(first, FLAGS.preimage_size)
-        yield from preimages.rows_of(reading, FLAGS.images[0], image, settings)
+        yield from measured_preimages.rows_of(reading, FLAGS.images[0], image, settings)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Networks of which it is known what they keep, and exact pre-images: claim C6."""
+"""Networks of which it is known what they keep."""

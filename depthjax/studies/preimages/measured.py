@@ -1,9 +1,6 @@
-"""The paper's invertible control: exact pre-images of perturbed embeddings, and descents beside.
+"""Exact pre-images of perturbed embeddings, and gradient descent on the same networks."""
 
-Claim C6, in both readings: of the paper's text and of its author's code.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,15 +15,11 @@ from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images, invert
 from depthjax.models import build_model, init_variables
 from depthjax.models.layers import Layer
-from depthjax.statistics import Finding, bootstrap, bootstrap_ratio
 from depthjax.studies.controls.measured import reference_distance
-from depthjax.studies.rows import Row, among
-from depthjax.tables import markdown_table, spread
+from depthjax.studies.rows import Row
 
 READINGS: dict[str, dict[str, Any]] = {"text": preimages.TEXT, "code": preimages.CODE}
 """Of the control, by name."""
-
-_PAPER = ["the paper", "–", "–", "> 40000", "–", "–", "2.84", "0.52", "< 3", "–"]
 
 
 @dataclass(frozen=True)
@@ -96,54 +89,3 @@ def _descended(
     found = invert(layer, variables, embedding, start, config, compare_to=target)
     last = found.trajectory
     return float(last.embedding_distance[-1, 0]), float(last.input_distance[-1, 0])
-
-
-def findings(rows: Sequence[Row]) -> list[Finding]:
-    """C6 for each reading, over initialisations."""
-    found = []
-    for where in dict.fromkeys(row["control"] for row in rows):
-        own = among(rows, control=where)
-        get = {
-            quantity: np.array([[row[quantity]] for row in own])
-            for quantity in ("distance_ratio", "outside", "median_distance", "input_distance")
-        }
-        ratio = bootstrap(get["distance_ratio"])
-        against = bootstrap_ratio(get["median_distance"], get["input_distance"])
-        name = "median distance / σ‖J⁻¹‖_F"
-        found += [
-            Finding("C6", where, name, ">= 0.5", ratio),
-            Finding("C6", where, name, "<= 2", ratio),
-            Finding("C6", where, "share outside [0, 1]", "> 0.99", bootstrap(get["outside"])),
-            Finding("C6", where, "median distance / m_i of gradient descent", "> 1", against),
-        ]
-    return found
-
-
-def preimage_table(rows: Sequence[Row]) -> str:
-    """The paper's numbers, and ours of each reading: medians and ranges over initialisations."""
-    headers = [
-        *("", "inits", "κ", "distance of pre-images", "over σ‖J⁻¹‖_F", "outside [0, 1]"),
-        *("m_i of a_g", "m_g of a_g", "m_i' of a'", "C6"),
-    ]
-    columns = (
-        *("condition_number", "median_distance", "distance_ratio", "outside"),
-        *("input_distance", "embedding_distance", "reference_input_distance"),
-    )
-    body = [_PAPER]
-    for where in dict.fromkeys(row["control"] for row in rows):
-        own = among(rows, control=where)
-        cells = [spread(np.array([row[column] for row in own])) for column in columns]
-        verdict = "supported" if control_of(own).supported else "not supported"
-        body.append([where, str(len(own)), *cells, verdict])
-    return markdown_table(headers, body)
-
-
-def control_of(rows: Sequence[Row]) -> preimages.InvertibleControl:
-    """The control that the rows of one reading were made of."""
-    columns = (
-        *("median_distance", "expected_distance", "outside", "condition_number"),
-        *("residual", "recovery_distance"),
-    )
-    return preimages.InvertibleControl(
-        **{name: np.array([row[name] for row in rows], np.float64) for name in columns}
-    )

@@ -1,0 +1,64 @@
+"""Claim C6, from the rows of both readings: where pre-images lie, and where descents end."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from depthjax.analysis.preimages import InvertibleControl
+from depthjax.statistics import Finding, bootstrap, bootstrap_ratio
+from depthjax.studies.rows import Row, among
+from depthjax.tables import markdown_table, spread
+
+_PAPER = ["the paper", "–", "–", "> 40000", "–", "–", "2.84", "0.52", "< 3", "–"]
+"""The paper's own numbers, in the columns of `preimage_table`."""
+
+
+def findings(rows: Sequence[Row]) -> list[Finding]:
+    """C6 for each reading, over initialisations."""
+    found = []
+    for where in dict.fromkeys(row["control"] for row in rows):
+        own = among(rows, control=where)
+        get = {
+            quantity: np.array([[row[quantity]] for row in own])
+            for quantity in ("distance_ratio", "outside", "median_distance", "input_distance")
+        }
+        ratio = bootstrap(get["distance_ratio"])
+        against = bootstrap_ratio(get["median_distance"], get["input_distance"])
+        name = "median distance / σ‖J⁻¹‖_F"
+        found += [
+            Finding("C6", where, name, ">= 0.5", ratio),
+            Finding("C6", where, name, "<= 2", ratio),
+            Finding("C6", where, "share outside [0, 1]", "> 0.99", bootstrap(get["outside"])),
+            Finding("C6", where, "median distance / m_i of gradient descent", "> 1", against),
+        ]
+    return found
+
+
+def preimage_table(rows: Sequence[Row]) -> str:
+    """The paper's numbers, and ours of each reading: medians and ranges over initialisations."""
+    headers = [
+        *("", "inits", "κ", "distance of pre-images", "over σ‖J⁻¹‖_F", "outside [0, 1]"),
+        *("m_i of a_g", "m_g of a_g", "m_i' of a'", "C6"),
+    ]
+    columns = (
+        *("condition_number", "median_distance", "distance_ratio", "outside"),
+        *("input_distance", "embedding_distance", "reference_input_distance"),
+    )
+    body = [_PAPER]
+    for where in dict.fromkeys(row["control"] for row in rows):
+        own = among(rows, control=where)
+        cells = [spread(np.array([row[column] for row in own])) for column in columns]
+        verdict = "supported" if control_of(own).supported else "not supported"
+        body.append([where, str(len(own)), *cells, verdict])
+    return markdown_table(headers, body)
+
+
+def control_of(rows: Sequence[Row]) -> InvertibleControl:
+    """The control that the rows of one reading were made of."""
+    columns = (
+        *("median_distance", "expected_distance", "outside", "condition_number"),
+        *("residual", "recovery_distance"),
+    )
+    return InvertibleControl(
+        **{name: np.array([row[name] for row in rows], np.float64) for name in columns}
+    )

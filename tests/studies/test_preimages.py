@@ -1,0 +1,35 @@
+"""Claim C6, from rows made by hand."""
+
+import numpy as np
+import pytest
+
+from depthjax.studies.preimages import judged
+
+
+def preimage_rows(count, ratio, outside=1.0):
+    columns = ("residual", "recovery_distance", "condition_number", "embedding_distance")
+    return [
+        {"control": "pre-images, text", "seed": seed, "median_distance": 20.0 * ratio}
+        | {"expected_distance": 20.0, "distance_ratio": ratio, "outside": outside}
+        | {"input_distance": 5.0, "reference_input_distance": 3.0}
+        | dict.fromkeys(columns, 1.0)
+        for seed in range(count)
+    ]
+
+
+def test_exact_preimages_are_far_away_and_out_of_range():
+    low, high, outside, against = judged.findings(preimage_rows(10, 1.5))
+    assert [low.rule, high.rule] == [">= 0.5", "<= 2"] and low.interval == high.interval
+    assert outside.verdict == "supported"
+    assert against.interval.estimate == pytest.approx(6) and against.verdict == "supported"
+
+
+def test_the_table_has_the_verdict_of_the_control():
+    def verdict(*arguments):
+        return judged.preimage_table(preimage_rows(*arguments)).splitlines()[-1].split("|")[-2]
+
+    assert verdict(10, 1.5).strip() == "supported"
+    for wanting in ((9, 1.5), (10, 2.5), (10, 1.5, 0.9)):
+        assert verdict(*wanting).strip() == "not supported"
+    control = judged.control_of(preimage_rows(3, 1.5))
+    np.testing.assert_allclose(control.distance_ratio, 1.5)
