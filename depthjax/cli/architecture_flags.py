@@ -1,0 +1,49 @@
+"""The flags of a network's architecture, and the model they ask for."""
+
+from functools import cache
+from typing import Any
+
+from absl import flags
+
+from depthjax.cli.values import settings_of
+from depthjax.models import build_model
+from depthjax.models.network import Network
+from depthjax.models.normalization import NORMALIZATIONS
+
+FLAGS = flags.FLAGS
+flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
+
+
+@cache
+def define_architecture_flags() -> None:
+    """--model, --model_field, --normalization."""
+    flags.DEFINE_string("model", "resnet50", "architecture, see docs/inverting.md for the list")
+    flags.DEFINE_multi_string(
+        "model_field", [], "a field of the architecture, such as width=16 or widths=2000,2000"
+    )
+    flags.DEFINE_enum(
+        "normalization",
+        "auto",
+        ["auto", *NORMALIZATIONS],
+        "of the pixels, inside the network; auto: what the weights expect, none with the paper's"
+        " presets",
+    )
+
+
+def fields_from_flags(flag: str = "model_field") -> dict[str, Any]:
+    """The fields of the architecture that --model_field sets, or another such flag."""
+    return settings_of(flag)
+
+
+def model_from_flags() -> Network:
+    """The model that the flags ask for."""
+    return build_model(FLAGS.model, **fields_from_flags())
+
+
+def normalization_setting() -> str:
+    """`--normalization`; "none" where the paper's presets leave it to us with `auto`.
+
+    The paper's author fed the pixels in as they are.
+    """
+    paper = "preset" in FLAGS and FLAGS.preset.startswith("paper")
+    return "none" if FLAGS.normalization == "auto" and paper else FLAGS.normalization

@@ -1,0 +1,49 @@
+"""The flags of a data set, and the data set they ask for."""
+
+import dataclasses
+from functools import cache
+
+from absl import flags
+
+from depthjax.cli.values import settings_of
+from depthjax.data import Augmentation, Dataset, open_dataset
+from depthjax.errors import one_of
+
+FLAGS = flags.FLAGS
+flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
+
+
+@cache
+def define_data_flags() -> None:
+    """--dataset, --data_dir, --skip_corrupt."""
+    flags.DEFINE_string(
+        "dataset",
+        "photo_crops/32",
+        "photo_crops/SIZE, digits, noise/SIZE, photos_or_noise/SIZE, folder:PATH (a subfolder for"
+        " each class) or tfds:NAME",
+    )
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "folder of prepared data sets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)",
+    )
+    flags.DEFINE_multi_string(
+        "augmentation_field", [], "changes the set's augmentation: pad=4, crop=224, flip=False, …"
+    )
+    flags.DEFINE_boolean("skip_corrupt", False, "leave out images of a folder that cannot be read")
+
+
+def dataset_from_flags(split: str, size: int | None = None) -> Dataset:
+    """A split of the data set that the flags ask for, prepared on first use."""
+    changes = settings_of("augmentation_field")
+    for name in changes:
+        one_of("field of the augmentation", name, Augmentation.__dataclass_fields__)
+    found = open_dataset(
+        FLAGS.dataset,
+        split=split,
+        size=size,
+        data_dir=FLAGS.data_dir,
+        skip_corrupt=FLAGS.skip_corrupt,
+    )
+    augmentation = dataclasses.replace(found.augmentation, **changes)
+    return dataclasses.replace(found, augmentation=augmentation)

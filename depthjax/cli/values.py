@@ -1,0 +1,85 @@
+"""What scripts read out of flags: settings, lists of numbers, dataclasses."""
+
+import ast
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from absl import flags
+
+FLAGS = flags.FLAGS
+
+Settings = TypeVar("Settings")
+
+
+def settings_from_flags(kind: type[Settings], **changed: Any) -> Settings:
+    """A dataclass of settings, each field from the flag of its name, or from `changed`."""
+    assert dataclasses.is_dataclass(kind)
+    asked = [field.name for field in dataclasses.fields(kind) if field.name not in changed]
+    return kind(**flag_values(*asked), **changed)
+
+
+def flag_values(*names: str) -> dict[str, Any]:
+    """Flags by name, as they were given: what a run notes of them."""
+    return {name: FLAGS[name].value for name in names}
+
+
+def settings_of(flag: str) -> dict[str, Any]:
+    """The `name=value` settings of a flag that may be given several times."""
+    return settings(FLAGS[flag].value or (), flag)
+
+
+def settings(given: Sequence[str], flag: str) -> dict[str, Any]:
+    """The values of `name=value`, by name.
+
+    Raises:
+        ValueError: for a setting of another form, naming the flag that it came from.
+    """
+    fields = {}
+    for setting in given:
+        name, separator, value = setting.partition("=")
+        if not separator:
+            raise ValueError(f"--{flag}={setting!r} is not of the form name=value")
+        fields[name] = _literal(value)
+    return fields
+
+
+def rising(flag: str, *, least: int = 1) -> list[float]:
+    """The numbers of a flag that takes a list.
+
+    Raises:
+        ValueError: unless they are positive and rise, and `least` of them are given.
+    """
+    given: list[str] = flag_values(flag)[flag]
+    try:
+        found = [*map(float, given)]
+    except ValueError:
+        found = []
+    if len(found) < least or sorted(set(found)) != found or found[0] <= 0:
+        raise ValueError(
+            f"--{flag}={','.join(given)} must be rising numbers above 0, {least} or more"
+        )
+    return found
+
+
+def seed_numbers(texts: Sequence[str]) -> list[int]:
+    """The numbers of `--seeds`.
+
+    Raises:
+        ValueError: unless they are different whole numbers, one at least.
+    """
+    seeds = [text.strip() for text in texts]
+    if not seeds or not all(map(str.isdecimal, seeds)) or len(set(seeds)) < len(seeds):
+        raise ValueError(
+            f"--seeds={','.join(texts)} must be different whole numbers from 0, as in 0,1,2"
+        )
+    return [int(seed) for seed in seeds]
+
+
+def _literal(text: str) -> Any:
+    """`16`, `2000,2000`, `True`, or else the text itself."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return tuple(value) if isinstance(value, list) else value

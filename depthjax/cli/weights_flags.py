@@ -1,0 +1,81 @@
+"""The flags of one network with its weights, and how weights are loaded from their source."""
+
+from functools import cache
+
+import jax
+from absl import flags
+
+from depthjax.cli.architecture_flags import define_architecture_flags, normalization_setting
+from depthjax.cli.bars import DownloadBar
+from depthjax.models import init_variables
+from depthjax.models.network import Network
+from depthjax.models.normalization import as_normalization
+from depthjax.studies.networks import Weights
+from depthjax.weights import fetch, load_weights
+
+FLAGS = flags.FLAGS
+flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
+
+
+@cache  # absl refuses a flag that a second script in the same process defines
+def define_model_flags() -> None:
+    """--model, its fields, its weights."""
+    define_architecture_flags()
+    flags.DEFINE_string(
+        "weights",
+        "untrained",
+        "untrained (torchvision's initialisation), a FILE, torchvision:resnet50,"
+        " hf://timm/resnet50.tv_in1k, https://…#sha256=…, zoo:resnet18_small/photos",
+    )
+    flags.DEFINE_integer("weights_seed", 0, "seed of untrained weights")
+    flags.DEFINE_boolean("drop_head", False, "leave out the head of the weights: other classes")
+
+
+def weights_from_flags(model: Network, image_size: int | tuple[int, int]) -> Weights:
+    """The variables that the flags ask for, with the normalisation that goes with them.
+
+    Raises:
+        ValueError: for weights that do not exist or do not fit.
+    """
+    return weights_from_source(
+        model, FLAGS.weights, FLAGS.weights_seed, image_size, drop_head=FLAGS.drop_head
+    )
+
+
+def weights_from_source(
+    model: Network,
+    source: str,
+    seed: int,
+    image_size: int | tuple[int, int],
+    *,
+    drop_head: bool = False,
+) -> Weights:
+    """The variables of one source of weights, with the normalisation that goes with them.
+
+    Args:
+        model: the network that the weights are for.
+        source: as in `--weights`; `untrained:7` is initialised from seed 7.
+        seed: of `untrained` weights whose source names no seed.
+        image_size: height and width of the images, in pixels.
+        drop_head: whether to leave out the weights of the head and initialise it instead.
+
+    Raises:
+        ValueError: for weights that do not exist or do not fit.
+    """
+    asked = normalization_setting()
+    normalization = as_normalization(None if asked == "auto" else asked)
+    kind, _, own_seed = source.partition(":")
+    if kind == "untrained":
+        if own_seed and not own_seed.isdecimal():
+            raise ValueError(
+                f"{source!r} has no whole number for a seed; write untrained:10{{seed}}"
+            )
+        variables = init_variables(model, jax.random.key(int(own_seed or seed)), image_size)
+        return Weights(variables, normalization, False, {"source": source})
+    with DownloadBar(source) as bar:
+        file = fetch(source, on_progress=bar)
+    variables = load_weights(model, file, drop_head=drop_head, image_size=image_size)
+    if asked == "auto":
+        normalization = file.normalization
+    trained = file.path is not None and not drop_head
+    return Weights(variables, normalization, trained, {**file.record(), "drop_head": drop_head})
