@@ -58,7 +58,7 @@ from depthjax.scripts import scripts_folder
 from depthjax.statistics import interval_of
 from depthjax.tables import markdown_table
 from depthjax.tables import spread as range_of
-from depthjax.training.fit import TrainingConfig, evaluate, fit, init_state
+from depthjax.training import TrainingConfig, evaluate, fit, init_state
 from depthjax.weights import fetch
 
 mesh = data_mesh()

@@ -26,3 +26,12 @@ def one_of(kind: str, asked: str, known: Iterable[str]) -> str:
     if asked not in names:
         raise unknown(kind, asked, names)
     return asked
+
+
+def require(condition: bool, name: str, value: object, wanted: str) -> None:
+    """Raises a `ValueError` for the setting `name` unless `condition` holds.
+
+    `value` is what was given, `wanted` says in words what is allowed ("at least 1").
+    """
+    if not condition:
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")

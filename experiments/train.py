@@ -17,8 +17,8 @@ from absl import flags
 from depthjax import cli, data, figures
 from depthjax.folders import begin as run_folder
 from depthjax.report import write_report
-from depthjax.training import runs
-from depthjax.training.fit import Progress, check_classes
+from depthjax.training import Progress, runs
+from depthjax.training.evaluation import check_classes
 from depthjax.training.tables import training_table
 
 FLAGS = flags.FLAGS
@@ -132,7 +132,7 @@ def scalar_writer(folder: Path) -> Callable[[Progress], None]:
     writer = SummaryWriter(str(folder / "tensorboard"))
 
     def write(progress: Progress) -> None:
-        step = int(progress.state.step)
+        step = progress.step
         if step % SCALARS_EVERY == 0:
             for name, value in progress.metrics._asdict().items():
                 writer.add_scalar(f"train/{name}", float(value), step)

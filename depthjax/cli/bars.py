@@ -4,7 +4,7 @@ import numpy as np
 from tqdm import tqdm
 
 from depthjax.inversion.invert import Progress
-from depthjax.training import fit as training
+from depthjax.training import Progress as TrainingProgress
 from depthjax.training.runs import Epoch
 
 
@@ -36,19 +36,17 @@ class TrainingBar:
         self._bar = tqdm(
             total=steps, desc="training", unit="step", disable=None, dynamic_ncols=True
         )
-        self._step: int | None = None
 
-    def __call__(self, progress: training.Progress) -> None:
-        """Moves one step on; the first call reads where a resumed training starts.
+    def __call__(self, progress: TrainingProgress) -> None:
+        """Moves to where the training stands.
 
-        Reading a number waits for the device. So the steps are counted here, and the metrics are
-        read every 20 steps, and only where someone sees them.
+        Reading a metric waits for the device, so that is done every 20 steps, and only where
+        someone sees them.
         """
         if self._bar.disable:
             return
-        self._step = int(progress.state.step) if self._step is None else self._step + 1
-        self._bar.update(self._step - self._bar.n)
-        if self._step % 20 == 0:
+        self._bar.update(progress.step - self._bar.n)
+        if progress.step % 20 == 0:
             loss, accuracy = (float(value) for value in progress.metrics[:2])
             self._bar.set_postfix_str(f"loss {loss:.3g}, {accuracy:.0%} right", refresh=False)
 

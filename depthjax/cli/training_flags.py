@@ -8,18 +8,17 @@ from absl import flags
 
 from depthjax.cli.values import settings_from_flags
 from depthjax.devices.precision import PRECISIONS
-from depthjax.training import fit as training
-from depthjax.training.fit import TrainingConfig
+from depthjax.training.config import OPTIMIZERS, SCHEDULES, TrainingConfig
 
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
 
 _TRAINING = {
     "epochs": "passes over the training split",
     "batch_size": "examples in a step, over all devices",
-    "optimizer": f"one of {', '.join(training.OPTIMIZERS)}",
+    "optimizer": f"one of {', '.join(OPTIMIZERS)}",
     "learning_rate": "the highest",
     "warmup_epochs": "epochs in which the rate climbs to it",
-    "schedule": f"after that: {', '.join(training.SCHEDULES)}",
+    "schedule": f"after that: {', '.join(SCHEDULES)}",
     "momentum": "of sgd",
     "weight_decay": "of kernels, not of biases and BatchNorm",
     "label_smoothing": "share of a label's probability that all classes get",

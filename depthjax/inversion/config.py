@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from depthjax.devices.precision import PRECISIONS
-from depthjax.errors import one_of
+from depthjax.errors import one_of, require
 from depthjax.inversion.gauss_newton import Options
 from depthjax.inversion.objectives import OBJECTIVES
 from depthjax.inversion.optimizers import make_optimizer
@@ -118,7 +118,7 @@ class InversionConfig:
         one_of("step scale", self.step_scale, STEP_SCALES)
         one_of("pixel handling", self.pixels, PIXEL_HANDLING)
         one_of("precision", self.precision, PRECISIONS)
-        _require(len(self.start) > 0, "start", self.start, "one kind at least")
+        require(len(self.start) > 0, "start", self.start, "one kind at least")
         for start in self.start:
             for kind in start.split("+"):
                 one_of("start", kind, STARTS)
@@ -129,13 +129,13 @@ class InversionConfig:
             object.__setattr__(self, name, int(value))  # numpy's integers do not survive JSON
         for name in ("objective_scale", "learning_rate", "blur_sigma", "final_blur_sigma"):
             value = getattr(self, name)
-            _require(_is_number(value) and value > 0, name, value, "positive")
+            require(_is_number(value) and value > 0, name, value, "positive")
         names = ("final_learning_rate", "trust_radius", "penalty_weight", "start_std", "plateau")
         for name in names:
             value = getattr(self, name)
-            _require(_is_number(value) and value >= 0, name, value, "at least 0")
+            require(_is_number(value) and value >= 0, name, value, "at least 0")
         for name in ("start_mean", "fourier_decay"):
-            _require(_is_number(getattr(self, name)), name, getattr(self, name), "finite")
+            require(_is_number(getattr(self, name)), name, getattr(self, name), "finite")
         if self.optimizer == "gauss_newton":
             self._check_gauss_newton()
         else:
@@ -152,7 +152,7 @@ class InversionConfig:
             )
         for name, value in self.structure.optimizer_options:
             one_of("option of gauss_newton", name, Options._fields)
-            _require(_is_number(value) and value > 0, name, value, "positive")
+            require(_is_number(value) and value > 0, name, value, "positive")
 
     @classmethod
     def paper(
@@ -218,8 +218,3 @@ class InversionConfig:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and math.isfinite(value)
-
-
-def _require(condition: bool, name: str, value: Any, wanted: str) -> None:
-    if not condition:
-        raise ValueError(f"{name} must be {wanted}, got {value!r}")

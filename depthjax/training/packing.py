@@ -15,7 +15,7 @@ from depthjax.files import file_sha256, write_atomically
 from depthjax.folders.begin import command_line
 from depthjax.models import Network, build_model
 from depthjax.models.normalization import as_normalization
-from depthjax.training.fit import evaluate
+from depthjax.training.evaluation import evaluate
 from depthjax.training.runs import Training
 from depthjax.typing import Variables
 from depthjax.weights import ZooNetwork, load_weights, save_weights, zoo_card

@@ -1,12 +1,15 @@
 """A training is a folder: resumed after a kill at any moment, with the same result to the bit.
 
 config.json           what was asked for, with versions, device and git revision
-checkpoints/          Orbax's: the last two and the best; weights, optimiser, position in the
+checkpoints/          by Orbax: the last two and the best. Weights, optimiser, position in the
                       data, seeds and the learning curve so far
-learning_curve.csv    one row an epoch
-weights.safetensors   when it has ended: the last weights; best.safetensors those of the best
-                      epoch on the validation split
-results.json          when it has ended: loss and accuracies of the last weights
+learning_curve.csv    one row for each epoch
+weights.safetensors   at the end: the last weights
+best.safetensors      at the end: the weights of the best epoch on the validation split
+results.json          at the end: loss and accuracies of the last weights
+
+The checkpoints are the source of everything else: what follows from them is written again by every
+process that goes on with the folder, so a kill between two files leaves nothing undone.
 """
 
 import csv
@@ -28,27 +31,19 @@ from depthjax.files import write_atomically
 from depthjax.folders.begin import read_config
 from depthjax.models import Network
 from depthjax.models.normalization import Normalization
-from depthjax.training.fit import (
-    Evaluation,
-    Progress,
-    TrainingConfig,
-    TrainingDiverged,
-    TrainState,
-    evaluate,
-    fit,
-    init_state,
-)
+from depthjax.training.config import TrainingConfig
+from depthjax.training.evaluation import Evaluation, evaluate
+from depthjax.training.loop import Progress, TrainingDiverged, fit
+from depthjax.training.step import TrainState, init_state
 from depthjax.typing import Variables
 from depthjax.weights import save_weights
-
-Report = Callable[[Progress], None]
 
 
 class Epoch(NamedTuple):
     """A row of the learning curve; NaN where there is no validation split.
 
-    Training loss and accuracy are means over the epoch, in training mode, of weights that move
-    meanwhile; those of validation are of the weights at its end, in evaluation mode.
+    Training loss and accuracy are means over the epoch, in training mode, of weights that change
+    meanwhile. Those of validation belong to the weights at its end, in evaluation mode.
     """
 
     epoch: int
@@ -61,15 +56,22 @@ class Epoch(NamedTuple):
     validation_top5: float
     seconds: float
 
+    @property
+    def merit(self) -> tuple[float, float]:
+        """Compares epochs: accuracy, then loss, of validation where there is one."""
+        if self.validation_accuracy == self.validation_accuracy:  # not NaN
+            return self.validation_accuracy, -self.validation_loss
+        return self.train_accuracy, -self.train_loss
+
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned, by what.
+    """What is learned, and by which network.
 
     Fields:
         model: the network.
-        variables: where training begins.
-        config: how.
+        variables: the weights that training starts from.
+        config: the settings.
         train, validation, test: splits; None where there is none.
         normalization: of the pixels, inside the network.
     """
@@ -85,7 +87,7 @@ class Task:
     def evaluate(
         self, weights: Variables, dataset: Dataset, key: Array | None = None
     ) -> Evaluation:
-        """Of those weights on that split; with a key, changed at random as in training."""
+        """Loss and accuracy of weights on a split; with a key, augmented as in training."""
         return evaluate(
             self.model,
             weights,
@@ -101,7 +103,7 @@ class Training:
     """A training folder, finished or not.
 
     Fields:
-        folder: where it lies.
+        folder: its path.
         config: the contents of `config.json`.
         curve: a row for each epoch that has ended.
         results: the contents of `results.json`; empty before the end.
@@ -114,20 +116,20 @@ class Training:
 
 
 def load_training(folder: str | os.PathLike[str]) -> Training:
-    """A training folder back as tables.
+    """Reads a training folder.
 
     Raises:
-        ValueError: if there is none, or a file of it cannot be read.
+        ValueError: if there is none, or if one of its files cannot be read.
     """
     path = Path(folder)
     config = read_config(path)
     try:
         curve = _read_curve(path / "learning_curve.csv")
-        results = path / "results.json"
-        found = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
+        file = path / "results.json"
+        results = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"the training in {str(path)!r} is damaged: {error}") from error
-    return Training(path, config, curve, found)
+    return Training(path, config, curve, results)
 
 
 def train(
@@ -137,152 +139,175 @@ def train(
     checkpoint_every: int = 500,
     until_epoch: int | None = None,
     measure_train: bool = True,
-    on_step: Report | None = None,
+    on_step: Callable[[Progress], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Training:
     """Trains in a folder, from its last checkpoint on if it has one.
 
     Args:
-        folder: a run folder that was begun (`run_folder.begin`).
+        folder: a run folder that was begun.
         task: what is learned.
-        checkpoint_every: steps between two checkpoints; the end of an epoch always is one.
-        until_epoch: stops after that epoch, to be gone on with another time; the rates are those of
-            the whole training.
+        checkpoint_every: steps between two checkpoints; there is one at each epoch's end, too.
+        until_epoch: stops after that epoch, to be continued another time. The learning rates are
+            those of the whole training.
         measure_train: whether the whole training split is evaluated at the end, too.
-        on_step, on_epoch: told after every one.
+        on_step, on_epoch: called after every step, and after every epoch.
 
     Returns:
         The training; without results if it was stopped.
 
     Raises:
         TrainingDiverged: after the last good state was saved, as a checkpoint and as weights.
-        ValueError: for a data set that does not fit the model, and checkpoints that do not fit.
+        ValueError: for a data set that does not fit the model, checkpoints that do not fit, and
+            files that cannot be written.
     """
     path = Path(folder)
-    state = init_state(task.model, task.variables, task.config)
-    position, curve, spent = None, [], 0.0
+    last = task.config.epochs if until_epoch is None else min(until_epoch, task.config.epochs)
     with Checkpoints(path / "checkpoints") as checkpoints:
-        if (found := checkpoints.restore(state)) is not None:
-            state, position = found.state, Position(**found.meta["position"])
-            curve = [Epoch(*_numbers(row)) for row in found.meta["curve"]]
-            spent = found.meta["seconds"]
-        if until_epoch is not None and len(curve) >= until_epoch:
-            return load_training(path)
-        began = time.perf_counter() - spent
-
-        def save(progress: Progress, kind: str = "last") -> None:
-            meta = {
-                "position": progress.position._asdict(),
-                "curve": [_texts(row) for row in curve],
-                "seconds": time.perf_counter() - began,
-            }
-            checkpoints.save(int(progress.state.step), progress.state, meta, kind=kind)
-
-        try:
-            for progress in fit(
-                task.model,
-                state,
-                task.train,
-                task.config,
-                normalization=task.normalization,
-                position=position,
-            ):
-                state = progress.state
-                if on_step is not None:
-                    on_step(progress)
-                if progress.position.batch == 0:
-                    row = _epoch(task, progress, time.perf_counter() - began)
-                    best = not curve or _merit(row) > max(map(_merit, curve))
-                    curve.append(row)
-                    write_atomically(path / "learning_curve.csv", _csv(curve).encode())
-                    if best:
-                        save(progress, "best")
-                    save(progress)
-                    if on_epoch is not None:
-                        on_epoch(row)
-                    if until_epoch is not None and row.epoch >= until_epoch:
-                        break
-                elif int(progress.position.batch) % checkpoint_every == 0:
-                    save(progress)
-        except TrainingDiverged as error:
-            save(error.progress)
-            _save_weights(path / "weights.safetensors", task, error.progress.state)
-            raise
+        run = _Run(path, task, checkpoints)
+        if len(run.curve) < last:
+            run.advance(last, checkpoint_every, on_step, on_epoch)
         checkpoints.wait()
-        write_atomically(path / "learning_curve.csv", _csv(curve).encode())
-        if len(curve) < task.config.epochs:
-            return load_training(path)
-        _save_weights(path / "weights.safetensors", task, state)
-        if (best_one := checkpoints.restore(state, kind="best")) is not None:
-            _save_weights(path / "best.safetensors", task, best_one.state)
-    _write_results(path, task, state, measure_train)
+        run.write_curve()
+        if len(run.curve) == task.config.epochs:
+            run.write_weights()
+            run.write_results(measure_train)
     return load_training(path)
 
 
-def _epoch(task: Task, progress: Progress, seconds: float) -> Epoch:
+class _Run:
+    """A training in progress: its state and learning curve, and how they are kept on disk."""
+
+    def __init__(self, folder: Path, task: Task, checkpoints: Checkpoints) -> None:
+        self.folder, self.task, self.checkpoints = folder, task, checkpoints
+        self.state = init_state(task.model, task.variables, task.config)
+        self.position: Position | None = None
+        self.curve: list[Epoch] = []
+        self.began = time.perf_counter()
+        if (checkpoint := checkpoints.restore(self.state)) is not None:
+            self.state = checkpoint.state
+            self.position = Position(**checkpoint.meta["position"])
+            self.curve = [_epoch_from_texts(texts) for texts in checkpoint.meta["curve"]]
+            self.began -= checkpoint.meta["seconds"]
+
+    def advance(
+        self,
+        last: int,
+        checkpoint_every: int,
+        on_step: Callable[[Progress], None] | None,
+        on_epoch: Callable[[Epoch], None] | None,
+    ) -> None:
+        """Trains until the epoch `last` has ended."""
+        task = self.task
+        steps = fit(
+            task.model,
+            self.state,
+            task.train,
+            task.config,
+            normalization=task.normalization,
+            position=self.position,
+        )
+        try:
+            for progress in steps:
+                self.state = progress.state
+                if on_step is not None:
+                    on_step(progress)
+                if progress.position.batch == 0:
+                    self._end_epoch(progress)
+                    if on_epoch is not None:
+                        on_epoch(self.curve[-1])
+                    if len(self.curve) >= last:
+                        return
+                elif progress.position.batch % checkpoint_every == 0:
+                    self._save(progress, "last")
+        except TrainingDiverged as error:
+            self._save(error.progress, "last")
+            self._write_weights("weights.safetensors", error.progress.state)
+            raise
+
+    def _end_epoch(self, progress: Progress) -> None:
+        row = _measure_epoch(self.task, progress, time.perf_counter() - self.began)
+        is_best = not self.curve or row.merit > max(earlier.merit for earlier in self.curve)
+        self.curve.append(row)
+        self.write_curve()
+        if is_best:
+            self._save(progress, "best")
+            # The last checkpoint says that this epoch is over. The best weights must be safe
+            # before that: training that goes on from there does not come by them again.
+            self.checkpoints.wait()
+        self._save(progress, "last")
+
+    def _save(self, progress: Progress, kind: str) -> None:
+        meta = {
+            "position": progress.position._asdict(),
+            "curve": [[repr(value) for value in row] for row in self.curve],  # JSON has no NaN
+            "seconds": time.perf_counter() - self.began,
+        }
+        self.checkpoints.save(int(progress.state.step), progress.state, meta, kind=kind)
+
+    def write_curve(self) -> None:
+        """Writes the learning curve so far."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(Epoch._fields)
+        writer.writerows(self.curve)
+        write_atomically(self.folder / "learning_curve.csv", text.getvalue().encode())
+
+    def write_weights(self) -> None:
+        """Writes the last weights, and those of the best epoch."""
+        self._write_weights("weights.safetensors", self.state)
+        if (best := self.checkpoints.restore(self.state, kind="best")) is not None:
+            self._write_weights("best.safetensors", best.state)
+
+    def _write_weights(self, name: str, state: TrainState) -> None:
+        weights = jax.device_get(state.weights)
+        save_weights(self.folder / name, weights, normalization=self.task.normalization)
+
+    def write_results(self, measure_train: bool) -> None:
+        """Evaluates the last weights on the splits, and writes what that gives."""
+        task, weights = self.task, jax.device_get(self.state.weights)
+        train = task.train if measure_train else None
+        splits = {"train": train, "validation": task.validation, "test": task.test}
+        results = {
+            name: task.evaluate(weights, dataset)._asdict()
+            for name, dataset in splits.items()
+            if dataset is not None
+        }
+        if task.test is not None and task.config.augment and task.test.augmentation.by_chance:
+            key = jax.random.key(task.config.seed)
+            results["test, augmented"] = task.evaluate(weights, task.test, key)._asdict()
+        text = json.dumps(results, indent=1) + "\n"
+        write_atomically(self.folder / "results.json", text.encode())
+
+
+def _measure_epoch(task: Task, progress: Progress, seconds: float) -> Epoch:
     """The row of the epoch that has just ended."""
     state = jax.device_get(progress.state._replace(optimizer=None))
     loss, right, count = (float(total) for total in state.totals)
-    found = None if task.validation is None else task.evaluate(state.weights, task.validation)
-    nothing = float("nan")
+    missing = float("nan")
+    validation = Evaluation(missing, missing, missing, 0)
+    if task.validation is not None:
+        validation = task.evaluate(state.weights, task.validation)
     return Epoch(
-        progress.position.epoch,
-        int(state.step),
-        float(progress.metrics.learning_rate),
-        loss / max(count, 1),
-        right / max(count, 1),
-        nothing if found is None else found.loss,
-        nothing if found is None else found.top1,
-        nothing if found is None else found.top5,
-        round(seconds, 2),
+        epoch=progress.position.epoch,
+        step=int(state.step),
+        learning_rate=float(progress.metrics.learning_rate),
+        train_loss=loss / max(count, 1),
+        train_accuracy=right / max(count, 1),
+        validation_loss=validation.loss,
+        validation_accuracy=validation.top1,
+        validation_top5=validation.top5,
+        seconds=round(seconds, 2),
     )
-
-
-def _merit(row: Epoch) -> tuple[float, float]:
-    """What makes an epoch the best: accuracy, then loss, of validation where there is one."""
-    if row.validation_accuracy == row.validation_accuracy:  # not NaN
-        return row.validation_accuracy, -row.validation_loss
-    return row.train_accuracy, -row.train_loss
-
-
-def _save_weights(path: Path, task: Task, state: TrainState) -> None:
-    save_weights(path, jax.device_get(state.weights), normalization=task.normalization)
-
-
-def _write_results(path: Path, task: Task, state: TrainState, measure_train: bool) -> None:
-    train = task.train if measure_train else None
-    splits = {"train": train, "validation": task.validation, "test": task.test}
-    weights = jax.device_get(state.weights)
-    found = {
-        name: task.evaluate(weights, dataset)._asdict()
-        for name, dataset in splits.items()
-        if dataset is not None
-    }
-    if task.test is not None and task.config.augment and task.test.augmentation.by_chance:
-        key = jax.random.key(task.config.seed)
-        found["test, augmented"] = task.evaluate(weights, task.test, key)._asdict()
-    write_atomically(path / "results.json", (json.dumps(found, indent=1) + "\n").encode())
-
-
-def _csv(curve: list[Epoch]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Epoch._fields)
-    writer.writerows(curve)
-    return text.getvalue()
 
 
 def _read_curve(path: Path) -> list[Epoch]:
     if not path.is_file():
         return []
     with open(path, encoding="utf-8", newline="") as file:
-        return [Epoch(*_numbers(tuple(row.values()))) for row in csv.DictReader(file)]
+        return [_epoch_from_texts(list(row.values())) for row in csv.DictReader(file)]
 
 
-def _texts(row: Epoch) -> list[str]:
-    """As JSON takes it, which knows no NaN."""
-    return [repr(value) for value in row]
-
-
-def _numbers(texts: Any) -> list[Any]:
-    return [kind(text) for kind, text in zip(Epoch.__annotations__.values(), texts, strict=True)]
+def _epoch_from_texts(texts: list[str]) -> Epoch:
+    kinds = Epoch.__annotations__.values()
+    return Epoch(*(kind(text) for kind, text in zip(kinds, texts, strict=True)))

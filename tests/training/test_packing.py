@@ -12,8 +12,7 @@ import pytest
 
 import depthjax
 from depthjax.data import Augmentation, open_dataset
-from depthjax.training import packing
-from depthjax.training.fit import evaluate
+from depthjax.training import evaluate, packing
 from depthjax.training.runs import Epoch, load_training
 from depthjax.weights import fetch, load_weights, zoo_card
 

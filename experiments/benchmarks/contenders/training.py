@@ -8,7 +8,7 @@ import numpy as np
 
 import depthjax
 from depthjax.data.dataset import Dataset, in_memory
-from depthjax.training.fit import TrainingConfig, fit, init_state
+from depthjax.training import TrainingConfig, fit, init_state
 
 from ..job import Job
 from .memory import peak_of_process

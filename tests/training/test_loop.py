@@ -1,5 +1,6 @@
 """Training: the arithmetic of a step, the schedule, failures, and the same bits after a pause."""
 
+import io
 import os
 import subprocess
 import sys
@@ -12,20 +13,13 @@ import optax
 import pytest
 
 import depthjax
+from depthjax.cli import TrainingBar
 from depthjax.data import Augmentation, Dataset
 from depthjax.data.dataset import in_memory
 from depthjax.models import MLP
-from depthjax.training.fit import (
-    TrainingConfig,
-    TrainingDiverged,
-    _numbers,
-    check_classes,
-    evaluate,
-    fit,
-    init_state,
-    learning_rate,
-    train_step,
-)
+from depthjax.training import TrainingConfig, TrainingDiverged, evaluate, fit, init_state, loop
+from depthjax.training.evaluation import check_classes
+from depthjax.training.step import StepMetrics, TrainState, learning_rate, numbers_of, train_step
 
 MODEL = depthjax.build_model("resnet18", stage_sizes=(1, 1), width=4, stem="small", num_classes=3)
 LINEAR = MLP(widths=(3,))
@@ -133,7 +127,7 @@ def test_the_gradient_is_clipped_to_its_largest_norm():
 
 def test_warm_up_and_cosine():
     config = TrainingConfig(epochs=10, warmup_epochs=2.0, learning_rate=0.5)
-    numbers = _numbers(config, 10)
+    numbers = numbers_of(config, 10)
     rates = np.array([learning_rate("cosine", numbers, jnp.asarray(i)) for i in range(100)])
     np.testing.assert_allclose(rates[:20], 0.5 * np.arange(1, 21) / 20, rtol=1e-5)
     np.testing.assert_allclose(
@@ -272,7 +266,7 @@ def test_more_classes_than_the_model_has():
 
 EIGHT_DEVICES = """
 import jax, numpy as np
-from test_fit import *
+from test_loop import *
 config = TrainingConfig(epochs=2, batch_size=8, learning_rate=0.01, seed=1)
 from depthjax.devices.sharding import data_mesh
 assert jax.device_count() == 8
@@ -316,3 +310,34 @@ def test_evaluation_may_change_images_at_random():
     assert still == again
     assert moved == same_key
     assert len({still, moved, other}) == 3
+
+
+class OnTheDevice:
+    """A value of the device; reading it would wait for the device."""
+
+    def __init__(self):
+        self.read = 0
+
+    def _wait(self, *_):
+        self.read += 1
+        return -1
+
+    __int__ = __float__ = __index__ = __bool__ = __array__ = _wait
+
+
+def test_the_loop_and_a_bar_without_a_terminal_never_wait_for_the_device(monkeypatch):
+    value = OnTheDevice()
+    metrics = StepMetrics(*[value] * 4)
+    state = init_state(LINEAR, variables_of(LINEAR), TrainingConfig())
+    after = TrainState(*[value] * len(TrainState._fields))
+    monkeypatch.setattr(loop, "train_step", lambda *_: (after, metrics))
+    monkeypatch.setattr("sys.stderr", io.StringIO())  # no terminal
+    counted = []
+    with TrainingBar(steps=9) as bar:
+        for progress in fit(LINEAR, state, dataset(), TrainingConfig(epochs=3, batch_size=8)):
+            bar(progress)
+            counted.append(progress.step)
+            if progress.position.batch:
+                assert not value.read
+            value.read = 0  # at the end of an epoch the loop asks whether training has diverged
+    assert counted == list(range(1, 10))
