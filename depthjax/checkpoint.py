@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from depthjax.errors import one_of
+from depthjax.files import check_writable
 
 KINDS = ("last", "best")
 KEPT = {"last": 2, "best": 1}
@@ -42,6 +43,7 @@ class Checkpoints:
 
         self._ocp = ocp
         self._folder = Path(folder).absolute()  # Orbax takes no other
+        check_writable(self._folder)
         self._managers = {
             kind: ocp.CheckpointManager(
                 self._folder / kind,
@@ -60,8 +62,12 @@ class Checkpoints:
             state: any pytree of arrays, alike in all processes.
             meta: must survive JSON.
             kind: `last` or `best`.
+
+        Raises:
+            ValueError: if this process may no longer write the folder.
         """
         manager = self._managers[one_of("kind of checkpoint", kind, KINDS)]
+        check_writable(self._folder)
         if step in manager.all_steps():
             return
         # A copy: on the CPU NumPy would look at memory that the next step writes to.

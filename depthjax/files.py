@@ -1,10 +1,17 @@
-"""Files that appear whole or not at all, what they hold, and where copies are kept."""
+"""Files that appear whole or not at all, their checksums, and where copies are kept."""
 
 import hashlib
 import os
+import re
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+_guards: dict[Path, Callable[[], None]] = {}
+
+TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
+"""Names of files that `write_atomically` has not finished; after a kill they are left over."""
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
@@ -13,9 +20,11 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     Missing folders are made.
 
     Raises:
-        ValueError: in one line, when it cannot be written.
+        ValueError: in one line, if it cannot be written, or if the file lies in a guarded folder
+            that this process may no longer write (`guard`).
     """
     target = Path(path)
+    check_writable(target)
     # Beside the target, since only within one file system is a rename atomic. Opened by name,
     # because files from tempfile would stay readable by their owner alone.
     temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
@@ -25,15 +34,48 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        check_writable(target)  # large files take long, and others may act meanwhile
         os.replace(temporary, target)
     except OSError as error:
-        raise ValueError(
-            f"cannot write {str(target)!r} ({error.strerror or error}); check the folder's"
-            " permissions and the free space"
-        ) from error
+        raise cannot_write(target, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def cannot_write(path: str | os.PathLike[str], error: OSError) -> ValueError:
+    """The one-line error for a file or folder that the system does not let us write."""
+    return ValueError(
+        f"cannot write {str(path)!r} ({error.strerror or error}); check the folder's"
+        " permissions and the free space"
+    )
+
+
+def guard(folder: Path, check: Callable[[], None] | None) -> None:
+    """Calls `check` before every file that is written anywhere in a folder.
+
+    Args:
+        folder: an absolute path without symbolic links.
+        check: raises `ValueError` if nothing may be written there; None removes the guard.
+    """
+    if check is None:
+        _guards.pop(folder, None)
+    else:
+        _guards[folder] = check
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Asks the guards of all folders that a path lies in; for what `write_atomically` cannot write.
+
+    Raises:
+        ValueError: if one of them forbids it.
+    """
+    if not _guards:
+        return
+    real = Path(os.path.realpath(path))
+    for folder in (real, *real.parents):
+        if folder in _guards:
+            _guards[folder]()
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:

@@ -76,7 +76,9 @@ def main() -> None:
         "seed": config.seed,
         "training": dataclasses.asdict(config),
     }
-    folder = run_folder.begin(output, definition, overwrite=FLAGS.overwrite, resume=FLAGS.resume)
+    folder = run_folder.begin(
+        output, definition, overwrite=FLAGS.overwrite, resume=FLAGS.resume
+    ).path
     steps = config.epochs * config.steps_per_epoch(len(task.train))
     with cli.TrainingBar(steps) as bar:
         scalars = scalar_writer(folder)

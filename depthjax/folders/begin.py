@@ -1,6 +1,9 @@
-"""What every run folder has: a config.json that says what was asked for, and where it ran.
+"""The one way to begin a folder of results, to write it, and to go on with it after a kill.
 
-A folder with a config is a run that was begun; one without is not ours, and is left alone.
+Every such folder has a config.json that says what was asked for and where it ran. It is written
+once all that the run cannot do without is there, so a folder with a config.json is a run that was
+begun, and a folder without one is not ours and is left alone. While a process writes a folder no
+other can (`depthjax.folders.lock`); to read it takes no lock.
 """
 
 import json
@@ -11,15 +14,86 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from depthjax.files import write_atomically
+from depthjax.devices import processes
+from depthjax.files import TEMPORARY, cannot_write, write_atomically
+from depthjax.folders import lock as locks
+from depthjax.folders.lock import FolderLock
 
 PACKAGES = ("depthjax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+
+_UNBEGUN = "unbegun"
+"""State of a folder while old contents are removed and first files written."""
+
+
+@dataclass(frozen=True)
+class RunFolder(os.PathLike[str]):
+    """A folder that this process writes, from `begin`; use it as a context manager.
+
+    Fields:
+        path: where it lies.
+        lock: the right to write it; None where a folder above it is locked, or where another
+            process writes for this one.
+    """
+
+    path: Path
+    lock: FolderLock | None = None
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def check(self) -> None:
+        """Returns if this process may still write the folder.
+
+        Raises:
+            ValueError: if it was removed or begun anew in the meantime.
+        """
+        if self.lock is not None:
+            self.lock.check()
+
+    def write(self, name: str, content: bytes) -> None:
+        """Writes one file, whole or not at all.
+
+        Args:
+            name: path within the folder.
+            content: of the file.
+
+        Raises:
+            ValueError: if it cannot be written, or if the folder is no longer ours.
+        """
+        self.check()
+        write_atomically(self.path / name, content)
+
+    def piece(self, name: str, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """A part of the results, made only if an earlier, cut-off run has not made it.
+
+        Args:
+            name: of the part, without a suffix; it lies in `pieces/`.
+            make: computes it; what it returns must survive JSON.
+
+        Returns:
+            What the part's file holds: the same whether it was made now or before.
+        """
+        self.check()
+        return kept(self.path / "pieces" / f"{name}.json", make)
+
+    def close(self) -> None:
+        """Lets other processes write the folder; so does the end of this process."""
+        if self.lock is not None:
+            self.lock.release()
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def begin(
@@ -28,48 +102,161 @@ def begin(
     *,
     overwrite: bool = False,
     resume: bool = False,
-    first: Callable[[Path], None] | None = None,
-) -> Path:
-    """Makes a run folder, or opens the one that is there to go on with it.
+    first: Mapping[str, bytes] | None = None,
+) -> RunFolder:
+    """Begins a folder of results, or opens the one that is there to go on with it.
+
+    A kill at any moment leaves a folder that the same call can be made on again. Of several
+    processes that share a run (`depthjax.devices.processes`) the first one alone writes.
 
     Args:
-        folder: the run folder.
-        config: all that defines the run; it must survive JSON.
-        overwrite: an older run there is removed first.
-        resume: an older run there with the same `config` is continued.
-        first: writes what a new run cannot do without, before it counts as begun.
+        folder: where.
+        config: all that defines the results; it must survive JSON.
+        overwrite: older results there are removed first, unless they are resumed.
+        resume: older results there with the same `config` are gone on with.
+        first: files that nothing can be done without, by name: they are there before the folder
+            counts as begun.
 
     Returns:
-        The folder.
+        The folder, locked until it is closed or this process ends.
 
     Raises:
-        ValueError: if the folder holds another run, or something that is no run.
+        FolderBusy: if another process writes the folder.
+        ValueError: if the folder holds other results, or something else, or cannot be written.
     """
-    path = Path(folder)
+    path, first = Path(folder), first or {}
+    if not processes.is_first():
+        return RunFolder(path)
     definition = json.loads(json.dumps(dict(config)))
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        if not (path / "config.json").is_file():
-            raise ValueError(f"{str(path)!r} exists and is no run; choose another --output")
+    _check_ours(path, first)  # a folder that is not ours does not even get a lock file
+    existed = path.exists()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    opened = RunFolder(path, None if locks.held_by_us(path.parent) else locks.acquire(path))
+    try:
+        _open(opened, definition, overwrite=overwrite, resume=resume, first=first)
+    except BaseException:
+        opened.close()
+        if not existed:
+            with suppress(OSError):
+                path.rmdir()
+        raise
+    return opened
+
+
+def _open(
+    folder: RunFolder,
+    definition: dict[str, Any],
+    *,
+    overwrite: bool,
+    resume: bool,
+    first: Mapping[str, bytes],
+) -> None:
+    """Brings a locked folder to where results can be written: new, emptied, or as they stand."""
+    path = folder.path
+    _check_ours(path, first)  # again: until now another process may have written it
+    if (path / "config.json").is_file():
         if resume:
             _check_same(path, definition)
-            return path
-        if not is_run(path):  # other programs name files so, too
-            raise ValueError(
-                f"the config.json of {str(path)!r} is not that of a run; choose another --output"
-            )
+            _remove_temporary(path)
+            _note(folder, "")
+            return
         if not overwrite:
             raise ValueError(
                 f"{str(path)!r} already holds a run; choose another --output, or --resume it, or"
                 " --overwrite it"
             )
-        shutil.rmtree(path)
-    path.mkdir(parents=True, exist_ok=True)
-    if first is not None:
-        first(path)
-    # Written last: a folder with a config is a run whose inputs are complete.
-    text = json.dumps({**definition, "environment": environment()}, indent=2) + "\n"
-    write_atomically(path / "config.json", text.encode())
-    return path
+    elif not overwrite and not set(_contents(path)) <= set(first):
+        raise ValueError(
+            f"{str(path)!r} holds what is left of a run that was being removed; remove the rest"
+            " with --overwrite"
+        )
+    content = {**definition, "environment": environment()}
+    text = json.dumps(content, indent=2) + "\n"
+    _note(folder, _UNBEGUN)
+    try:
+        _empty(path)
+        for name, data in first.items():
+            folder.write(name, data)
+        folder.write("config.json", text.encode())
+    except BaseException:
+        if set(_contents(path)) <= set(first):
+            with suppress(ValueError, OSError):
+                _empty(path)
+                _note(folder, "")
+        raise
+    _note(folder, "")
+
+
+def _note(folder: RunFolder, state: str) -> None:
+    if folder.lock is not None and folder.lock.state != state:
+        folder.lock.note(state)
+
+
+def _check_ours(path: Path, first: Mapping[str, bytes]) -> None:
+    """Returns if the folder is free, or holds results, or what a kill has left of them.
+
+    Raises:
+        ValueError: if it is something else; nothing of it is changed.
+    """
+    try:
+        if not path.exists():
+            return
+        if not path.is_dir():
+            raise ValueError(f"{str(path)!r} is a file; choose another --output")
+        names = _contents(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    if not names:
+        return
+    if "config.json" in names:
+        if not is_run(path):  # other programs name files so, too
+            raise ValueError(
+                f"the config.json of {str(path)!r} is not that of a run; choose another --output"
+            )
+    elif not locks.held_by_us(path.parent) and locks.state_of(path) != _UNBEGUN:
+        raise ValueError(f"{str(path)!r} exists and is no run; choose another --output")
+
+
+def _contents(path: Path) -> list[str]:
+    """Names in a folder, without what the writing of it leaves there."""
+    return [
+        name for name in os.listdir(path) if name != locks.NAME and not TEMPORARY.fullmatch(name)
+    ]
+
+
+def _empty(path: Path) -> None:
+    """Removes all but the lock; config.json first, so that no half of a run counts as one.
+
+    Raises:
+        FolderBusy: if another process writes a folder within.
+        ValueError: if something cannot be removed.
+    """
+    locks.check_free(path)
+    try:
+        (path / "config.json").unlink(missing_ok=True)
+        for entry in list(path.iterdir()):
+            if entry.name == locks.NAME:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+    except OSError as error:
+        raise ValueError(
+            f"cannot remove the old run in {str(path)!r} ({error.strerror or error}:"
+            f" {str(error.filename)!r}); check the folder's permissions"
+        ) from error
+
+
+def _remove_temporary(path: Path) -> None:
+    """Removes files that a kill has left unfinished; nobody else writes here now."""
+    for file in path.rglob(".*.tmp"):
+        if TEMPORARY.fullmatch(file.name):
+            with suppress(OSError):
+                file.unlink()
 
 
 def is_run(folder: str | os.PathLike[str]) -> bool:

@@ -227,8 +227,8 @@ def start_run(
         config,
         overwrite=overwrite,
         resume=resume,
-        first=lambda path: _write_arrays(path / "inputs.npz", inputs),
-    )
+        first={"inputs.npz": _npz(inputs)},
+    ).path
     return RunWriter(path)
 
 
@@ -363,6 +363,10 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    write_atomically(path, _npz(arrays))
+
+
+def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
-    write_atomically(path, content.getvalue())
+    return content.getvalue()

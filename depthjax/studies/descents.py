@@ -6,7 +6,6 @@ its share of every descent, and the first one writes.
 """
 
 import dataclasses
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -84,8 +83,6 @@ class Descents:
         Raises:
             ValueError: if what is there is of another study.
         """
-        if processes.is_first() and not (self.folder / "config.json").is_file():
-            shutil.rmtree(self.folder, ignore_errors=True)  # cut off while it was made
         own = {
             **{name: value for name, value in definition.items() if name != "conditions"},
             "networks": {self.network: self.record},
@@ -94,7 +91,8 @@ class Descents:
             "inversion": dataclasses.asdict(self.config),
             "condition": self.condition,
         }
-        inversions.start_run(self.folder, own, targets, starts, resume=True)
+        # Without a config.json it was cut off while it was begun.
+        inversions.start_run(self.folder, own, targets, starts, resume=True, overwrite=True)
 
     def recover(
         self,

@@ -12,7 +12,6 @@ from reading_figures import everything_said
 import depthjax
 from depthjax import figures
 from depthjax.folders import inversions
-from depthjax.folders.begin import command_line
 
 STEPS = 3
 
@@ -157,10 +156,3 @@ def test_config_is_plain_json(folder):
     config = json.loads((folder / "config.json").read_text())
     assert config["layers"] == ["a", "layer1.0"]
     assert set(config["environment"]) >= {"versions", "device", "git_revision", "command"}
-
-
-def test_a_command_is_shown_as_one_types_it_in_the_checkout() -> None:
-    recorded = ["/there/experiments/a.py", "--flagfile=/there/experiments/flags/a.flags", "--x=/y"]
-    shown = "python experiments/a.py --flagfile=experiments/flags/a.flags --x=/y"
-    assert command_line([*recorded, "--overwrite"]) == shown
-    assert command_line([]) == ""

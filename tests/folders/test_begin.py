@@ -1,0 +1,209 @@
+"""The one way to begin a folder: one writer at a time, and after a kill the same call goes on."""
+
+import json
+import os
+import shutil
+import signal
+import warnings
+from pathlib import Path
+
+import pytest
+from killed import is_killed_at
+
+from depthjax.files import write_atomically
+from depthjax.folders import begin as begin_module
+from depthjax.folders import lock
+from depthjax.folders.begin import begin, command_line, kept
+
+CONFIG = {"seed": 3}
+FIRST = {"inputs.npz": b"inputs"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "runs" / "one"
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder))
+
+
+class OtherWriter:
+    """Another process that writes a folder until it is ended."""
+
+    def __init__(self, folder: Path) -> None:
+        ready, tell = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it uses no threads
+            self.pid = os.fork()
+        if self.pid == 0:
+            lock.acquire(folder)
+            os.write(tell, b"1")
+            signal.pause()
+        assert os.read(ready, 1) == b"1"
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def test_a_new_folder_holds_what_was_asked_for_and_where_it_ran(folder):
+    with begin(folder, CONFIG, first=FIRST) as run:
+        run.write("results.csv", b"1")
+    assert names(folder) == ["config.json", "inputs.npz", "results.csv"]
+    config = json.loads((folder / "config.json").read_text())
+    assert config["seed"] == 3
+    assert set(config["environment"]) >= {"versions", "device", "git_revision", "command"}
+
+
+def test_older_results_are_kept_or_gone_on_with_or_replaced(folder):
+    with begin(folder, CONFIG, first=FIRST) as run:
+        run.write("results.csv", b"1")
+    with pytest.raises(ValueError, match="already holds a run"):
+        begin(folder, CONFIG)
+    with pytest.raises(ValueError, match="its seed is 3, not 4"):
+        begin(folder, {"seed": 4}, resume=True)
+    begin(folder, CONFIG, resume=True, overwrite=True).close()
+    assert names(folder) == ["config.json", "inputs.npz", "results.csv"]
+    begin(folder, {"seed": 4}, overwrite=True).close()
+    assert names(folder) == ["config.json"]
+
+
+def test_what_is_no_run_is_left_alone(folder):
+    folder.mkdir(parents=True)
+    (folder / "thesis.tex").write_text("precious")
+    with pytest.raises(ValueError, match="is no run"):
+        begin(folder, CONFIG, overwrite=True)
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(ValueError, match="not that of a run"):
+        begin(folder, CONFIG, overwrite=True, resume=True)
+    assert names(folder) == ["config.json", "thesis.tex"]
+    with pytest.raises(ValueError, match="is a file"):
+        begin(folder / "thesis.tex", CONFIG)
+    with pytest.raises(ValueError, match="cannot write"):
+        begin(folder / "thesis.tex" / "run", CONFIG)
+
+
+def test_a_second_writer_is_refused_in_one_line_that_names_the_first(folder):
+    begin(folder, CONFIG).close()
+    before = names(folder)
+    process = OtherWriter(folder)
+    for how in ({}, {"overwrite": True}, {"resume": True}):
+        with pytest.raises(lock.FolderBusy, match=f"written by process {process.pid} on") as error:
+            begin(folder, CONFIG, **how)
+        assert "\n" not in str(error.value)
+    process.kill()  # its right ends with it, and the file that it leaves hinders nobody
+    assert lock.NAME in names(folder)
+    begin(folder, CONFIG, resume=True).close()
+    assert names(folder) == before
+
+
+def test_a_folder_is_not_emptied_while_another_process_writes_within(folder):
+    begin(folder, CONFIG).close()
+    (folder / "step").mkdir()
+    process = OtherWriter(folder / "step")
+    with pytest.raises(lock.FolderBusy, match=str(process.pid)):
+        begin(folder, CONFIG, overwrite=True)
+    assert names(folder / "step") == [lock.NAME] and "config.json" in names(folder)
+    process.kill()
+    begin(folder, CONFIG, overwrite=True).close()
+    assert names(folder) == ["config.json"]
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_writer_whose_folder_was_removed_or_replaced_stops(folder, replace):
+    with begin(folder, CONFIG) as run:
+        shutil.rmtree(folder)
+        if replace:
+            folder.mkdir()
+            (folder / lock.NAME).write_text("{}")
+        with pytest.raises(lock.FolderLost, match="removed or begun anew"):
+            run.write("results.csv", b"1")
+        # Whoever else writes into the folder asks, too.
+        with pytest.raises(lock.FolderLost, match="removed or begun anew"):
+            write_atomically(folder / "figures" / "depth.png", b"1")
+        with pytest.raises(lock.FolderLost, match="removed or begun anew"):
+            run.piece("one", dict)
+    assert names(folder) == [lock.NAME] if replace else not folder.exists()
+
+
+def test_the_same_process_may_begin_again_and_the_earlier_handle_stops(folder):
+    earlier = begin(folder, CONFIG)
+    later = begin(folder, CONFIG, resume=True)
+    with pytest.raises(lock.FolderLost):
+        earlier.write("results.csv", b"1")
+    earlier.close()
+    later.write("results.csv", b"2")
+    later.close()
+    assert names(folder) == ["config.json", "results.csv"]
+
+
+def test_folders_within_share_the_lock(folder):
+    with begin(folder, CONFIG) as outer:
+        inner = begin(outer.path / "descents" / "one", CONFIG, first=FIRST)
+        assert inner.lock is None
+        assert names(inner.path) == ["config.json", "inputs.npz"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_same_call_goes_on_wherever_it_was_killed(folder, overwrite, monkeypatch):
+    monkeypatch.setattr(begin_module, "environment", dict)
+
+    def start(seed: int = 3, **how: bool) -> None:
+        begin(folder, {"seed": seed}, first=FIRST, **how).close()
+
+    moments = 0
+    while True:
+        shutil.rmtree(folder, ignore_errors=True)
+        if overwrite:
+            start(seed=1)
+            for name in ("a/b.npz", "c.csv"):
+                write_atomically(folder / name, b"old")
+        if not is_killed_at(moments + 1, folder, lambda: start(overwrite=overwrite)):
+            break
+        moments += 1
+        start(overwrite=overwrite, resume=not overwrite)
+        assert names(folder) == ["config.json", "inputs.npz"], moments
+        assert json.loads((folder / "config.json").read_text())["seed"] == 3, moments
+    assert moments > 10
+
+
+def test_what_could_not_be_written_leaves_a_free_folder(folder, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(ValueError, match="No space left"):
+            begin(folder, CONFIG, first=FIRST)
+    assert not folder.exists()
+
+
+def test_leftovers_of_unfinished_writes_are_removed(folder):
+    with begin(folder, CONFIG) as run:
+        run.write("a/b.npz", b"1")
+        (folder / "a" / f".{'0' * 32}.tmp").write_text("half")
+        (folder / "a" / ".mine.tmp").write_text("another's")
+    begin(folder, CONFIG, resume=True).close()
+    assert names(folder / "a") == [".mine.tmp", "b.npz"]
+
+
+def test_a_piece_is_made_once(folder):
+    made = []
+
+    def make() -> dict[str, list[float]]:
+        made.append(1)
+        return {"rows": [0.1, float(len(made))]}
+
+    with begin(folder, CONFIG) as run:
+        first = run.piece("conv1", make)
+    with begin(folder, CONFIG, resume=True) as run:
+        assert run.piece("conv1", make) == first == {"rows": [0.1, 1.0]}
+    assert kept(folder / "pieces" / "conv1.json", make) == first
+
+
+def test_a_command_is_shown_as_one_types_it_in_the_checkout() -> None:
+    recorded = ["/there/experiments/a.py", "--flagfile=/there/experiments/flags/a.flags", "--x=/y"]
+    shown = "python experiments/a.py --flagfile=experiments/flags/a.flags --x=/y"
+    assert command_line([*recorded, "--overwrite"]) == shown
+    assert command_line([]) == ""
