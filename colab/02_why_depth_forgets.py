@@ -48,7 +48,7 @@ from IPython.display import Markdown, display
 import depthjax
 from depthjax import figures
 from depthjax.analysis import accounting
-from depthjax.analysis.prediction import confront
+from depthjax.analysis.prediction import descend_and_predict
 from depthjax.analysis.preimages import TEXT, invertible_control
 from depthjax.analysis.singular_values import (
     DENSE_FLOOR,
@@ -252,7 +252,7 @@ for name, widths in {
         for leaves in weights["params"].values():
             leaves["kernel"] = orthogonal(jax.random.key(seed), leaves["kernel"].shape)
     last = depthjax.Layer(mlp, f"fc{len(widths)}")
-    told = confront(last, weights, tiny, start, descent, affine=True)
+    told = descend_and_predict(last, weights, tiny, start, descent, affine=True)
     trajectory = told.inversion.trajectory
     measured[name] = figures.prediction.Curve(
         trajectory.step,

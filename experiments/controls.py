@@ -82,7 +82,7 @@ def main() -> None:
 
 def preimage_rows() -> Iterator[Row]:
     """The rows of the invertible control on the first image, reading by reading."""
-    settings = cli.settings_from_flags(measured_preimages.Settings)
+    settings = cli.settings_from_flags(measured_preimages.PreimageSettings)
     for reading in FLAGS.readings:
         first = images.find_images(FLAGS.images[:1])
         _, (image,) = images.load_images(first, FLAGS.preimage_size)

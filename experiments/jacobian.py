@@ -78,7 +78,7 @@ def main() -> None:
     output = Path(FLAGS.output or f"runs/jacobian-{FLAGS.model}-{time.strftime('%Y%m%d-%H%M%S')}")
     run_folder.begin(output, definition, **cli.flag_values("overwrite", "resume"))
 
-    settings = cli.settings_from_flags(measured.Settings)
+    settings = cli.settings_from_flags(measured.SpectrumSettings)
     pieces = {
         (place.network, place.seed, place.name): measured.piece_at(
             output / "layers",

@@ -66,12 +66,12 @@ def main() -> None:
     trained = [label for label in networks if label != untrained]
     trained_on = inputs.training_sets(trained, FLAGS.dataset, shape[0], FLAGS.trained_on)
     arbitrary = inputs.arbitrary_inputs(choice, shape[0])
-    pairs = measured.beside_sets(
+    pairs = measured.places_by_training_set(
         places(model, names, networks, cli.seed_numbers(FLAGS.seeds)),
         *(untrained, trained_on, FLAGS.dataset),
     )
     how = cli.flag_values("neighbours", "share", "max_batch")
-    found = measured.measured(pairs, choice, arbitrary, **how)
+    found = measured.rows_of(pairs, choice, arbitrary, **how)
     rows = [
         row for rows in tqdm(found, total=len(pairs), unit="layer", disable=None) for row in rows
     ]

@@ -64,8 +64,8 @@ def main() -> None:
     seeds = [*map(int, FLAGS.seeds)]
     rows: list[Row] = []
     curves: dict[str, dict[str, Curve]] = {}
-    for place in tqdm(measured.places_of(models, seeds), unit="layer", disable=None):
-        found = measured.confronted(place, targets, starts, config, FLAGS.jacobian_at)
+    for place in tqdm(measured.untrained_layers(models, seeds), unit="layer", disable=None):
+        found = measured.descend_at(place, targets, starts, config, FLAGS.jacobian_at)
         rows += measured.rows_of(place, names, found)
         if place.affine and place.seed == seeds[0]:
             curves.setdefault(place.network, {})[place.layer] = curve_of(found)

@@ -55,7 +55,7 @@ def main() -> None:
     )
     networks = cli.networks_from_flags(model, FLAGS.size)
     seeds = cli.seed_numbers(FLAGS.seeds)
-    settings = cli.settings_from_flags(measured.Settings)
+    settings = cli.settings_from_flags(measured.WitnessSettings)
     made = [
         one
         for place in cli.each_place(places(model, names, networks, seeds))

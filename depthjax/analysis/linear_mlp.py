@@ -1,10 +1,11 @@
-"""How wide must a multilayer perceptron be, and how fast does a descent through it go?
+"""Linear multilayer perceptrons as one affine map: where gradient descents through them go.
 
-A linear MLP is one affine map `a ↦ a J + b`, J the product of its matrices, and a descent through
-it is a descent on that map: the same iterates for less. On squared distances it never mixes J's
-singular directions (Modes), so that it can be followed for any number of steps in closed form, and
-conjugate gradients in numbers of the size of the input. What J does not see, no descent changes:
-m_i ends at `‖P_N(a − a_0)‖`, P_N the projection to the null space (claim C4 of the paper).
+A linear MLP computes `a ↦ a J + b`, where J is the product of its weight matrices, and a descent
+through this one map has the same iterates as one through all layers, for less work. On a squared
+distance, gradient descent treats each singular direction of J separately, so that the distance
+after any number of steps has a closed form, and conjugate gradients need only vectors of the size
+of the input. The null space of J is never changed: m_i ends at `‖P_N(a − a_0)‖`, with P_N the
+projection onto the null space (claim C4 of the paper).
 """
 
 from collections.abc import Sequence
@@ -16,162 +17,160 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
+from depthjax.analysis.singular_directions import SingularDirections
 from depthjax.typing import Embedding, Images, Variables
 
 Errors = Float[np.ndarray, "batch n"]
-"""What is missing of the targets, `a_g − a`, flattened, float64."""
+"""Errors of the start, `a_0 − a`, flattened, float64."""
 
 
 Affine = dict[str, Any]
-"""Weights of `affine_layer`: `{"kernel": [n, m], "bias": [m]}`."""
+"""The weights of an affine map as `affine_layer` takes them: `{"kernel": [n, m], "bias": [m]}`."""
 
 
-def flattened(images: ArrayLike) -> Errors:
-    """Images `[B, H, W, C]` as the network takes them, `[B, n]`: channel by channel, float64."""
+def flatten_images(images: ArrayLike) -> Errors:
+    """Images `[B, H, W, C]` as rows `[B, n]`, in the network's order (channels first), float64."""
     values = np.asarray(images, np.float64)
     return np.moveaxis(values, -1, 1).reshape(len(values), -1)
 
 
 def affine_maps(variables: Variables) -> list[Affine]:
-    """A linear MLP up to each of its layers as one map: weights for `affine_layer`, float64.
+    """A linear MLP from its input to each of its layers, as one affine map each, float64.
 
     Args:
-        variables: of an `MLP` of activation "linear".
+        variables: of an `MLP` with activation "linear".
 
     Returns:
-        `J = M₁ … M_l` and its bias for the layers l = 1, 2, …
+        For the layers l = 1, 2, …: `J = M₁ … M_l` and the bias, as `affine_layer` takes them.
     """
     layers = variables["params"]
-    found: list[Affine] = []
+    maps: list[Affine] = []
     for index in range(1, len(layers) + 1):
         kernel, bias = (
             np.asarray(layers[f"fc{index}"][name], np.float64) for name in ("kernel", "bias")
         )
-        if found:
-            kernel, bias = found[-1]["kernel"] @ kernel, found[-1]["bias"] @ kernel + bias
-        found.append({"kernel": kernel, "bias": bias})
-    return found
+        if maps:
+            kernel, bias = maps[-1]["kernel"] @ kernel, maps[-1]["bias"] @ kernel + bias
+        maps.append({"kernel": kernel, "bias": bias})
+    return maps
 
 
 def affine_layer(weights: Variables, images: Images) -> Embedding:
-    """`flatten(a) J + b`, `[B, H, W, C]` -> `[B, m]`: a linear MLP, whatever its depth."""
+    """`flatten(a) J + b`, `[B, H, W, C]` -> `[B, m]`: a linear MLP of any depth."""
     flat = jnp.moveaxis(images, -1, 1).reshape(images.shape[0], -1)
     return flat @ weights["kernel"] + weights["bias"][None]
 
 
 def relu_layer(weights: Variables, images: Images) -> Embedding:
-    """`relu(flatten(a) W + b)` of the units that `weights["units"]` holds a 1 for.
+    """`relu(flatten(a) W + b)`, with the units switched off for which `weights["units"]` is 0.
 
-    A unit's initial weights do not depend on how many stand beside it, so that a narrow layer is a
-    part of a wide one, and all widths share one compiled program.
+    The initial weights of a unit do not depend on the width of its layer, so a narrow layer is a
+    part of a wide one, and layers of all widths share one compiled program.
 
     Args:
-        weights: `{"kernel": [n, m], "bias": [m], "units": [m]}`, the last 0 or 1.
+        weights: `{"kernel": [n, m], "bias": [m], "units": [m]}`; units are 0 or 1.
         images: `[B, H, W, C]`.
+
+    Returns:
+        `[B, m]`.
     """
     return jax.nn.relu(affine_layer(weights, images)) * weights["units"][None]
 
 
 def first_units(weights: Variables, width: int) -> dict[str, Array]:
-    """The weights of `relu_layer` for a layer of so many units, the first ones."""
+    """The weights of a `relu_layer` that has only its first `width` units."""
     units = jnp.arange(weights["bias"].shape[0]) < width
     return {**weights, "units": units.astype(weights["bias"].dtype)}
 
 
-class Modes(NamedTuple):
-    """The singular directions of a product of matrices that it sees.
+def product_directions(maps: Sequence[Affine]) -> SingularDirections:
+    """The singular directions of the product of matrices `M₁ M₂ … M_L`, in float64.
 
-    Fields:
-        values: σ, in falling order, as many as the narrowest layer lets through: `[r]`.
-        vectors: unit directions of the input, `[n, r]`.
-    """
-
-    values: Float[np.ndarray, " r"]
-    vectors: Float[np.ndarray, "n r"]
-
-    @property
-    def condition(self) -> float:
-        """κ = σ₁ / σ_r, of the directions that are seen at all."""
-        return float(self.values[0] / self.values[-1])
-
-
-def modes(maps: Sequence[Affine]) -> Modes:
-    """The singular directions of `M₁ M₂ … M_L`, in float64.
-
-    What the product sees lies in the range of its part up to the narrowest layer; taking that
-    first keeps its weakest directions apart from those that are lost. (Matrices after that layer
-    must have full rank, which random ones have.) Squares of σ are eigenvalues of a Gram matrix in
-    float64: they are resolved down to about 1e-8 σ₁.
+    Its row space lies in that of the part up to the narrowest layer. That part is orthogonalised
+    first, which keeps the weakest directions apart from the null space. (All later matrices must
+    have full rank, as random ones have.) The σ² are eigenvalues of a Gram matrix in float64, so σ
+    is resolved down to about 1e-8 σ₁.
 
     Args:
-        maps: of the layers from the first to the one in question, as in `affine_maps`.
+        maps: of the layers 1, …, L, from `affine_maps`.
+
+    Returns:
+        As many directions as the narrowest layer has units, at most n.
     """
-    narrowest = min((one["kernel"] for one in maps), key=lambda kernel: kernel.shape[1])
+    narrowest = min((layer["kernel"] for layer in maps), key=lambda kernel: kernel.shape[1])
     product = maps[-1]["kernel"]
     basis = np.linalg.qr(narrowest)[0] if narrowest.shape[1] < len(narrowest) else None
     compressed = product if basis is None else basis.T @ product
     squares, vectors = np.linalg.eigh(compressed @ compressed.T)
     vectors = vectors if basis is None else basis @ vectors
     values = np.sqrt(np.maximum(squares[::-1], 0))
-    return Modes(np.maximum(values, np.finfo(float).tiny), vectors[:, ::-1])
+    return SingularDirections(np.maximum(values, np.finfo(float).tiny), vectors[:, ::-1].T)
 
 
-def null_distance(seen: Modes, errors: Errors) -> Float[np.ndarray, " batch"]:
-    """`‖P_N(a − a_0)‖`: what no descent from the embedding can bring back."""
-    return np.linalg.norm(errors - errors @ seen.vectors @ seen.vectors.T, axis=1)
+def null_distance(directions: SingularDirections, errors: Errors) -> Float[np.ndarray, " batch"]:
+    """`‖P_N(a − a_0)‖`: the distance that no descent from the embedding can make smaller."""
+    rows = directions.vectors
+    return np.linalg.norm(errors - errors @ rows.T @ rows, axis=1)
 
 
-def distance_after(seen: Modes, errors: Errors, steps: int) -> Float[np.ndarray, " batch"]:
-    """m_i after so many steps of gradient descent on ½‖r‖² at the rate 1/σ₁², in closed form.
+def distance_after(
+    directions: SingularDirections, errors: Errors, steps: int
+) -> Float[np.ndarray, " batch"]:
+    """m_i after a number of steps of gradient descent on ½‖r‖² at the rate 1/σ₁², in closed form.
 
-    Each step takes `(σ/σ₁)²` off the error in each direction: the iterates are those of
-    `depthjax.invert` with objective "squared_l2" of scale ½, "sgd" and the rate 1/σ₁², where
-    pixels are free.
+    Each step multiplies the error along a direction by `1 − (σ/σ₁)²`. The iterates are those of
+    `depthjax.invert` with objective "squared_l2" of scale ½, "sgd", the rate 1/σ₁² and free pixels.
 
     Args:
-        seen: of the network.
-        errors: `a_0 − a`.
-        steps: any number from 0.
+        directions: of the network, from `product_directions`.
+        errors: `a_0 − a`, `[B, n]`.
+        steps: 0 or more.
+
+    Returns:
+        `[B]`.
     """
-    rate = np.square(seen.values / seen.values[0])
-    # log1p keeps what small rates do over many steps.
+    rate = np.square(directions.values / directions.values[0])
+    # log1p keeps the small rates, which matter over many steps.
     left = np.exp(steps * np.log1p(-np.minimum(rate, 1 - 1e-15))) if steps else np.ones_like(rate)
-    inside = np.square(errors @ seen.vectors * left).sum(1)
-    return np.sqrt(inside + np.square(null_distance(seen, errors)))
+    inside = np.square(errors @ directions.vectors.T * left).sum(1)
+    return np.sqrt(inside + np.square(null_distance(directions, errors)))
 
 
 def steps_until(
-    seen: Modes, errors: Errors, distance: float, most: int = 10**12
+    directions: SingularDirections, errors: Errors, distance: float, most: int = 10**12
 ) -> Float[np.ndarray, " batch"]:
-    """The first step at which `distance_after` is at most `distance`; inf if it takes too many.
+    """The first step at which `distance_after` is at most `distance`.
 
     Args:
-        seen, errors: as in `distance_after`.
-        distance: in the units of m_i.
-        most: steps.
+        directions, errors: as in `distance_after`.
+        distance: m_i to be reached.
+        most: steps that are tried.
+
+    Returns:
+        `[B]`; infinity where more than `most` steps are needed.
     """
-    energies = np.square(errors @ seen.vectors)
-    lost = np.square(null_distance(seen, errors))
-    rates = np.log1p(-np.minimum(np.square(seen.values / seen.values[0]), 1 - 1e-15))
+    energies = np.square(errors @ directions.vectors.T)
+    lost = np.square(null_distance(directions, errors))
+    rates = np.log1p(-np.minimum(np.square(directions.values / directions.values[0]), 1 - 1e-15))
 
     def near(energy: np.ndarray, null: float, steps: int) -> bool:
         return bool((energy * np.exp(2 * steps * rates)).sum() + null <= distance**2)
 
-    found = []
+    needed = []
     for energy, null in zip(energies, lost, strict=True):
-        low, high = -1, most  # the distance falls with every step
+        low, high = -1, most  # bisection, as the distance decreases with every step
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if near(energy, null, middle) else (middle, high)
-        found.append(float(high) if near(energy, null, high) else np.inf)
-    return np.array(found)
+        needed.append(float(high) if near(energy, null, high) else np.inf)
+    return np.array(needed)
 
 
-class Path(NamedTuple):
-    """Distances on the way of a descent.
+class DescentPath(NamedTuple):
+    """The distances at some steps of a descent of B images.
 
     Fields:
-        step: `[T]`.
+        step: numbers of steps, `[T]`.
         embedding_distance, input_distance: m_g and m_i, `[T, B]`.
     """
 
@@ -180,22 +179,23 @@ class Path(NamedTuple):
     input_distance: np.ndarray
 
 
-def conjugate_gradients(seen: Modes, errors: Errors, steps: Sequence[int]) -> Path:
-    """Distances on the way of conjugate gradients on `‖r‖²` from the start.
+def conjugate_gradients(
+    directions: SingularDirections, errors: Errors, steps: Sequence[int]
+) -> DescentPath:
+    """The distances on the way of conjugate gradients on `‖r‖²` (Hestenes & Stiefel 1952).
 
-    No method that goes by the gradients seen so far has a nearer embedding after as many of them
-    (Hestenes & Stiefel 1952). The method is written in the singular directions, where a step costs
-    next to nothing: there the iterates are the same. An image is left where it is once its
-    residual has fallen to the rounding of float64.
+    After k steps no other method that uses k gradients has a smaller m_g. The iterations run on
+    coordinates along the singular directions, where they are the same and cost almost nothing. An
+    image stops once its residual has reached the rounding errors of float64.
 
     Args:
-        seen: of the network.
-        errors: `a_0 − a`.
-        steps: at which distances are recorded, rising from 0.
+        directions: of the network, from `product_directions`.
+        errors: `a_0 − a`, `[B, n]`.
+        steps: numbers of steps at which distances are recorded, ascending.
     """
-    lost = np.square(null_distance(seen, errors))
-    error = errors @ seen.vectors
-    sigma = seen.values
+    lost = np.square(null_distance(directions, errors))
+    error = errors @ directions.vectors.T
+    sigma = directions.values
     residual = error * sigma
     enough = np.finfo(float).eps * np.linalg.norm(residual, axis=1)
     gradient = residual * sigma
@@ -215,11 +215,11 @@ def conjugate_gradients(seen: Modes, errors: Errors, steps: Sequence[int]) -> Pa
         direction = gradient + turn[:, None] * direction
         square = new
     embedding, inputs = (np.array(column) for column in zip(*rows, strict=True))
-    return Path(np.array(steps), embedding, inputs)
+    return DescentPath(np.array(steps), embedding, inputs)
 
 
 def log_steps(most: int, per_decade: int = 8) -> list[int]:
-    """0, and numbers of steps up to `most` that lie evenly on a log scale."""
+    """0, and numbers of steps from 1 to `most` that are evenly spaced on a logarithmic scale."""
     count = int(np.ceil(np.log10(most) * per_decade)) + 1
     return [0, *sorted({round(step) for step in np.geomspace(1, most, count)})]
 
@@ -227,15 +227,15 @@ def log_steps(most: int, per_decade: int = 8) -> list[int]:
 def width_needed(
     widths: Float[np.ndarray, " k"], ratios: Float[np.ndarray, " k"], level: float = 1.0
 ) -> float:
-    """The width from which on a ratio stays at most `level`, read between widths tried.
+    """The smallest width from which on all ratios are at most `level`.
 
     Args:
-        widths: rising.
-        ratios: D at each of them, positive; between two of them log D is taken as linear.
-        level: of D that counts as recovered.
+        widths: ascending, `[k]`.
+        ratios: D at each width, positive, `[k]`; log D is interpolated linearly between widths.
+        level: D up to which an image counts as recovered.
 
     Returns:
-        The first width if that is enough, inf if the last is not.
+        The first width if it is enough; infinity if even the last one is not.
     """
     short = np.flatnonzero(~(ratios <= level))
     if not short.size:

@@ -78,10 +78,12 @@ def dense_spectrum(layer: LayerFn, variables: Variables, images: ArrayLike) -> L
     """
     outputs = jax.eval_shape(layer, variables, jnp.asarray(images)).shape[1:]
     values = dense_singular_values(layer, variables, images)
-    return spectrum_of(values, int(np.prod(np.shape(images)[1:])), int(np.prod(outputs)))
+    return spectrum_from_values(values, int(np.prod(np.shape(images)[1:])), int(np.prod(outputs)))
 
 
-def spectrum_of(values: Float[np.ndarray, "images r"], inputs: int, outputs: int) -> LayerSpectrum:
+def spectrum_from_values(
+    values: Float[np.ndarray, "images r"], inputs: int, outputs: int
+) -> LayerSpectrum:
     """The record of singular values that are all known.
 
     Args:
@@ -170,7 +172,7 @@ def probed_spectrum(
     )
 
 
-class Curve(NamedTuple):
+class SpectralCurve(NamedTuple):
     """How many singular values of one image lie above each fraction of σ₁.
 
     Fields:
@@ -183,7 +185,7 @@ class Curve(NamedTuple):
     high: Float[np.ndarray, " points"]
 
 
-def spectral_curve(spectrum: LayerSpectrum, image: int = 0) -> Curve:
+def spectral_curve(spectrum: LayerSpectrum, image: int = 0) -> SpectralCurve:
     """The whole spectrum of one image, to be drawn and asked for the value of any rank.
 
     Args:
@@ -193,14 +195,14 @@ def spectral_curve(spectrum: LayerSpectrum, image: int = 0) -> Curve:
     if spectrum.values is not None:
         values = spectrum.values[image]
         rank = np.arange(1, len(values) + 1, dtype=float)
-        return Curve(values / values[0], rank, rank)
+        return SpectralCurve(values / values[0], rank, rank)
     assert spectrum.quadrature is not None
     levels = np.geomspace(1, 1e-6, 121)
     counts = count_above(spectrum.quadrature, spectrum.largest[:, None] * levels)
-    return Curve(levels, counts.low[image], counts.high[image])
+    return SpectralCurve(levels, counts.low[image], counts.high[image])
 
 
-def level_at_rank(curve: Curve, rank: int) -> tuple[float, float]:
+def level_at_rank(curve: SpectralCurve, rank: int) -> tuple[float, float]:
     """Between which fractions of σ₁ the singular value of a rank lies.
 
     Args:

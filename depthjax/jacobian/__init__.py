@@ -18,7 +18,7 @@ from depthjax.jacobian.conditioning import (
 )
 from depthjax.jacobian.convolution import conv_singular_values
 from depthjax.jacobian.dense import dense_jacobian, dense_singular_values, exact_jacobian
-from depthjax.jacobian.linear_map import LinearMap, dot_test, linearize, resolution
+from depthjax.jacobian.linearization import LinearizedLayer, dot_test, linearize, resolution
 from depthjax.jacobian.moments import Estimate, Moments, moments, stable_rank
 from depthjax.jacobian.quadrature import (
     Counts,
@@ -34,7 +34,7 @@ __all__ = [
     "ConditionNumber",
     "Counts",
     "Estimate",
-    "LinearMap",
+    "LinearizedLayer",
     "Moments",
     "SmallestSingular",
     "SpectralQuadrature",

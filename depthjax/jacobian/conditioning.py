@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from depthjax.jacobian.krylov import KrylovSpace, extend, one_blas_thread, require_bases
-from depthjax.jacobian.linear_map import LinearMap, pull, push, resolution
+from depthjax.jacobian.linearization import LinearizedLayer, pull, push, resolution
 
 
 class SmallestSingular(NamedTuple):
@@ -33,7 +33,7 @@ class SmallestSingular(NamedTuple):
 
 @one_blas_thread()
 def smallest_nonzero(
-    maps: LinearMap, *, block: int = 4, most: int = 80, seed: int = 0
+    maps: LinearizedLayer, *, block: int = 4, most: int = 80, seed: int = 0
 ) -> SmallestSingular:
     """An upper bound on the least non-zero singular value, by Golub–Kahan within the row space.
 
@@ -95,7 +95,7 @@ class ConditionNumber(NamedTuple):
     on_row_space: tuple[Float[np.ndarray, " images"], Float[np.ndarray, " images"]]
 
 
-def condition_number(maps: LinearMap, least: SmallestSingular) -> ConditionNumber:
+def condition_number(maps: LinearizedLayer, least: SmallestSingular) -> ConditionNumber:
     """κ as an interval; LSQR's and LSMR's estimates of it are wrong by 5 to 30 times.
 
     Args:

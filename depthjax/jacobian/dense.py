@@ -9,11 +9,11 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from depthjax.devices.memory import require
-from depthjax.jacobian.linear_map import LinearMap, linearize, pull, push
+from depthjax.jacobian.linearization import LinearizedLayer, linearize, pull, push
 from depthjax.typing import LayerFn, Variables
 
 
-def dense_jacobian(maps: LinearMap, *, block: int = 64) -> Float[np.ndarray, "images m n"]:
+def dense_jacobian(maps: LinearizedLayer, *, block: int = 64) -> Float[np.ndarray, "images m n"]:
     """All of J, by products with unit vectors on its smaller side; for small inputs.
 
     Args:
@@ -38,7 +38,7 @@ def dense_jacobian(maps: LinearMap, *, block: int = 64) -> Float[np.ndarray, "im
     return stacked if rows else stacked.swapaxes(1, 2)
 
 
-def _require(maps: LinearMap, copies: int) -> None:
+def _require(maps: LinearizedLayer, copies: int) -> None:
     m, n = maps.shape
     require(
         f"the Jacobian of {m}×{n} at {maps.images} image{'s' if maps.images > 1 else ''}",

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.devices.memory import require
-from depthjax.jacobian.linear_map import LinearMap, pull, push
+from depthjax.jacobian.linearization import LinearizedLayer, pull, push
 
 _LEAK = 0.5
 """Of a vector that is to lie within the row space, what may lie outside of it."""
@@ -33,7 +33,7 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
-def require_bases(maps: LinearMap, spaces: int, vectors: int, advice: str) -> None:
+def require_bases(maps: LinearizedLayer, spaces: int, vectors: int, advice: str) -> None:
     """Refuses bases that would not fit into memory.
 
     Args:
@@ -54,7 +54,7 @@ def require_bases(maps: LinearMap, spaces: int, vectors: int, advice: str) -> No
     )
 
 
-def extend(maps: LinearMap, groups: list[list["KrylovSpace"]]) -> None:
+def extend(maps: LinearizedLayer, groups: list[list["KrylovSpace"]]) -> None:
     """A block more on either side, for several spaces of each image at once."""
     for product, last, add in (
         (push, KrylovSpace.last_right, KrylovSpace.add_left),

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from depthjax.jacobian.linear_map import LinearMap, pull, push
+from depthjax.jacobian.linearization import LinearizedLayer, pull, push
 
 
 class Estimate(NamedTuple):
@@ -30,7 +30,7 @@ class Moments(NamedTuple):
     participation_ratio: Estimate
 
 
-def moments(maps: LinearMap, key: Array, *, probes: int = 32, block: int = 4) -> Moments:
+def moments(maps: LinearizedLayer, key: Array, *, probes: int = 32, block: int = 4) -> Moments:
     """Norms of each image's Jacobian without its singular values (Hutchinson 1990).
 
     With z of independent ±1, the mean of `‖J z‖²` is Σσ² and that of `‖Jᵀ J z‖²` is Σσ⁴. The error

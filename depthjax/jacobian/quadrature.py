@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from depthjax.jacobian.krylov import KrylovSpace, extend, one_blas_thread, require_bases
-from depthjax.jacobian.linear_map import LinearMap, resolution
+from depthjax.jacobian.linearization import LinearizedLayer, resolution
 
 
 class SpectralQuadrature(NamedTuple):
@@ -27,7 +27,7 @@ class SpectralQuadrature(NamedTuple):
 
 @one_blas_thread()
 def spectral_quadrature(
-    maps: LinearMap, *, probes: int = 8, steps: int = 40, block: int = 8, seed: int = 0
+    maps: LinearizedLayer, *, probes: int = 8, steps: int = 40, block: int = 8, seed: int = 0
 ) -> SpectralQuadrature:
     """Gauss quadrature of the spectrum of `JᵀJ` by stochastic Lanczos, through Golub–Kahan.
 

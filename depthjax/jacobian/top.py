@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from depthjax.jacobian.krylov import KrylovSpace, extend, one_blas_thread, require_bases
-from depthjax.jacobian.linear_map import LinearMap
+from depthjax.jacobian.linearization import LinearizedLayer
 
 
 class TopSingular(NamedTuple):
@@ -31,7 +31,7 @@ class TopSingular(NamedTuple):
 
 @one_blas_thread()
 def top_singular_values(
-    maps: LinearMap,
+    maps: LinearizedLayer,
     k: int = 10,
     *,
     block: int = 4,

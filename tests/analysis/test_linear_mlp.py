@@ -28,11 +28,11 @@ def pair(batch=2, seed=0):
 
 
 def errors_of(targets, starts):
-    return linear_mlp.flattened(starts) - linear_mlp.flattened(targets)
+    return linear_mlp.flatten_images(starts) - linear_mlp.flatten_images(targets)
 
 
-def seen_by(layers, seed=0):
-    return linear_mlp.modes(linear_mlp.affine_maps(network(layers, seed)[1]))
+def directions_of(layers, seed=0):
+    return linear_mlp.product_directions(linear_mlp.affine_maps(network(layers, seed)[1]))
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
@@ -59,24 +59,29 @@ def test_a_descent_through_it_is_the_descent_through_its_map():
 
 @given(st.lists(st.integers(1, 18), min_size=1, max_size=3), st.integers(0, 9))
 @settings(deadline=None, max_examples=20)
-def test_modes_are_the_singular_directions_that_are_seen(layers, seed):
+def test_the_directions_of_a_product_span_its_row_space(layers, seed):
     maps = linear_mlp.affine_maps(network(tuple(layers), seed)[1])
-    seen = linear_mlp.modes(maps)
+    directions = linear_mlp.product_directions(maps)
     rank = min(INPUTS, *layers)
-    assert seen.values.shape == (rank,) and seen.vectors.shape == (INPUTS, rank)
-    np.testing.assert_allclose(seen.vectors.T @ seen.vectors, np.eye(rank), atol=1e-10)
+    assert directions.values.shape == (rank,) and directions.vectors.shape == (rank, INPUTS)
+    np.testing.assert_allclose(directions.vectors @ directions.vectors.T, np.eye(rank), atol=1e-10)
     product = maps[-1]["kernel"]
     truth = np.linalg.svd(product, compute_uv=False)
-    np.testing.assert_allclose(seen.values, truth[:rank], atol=1e-7 * truth[0])
+    np.testing.assert_allclose(directions.values, truth[:rank], atol=1e-7 * truth[0])
     np.testing.assert_allclose(
-        np.linalg.norm(seen.vectors.T @ product, axis=1), seen.values, atol=1e-7 * truth[0]
+        np.linalg.norm(directions.vectors @ product, axis=1),
+        directions.values,
+        atol=1e-7 * truth[0],
     )
-    assert seen.condition >= 1
-    # What is left of an error is not seen at all, and the two parts make up the whole.
+    assert directions.condition_number >= 1
+    # What is left of an error is in the null space, and the two parts make up the whole.
     error = np.random.default_rng(seed).normal(size=(1, INPUTS))
-    lost = error - error @ seen.vectors @ seen.vectors.T
+    lost = error - error @ directions.vectors.T @ directions.vectors
     np.testing.assert_allclose(lost @ product, 0, atol=1e-9)
-    inside = np.square(error @ seen.vectors).sum() + linear_mlp.null_distance(seen, error) ** 2
+    inside = (
+        np.square(error @ directions.vectors.T).sum()
+        + linear_mlp.null_distance(directions, error) ** 2
+    )
     np.testing.assert_allclose(inside, np.square(error).sum())
 
 
@@ -84,13 +89,13 @@ def test_modes_are_the_singular_directions_that_are_seen(layers, seed):
 @pytest.mark.parametrize("steps", [0, 40])
 def test_the_closed_form_is_gradient_descent(layers, steps):
     _, variables = network(layers)
-    seen = seen_by(layers)
+    directions = directions_of(layers)
     targets, starts = pair()
     with jax.enable_x64(True):
         weights = linear_mlp.affine_maps(variables)[-1]
         config = InversionConfig(
             steps=max(steps, 1), objective="squared_l2", objective_scale=0.5, optimizer="sgd",
-            learning_rate=1 / seen.values[0] ** 2, schedule="constant", pixels="none",
+            learning_rate=1 / directions.values[0] ** 2, schedule="constant", pixels="none",
             record_every=1,
         )  # fmt: skip
         exact, begin = jnp.asarray(targets, jnp.float64), jnp.asarray(starts, jnp.float64)
@@ -98,7 +103,7 @@ def test_the_closed_form_is_gradient_descent(layers, steps):
         found = depthjax.invert(
             linear_mlp.affine_layer, weights, target, begin, config, compare_to=exact
         ).trajectory
-    expected = linear_mlp.distance_after(seen, errors_of(targets, starts), steps)
+    expected = linear_mlp.distance_after(directions, errors_of(targets, starts), steps)
     np.testing.assert_allclose(found.input_distance[steps], expected, rtol=1e-9)
 
 
@@ -106,18 +111,18 @@ def test_a_narrow_layer_anywhere_leaves_the_null_component():
     """C4 in small: m_i ends at ‖P_N(a − a_0)‖ if any layer is narrow, else at 0."""
     errors = errors_of(*pair())
     for layers in ((8, 8), (15, 8, 15), (8, 15)):
-        seen = seen_by(layers)
-        path = linear_mlp.conjugate_gradients(seen, errors, [0, 3, 2000])
-        floor = linear_mlp.null_distance(seen, errors)
+        directions = directions_of(layers)
+        path = linear_mlp.conjugate_gradients(directions, errors, [0, 3, 2000])
+        floor = linear_mlp.null_distance(directions, errors)
         assert (floor > 0.1).all()
         np.testing.assert_allclose(path.input_distance[-1], floor, rtol=1e-6)
         np.testing.assert_allclose(
-            linear_mlp.distance_after(seen, errors, 10**12), floor, rtol=1e-6
+            linear_mlp.distance_after(directions, errors, 10**12), floor, rtol=1e-6
         )
         assert (path.embedding_distance[-1] < 1e-6 * path.embedding_distance[0]).all()
-        assert np.isinf(linear_mlp.steps_until(seen, errors, floor.min() / 2)).all()
-    seen = seen_by((15, 15))
-    path = linear_mlp.conjugate_gradients(seen, errors, [0, 2000])
+        assert np.isinf(linear_mlp.steps_until(directions, errors, floor.min() / 2)).all()
+    directions = directions_of((15, 15))
+    path = linear_mlp.conjugate_gradients(directions, errors, [0, 2000])
     np.testing.assert_allclose(path.input_distance[0], np.linalg.norm(errors, axis=1))
     assert (path.input_distance[-1] < 1e-6).all()
 
@@ -127,7 +132,7 @@ def test_conjugate_gradients_are_those_on_the_matrix():
     layers = (15, 14)
     product = linear_mlp.affine_maps(network(layers)[1])[-1]["kernel"]
     errors = errors_of(*pair(batch=1))
-    path = linear_mlp.conjugate_gradients(seen_by(layers), errors, [0, 1, 2, 3, 4])
+    path = linear_mlp.conjugate_gradients(directions_of(layers), errors, [0, 1, 2, 3, 4])
     residual, gradient, space = errors @ product, errors @ product @ product.T, []
     for step, distance in zip(path.step, path.embedding_distance[:, 0], strict=True):
         if space:
@@ -145,15 +150,15 @@ def test_conjugate_gradients_are_those_on_the_matrix():
 @given(st.integers(0, 20), st.floats(0.05, 3))
 @settings(deadline=None, max_examples=20)
 def test_steps_are_the_first_that_are_enough(seed, distance):
-    seen = seen_by((15, 15), seed)
+    directions = directions_of((15, 15), seed)
     errors = errors_of(*pair(batch=3, seed=seed))
-    found = linear_mlp.steps_until(seen, errors, distance)
+    found = linear_mlp.steps_until(directions, errors, distance)
     for index, steps in enumerate(map(int, found)):
-        assert linear_mlp.distance_after(seen, errors, steps)[index] <= distance * (1 + 1e-9)
+        assert linear_mlp.distance_after(directions, errors, steps)[index] <= distance * (1 + 1e-9)
         if steps:
-            before = linear_mlp.distance_after(seen, errors, steps - 1)[index]
+            before = linear_mlp.distance_after(directions, errors, steps - 1)[index]
             assert before > distance * (1 - 1e-9)
-    assert np.isinf(linear_mlp.steps_until(seen, errors, 1e-9, most=1)).all()
+    assert np.isinf(linear_mlp.steps_until(directions, errors, 1e-9, most=1)).all()
 
 
 def test_the_first_units_are_a_narrower_layer():

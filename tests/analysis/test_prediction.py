@@ -10,12 +10,10 @@ from numpy.testing import assert_allclose
 
 from depthjax import InversionConfig, invert
 from depthjax.analysis.prediction import (
-    explained,
-    explained_interval,
     learning_rates,
     predict_input_distance,
-    singular_directions,
 )
+from depthjax.analysis.singular_directions import singular_directions
 from depthjax.inversion.invert import step_scale
 from depthjax.jacobian import dense_singular_values, exact_jacobian
 
@@ -107,7 +105,7 @@ def test_what_is_missing_is_lost_or_slow(rows, rank, rate, seed):
     told = predict_input_distance(directions, a, start, descent(learning_rate=rate, steps=40))
     difference = (start - a).ravel()
     projection = np.eye(SIZE) - np.linalg.pinv(matrix, rcond=1e-10) @ matrix
-    assert_allclose(directions.outside(difference), projection @ difference, atol=1e-9)
+    assert_allclose(directions.null_component(difference), projection @ difference, atol=1e-9)
     assert told.lost == pytest.approx(np.linalg.norm(projection @ difference), abs=1e-9)
     assert_allclose(told.input_distance**2, told.lost**2 + told.slow**2)
     assert told.input_distance[0] == pytest.approx(np.linalg.norm(difference))
@@ -175,50 +173,6 @@ def test_jacobians_are_float64_from_float32_weights():
     assert_allclose(jacobian, np.broadcast_to(matrix.astype(float), jacobian.shape), rtol=1e-14)
     values = dense_singular_values(linear_layer, matrix, a)
     assert_allclose(singular_directions(jacobian[0]).values, values[0], rtol=1e-12)
-
-
-# ---------------------------------------------------------------------------------------- R²
-
-
-@given(seed=st.integers(0, 99), offset=st.floats(-5, 5))
-@settings(max_examples=20)
-def test_explained_is_one_for_the_truth_and_zero_for_the_mean(seed, offset):
-    measured = np.random.default_rng(seed).normal(size=(3, 5))
-    assert explained(measured, measured, fitted="none") == 1
-    assert explained(np.full((3, 5), measured.mean()), measured, fitted="none") == pytest.approx(0)
-    assert explained(np.full((3, 5), offset), measured) == pytest.approx(0)
-    # A constant error costs only what is not centred.
-    assert explained(measured + offset, measured) == pytest.approx(1)
-    cost = offset**2 / measured.var()
-    assert explained(measured + offset, measured, fitted="none") == pytest.approx(1 - cost)
-    assert explained(-measured, measured) == pytest.approx(-3)
-    # A factor costs only where no line is fitted, which makes it the squared correlation.
-    assert explained(offset - 2 * measured, measured, fitted="line") == pytest.approx(1)
-    other = np.random.default_rng(seed + 100).normal(size=(3, 5))
-    r = np.corrcoef(other.ravel(), measured.ravel())[0, 1]
-    assert explained(other, measured, fitted="line") == pytest.approx(r**2)
-
-
-def test_what_does_not_vary_is_not_explained():
-    assert np.isnan(explained(np.arange(3.0), np.ones(3)))
-    assert np.isnan(explained(np.array([1.0, np.nan]), np.array([1.0, 2.0])))
-    assert np.isnan(explained(np.ones(3), np.arange(3.0), fitted="line"))
-    with pytest.raises(ValueError, match=r"unknown fit 'lin'.*did you mean 'line'"):
-        explained(np.ones(3), np.arange(3.0), fitted="lin")
-
-
-def test_the_interval_keeps_pairs_together():
-    random = np.random.default_rng(0)
-    measured = random.normal(size=(4, 6))
-    estimate, low, high, seeds, images = explained_interval(measured + 2, measured)
-    assert (seeds, images) == (4, 6)
-    assert_allclose([estimate, low, high], 1)
-    noisy = measured + random.normal(size=(4, 6))
-    found = explained_interval(noisy, measured)
-    assert found.estimate == explained(noisy, measured)
-    assert found.low < found.estimate < found.high
-    gain = explained_interval(measured, measured, beyond=noisy)
-    assert gain.estimate == pytest.approx(1 - found.estimate)
 
 
 # -------------------------------------------------------------------------------------- errors

@@ -7,13 +7,13 @@ from known_spectra import matrix_layer, with_spectrum
 
 from depthjax.analysis.singular_values import (
     LEVELS,
-    Curve,
+    SpectralCurve,
     ball_section,
     dense_spectrum,
     level_at_rank,
     probed_spectrum,
     spectral_curve,
-    spectrum_of,
+    spectrum_from_values,
 )
 
 VALUES = np.concatenate([np.geomspace(4, 5e-3, 20), np.zeros(5)])
@@ -55,11 +55,13 @@ def test_probes_agree_with_what_is_exact():
 
 
 def test_the_level_at_a_rank():
-    curve = spectral_curve(spectrum_of(VALUES[None], 25, 40))
+    curve = spectral_curve(spectrum_from_values(VALUES[None], 25, 40))
     assert level_at_rank(curve, 1) == (1, 1)
     np.testing.assert_allclose(level_at_rank(curve, 20), 1.25e-3)
     assert level_at_rank(curve, 21) == (0, 0)  # there are but 20
-    bracketed = Curve(np.array([1.0, 0.1, 0.01]), np.array([0.0, 2, 5]), np.array([1.0, 4, 6]))
+    bracketed = SpectralCurve(
+        np.array([1.0, 0.1, 0.01]), np.array([0.0, 2, 5]), np.array([1.0, 4, 6])
+    )
     assert level_at_rank(bracketed, 3) == (0.01, 0.1)
     with pytest.raises(ValueError, match="ranks begin at 1, got 0"):
         level_at_rank(curve, 0)
@@ -67,7 +69,7 @@ def test_the_level_at_a_rank():
 
 def test_a_jacobian_of_nothing_but_zeros():
     with pytest.raises(ValueError, match="the Jacobian is 0"):
-        spectrum_of(np.zeros((1, 4)), 4, 4)
+        spectrum_from_values(np.zeros((1, 4)), 4, 4)
 
 
 def test_a_linear_layer_maps_a_circle_to_an_ellipse():

@@ -17,7 +17,7 @@ from depthjax.folders.results import load_findings
 from depthjax.images import save_png
 from depthjax.studies.manifold.inputs import (
     Choice,
-    prepared,
+    prepare_images,
     training_and_held_out,
     training_sets,
 )
@@ -180,9 +180,9 @@ def test_training_sets_and_what_is_held_out_of_them(settings):
 
 def test_inputs_are_seen_as_in_training():
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype(np.uint8)
-    as_they_are = prepared(images, Augmentation(flip=True))
+    as_they_are = prepare_images(images, Augmentation(flip=True))
     np.testing.assert_allclose(as_they_are, images / 255, rtol=1e-6)
-    grey = prepared(images, Augmentation(grey=True, jitter=0.4, tint=0.2))
+    grey = prepare_images(images, Augmentation(grey=True, jitter=0.4, tint=0.2))
     np.testing.assert_array_equal(grey[..., 0], grey[..., 2])
 
 

@@ -8,7 +8,7 @@ import pytest
 from absl.testing import flagsaver
 from script_loading import EXPERIMENTS, loaded
 
-from depthjax.analysis.prediction import explained
+from depthjax.analysis.r_squared import r_squared
 from depthjax.folders.results import load_findings
 
 SETTINGS = {
@@ -71,7 +71,7 @@ def test_networks_with_relus_are_judged_within_each_layer(done):
     assert [f.where for f in found] == ["relu, relu1"] * 2 + ["relu, fc2"] * 2
     for finding, layer in zip(found[::2], ("relu1", "fc2"), strict=True):
         told, seen = (of(rows, "relu", layer, name) for name in ("predicted", "measured"))
-        assert finding.interval.estimate == pytest.approx(explained(told, seen))
+        assert finding.interval.estimate == pytest.approx(r_squared(told, seen))
         assert (finding.interval.seeds, finding.interval.images) == (2, 3)
         # Where ReLUs stand between, no one Jacobian is exact.
         assert of(rows, "relu", layer, "largest_relative_error").max() > 1e-3

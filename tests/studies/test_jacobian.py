@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from depthjax.analysis.accounting import RankBound
-from depthjax.analysis.singular_values import spectral_curve, spectrum_of
+from depthjax.analysis.singular_values import spectral_curve, spectrum_from_values
 from depthjax.studies.jacobian.judged import (
     findings,
     finished_rows,
@@ -24,7 +24,7 @@ NAMES = ("conv1", "deep")
 
 def piece(name, depth, seed, decay, **columns):
     """σ_k = decay^k of 8 values of 8 inputs, at two images."""
-    spectrum = spectrum_of(decay ** np.arange(8.0)[None], 8, 8)
+    spectrum = spectrum_from_values(decay ** np.arange(8.0)[None], 8, 8)
     row = {"network": "untrained", "seed": seed, "layer": name, "depth": depth, "method": "dense"}
     row |= {"inputs": 8, "outputs": 8, "rank_bound": 8, "active_before_pooling": 8, "winners": 6}
     row |= spectrum_columns(spectrum, 3) | columns

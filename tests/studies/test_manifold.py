@@ -5,7 +5,7 @@ import pytest
 
 import depthjax
 from depthjax.studies.manifold.judged import findings, medians, table
-from depthjax.studies.manifold.measured import NEIGHBOURS, RESIDUAL, beside_sets
+from depthjax.studies.manifold.measured import NEIGHBOURS, RESIDUAL, places_by_training_set
 from depthjax.studies.networks import Weights, places
 
 KINDS = ("photographs", "Gaussian noise")
@@ -47,10 +47,10 @@ def test_every_network_is_seen_beside_its_own_set_and_untrained_ones_beside_all(
     model = depthjax.build_model("mlp", widths=(4, 2))
     one = [Weights({}, None, False, {"source": "untrained"})]
     every = places(model, ["fc1"], {"untrained": one, "photos": one, "noise": one}, [0])
-    found = beside_sets(every, "untrained", TRAINED_ON, "crops")
+    found = places_by_training_set(every, "untrained", TRAINED_ON, "crops")
     assert [(spec, place.network) for spec, place in found] == [
         *(("crops", "untrained"), ("crops", "photos")),
         *(("noise/8", "untrained"), ("noise/8", "noise")),
     ]
-    alone = beside_sets(every[:1], "untrained", {}, "crops")
+    alone = places_by_training_set(every[:1], "untrained", {}, "crops")
     assert [spec for spec, _ in alone] == ["crops"]

@@ -5,7 +5,7 @@ import pytest
 
 from depthjax.analysis.prediction import linear_descent
 from depthjax.studies.prediction.judged import findings, layer_table
-from depthjax.studies.prediction.measured import model_of, places_of
+from depthjax.studies.prediction.measured import model_of, untrained_layers
 
 
 def rows(affine, error, offset=0.0):
@@ -40,7 +40,7 @@ def test_of_others_the_variance_within_a_layer_is_explained():
 def test_places_are_every_layer_and_seed_of_networks():
     models = {"linear": model_of("linear", [1.5, 0.5], 12), "relu": model_of("relu", [1.0], 12)}
     assert models["linear"].widths == (18, 6)
-    found = places_of(models, [0, 4])
+    found = untrained_layers(models, [0, 4])
     assert [(one.network, one.depth, one.seed, one.affine) for one in found] == [
         *(("linear", 0, 0, True), ("linear", 0, 4, True)),
         *(("linear", 1, 0, True), ("linear", 1, 4, True)),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from depthjax.studies.witnesses.judged import findings
-from depthjax.studies.witnesses.measured import EIGEN, FARTHEST, TOWARDS, Made
+from depthjax.studies.witnesses.measured import EIGEN, FARTHEST, TOWARDS, WitnessPicture
 
 
 def row(kind, seed, image, rho, d, direction=0, sign=1):
@@ -38,7 +38,7 @@ def test_the_farthest_witness_and_the_first_eigendistortion_count():
 
 def test_every_picture_has_a_file_of_its_own():
     picture = np.zeros((2, 2, 3), np.float32)
-    names = [name for one in ROWS for name in Made(one, picture, picture + 1).files]
+    names = [name for one in ROWS for name in WitnessPicture(one, picture, picture + 1).files]
     targets = {f"net_{seed}/fc1/{image}.png" for seed in (0, 1) for image in "ab"}
     endings = ("farthest", "towards", "eigendistortion1+", "eigendistortion1-", "eigendistortion2+")
     made = {name.replace(".png", f"_{end}.png") for name in targets for end in endings}

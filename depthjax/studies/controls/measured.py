@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax
 
-from depthjax.analysis.prediction import confront
+from depthjax.analysis.prediction import descend_and_predict
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.metrics import REFERENCE_STD
 from depthjax.inversion.objectives import norms
@@ -71,7 +71,9 @@ def rows_of(
     model, _, affine = case_of(name, targets[0].size)
     reference = reference_distance(targets.shape)
     variables = variables_of(name, model, seed, targets.shape[1], coupling)
-    found = confront(Layer(model, layer), variables, targets, starts, config, affine=affine)
+    found = descend_and_predict(
+        Layer(model, layer), variables, targets, starts, config, affine=affine
+    )
     for index, told in enumerate(found.predictions):
         last = found.inversion.trajectory.input_distance[-1, index]
         yield {

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.analysis.singular_values import DENSE_FLOOR, LEVELS, Curve, level_at_rank
+from depthjax.analysis.singular_values import DENSE_FLOOR, LEVELS, SpectralCurve, level_at_rank
 from depthjax.statistics import Finding, Interval, bootstrap, depth_slopes
 from depthjax.studies.jacobian.measured import Piece
 from depthjax.studies.rows import Row, among, seed_table
@@ -24,7 +24,7 @@ def finished_rows(pieces: Sequence[Piece]) -> list[Row]:
     rank = half_rank(rows)
     for piece in pieces:
         for row, points in zip(piece.rows, piece.curves, strict=False):
-            curve = Curve(*map(np.asarray, points))
+            curve = SpectralCurve(*map(np.asarray, points))
             # Where rounding hides the value, the floor: slopes are then too small, if anything.
             floor = DENSE_FLOOR if row["method"] == "dense" else curve.levels.min()
             ends = [max(end, floor) for end in level_at_rank(curve, rank)]

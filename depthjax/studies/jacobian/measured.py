@@ -38,7 +38,7 @@ DENSE_ELEMENTS = 5e7
 
 
 @dataclass(frozen=True)
-class Settings:
+class SpectrumSettings:
     """How spectra are found.
 
     Fields:
@@ -64,7 +64,7 @@ class Piece(NamedTuple):
 
     Fields:
         rows: one for each image.
-        curves: `depthjax.analysis.singular_values.Curve` of each image; none without a spectrum.
+        curves: the `SpectralCurve` of each image, as lists; empty where no spectrum is computed.
         sections: what `ball_section` found at the first image, where that is asked for.
     """
 
@@ -120,7 +120,7 @@ def piece_at(
     place: Place,
     image_names: Sequence[str],
     accounts: Accounts,
-    settings: Settings,
+    settings: SpectrumSettings,
     *,
     ball: bool = False,
 ) -> Piece:
@@ -143,7 +143,11 @@ def piece_at(
 
 
 def _computed(
-    place: Place, image_names: Sequence[str], accounts: Accounts, settings: Settings, ball: bool
+    place: Place,
+    image_names: Sequence[str],
+    accounts: Accounts,
+    settings: SpectrumSettings,
+    ball: bool,
 ) -> Piece:
     piece = Piece([], [], [])
     everything = zip(
@@ -190,7 +194,7 @@ def chosen_method(asked: str, bound: accounting.RankBound) -> str:
 
 
 def _spectrum(
-    method: str, place: Place, image: Float[np.ndarray, "1 h w c"], settings: Settings
+    method: str, place: Place, image: Float[np.ndarray, "1 h w c"], settings: SpectrumSettings
 ) -> LayerSpectrum:
     if method == "dense":
         return dense_spectrum(place.layer, place.variables, image)

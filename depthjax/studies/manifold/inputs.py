@@ -146,6 +146,8 @@ def arbitrary_inputs(choice: Choice, size: int) -> dict[str, Arbitrary]:
     }
 
 
-def prepared(images: np.ndarray, augmentation: Augmentation) -> Float32[np.ndarray, "n h w c"]:
+def prepare_images(
+    images: np.ndarray, augmentation: Augmentation
+) -> Float32[np.ndarray, "n h w c"]:
     """As in evaluation: nothing random, but grey if that is what training saw."""
     return np.asarray(augment(None, jnp.asarray(images), augmentation))

@@ -11,7 +11,7 @@ from depthjax.analysis.nearness import embed, neighbour_ratio, principal_residua
 from depthjax.studies.manifold.inputs import (
     Arbitrary,
     Choice,
-    prepared,
+    prepare_images,
     training_and_held_out,
 )
 from depthjax.studies.networks import Place
@@ -20,7 +20,7 @@ from depthjax.studies.rows import Row
 NEIGHBOURS, RESIDUAL = "neighbour_ratio", "principal_residual"
 
 
-def beside_sets(
+def places_by_training_set(
     places: Sequence[Place], untrained: str, trained_on: Mapping[str, str], dataset: str
 ) -> list[tuple[str, Place]]:
     """Training sets with the places that are seen beside each: its networks', and untrained ones.
@@ -40,7 +40,7 @@ def beside_sets(
     ]
 
 
-def measured(
+def rows_of(
     pairs: Sequence[tuple[str, Place]],
     choice: Choice,
     arbitrary: Mapping[str, Arbitrary],
@@ -52,7 +52,7 @@ def measured(
     """The rows of each pair of a training set and a place, one for each arbitrary input.
 
     Args:
-        pairs: from `beside_sets`.
+        pairs: from `places_by_training_set`.
         choice: of the examples of training sets.
         arbitrary: inputs by kind.
         neighbours: which nearest neighbour's distance.
@@ -65,7 +65,7 @@ def measured(
     for spec, group in groupby(pairs, itemgetter(0)):
         training, held_out, augmentation = training_and_held_out(choice, spec)
         together = [training, held_out, *(inputs.images for inputs in arbitrary.values())]
-        images = [prepared(each, augmentation) for each in together]
+        images = [prepare_images(each, augmentation) for each in together]
         ends = np.cumsum([len(each) for each in images])[:-1]
         for _, place in group:
             embedded = embed(

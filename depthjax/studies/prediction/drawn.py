@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from depthjax import figures
-from depthjax.analysis.prediction import Confrontation, explained
+from depthjax.analysis.prediction import PredictedDescents
+from depthjax.analysis.r_squared import r_squared
 from depthjax.figures.prediction import Curve, Pairs
 from depthjax.studies.prediction.judged import ends_of, layers_of
 from depthjax.studies.rows import Row
@@ -15,7 +16,7 @@ SHOWN_IMAGES = 3
 """In the figure of curves, of the first seed."""
 
 
-def curve_of(found: Confrontation) -> Curve:
+def curve_of(found: PredictedDescents) -> Curve:
     """m_i on the way of a few images, for the figure of a network's curves."""
     told, trajectory = found.predictions[:SHOWN_IMAGES], found.inversion.trajectory
     return Curve(
@@ -43,6 +44,6 @@ def drawn(
     for network, layer, affine in layers_of(rows):
         if not affine:
             told, seen = ends_of(rows, network, layer)
-            ends.setdefault(network, {})[layer] = Pairs(told, seen, explained(told, seen))
+            ends.setdefault(network, {})[layer] = Pairs(told, seen, r_squared(told, seen))
     if ends:
         yield "predicted_against_measured", figures.predicted_against_measured(ends)

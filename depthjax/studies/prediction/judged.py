@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.analysis.prediction import explained, explained_interval
+from depthjax.analysis.r_squared import r_squared, r_squared_interval
 from depthjax.statistics import Finding, bootstrap
 from depthjax.studies.rows import Row, seed_table
 from depthjax.tables import markdown_table, number
@@ -47,8 +47,8 @@ def findings(rows: Sequence[Row]) -> list[Finding]:
             continue
         told, seen = ends_of(rows, network, layer)
         start = seed_table(rows, "start_distance", network=network, layer=layer)
-        of_theory = explained_interval(told, seen)
-        gained = explained_interval(told, seen, fitted="line", beyond=start)
+        of_theory = r_squared_interval(told, seen)
+        gained = r_squared_interval(told, seen, fitted="line", beyond=start)
         found += [
             Finding(CLAIM, where, "R² of the predicted m_i, means taken off", "> 0", of_theory),
             Finding(CLAIM, where, "r² of the predicted m_i − r² of ‖a − a_0‖", "> 0", gained),
@@ -74,8 +74,8 @@ def layer_table(rows: Sequence[Row]) -> str:
         }
         told, seen, start = get["predicted"], get["measured"], get["start_distance"]
         shares = [
-            *(explained(told, seen, fitted=fit) for fit in ("none", "mean", "line")),
-            *(explained(start, seen, fitted=fit) for fit in ("mean", "line")),
+            *(r_squared(told, seen, fitted=fit) for fit in ("none", "mean", "line")),
+            *(r_squared(start, seen, fitted=fit) for fit in ("mean", "line")),
         ]
         medians = [number(round(float(np.median(values)), 12)) for values in get.values()]
         cells = [f"{network}, {layer}", str(seen.size), *medians]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from depthjax.analysis.prediction import Confrontation, confront
+from depthjax.analysis.prediction import PredictedDescents, descend_and_predict
 from depthjax.errors import one_of
 from depthjax.inversion.config import InversionConfig
 from depthjax.models import MODELS, Network, build_model, init_variables
@@ -35,7 +35,7 @@ def model_of(name: str, widths: Sequence[float], inputs: int) -> Network:
     return build_model(one_of("network", name, (*PERCEPTRONS, *MODELS)))
 
 
-class Place(NamedTuple):
+class UntrainedLayer(NamedTuple):
     """A layer of an untrained network of one weight seed.
 
     Fields:
@@ -58,19 +58,23 @@ class Place(NamedTuple):
         return getattr(self.model, "activation", "") == "linear"
 
 
-def places_of(models: dict[str, Network], seeds: Sequence[int]) -> list[Place]:
+def untrained_layers(models: dict[str, Network], seeds: Sequence[int]) -> list[UntrainedLayer]:
     """Network by network, layer by layer, seed by seed."""
     return [
-        Place(network, model, layer, depth, seed)
+        UntrainedLayer(network, model, layer, depth, seed)
         for network, model in models.items()
         for depth, layer in enumerate(model.stages())
         for seed in seeds
     ]
 
 
-def confronted(
-    place: Place, targets: Images, starts: Images, config: InversionConfig, jacobian_at: str
-) -> Confrontation:
+def descend_at(
+    place: UntrainedLayer,
+    targets: Images,
+    starts: Images,
+    config: InversionConfig,
+    jacobian_at: str,
+) -> PredictedDescents:
     """Descents at a place, and theory.
 
     Args:
@@ -86,16 +90,18 @@ def confronted(
     at = points[one_of("place of the Jacobian", jacobian_at, points)]
     variables = init_variables(place.model, jax.random.key(place.seed), targets.shape[1])
     layer = Layer(place.model, place.layer)
-    return confront(layer, variables, targets, starts, config, at=at, affine=place.affine)
+    return descend_and_predict(
+        layer, variables, targets, starts, config, at=at, affine=place.affine
+    )
 
 
-def rows_of(place: Place, names: Sequence[str], found: Confrontation) -> Iterator[Row]:
+def rows_of(place: UntrainedLayer, names: Sequence[str], found: PredictedDescents) -> Iterator[Row]:
     """What was predicted and measured, a row for each image.
 
     Args:
         place: where.
         names: of the images.
-        found: from `confronted`.
+        found: from `descend_at`.
     """
     where: Row = {"network": place.network, "layer": place.layer, "depth": place.depth}
     where |= {"affine": place.affine, "seed": place.seed}

@@ -23,7 +23,7 @@ READINGS: dict[str, dict[str, Any]] = {"text": preimages.TEXT, "code": preimages
 
 
 @dataclass(frozen=True)
-class Settings:
+class PreimageSettings:
     """How many networks, and what is asked of each.
 
     Fields:
@@ -40,7 +40,7 @@ class Settings:
 
 
 def rows_of(
-    reading: str, name: str, image: Float[np.ndarray, "h w c"], settings: Settings
+    reading: str, name: str, image: Float[np.ndarray, "h w c"], settings: PreimageSettings
 ) -> Iterator[Row]:
     """A row for each initialisation: exact pre-images, and gradient descent on the same network.
 
@@ -75,7 +75,7 @@ def rows_of(
 
 
 def _descended(
-    weights_key: Array, image: Float[np.ndarray, "h w c"], layers: int, settings: Settings
+    weights_key: Array, image: Float[np.ndarray, "h w c"], layers: int, settings: PreimageSettings
 ) -> tuple[float, float]:
     """m_g and m_i of the paper's recipe for MLPs on one of the control's networks."""
     model = build_model("mlp", widths=(image.size,) * layers, activation="linear")

@@ -17,7 +17,7 @@ from depthjax.studies.widths.setting import (
     WIDE,
     WIDER_LATE,
     Inputs,
-    Linear,
+    LinearNetwork,
     Setting,
 )
 
@@ -55,10 +55,10 @@ def stalled(setting: Setting, inputs: Inputs, seed: int) -> Iterator[Row]:
             paths = {
                 PAPER: _paper_descent(inputs, network.weights, setting.descent_steps),
                 CG: linear_mlp.conjugate_gradients(
-                    network.seen, inputs.errors, linear_mlp.log_steps(setting.cg_steps)
+                    network.directions, inputs.errors, linear_mlp.log_steps(setting.cg_steps)
                 ),
             }
-            floor = linear_mlp.null_distance(network.seen, inputs.errors)
+            floor = linear_mlp.null_distance(network.directions, inputs.errors)
             shown = {*linear_mlp.log_steps(setting.descent_steps), setting.descent_steps}
             for optimizer, path in paths.items():
                 begin = _begin("C4", label, depth, optimizer, seed)
@@ -97,7 +97,7 @@ def _pace(
     network = setting.linear(label, depth, seed)
     begin = _begin(claim, label, depth, CURVATURE, seed)
     needed = linear_mlp.steps_until(
-        network.seen, inputs.errors, inputs.reference_distance, setting.most_steps
+        network.directions, inputs.errors, inputs.reference_distance, setting.most_steps
     )
     yield from _rows(begin, inputs, "steps to D = 1", needed)
     yield _condition_row(claim, label, depth, seed, network)
@@ -160,20 +160,25 @@ def _rows(
     ]
 
 
-def _condition_row(claim: str, label: str, depth: int, seed: int, network: Linear) -> Row:
+def _condition_row(claim: str, label: str, depth: int, seed: int, network: LinearNetwork) -> Row:
     """κ, which no image changes."""
     begin = _begin(claim, label, depth, "", seed)
-    return begin | {"image": "", "steps": "", "quantity": "κ", "value": network.seen.condition}
+    return begin | {
+        "image": "",
+        "steps": "",
+        "quantity": "κ",
+        "value": network.directions.condition_number,
+    }
 
 
-def _paper_descent(inputs: Inputs, weights: Any, steps: int) -> linear_mlp.Path:
+def _paper_descent(inputs: Inputs, weights: Any, steps: int) -> linear_mlp.DescentPath:
     """The paper's recipe for MLPs from the starts, on the network as one map."""
     config = InversionConfig.paper("mlp", steps=steps, record_every=max(1, steps // 400))
     target = linear_mlp.affine_layer(weights, inputs.targets)
     found = invert(
         linear_mlp.affine_layer, weights, target, inputs.starts, config, compare_to=inputs.targets
     ).trajectory
-    return linear_mlp.Path(found.step, found.embedding_distance, found.input_distance)
+    return linear_mlp.DescentPath(found.step, found.embedding_distance, found.input_distance)
 
 
 def _nearest(wanted: set[int], recorded: np.ndarray) -> set[int]:

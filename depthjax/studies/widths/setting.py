@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.analysis import linear_mlp
+from depthjax.analysis.singular_directions import SingularDirections
 from depthjax.errors import one_of
 from depthjax.images import find_images, load_images
 from depthjax.inversion.config import InversionConfig
@@ -80,22 +81,22 @@ class Setting:
             WIDER_LATE: (*(self.wide,) * early, *(2 * self.wide,) * (self.depth - early)),
         }
 
-    def linear(self, network: str, depth: int, seed: int) -> "Linear":
+    def linear(self, network: str, depth: int, seed: int) -> "LinearNetwork":
         """The first layers of one of `networks`, untrained."""
         return _linear(self.networks[network], depth, seed, self.size)
 
 
-class Linear(NamedTuple):
+class LinearNetwork(NamedTuple):
     """So many layers of a linear MLP: as one map in float32, and what it sees."""
 
     weights: Any
-    seen: linear_mlp.Modes
+    directions: SingularDirections
 
 
 @lru_cache(maxsize=8)
-def _linear(layers: tuple[int, ...], depth: int, seed: int, size: int) -> Linear:
+def _linear(layers: tuple[int, ...], depth: int, seed: int, size: int) -> LinearNetwork:
     maps = _affine_maps(layers, seed, size)[:depth]
-    return Linear(jax.tree.map(np.float32, maps[-1]), linear_mlp.modes(maps))
+    return LinearNetwork(jax.tree.map(np.float32, maps[-1]), linear_mlp.product_directions(maps))
 
 
 @lru_cache(maxsize=2)
@@ -121,7 +122,7 @@ class Inputs:
     @property
     def errors(self) -> Float[np.ndarray, "b n"]:
         """`a_0 − a`, float64."""
-        return linear_mlp.flattened(self.starts) - linear_mlp.flattened(self.targets)
+        return linear_mlp.flatten_images(self.starts) - linear_mlp.flatten_images(self.targets)
 
     @property
     def reference_distance(self) -> float:

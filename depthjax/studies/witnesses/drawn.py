@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from depthjax import figures
 from depthjax.studies.rows import Row
-from depthjax.studies.witnesses.measured import EIGEN, FARTHEST, TOWARDS, Made
+from depthjax.studies.witnesses.measured import EIGEN, FARTHEST, TOWARDS, WitnessPicture
 
 AMPLIFIED = 8
 """Differences of eigendistortions."""
@@ -20,7 +20,7 @@ _NOTE = (
 
 
 def drawn(
-    made: Sequence[Made],
+    made: Sequence[WitnessPicture],
     model: str,
     names: Sequence[str],
     networks: Sequence[str],
@@ -42,7 +42,7 @@ def drawn(
 
 
 def _sheet(
-    made: Sequence[Made],
+    made: Sequence[WitnessPicture],
     model: str,
     names: Sequence[str],
     network: str,
@@ -57,7 +57,7 @@ def _sheet(
         and one.row["image"] == labels[0]
     }
 
-    def column(kind: str) -> list[Made]:
+    def column(kind: str) -> list[WitnessPicture]:
         return [chosen[kind, name] for name in names]
 
     empty = [""] * len(names)

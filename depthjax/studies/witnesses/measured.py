@@ -19,7 +19,7 @@ FARTHEST, TOWARDS, EIGEN = "farthest", "towards the next", "eigendistortion"
 
 
 @dataclass(frozen=True)
-class Settings:
+class WitnessSettings:
     """What is asked of each layer.
 
     Fields:
@@ -41,7 +41,7 @@ class Settings:
     reference_seed: int = 2
 
 
-class Made(NamedTuple):
+class WitnessPicture(NamedTuple):
     """An image that was made of a target, with its row of the table; `[H, W, C]`."""
 
     row: Row
@@ -63,8 +63,8 @@ def pictures_of(
     place: Place,
     labels: Sequence[str],
     photographs: Float[np.ndarray, "b h w c"],
-    settings: Settings,
-) -> Iterator[Made]:
+    settings: WitnessSettings,
+) -> Iterator[WitnessPicture]:
     """All that is made of the photographs at one layer.
 
     The image farthest away that the layer takes for it; the one nearest to the next photograph, if
@@ -94,7 +94,7 @@ def pictures_of(
         for index, image in enumerate(labels):
             row = where | {"image": image, "kind": kind, "direction": 0, "sign": 1}
             pair = found.targets[index], found.rounded[index]
-            yield Made(row | _numbers(found, index), *pair)
+            yield WitnessPicture(row | _numbers(found, index), *pair)
     seen = eigendistortions(
         *(layer, variables, photographs),
         k=settings.directions,
@@ -105,7 +105,7 @@ def pictures_of(
         row = where | {"image": labels[index], "kind": EIGEN}
         row |= {"direction": k + 1, "sign": (1, -1)[side]}
         pair = seen.targets[index], seen.images[side, k, index]
-        yield Made(row | _numbers(seen, (side, k, index)), *pair)
+        yield WitnessPicture(row | _numbers(seen, (side, k, index)), *pair)
 
 
 def _numbers(found: Any, index: Any) -> Row:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from depthjax.jacobian import LinearMap, TopSingular, linearize, top_singular_values
+from depthjax.jacobian import LinearizedLayer, TopSingular, linearize, top_singular_values
 
 from ..job import Job
 from . import PAIRS_A_STEP
@@ -49,10 +49,10 @@ class Spectrum(Problem):
             raise ArithmeticError(f"{k} singular values have not converged in {ENOUGH} pairs")
         return np.square(found.values[0]).tolist()
 
-    def _found(self, maps: LinearMap, k: int, most: int, **settings: Any) -> TopSingular:
+    def _found(self, maps: LinearizedLayer, k: int, most: int, **settings: Any) -> TopSingular:
         return top_singular_values(maps, k, block=PAIRS_A_STEP, most=most, **settings)
 
-    def _exact(self) -> LinearMap:
+    def _exact(self) -> LinearizedLayer:
         def widened(leaf: jax.Array) -> jax.Array:
             return jnp.asarray(np.asarray(leaf, np.float64))
 

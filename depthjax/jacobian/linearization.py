@@ -21,7 +21,7 @@ from depthjax.typing import LayerFn, PerExample, Variables
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class LinearMap:
+class LinearizedLayer:
     """The Jacobians of a layer at B images, as one block-diagonal map. A pytree: `jit` takes it.
 
     Fields:
@@ -67,7 +67,7 @@ def linearize(
     *,
     from_layer: str | None = None,
     mesh: Mesh | None = None,
-) -> LinearMap:
+) -> LinearizedLayer:
     """The Jacobians of a layer at some images; the forward pass is done once, here.
 
     Args:
@@ -106,7 +106,7 @@ def linearize(
     return _linear_map(layer, variables, x, mesh or local_mesh())
 
 
-def _linear_map(layer: LayerFn, variables: Variables, x: Array, mesh: Mesh) -> LinearMap:
+def _linear_map(layer: LayerFn, variables: Variables, x: Array, mesh: Mesh) -> LinearizedLayer:
     prepare = getattr(layer, "prepare", None)
     fast, weights = prepare(variables) if prepare else (layer, variables)
     count = x.shape[0]
@@ -125,7 +125,7 @@ def _linear_map(layer: LayerFn, variables: Variables, x: Array, mesh: Mesh) -> L
     )
     embedding, pushforward = _linearized(fast, grid, weights, x)
     shape = tuple(map(int, embedding.shape))
-    maps = LinearMap(pushforward, x.shape[1:], shape[1:], count, str(embedding.dtype), grid)
+    maps = LinearizedLayer(pushforward, x.shape[1:], shape[1:], count, str(embedding.dtype), grid)
     if not _depends(maps):
         raise ValueError(
             f"{_name(layer)} does not depend on the image at all, so its Jacobian says nothing;"
@@ -146,7 +146,7 @@ def _linearized(
         return jax.linearize(partial(function, variables), images)
 
 
-def _depends(maps: LinearMap) -> bool:
+def _depends(maps: LinearizedLayer) -> bool:
     """Whether the program of `J v` reads v."""
     v = jax.ShapeDtypeStruct((maps.images, *maps.input_shape), maps.dtype)
     with matmul_precision():
@@ -177,27 +177,31 @@ def _name(layer: Any) -> str:
     return f"layer {name!r}" if name else f"{layer!r:.60}"
 
 
-def push(maps: LinearMap, v: Float[Array, "block images n"]) -> Float[Array, "block images m"]:
+def push(
+    maps: LinearizedLayer, v: Float[Array, "block images n"]
+) -> Float[Array, "block images m"]:
     """`J v` for a block of vectors for each image."""
     return _shared(_push, maps, v)
 
 
-def pull(maps: LinearMap, u: Float[Array, "block images m"]) -> Float[Array, "block images n"]:
+def pull(
+    maps: LinearizedLayer, u: Float[Array, "block images m"]
+) -> Float[Array, "block images n"]:
     """`Jᵀ u` likewise."""
     return _shared(_pull, maps, u)
 
 
 @jax.jit
-def _push(maps: LinearMap, v: Array) -> Array:
+def _push(maps: LinearizedLayer, v: Array) -> Array:
     return jax.vmap(maps.jvp, spmd_axis_name=PROBES if maps.grid else None)(v)
 
 
 @jax.jit
-def _pull(maps: LinearMap, u: Array) -> Array:
+def _pull(maps: LinearizedLayer, u: Array) -> Array:
     return jax.vmap(maps.vjp, spmd_axis_name=PROBES if maps.grid else None)(u)
 
 
-def _shared(product: Any, maps: LinearMap, vectors: Array) -> Array:
+def _shared(product: Any, maps: LinearizedLayer, vectors: Array) -> Array:
     """A product with vectors that are shared out over the devices, as many for each of them."""
     if maps.grid is None:
         return product(maps, vectors)
@@ -209,7 +213,7 @@ def _shared(product: Any, maps: LinearMap, vectors: Array) -> Array:
     return found[:-missing] if missing else found
 
 
-def dot_test(maps: LinearMap, key: Array) -> PerExample:
+def dot_test(maps: LinearizedLayer, key: Array) -> PerExample:
     """`|⟨u, J v⟩ − ⟨Jᵀ u, v⟩| / (‖u‖ ‖J v‖)` for random u and v: rounding alone if all is well.
 
     A layer with a derivative of its own (`custom_jvp`, `custom_vjp`) may have products that are no
@@ -232,7 +236,7 @@ def dot_test(maps: LinearMap, key: Array) -> PerExample:
     return difference / jnp.maximum(size[0], jnp.finfo(maps.dtype).tiny)
 
 
-def resolution(maps: LinearMap) -> float:
+def resolution(maps: LinearizedLayer) -> float:
     """σ / σ₁ below which products in this dtype tell nothing: ten times its epsilon.
 
     1.2e-6 in float32, which is what Golub–Kahan was measured to resolve; 2.2e-15 in float64.
