@@ -15,6 +15,7 @@ from depthjax.cli.inversion_flags import (
     define_inversion_flags,
 )
 from depthjax.cli.network_flags import define_network_flags, network_sources, networks_from_flags
+from depthjax.cli.setting_flags import define_setting_flags, settings_from_flags
 from depthjax.cli.start import (
     connect_processes,
     define_script_flags,
@@ -24,7 +25,7 @@ from depthjax.cli.start import (
 )
 from depthjax.cli.studies import each_place, recover_all, say_where
 from depthjax.cli.training_flags import define_training_flags, training_from_flags
-from depthjax.cli.values import flag_values, rising, seed_numbers, settings, settings_from_flags
+from depthjax.cli.values import flag_values, rising, seed_numbers, settings
 from depthjax.cli.weights_flags import define_model_flags, weights_from_flags
 from depthjax.studies.networks import Weights
 
@@ -44,6 +45,7 @@ __all__ = [
     "define_model_flags",
     "define_network_flags",
     "define_script_flags",
+    "define_setting_flags",
     "define_training_flags",
     "each_place",
     "enable_compilation_cache",

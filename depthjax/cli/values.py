@@ -1,22 +1,12 @@
 """What scripts read out of flags: settings, lists of numbers, dataclasses."""
 
 import ast
-import dataclasses
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from absl import flags
 
 FLAGS = flags.FLAGS
-
-Settings = TypeVar("Settings")
-
-
-def settings_from_flags(kind: type[Settings], **changed: Any) -> Settings:
-    """A dataclass of settings, each field from the flag of its name, or from `changed`."""
-    assert dataclasses.is_dataclass(kind)
-    asked = [field.name for field in dataclasses.fields(kind) if field.name not in changed]
-    return kind(**flag_values(*asked), **changed)
 
 
 def flag_values(*names: str) -> dict[str, Any]:

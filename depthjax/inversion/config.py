@@ -1,19 +1,17 @@
 """The settings of a descent: structure that is compiled in, and numbers that are arguments."""
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from depthjax.devices.precision import PRECISIONS
 from depthjax.errors import one_of, require
 from depthjax.inversion.gauss_newton import Options
 from depthjax.inversion.objectives import OBJECTIVES
-from depthjax.inversion.optimizers import make_optimizer
+from depthjax.inversion.optimizers import OPTIMIZERS, make_optimizer
 from depthjax.inversion.priors import PIXEL_HANDLING, STARTS
+from depthjax.settings import check_settings, described, is_number, setting
 
 SCHEDULES = ("constant", "linear", "cosine")
 STEP_SCALES = ("fixed", "layer")
@@ -33,6 +31,7 @@ class Structure(NamedTuple):
     precision: str
 
 
+@described
 @dataclass(frozen=True)
 class InversionConfig:
     """How an input is recovered from its embedding. Frozen, hashable, compared by value.
@@ -41,68 +40,82 @@ class InversionConfig:
     distance, pixels kept in [0, 1] (left free, Adam walks far outside at deep layers).
     `InversionConfig.paper()` is the recipe of arXiv 2211.06496.
 
-    Fields:
-        steps: updates of the image.
-        objective: "l1" `c·Σ|r|`, "l2" `c·‖r‖`, "squared_l2" `c·‖r‖²`, "relative_l2"
-            `c·‖r‖/‖O(a)‖`, "relative_squared_l2" its square (with one c), of the residual
-            `r = O(a_n) − O(a)`.
-        objective_scale: c.
-        optimizer: the name of an optax optimiser that takes a learning rate ("sgd", "adam", …);
-            "lbfgs" goes without a line search, "gauss_newton" is `depthjax.inversion.gauss_newton`.
-        optimizer_options: its other arguments, as a dict or `(name, value)` pairs.
-        learning_rate, final_learning_rate, schedule: from the first step to the last, in step/N.
-        step_scale: "fixed", or "layer": the rate is multiplied by `step_scale()`, measured at the
-            start of each descent, so that one rate works at every depth (for gradient descent;
-            optimisers that normalise the gradient, such as Adam, need none).
-        fourier_decay: if not 0, the optimiser works on Fourier coefficients, those of frequency f
-            times `f^fourier_decay`, so that its steps have the spectrum of photographs.
-        trust_radius: the largest change of an image in one step, root mean square in pixel units
-            of [0, 1]; 0 for no limit.
-        rematerialize: compute activations again for the gradient instead of keeping them: less
-            memory for more time (models of this package).
-        blur: a 3×3 Gaussian blur after every step, its width from `blur_sigma` to
-            `final_blur_sigma` pixels, linear in step/N.
-        pixels: "none"; "clip" to [0, 1] after every step; "penalty": `penalty_weight` times the
-            squared distance to [0, 1] is added to the objective.
-        start: how a start is drawn (`inversion.priors.STARTS`, `a+b` for the average); several,
-            separated by commas or in a tuple, take turns over the restarts.
-        start_mean, start_std: of Gaussian and pink starts.
-        restarts: independent descents from each embedding, all in one program.
-        record_every: distances are recorded at every multiple of it, and at the last step.
-        plateau, patience: an example stops once its objective has not improved by the fraction
-            `plateau` within `patience` steps; 0 never stops it.
-        precision: of the products in the descent; results are always measured in float32
-            `highest`.
-
     Raises:
         ValueError: for unknown names and for numbers out of range.
     """
 
-    steps: int = 400
-    objective: str = "relative_squared_l2"
-    objective_scale: float = 1.0
-    optimizer: str = "adam"
-    optimizer_options: Mapping[str, Any] | Sequence[tuple[str, Any]] = ()
-    learning_rate: float = 0.05
-    final_learning_rate: float = 0.0
-    schedule: str = "cosine"
-    step_scale: str = "fixed"
-    fourier_decay: float = 0.0
-    trust_radius: float = 0.0
-    rematerialize: bool = False
-    blur: bool = False
-    blur_sigma: float = 2.4
-    final_blur_sigma: float = 0.4
-    pixels: str = "clip"
-    penalty_weight: float = 1.0
-    start: str | Sequence[str] = ("gaussian",)
-    start_mean: float = 0.7
-    start_std: float = 0.05
-    restarts: int = 1
-    record_every: int = 10
-    plateau: float = 0.0
-    patience: int = 50
-    precision: str = "float32"
+    steps: int = setting(400, "updates of the image", least=1)
+    objective: str = setting(
+        "relative_squared_l2",
+        "what is minimised, of r = O(a_n) − O(a): l1 is c·Σ|r|, l2 c·‖r‖, squared_l2 c·‖r‖²,"
+        " relative_l2 c·‖r‖/‖O(a)‖, relative_squared_l2 c·(‖r‖/‖O(a)‖)²",
+        among=OBJECTIVES,
+    )
+    objective_scale: float = setting(1.0, "the constant c before the objective", above=0)
+    optimizer: str = setting(
+        "adam",
+        f"{', '.join(OPTIMIZERS)}, or any other of optax that takes a learning rate; lbfgs goes"
+        " without a line search",
+    )
+    optimizer_options: Mapping[str, Any] | Sequence[tuple[str, Any]] = setting(
+        (), "other arguments of the optimizer, as a dict or as (name, value) pairs"
+    )
+    learning_rate: float = setting(0.05, "rate of the first step", above=0)
+    final_learning_rate: float = setting(0.0, "rate of the last step", least=0)
+    schedule: str = setting(
+        "cosine",
+        f"of the rate between the first step and the last: {', '.join(SCHEDULES)}",
+        among=SCHEDULES,
+    )
+    step_scale: str = setting(
+        "fixed",
+        "layer: the rate is multiplied by what `step_scale()` measures at the start of each"
+        " descent, so that one rate serves every depth (for gradient descent; optimizers that"
+        " normalise the gradient need none); fixed: it is not",
+        among=STEP_SCALES,
+    )
+    fourier_decay: float = setting(
+        0.0,
+        "not 0: optimise Fourier coefficients, those of frequency f times f^this, so that steps"
+        " have the spectrum of photographs",
+    )
+    trust_radius: float = setting(
+        0.0, "largest RMS change of an image in one step, in pixel units of [0, 1]; 0: any", least=0
+    )
+    rematerialize: bool = setting(
+        False, "less memory for more time: activations are computed twice (models of this package)"
+    )
+    blur: bool = setting(False, "3×3 Gaussian blur after every step")
+    blur_sigma: float = setting(2.4, "its width at the first step, in pixels", above=0)
+    final_blur_sigma: float = setting(0.4, "its width at the last step, in pixels", above=0)
+    pixels: str = setting(
+        "clip",
+        "outside [0, 1]: none leaves them; clip cuts them off after every step; penalty adds"
+        " penalty_weight times the squared distance to [0, 1] to the objective",
+        among=PIXEL_HANDLING,
+        what="pixel handling",
+    )
+    penalty_weight: float = setting(1.0, "weight of pixels=penalty", least=0)
+    start: str | Sequence[str] = setting(
+        ("gaussian",),
+        f"how a start is drawn: {', '.join(STARTS)}; a+b is their average, a,b take turns over"
+        " restarts",
+    )
+    start_mean: float = setting(0.7, "mean of Gaussian and pink starts")
+    start_std: float = setting(0.05, "standard deviation of Gaussian and pink starts", least=0)
+    restarts: int = setting(1, "independent descents for each image and layer", least=1)
+    record_every: int = setting(
+        10, "steps between two records of the distances; the last step has one, too", least=1
+    )
+    plateau: float = setting(
+        0.0, "stop when the objective improves by less than this fraction; 0: never", least=0
+    )
+    patience: int = setting(50, "… within so many steps", least=1)
+    precision: str = setting(
+        "float32",
+        f"of products in the descent: {', '.join(PRECISIONS)}; results are measured in float32",
+        among=PRECISIONS,
+    )
 
     def __post_init__(self) -> None:
         options = self.optimizer_options
@@ -113,29 +126,11 @@ class InversionConfig:
         self._check()
 
     def _check(self) -> None:
-        one_of("objective", self.objective, OBJECTIVES)
-        one_of("schedule", self.schedule, SCHEDULES)
-        one_of("step scale", self.step_scale, STEP_SCALES)
-        one_of("pixel handling", self.pixels, PIXEL_HANDLING)
-        one_of("precision", self.precision, PRECISIONS)
+        check_settings(self)
         require(len(self.start) > 0, "start", self.start, "one kind at least")
         for start in self.start:
             for kind in start.split("+"):
                 one_of("start", kind, STARTS)
-        for name in ("steps", "restarts", "record_every", "patience"):
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
-            object.__setattr__(self, name, int(value))  # numpy's integers do not survive JSON
-        for name in ("objective_scale", "learning_rate", "blur_sigma", "final_blur_sigma"):
-            value = getattr(self, name)
-            require(_is_number(value) and value > 0, name, value, "positive")
-        names = ("final_learning_rate", "trust_radius", "penalty_weight", "start_std", "plateau")
-        for name in names:
-            value = getattr(self, name)
-            require(_is_number(value) and value >= 0, name, value, "at least 0")
-        for name in ("start_mean", "fourier_decay"):
-            require(_is_number(getattr(self, name)), name, getattr(self, name), "finite")
         if self.optimizer == "gauss_newton":
             self._check_gauss_newton()
         else:
@@ -152,7 +147,7 @@ class InversionConfig:
             )
         for name, value in self.structure.optimizer_options:
             one_of("option of gauss_newton", name, Options._fields)
-            require(_is_number(value) and value > 0, name, value, "positive")
+            require(is_number(value) and value > 0, name, value, "positive")
 
     @classmethod
     def paper(
@@ -214,7 +209,3 @@ class InversionConfig:
         switches = {"fourier": self.fourier_decay != 0, "trust": self.trust_radius > 0}
         values: dict[str, Any] = {name: getattr(self, name, None) for name in Structure._fields}
         return Structure(**(values | switches))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and math.isfinite(value)
