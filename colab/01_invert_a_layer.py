@@ -54,8 +54,7 @@ from depthjax.devices.sharding import data_mesh
 from depthjax.images import find_images, load_images
 from depthjax.inversion.metrics import MATCHED_RATIOS
 from depthjax.statistics import interval_of
-from depthjax.tables import markdown_table
-from depthjax.tables import spread as range_of
+from depthjax.tables import markdown_table, median_and_range
 
 mesh = data_mesh()
 print(f"{mesh.size} × {jax.devices()[0].device_kind}, JAX {jax.__version__}")
@@ -160,9 +159,9 @@ matched = 0.3
 rows = [
     [
         f"{network}, {name}",
-        range_of(run.embedding_ratio),
-        range_of(run.input_ratio),
-        range_of(run.matched_input_ratio[MATCHED_RATIOS.index(matched)]),
+        median_and_range(run.embedding_ratio),
+        median_and_range(run.input_ratio),
+        median_and_range(run.matched_input_ratio[MATCHED_RATIOS.index(matched)]),
     ]
     for network, runs in found.items()
     for name, run in runs.items()
@@ -174,7 +173,7 @@ display(
 )
 
 baselines = found["untrained"][layer_names[0]].baselines
-rows = [[name, range_of(value)] for name, value in baselines.items()]
+rows = [[name, median_and_range(value)] for name, value in baselines.items()]
 display(Markdown(markdown_table(["baseline", "D"], rows)))
 
 # %%

@@ -116,7 +116,7 @@ spectra = {
 }
 curves = {name: spectral_curve(spectrum) for name, spectrum in spectra.items()}
 display(
-    figures.spectra(
+    figures.singular_value_curves(
         layers,
         {"untrained": [[curve] for curve in curves.values()]},
         photograph.size,
@@ -157,7 +157,7 @@ both = {
     "all singular values": [[curves[probed]]],
     "products alone": [[spectral_curve(by_products)]],
 }
-display(figures.spectra([probed], both, photograph.size))
+display(figures.singular_value_curves([probed], both, photograph.size))
 
 # %% [markdown]
 # ## The spiky ball

@@ -56,8 +56,7 @@ from depthjax.images import load_images
 from depthjax.models.labels import describe, top_classes
 from depthjax.scripts import scripts_folder
 from depthjax.statistics import interval_of
-from depthjax.tables import markdown_table
-from depthjax.tables import spread as range_of
+from depthjax.tables import markdown_table, median_and_range
 from depthjax.training import TrainingConfig, evaluate, fit, init_state
 from depthjax.weights import fetch
 
@@ -223,7 +222,7 @@ if file is not None:
         )
     )
     rows = [
-        [name, range_of(run.embedding_ratio), range_of(run.input_ratio)]
+        [name, median_and_range(run.embedding_ratio), median_and_range(run.input_ratio)]
         for name, run in zip(imagenet_layers, runs, strict=True)
     ]
     display(Markdown(markdown_table(["medians (range) over images", "ρ", "D"], rows)))

@@ -18,7 +18,7 @@ def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str
     return "\n".join([line(headers), f"| {' | '.join(rule)} |", *map(line, rows)])
 
 
-def spread(values: np.ndarray) -> str:
+def median_and_range(values: np.ndarray) -> str:
     """The median, with the smallest and largest where there are several: `0.52 (0.31–0.7)`.
 
     Where some values do not exist, it says how many do: `3.5 [1 of 3]`.

@@ -27,7 +27,7 @@ from depthjax.inversion.config import STEP_SCALES
 from depthjax.models import Network
 from depthjax.studies import descents
 from depthjax.studies.comparison import judged, measured, setting
-from depthjax.studies.comparison.drawn import drawn
+from depthjax.studies.comparison.drawn import draw
 from depthjax.studies.comparison.judges import (
     Judges,
     class_judges,
@@ -113,7 +113,7 @@ def main() -> None:
     noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))
     compared = measured.gather(every, targets, starts, noise, judges)
     found = judged.findings(compared)
-    shown = drawn(compared, every, targets, starts, stop_ratio=FLAGS.stop_ratio)
+    shown = draw(compared, every, targets, starts, stop_ratio=FLAGS.stop_ratio)
     results.write_results(output, definition, compared.rows(), found, figures=shown)
     print(f"{judged.comparison_tables(compared)}\n")
     print(f"{finding_table(found)}\n")

@@ -23,7 +23,7 @@ from depthjax.claims.tables import finding_table
 from depthjax.errors import one_of
 from depthjax.folders import results
 from depthjax.studies.controls import judged, measured
-from depthjax.studies.controls.drawn import drawn
+from depthjax.studies.controls.drawn import draw
 from depthjax.studies.preimages import judged as judged_preimages
 from depthjax.studies.preimages import measured as measured_preimages
 from depthjax.studies.rows import Row, with_all_columns
@@ -70,7 +70,7 @@ def main() -> None:
         *("readings", "preimage_size", "inits", "draws", "descent_steps"),
     )
     every = with_all_columns([*rows, *of_preimages])
-    shown = drawn(rows, f"{FLAGS.steps} steps of gradient descent, {FLAGS.size}×{FLAGS.size}")
+    shown = draw(rows, f"{FLAGS.steps} steps of gradient descent, {FLAGS.size}×{FLAGS.size}")
     results.write_results(output, config_of_run, every, findings, figures=shown)
     if rows:
         print(f"{judged.control_table(rows)}\n")

@@ -25,7 +25,7 @@ from depthjax.folders import inversions, results
 from depthjax.models import ResNet
 from depthjax.studies import descents
 from depthjax.studies.depth import judged, measured
-from depthjax.studies.depth.drawn import drawn
+from depthjax.studies.depth.drawn import draw
 
 FLAGS = flags.FLAGS
 cli.define_inversion_flags()
@@ -103,7 +103,7 @@ def main() -> None:
     found = [measured.gather(by_network[asked.label], asked.model) for asked in networks]
     findings = judged.findings(found)
     rows = [row for network in found for row in network.rows()]
-    results.write_results(output, definition, rows, findings, figures=drawn(found, FLAGS.size))
+    results.write_results(output, definition, rows, findings, figures=draw(found, FLAGS.size))
     print(finding_table(findings))
     print("\nD: distance to the target over that of a noisy copy. ρ: the same for the embedding.")
     cli.say_where("Numbers, findings and figure", output)

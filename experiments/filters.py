@@ -15,7 +15,7 @@ from depthjax.claims.tables import finding_table
 from depthjax.folders import results
 from depthjax.models import resolve
 from depthjax.studies.filters import judged, measured
-from depthjax.studies.filters.drawn import drawn
+from depthjax.studies.filters.drawn import draw
 from depthjax.studies.networks import untrained_label, weight_records
 
 FLAGS = flags.FLAGS
@@ -39,7 +39,7 @@ def main() -> None:
     findings = judged.findings(rows, untrained_label(networks))
     config = cli.flag_values("model", "model_field", "networks", "seeds", "layer", "output_channel")
     config |= {"weights": weight_records(networks)}
-    shown = list(drawn(rows, networks, node, FLAGS.output_channel))  # bad channels end here
+    shown = list(draw(rows, networks, node, FLAGS.output_channel))  # bad channels end here
     results.write_results(output, config, rows, findings, figures=shown)
     print(finding_table(findings))
     print("\nLow-frequency energy: 1 for independent random weights; higher is smoother.")

@@ -61,7 +61,7 @@ flags.DEFINE_boolean("resume", False, "go on with a run that was cut off")
 
 def main() -> None:
     """Flags -> config -> one library call for each layer -> files."""
-    films.checked_formats(FLAGS.animate)
+    films.check_formats(FLAGS.animate)
     if FLAGS.animate and not FLAGS.frames:
         raise ValueError("--animate shows --frames, which is 0; choose 48 or so")
     model = cli.model_from_flags()
@@ -207,7 +207,7 @@ def draw(run: inversions.Run, matrix: np.ndarray) -> None:
         "gallery": figures.gallery(
             run.image_names, run.targets, run.starts[0], names, first, d[:, 0], rho[:, 0]
         ),
-        "depth": figures.distance_against_depth(names, d, rho, baselines),
+        "depth": figures.distances_against_depth(names, d, rho, baselines),
         "trajectories": figures.trajectories(
             names,
             [arrays["trajectory_step"] for arrays in run.layers.values()],

@@ -24,7 +24,7 @@ from depthjax.claims.tables import finding_table
 from depthjax.folders import begin as run_folder
 from depthjax.folders import results
 from depthjax.studies.jacobian import judged, measured
-from depthjax.studies.jacobian.drawn import drawn
+from depthjax.studies.jacobian.drawn import draw
 from depthjax.studies.networks import places, weight_records
 
 FLAGS = flags.FLAGS
@@ -94,7 +94,7 @@ def main() -> None:
     labels = list(networks)
     found = judged.findings(rows, names, labels)
     summary = judged.summary_table(rows, names, labels)
-    shown = drawn(pieces, rows, names, labels, seeds, len(FLAGS.images))
+    shown = draw(pieces, rows, names, labels, seeds, len(FLAGS.images))
     results.write_results(output, definition, rows, found, summary, figures=shown)
     print(summary)
     if found:

@@ -19,7 +19,7 @@ from depthjax import cli
 from depthjax.claims.tables import finding_table
 from depthjax.folders import results
 from depthjax.studies.manifold import inputs, judged, measured
-from depthjax.studies.manifold.drawn import drawn
+from depthjax.studies.manifold.drawn import draw
 from depthjax.studies.networks import places, untrained_label, weight_records
 
 FLAGS = flags.FLAGS
@@ -82,7 +82,7 @@ def main() -> None:
         *("neighbours", "share"),
     )
     config |= {"trained_on": trained_on, "weights": weight_records(networks)}
-    shown = drawn(rows, names, untrained, trained_on)
+    shown = draw(rows, names, untrained, trained_on)
     results.write_results(output, config, rows, findings, figures=shown)
     print(finding_table(findings))
     print("\nBoth are 1 for a held-out example. C14 says that training brings them down: below 1.")

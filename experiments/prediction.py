@@ -23,7 +23,7 @@ from depthjax.figures.prediction import Curve
 from depthjax.folders import results
 from depthjax.models import Network
 from depthjax.studies.prediction import judged, measured
-from depthjax.studies.prediction.drawn import curve_of, drawn
+from depthjax.studies.prediction.drawn import curve_of, draw
 from depthjax.studies.prediction.measured import PERCEPTRONS
 from depthjax.studies.rows import Row
 
@@ -74,7 +74,7 @@ def main() -> None:
         *("networks", "linear_widths", "relu_widths", "images", "size", "seeds", "start_seed"),
         *("steps", "rate", "momentum", "jacobian_at"),
     )
-    shown = drawn(rows, curves, seeds[0])
+    shown = draw(rows, curves, seeds[0])
     results.write_results(output, config_of_run, rows, findings, figures=shown)
     print(finding_table(findings))
     print(f"\n{judged.layer_table(rows)}")

@@ -247,8 +247,8 @@ def scaled(cells: list[dict[str, Any]]) -> str:
         ],
         [
             [
-                *(f"{n}", f"{len(speed)}", f"{len(cells)}", tables.spread(seconds)),
-                *(tables.spread(speed), f"{np.median(speed) / np.median(speeds[0]):.2f}"),
+                *(f"{n}", f"{len(speed)}", f"{len(cells)}", tables.median_and_range(seconds)),
+                *(tables.median_and_range(speed), f"{np.median(speed) / np.median(speeds[0]):.2f}"),
             ]
             for n, seconds, speed in zip(distinct, of["seconds"], speeds, strict=True)
         ],

@@ -30,7 +30,7 @@ from depthjax.claims.tables import finding_table
 from depthjax.folders import results
 from depthjax.studies.rows import Row
 from depthjax.studies.widths import judged, measured
-from depthjax.studies.widths.drawn import drawn
+from depthjax.studies.widths.drawn import draw
 from depthjax.studies.widths.setting import CLAIMS, RELU_WIDTHS, Setting, inputs_of
 
 FLAGS = flags.FLAGS
@@ -73,7 +73,7 @@ def main() -> None:
         rows += measured.rows_of(setting, inputs, relu_inputs, seed)
         findings = judged.findings(setting, rows, inputs.count, relu_inputs.count)
         # What is there is kept if a later seed is cut off; `n` says how many there were.
-        shown = drawn(setting, rows, findings, relu_inputs.count)
+        shown = draw(setting, rows, findings, relu_inputs.count)
         results.write_results(output, config, rows, findings, figures=shown)
     print(finding_table(findings))
     print()

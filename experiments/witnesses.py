@@ -20,7 +20,7 @@ from depthjax.claims.tables import finding_table
 from depthjax.folders import results
 from depthjax.studies.networks import places, weight_records
 from depthjax.studies.witnesses import judged, measured
-from depthjax.studies.witnesses.drawn import drawn
+from depthjax.studies.witnesses.drawn import draw
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -76,7 +76,7 @@ def main() -> None:
             path = output / "images" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             images.save_png(path, picture)
-    shown = drawn(made, FLAGS.model, names, list(networks), seeds[0], labels)
+    shown = draw(made, FLAGS.model, names, list(networks), seeds[0], labels)
     results.write_results(output, config, rows, findings, figures=shown)
     print(finding_table(findings))
     print(

@@ -5,7 +5,7 @@ import pytest
 
 from depthjax.claims.tables import finding_table
 from depthjax.statistics import Finding, Interval
-from depthjax.tables import markdown_table, number, spread
+from depthjax.tables import markdown_table, median_and_range, number
 
 
 def test_markdown_table_is_aligned():
@@ -29,7 +29,7 @@ def test_markdown_table_is_aligned():
     ],
 )
 def test_spread(values, text):
-    assert spread(np.array(values)) == text
+    assert median_and_range(np.array(values)) == text
 
 
 @pytest.mark.parametrize(

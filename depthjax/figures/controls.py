@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import mark, mark_noisy_copy, settle, spread_names
+from depthjax.figures.panels import mark, mark_noisy_copy, separate_names, settle
 from depthjax.figures.scale import log_scale
 from depthjax.figures.style import (
     AMBER,
@@ -23,7 +23,7 @@ from depthjax.figures.style import (
     TITLE,
     styled,
 )
-from depthjax.figures.text import number, short_name, wrapped_title
+from depthjax.figures.text import short_name, short_number, wrapped_title
 from depthjax.figures.values import drawable, median
 
 _PREDICTED: dict[str, Any] = {
@@ -90,10 +90,10 @@ def controls_against_depth(
             middle = np.where(np.isnan(told).any(1), np.nan, median(told))
             axes.plot(places, middle, color=colour, **_PREDICTED)
             handles.append(Line2D([], [], color=colour, label=short_name(name)))
-        above = f" (above {number(floor)})" if floor else ""
+        above = f" (above {short_number(floor)})" if floor else ""
         handles.append(Line2D([], [], color=GREY, label=f"predicted{above}", **_PREDICTED))
         log_scale(axes, "y", *known, start, 1.0)
-        names = [mark_noisy_copy(axes), mark(axes, start, f"start D₀  {number(start)}", GREY)]
+        names = [mark_noisy_copy(axes), mark(axes, start, f"start D₀  {short_number(start)}", GREY)]
         axes.set_xticks(places, list(depths), parse_math=False)
         axes.grid(axis="x", color=PALE, linewidth=0.4)
         axes.set_xlim(-0.3, len(depths) - 0.7)
@@ -111,5 +111,5 @@ def controls_against_depth(
             page = figure.get_figwidth() * 72
             figure.suptitle(wrapped_title(title, page), x=EDGE / page, ha="left", fontsize=TITLE)
         settle(figure)
-        spread_names(figure, axes, names)
+        separate_names(figure, axes, names)
         return figure

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import faint_grid, headline, mark, settle, spread_names
+from depthjax.figures.panels import faint_grid, headline, mark, separate_names, settle
 from depthjax.figures.scale import log_scale
 from depthjax.figures.style import AMBER, BLUE, GREEN, GREY, ORANGE, PALE, SMALL, styled
-from depthjax.figures.text import number, short_name
+from depthjax.figures.text import short_name, short_number
 from depthjax.figures.values import Numbers
 
 _LINE_COLOURS = (GREEN, ORANGE, AMBER, GREY)
@@ -84,7 +84,7 @@ def blocks_against_depth(
             texts = zip(marked[name].items(), _LINE_COLOURS, strict=False)
             marks.append(
                 [
-                    mark(row[-1], value, f"{what}  {number(value)}", colour)
+                    mark(row[-1], value, f"{what}  {short_number(value)}", colour)
                     for (what, value), colour in texts
                     if np.isfinite(value)
                 ]
@@ -97,7 +97,7 @@ def blocks_against_depth(
         settle(figure)
         for row, found in zip(grid, marks, strict=True):
             if found:
-                spread_names(figure, row[-1], found)
+                separate_names(figure, row[-1], found)
         return figure
 
 

@@ -13,12 +13,12 @@ from depthjax.figures.panels import (
     headline,
     mark,
     mark_noisy_copy,
+    separate_names,
     settle,
-    spread_names,
 )
 from depthjax.figures.scale import log_scale
 from depthjax.figures.style import BLUE, COLOURS, LINE, SMALL, colours, styled
-from depthjax.figures.text import number, short_name, widest
+from depthjax.figures.text import short_name, short_number, widest
 from depthjax.figures.values import (
     Numbers,
     checked_labels,
@@ -33,7 +33,7 @@ _BASELINE_NAMES = {"start": "start D₀", "flat": "mean colour", "blur": "blurre
 """How the keys of `inversion.metrics.baselines` are written; any other key stands as it is."""
 
 
-def distance_against_depth(
+def distances_against_depth(
     layer_labels: Sequence[str],
     input_ratio: ArrayLike,
     embedding_ratio: ArrayLike,
@@ -84,8 +84,8 @@ def distance_against_depth(
         below.set_xlabel("layer, shallow to deep")
         headline(figure, above, note, title, width)
         settle(figure)
-        spread_names(figure, above, marks)
-        spread_names(figure, below, [other])
+        separate_names(figure, above, marks)
+        separate_names(figure, below, [other])
         return figure
 
 
@@ -147,5 +147,5 @@ def _baseline_marks(axes: Axes, baselines: Mapping[str, Numbers]) -> list[Annota
         middle = float(np.median(known))
         name = _BASELINE_NAMES.get(key) or short_name(key, 24)
         axes.axhspan(known.min(), known.max(), color=colour, alpha=0.13, linewidth=0)
-        marks.append(mark(axes, middle, f"{name}  {number(middle)}", colour))
+        marks.append(mark(axes, middle, f"{name}  {short_number(middle)}", colour))
     return marks

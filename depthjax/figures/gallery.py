@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from depthjax.figures.style import BODY, EDGE, GREY, SMALL, TITLE, styled
-from depthjax.figures.text import number, tallest, widest, wrapped, wrapped_title
+from depthjax.figures.text import short_number, tallest, widest, wrapped, wrapped_title
 from depthjax.figures.values import Numbers, checked_labels, checked_table
 
 Pictures = npt.NDArray[np.float32]
@@ -140,7 +140,10 @@ class _Sheet:
     def captions(self) -> list[list[str]]:
         """`[L][B]`; in one line if all fit, else in two."""
         pairs = [
-            [(f"D {number(d)}", f"ρ {number(rho)}") for d, rho in zip(*rows, strict=True)]
+            [
+                (f"D {short_number(d)}", f"ρ {short_number(rho)}")
+                for d, rho in zip(*rows, strict=True)
+            ]
             for rows in zip(self.d, self.rho, strict=True)
         ]
         longest = widest(("  ".join(pair) for row in pairs for pair in row), SMALL)

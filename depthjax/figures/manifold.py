@@ -25,7 +25,7 @@ Panel = Mapping[str, ArrayLike]
 """For each network `[L, seeds]`."""
 
 
-def ratios_against_depth(
+def nearness_against_depth(
     layer_labels: Sequence[str],
     ratios: Mapping[str, Mapping[str, Panel]],
     *,

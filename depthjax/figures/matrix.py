@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from depthjax.figures.panels import name_layers
 from depthjax.figures.scale import log_ticks
 from depthjax.figures.style import BODY, DARK, EDGE, GREY, PALE, SMALL, TITLE, styled
-from depthjax.figures.text import number, tallest, widest, wrapped, wrapped_title
+from depthjax.figures.text import short_number, tallest, widest, wrapped, wrapped_title
 from depthjax.figures.values import Numbers, checked_labels, checked_table
 
 _WRITTEN_MOST = 14
@@ -52,7 +52,7 @@ def ratio_matrix(
 def _sheet(rows: list[str], columns: list[str], values: Numbers, title: str | None) -> Figure:
     """Laid out in points, for the cells to have the size that their numbers need."""
     written = len(columns) <= _WRITTEN_MOST
-    numbers = [[number(value) for value in row] for row in values]
+    numbers = [[short_number(value) for value in row] for row in values]
     cell = float(np.clip(480 / len(columns), 9, 13))
     if written:
         cell = max(28.0, widest((text for row in numbers for text in row), SMALL) + 6)
@@ -152,7 +152,9 @@ def _ratio_bar(figure: Figure, mesh: QuadMesh, beside: Axes, values: Numbers) ->
     pointed = {(False, False): "neither", (True, False): "min", (False, True): "max"}
     bar = figure.colorbar(mesh, cax=beside, extend=pointed.get(beyond, "both"))
     ticks = log_ticks(low, high)
-    bar.set_ticks(ticks, labels=["1 noisy copy" if tick == 1 else number(tick) for tick in ticks])
+    bar.set_ticks(
+        ticks, labels=["1 noisy copy" if tick == 1 else short_number(tick) for tick in ticks]
+    )
     bar.minorticks_off()
     bar.outline.set_visible(False)
     bar.set_label("median embedding ratio ρ")

@@ -95,7 +95,7 @@ def _name(axes: Axes, value: float, label: str, colour: str) -> Annotation:
     )  # fmt: skip
 
 
-def spread_names(figure: Figure, axes: Axes, marks: Sequence[Annotation]) -> None:
+def separate_names(figure: Figure, axes: Axes, marks: Sequence[Annotation]) -> None:
     """Moves the names of a settled panel so that none covers another."""
     pixels = axes.transData.transform([(0.5, mark.xy[1]) for mark in marks])
     wanted = axes.transAxes.inverted().transform(pixels)[:, 1]

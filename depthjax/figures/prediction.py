@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from depthjax.figures.panels import legend_below
 from depthjax.figures.style import COLOURS, GREY, colours, styled
-from depthjax.figures.text import number, short_name
+from depthjax.figures.text import short_name, short_number
 
 
 class Curve(NamedTuple):
@@ -115,7 +115,7 @@ def predicted_against_measured(
                     axes.plot(x, y, ".", color=COLOURS[index % len(COLOURS)], markersize=3.6)
                 axes.set(xlim=ends, ylim=ends, aspect="equal")
                 axes.locator_params(nbins=4)
-                axes.set_title(f"{short_name(layer)}   R² {number(pairs.explained)}")
+                axes.set_title(f"{short_name(layer)}   R² {short_number(pairs.explained)}")
             line[0].set_ylabel(f"{short_name(network)}\nmeasured m_i")
         for axes in grid[-1]:
             axes.set_xlabel("predicted m_i")

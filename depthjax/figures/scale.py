@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from depthjax.figures.text import number
+from depthjax.figures.text import short_number
 from depthjax.figures.values import Numbers, is_drawable
 
 
@@ -66,4 +66,4 @@ def _unlabelled_ticks(low: float, high: float) -> list[float]:
 
 
 def _tick(value: float, position: int | None = None) -> str:
-    return number(value)
+    return short_number(value)

@@ -23,7 +23,7 @@ Curve = Sequence[ArrayLike]
 """σ / σ₁, `[points]`, and how many singular values lie above it at least and at most."""
 
 
-def spectra(
+def singular_value_curves(
     layer_labels: Sequence[str],
     curves: Mapping[str, Sequence[Sequence[Curve]]],
     inputs: int,

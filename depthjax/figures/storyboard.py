@@ -8,7 +8,7 @@ from matplotlib.font_manager import FontProperties, findfont
 from PIL import Image, ImageDraw, ImageFont
 
 from depthjax.figures.style import DARK, FONT, GREY, PALE
-from depthjax.figures.text import number, short_name
+from depthjax.figures.text import short_name, short_number
 
 _LEAST = 256  # pixels of a picture's side; smaller ones are enlarged by a whole factor
 _EDGE, _LETTER = 12, 15
@@ -52,7 +52,7 @@ def storyboard(
         below = top + first.height + 4
         pen.text((_EDGE, below), "target", GREY, font)
         pen.text((right, below), f"step {int(at)}", DARK, font)
-        words = f"D {number(float(d))}   ρ {number(float(rho))}"
+        words = f"D {short_number(float(d))}   ρ {short_number(float(rho))}"
         pen.text((right, below + _LETTER + 3), words, DARK, font)
         _bar(pen, (_EDGE, height - 9, width - _EDGE, height - 4), _progress(float(rho), scale))
         pictures.append(np.asarray(page))

@@ -11,7 +11,7 @@ from matplotlib.textpath import text_to_path
 from depthjax.figures.style import EDGE, FONT, LINE, TITLE
 
 
-def number(value: float) -> str:
+def short_number(value: float) -> str:
     """At most three significant digits, in few characters: 0.52, 12.3, 1.5e-6."""
     if np.isnan(value):
         return "–"

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import NOISY_COPY, headline, mark_noisy_copy, settle, spread_names
+from depthjax.figures.panels import NOISY_COPY, headline, mark_noisy_copy, separate_names, settle
 from depthjax.figures.scale import log_scale
 from depthjax.figures.style import GREY, SMALL, styled
 from depthjax.figures.text import widest
@@ -76,7 +76,7 @@ def trajectories(
         note = _sample_size([run.rho.shape[1] for run in runs]) + missing_note(rho)
         headline(figure, left, note, title, 190.0)
         settle(figure)
-        spread_names(figure, left, [mark])
+        separate_names(figure, left, [mark])
         return figure
 
 

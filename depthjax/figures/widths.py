@@ -27,7 +27,7 @@ Descent = tuple[ArrayLike, ArrayLike, ArrayLike]
 """Steps `[T]`, m_g and m_i `[T, N]` of N descents."""
 
 
-def stalling(
+def distances_against_step(
     descents: Mapping[str, Mapping[str, Descent]],
     floors: Mapping[str, ArrayLike],
     *,
@@ -91,7 +91,7 @@ def stalling(
         return figure
 
 
-def steps_needed(
+def steps_to_recover(
     labels: Sequence[str],
     steps: ArrayLike,
     *,
@@ -133,7 +133,7 @@ def steps_needed(
         return figure
 
 
-def recovered_share(
+def recovery_against_width(
     widths: ArrayLike,
     shares: Mapping[str, ArrayLike],
     halves: Mapping[str, Sequence[float]],

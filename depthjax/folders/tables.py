@@ -5,7 +5,7 @@ import numpy as np
 from depthjax.folders.inversions import STATUS_NAMES, Run, top_of
 from depthjax.inversion.metrics import MATCHED_RATIOS
 from depthjax.models.labels import describe
-from depthjax.tables import markdown_table, number, spread
+from depthjax.tables import markdown_table, median_and_range, number
 
 
 def inversion_table(run: Run) -> str:
@@ -21,15 +21,15 @@ def inversion_table(run: Run) -> str:
         rows.append(
             [
                 layer,
-                spread(arrays["input_ratio"]),
-                spread(arrays["embedding_ratio"]),
-                spread(arrays["matched_input_ratio"][level]),
+                median_and_range(arrays["input_ratio"]),
+                median_and_range(arrays["embedding_ratio"]),
+                median_and_range(arrays["matched_input_ratio"][level]),
                 number(np.median(arrays["best_step"])),
                 ", ".join(statuses),
             ]
         )
     for name, what in _BASELINES.items():
-        rows.append([what, spread(run.stack(f"baseline_{name}")[0]), "", "", "", ""])
+        rows.append([what, median_and_range(run.stack(f"baseline_{name}")[0]), "", "", "", ""])
     return markdown_table(headers, rows)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from depthjax.figures.style import AMBER, BLUE, DARK, GREEN, GREY, ORANGE, PALE, PURPLE, SKY
-from depthjax.figures.text import number
+from depthjax.figures.text import short_number
 from depthjax.report.contents import Chart, Real, Series
 
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
@@ -44,7 +44,7 @@ def as_csv(chart: Chart) -> str:
     return text.getvalue()
 
 
-def described(chart: Chart) -> str:
+def in_words(chart: Chart) -> str:
     """A chart in words, for those who do not see it: from where to where every line goes."""
     lines = []
     for one in chart.series:
@@ -53,9 +53,11 @@ def described(chart: Chart) -> str:
         known = [(x, y) for x, y in zip(one.x, one.y, strict=True) if math.isfinite(y)]
         if known:
             (x, y), (last_x, last_y) = known[0], known[-1]
-            ends = [chart.ticks[int(at)] if chart.ticks else number(at) for at in (x, last_x)]
-            lines.append(f"{one.name}: {number(y)} at {ends[0]} to {number(last_y)} at {ends[1]}")
-    marks = [f"{name} {number(value)}" for name, value in chart.marks.items()]
+            ends = [chart.ticks[int(at)] if chart.ticks else short_number(at) for at in (x, last_x)]
+            lines.append(
+                f"{one.name}: {short_number(y)} at {ends[0]} to {short_number(last_y)} at {ends[1]}"
+            )
+    marks = [f"{name} {short_number(value)}" for name, value in chart.marks.items()]
     lines += [f"drawn across: {', '.join(marks)}"] if marks else []
     return f"{chart.y_label} against {chart.x_label}. " + "; ".join(lines) + "."
 
@@ -89,7 +91,7 @@ def as_svg(chart: Chart, identifier: str) -> Markup:
         f' role="img" aria-labelledby="{title} {description}" class="chart"'
         ' font-family="system-ui, Helvetica, Arial, sans-serif" font-size="12">'
         f'<title id="{title}">{escape(chart.title)}</title>'
-        f'<desc id="{description}">{escape(described(chart))}</desc>'
+        f'<desc id="{description}">{escape(in_words(chart))}</desc>'
     )
     return Markup(head + "".join(parts) + "</svg>")
 
@@ -177,7 +179,7 @@ class _Frame:
                 f'<path class="mark" stroke="{GREY}" stroke-width="1.2" stroke-dasharray="4 3"'
                 f' d="M{_LEFT} {y:.1f}H{self.right}"/>'
             )
-            words = f"{name} {number(value)}"
+            words = f"{name} {short_number(value)}"
             if len(self.chart.marks) == 1:
                 yield _text(self.right, y - 4, words, "end", "mark-name", GREY, 11)
                 continue
@@ -198,17 +200,19 @@ class _Frame:
                 continue
             across, up = self.x(x) + shift, self.y(y)
             strokes[-1].append(f"{across:.1f} {up:.1f}")
-            where = chart.ticks[int(x)] if chart.ticks else f"{chart.x_label} {number(x)}"
-            words = f"{one.name or one.of}, {where}: {number(y)}"
+            where = chart.ticks[int(x)] if chart.ticks else f"{chart.x_label} {short_number(x)}"
+            words = f"{one.name or one.of}, {where}: {short_number(y)}"
             if _is_known(high, chart.log_y):
                 ends = self.y(low) if _is_known(low, chart.log_y) else float(self.bottom)
                 marks.append(
                     f'<path class="{shade} line" stroke="{colour}" stroke-width="1.4"'
                     f' d="M{across:.1f} {ends:.1f}V{self.y(high):.1f}"/>'
                 )
-                words += f" [{number(low)}, {number(high)}]"
+                words += f" [{short_number(low)}, {short_number(high)}]"
             if y < self.ys[0] and not one.thin and self.alone:
-                marks.append(_text(across + 9, self.bottom - 2, f"{number(y)} ↓", "start", size=11))
+                marks.append(
+                    _text(across + 9, self.bottom - 2, f"{short_number(y)} ↓", "start", size=11)
+                )
             if not one.thin and self.marked:
                 marks.append(_marker(across, up, index, words))
         path = "".join("M" + "L".join(stroke) for stroke in strokes if stroke)

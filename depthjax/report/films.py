@@ -18,7 +18,7 @@ FORMATS = ("webp", "gif", "mp4")
 _LAST = 4  # how many times as long as the others the last picture stays
 
 
-def checked_formats(formats: Sequence[str]) -> list[str]:
+def check_formats(formats: Sequence[str]) -> list[str]:
     """The formats, if they can be written here.
 
     Raises:
@@ -60,7 +60,7 @@ def animate_run(
     """
     from depthjax.figures.storyboard import storyboard
 
-    formats = checked_formats(formats)
+    formats = check_formats(formats)
     run = load_run(folder)
     chosen = [one_of("layer", name, run.layers) for name in layers] or list(run.layers)
     names = [one_of("image", name, run.image_names) for name in images] or run.image_names
@@ -105,7 +105,7 @@ def encoded(pictures: UInt8[np.ndarray, "f h w 3"], kind: str, seconds: float = 
     Raises:
         ValueError: for an unknown or unavailable format.
     """
-    (kind,) = checked_formats([kind])
+    (kind,) = check_formats([kind])
     each = 1000 * seconds / (len(pictures) - 1 + _LAST)
     if kind == "mp4":
         return _video(pictures, each)

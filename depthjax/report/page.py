@@ -13,7 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from depthjax.figures.text import number
+from depthjax.figures.text import short_number
 from depthjax.files import write_atomically
 from depthjax.report import charts, pictures, verdicts
 from depthjax.report.contents import Chart, Gallery, Picture, Report, Section, Table
@@ -89,7 +89,6 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = number
     sections = [_section(index, one) for index, one in enumerate(report.sections)]
     _place_pictures(report, sections)
     findings = [finding for section in report.sections for finding in section.findings]
@@ -195,28 +194,33 @@ def _gallery(
                     kept.append(None)
                     continue
                 of = f" of {', '.join(view.choice)}" if view.choice else ""
-                numbers = f"D {number(cell.input_ratio)}, ρ {number(cell.embedding_ratio)}"
+                numbers = (
+                    f"D {short_number(cell.input_ratio)}, ρ {short_number(cell.embedding_ratio)}"
+                )
                 alt = f"{image}, recovered from {layer}{of}: {numbers}"
                 shown.append(
                     {
                         "uri": file.image,
                         "alt": alt,
-                        "d": number(cell.input_ratio),
-                        "rho": number(cell.embedding_ratio),
+                        "d": short_number(cell.input_ratio),
+                        "rho": short_number(cell.embedding_ratio),
                     }
                 )
                 at = list(file.kept)
                 kept.append(
                     {
                         **{"image": image, "layer": layer, "choice": list(view.choice)},
-                        **{"d": number(cell.input_ratio), "rho": number(cell.embedding_ratio)},
+                        **{
+                            "d": short_number(cell.input_ratio),
+                            "rho": short_number(cell.embedding_ratio),
+                        },
                         **{"best": cell.best_step, "stopped": cell.stopped},
                         **{"difference": file.difference, "frames": file.frames},
                         **{"size": list(file.side), "step": cell.step.tolist()},
                         **{"rhos": _rounded(cell.rho), "ds": _rounded(cell.d)},
                         "frameStep": cell.frame_step[at].tolist(),
-                        "frameRho": [number(value) for value in cell.frame_rho[at]],
-                        "frameD": [number(value) for value in cell.frame_d[at]],
+                        "frameRho": [short_number(value) for value in cell.frame_rho[at]],
+                        "frameD": [short_number(value) for value in cell.frame_d[at]],
                     }
                 )
             rows.append({"name": image, "cells": shown})
@@ -253,9 +257,9 @@ def _findings(findings: Sequence[Finding]) -> list[dict[str, Any]]:
         estimate, low, high, seeds, images = one.interval
         word = verdicts.WORDS[one.verdict]
         sign, kind = _MARKS[word]
-        interval = "– not reached" if math.isnan(estimate) else number(estimate)
+        interval = "– not reached" if math.isnan(estimate) else short_number(estimate)
         if not math.isnan(low):
-            interval += f" [{number(low)}, {number(high)}]"
+            interval += f" [{short_number(low)}, {short_number(high)}]"
         strip = charts.interval_svg(
             estimate, low, high, _bound(one), limits[_scale_of(one)], kind
         )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from depthjax.tables import markdown_table, number, spread
+from depthjax.tables import markdown_table, median_and_range, number
 
 from .contenders import COMPARED, CONTENDERS, PAIRS_A_STEP, PEERS, SPECTRA, SPECTRAL_PEERS
 
@@ -133,9 +133,9 @@ def _against_bare(races: list[dict[str, Any]]) -> str:
             [
                 race["layer"],
                 str(race["batch"]),
-                spread(1e3 * np.asarray(race["entries"][_OURS]["seconds"])),
-                spread(ratios(race, _OURS, "bare")),
-                spread(speed / 1e9),
+                median_and_range(1e3 * np.asarray(race["entries"][_OURS]["seconds"])),
+                median_and_range(ratios(race, _OURS, "bare")),
+                median_and_range(speed / 1e9),
                 share,
             ]
         )
@@ -159,7 +159,7 @@ def _against_peers(races: list[dict[str, Any]]) -> str:
     rows = []
     for race in races:
         faster = [_times(ratios(race, name, _OURS)) for name in peers]
-        own = spread(images_per_second(race, _OURS))
+        own = median_and_range(images_per_second(race, _OURS))
         rows.append([race["layer"], str(race["batch"]), own, *faster])
     note = "How many times as many as each peer, same network, weights, images and start."
     if missing:
@@ -183,7 +183,12 @@ def _costs(curves: dict[str, list[dict[str, Any]]]) -> str:
             count = point["batch"] * point.get("restarts", 1)
             label = "" if index else name
             rows.append(
-                [label, str(point[name]), spread(milliseconds), spread(milliseconds / count)]
+                [
+                    label,
+                    str(point[name]),
+                    median_and_range(milliseconds),
+                    median_and_range(milliseconds / count),
+                ]
             )
     point = curves["batch"][0]
     note = f"One image and start at {point['layer']} and {point['size']}×{point['size']} otherwise."
@@ -201,7 +206,7 @@ def _presets(descents: list[dict[str, Any]]) -> str:
                 descent["preset"],
                 descent["layer"],
                 *("never" if seconds is None else number(seconds) for seconds in reached),
-                spread(best_ratio(descent)),
+                median_and_range(best_ratio(descent)),
                 str(descent["steps"]),
                 number(1e3 * descent["seconds"] / descent["steps"]),
             ]
@@ -242,8 +247,8 @@ def _startup(startup: dict[str, Any]) -> str:
     imports = {name: np.asarray(seconds) for name, seconds in startup["imports"].items()}
     ours, theirs = imports.values()
     cold, warm = (startup["first_step"][kind] for kind in ("cold", "warm"))
-    rows = [[f"`import {name}`", spread(seconds)] for name, seconds in imports.items()]
-    rows += [["… their ratio", spread(ours / theirs)]]
+    rows = [[f"`import {name}`", median_and_range(seconds)] for name, seconds in imports.items()]
+    rows += [["… their ratio", median_and_range(ours / theirs)]]
     for kind, found in (("no", cold), ("a warm", warm)):
         total = found["start_seconds"] + found["first_step_seconds"]
         rows += [
@@ -259,8 +264,8 @@ def _startup(startup: dict[str, Any]) -> str:
 
 def _feeding(race: dict[str, Any]) -> str:
     speed = {name: images_per_second(race, name) for name in ("pipeline", "training")}
-    rows = [[name, spread(values)] for name, values in speed.items()]
-    rows.append(["… their ratio", spread(ratios(race, "training", "pipeline"))])
+    rows = [[name, median_and_range(values)] for name, values in speed.items()]
+    rows.append(["… their ratio", median_and_range(ratios(race, "training", "pipeline"))])
     note = (
         f"Crops of the embedded photographs, {race['size']}×{race['size']}, {race['batch']} a"
         " batch, augmented; training steps of a ResNet-18 of width 16."
@@ -281,11 +286,11 @@ def _spectra(races: list[dict[str, Any]]) -> str:
                     race["layer"],
                     f"{race['size']}²",
                     f"{k}, by {SPECTRA[name].title.partition(', ')[2]}",
-                    spread(ours),
-                    spread(theirs),
+                    median_and_range(ours),
+                    median_and_range(theirs),
                     f"{number(np.median(theirs) / np.median(ours))}×" if theirs.size else "–",
-                    spread(_milliseconds_a_pair(race["entries"][_SPECTRUM])),
-                    spread(_milliseconds_a_pair(entry)),
+                    median_and_range(_milliseconds_a_pair(race["entries"][_SPECTRUM])),
+                    median_and_range(_milliseconds_a_pair(entry)),
                     _times(ratios(race, name, _SPECTRUM)),
                 ]
             )

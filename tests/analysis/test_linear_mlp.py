@@ -218,19 +218,21 @@ def test_log_steps_rise_from_nothing_to_the_last(most):
 def test_figures_are_of_the_shapes_they_say():
     steps = np.array([0, 1, 10])
     far = np.ones((3, 4))
-    figure = figures.stalling(
+    figure = figures.distances_against_step(
         {"narrow": {"one": (steps, far, far)}, "wide": {"other": (steps, far, far)}},
         {"narrow": np.full(4, 0.5), "wide": np.zeros(4)},
     )
     left, right = figure.axes
     assert (len(left.lines), len(right.lines)) == (2, 3)  # the floor of one network
-    figure = figures.steps_needed(["1", "2"], np.array([[1, 10], [np.inf, 20]]), axis="layers")
+    figure = figures.steps_to_recover(["1", "2"], np.array([[1, 10], [np.inf, 20]]), axis="layers")
     assert "1\xa0of\xa04\xa0values" in figure.axes[0].get_title(loc="left")
     with pytest.raises(ValueError, match="2 places"):
-        figures.steps_needed(["1", "2"], np.ones((3, 2)), axis="layers")
-    figure = figures.recovered_share(
+        figures.steps_to_recover(["1", "2"], np.ones((3, 2)), axis="layers")
+    figure = figures.recovery_against_width(
         np.array([1.0, 2.0]), {"D": np.array([0, 1])}, {"D": (1.5, 1.4, 1.6)}
     )
     assert figure.axes[0].get_xlabel() == "width / inputs"
     with pytest.raises(ValueError, match="2 widths"):
-        figures.recovered_share(np.array([1.0, 2.0]), {"D": np.zeros(1)}, {"D": (1.5, 1.4, 1.6)})
+        figures.recovery_against_width(
+            np.array([1.0, 2.0]), {"D": np.zeros(1)}, {"D": (1.5, 1.4, 1.6)}
+        )

@@ -58,7 +58,7 @@ def matrix_arguments(rows=2, columns=3, long=False):
 
 KINDS = {
     "gallery": (figures.gallery, gallery_arguments),
-    "distance_against_depth": (figures.distance_against_depth, depth_arguments),
+    "distances_against_depth": (figures.distances_against_depth, depth_arguments),
     "trajectories": (figures.trajectories, trajectory_arguments),
     "ratio_matrix": (figures.ratio_matrix, matrix_arguments),
 }
@@ -217,7 +217,7 @@ def lines_of(axes: Axes) -> list[np.ndarray]:
 
 def test_depth_draws_each_restart_and_the_median_of_what_is_finite():
     d = np.array([[[1, 2], [3, np.nan]], [[4, 4], [np.inf, 6]]])
-    figure = figures.distance_against_depth(names(2), d, d / 10, BASELINES)
+    figure = figures.distances_against_depth(names(2), d, d / 10, BASELINES)
     above, below = figure.axes
     drawn = lines_of(above)
     for column in ([1, 4], [2, 4], [3, np.nan], [np.nan, 6]):
@@ -239,7 +239,7 @@ def test_depth_draws_each_restart_and_the_median_of_what_is_finite():
     ],
 )
 def test_depth_states_n(shape, size):
-    figure = figures.distance_against_depth(names(3), np.ones(shape), np.ones(shape), {})
+    figure = figures.distances_against_depth(names(3), np.ones(shape), np.ones(shape), {})
     said = everything_said(figure)
     assert size in said
     assert "not finite" not in said
@@ -248,7 +248,7 @@ def test_depth_states_n(shape, size):
 
 def test_depth_names_each_baseline_at_its_median_with_a_band():
     given = {**BASELINES, "my own": [0.3, 0.1, 0.2], "unknown": [np.nan]}
-    figure = figures.distance_against_depth(names(2), np.ones((2, 1)), np.ones((2, 1)), given)
+    figure = figures.distances_against_depth(names(2), np.ones((2, 1)), np.ones((2, 1)), given)
     said = words(figure)
     for text in ("start D₀  8", "mean colour  4.5", "blurred target  2.5", "my own  0.2"):
         assert text in said
@@ -266,13 +266,13 @@ def test_depth_names_each_baseline_at_its_median_with_a_band():
 def test_depth_keeps_the_names_of_near_baselines_apart():
     close = {name: [8 + i / 1000] for i, name in enumerate(("start", "flat", "blur", "x", "y"))}
     d = np.array([[1e-6], [9.0]])
-    assert_readable(figures.distance_against_depth(names(2), d, d, close))
+    assert_readable(figures.distances_against_depth(names(2), d, d, close))
 
 
 @pytest.mark.parametrize("least", [0.0, 1e-6], ids=str)
 def test_depth_reaches_from_recovered_to_the_start(least):
     d = np.array([[1e-6, least], [0.5, 8.0]])
-    figure = figures.distance_against_depth(names(2), d, d, {"start": [8.0]})
+    figure = figures.distances_against_depth(names(2), d, d, {"start": [8.0]})
     for axes in figure.axes:
         bottom, top = axes.get_ylim()
         assert bottom < least
@@ -290,7 +290,7 @@ def test_depth_reaches_from_recovered_to_the_start(least):
 
 def test_depth_labels_the_layers_in_order():
     layers = ["z", "a", *names(10)]
-    figure = figures.distance_against_depth(layers, np.ones(12), np.ones(12), {})
+    figure = figures.distances_against_depth(layers, np.ones(12), np.ones(12), {})
     assert [text.get_text() for text in figure.axes[1].get_xticklabels()] == layers
     assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
 
@@ -423,9 +423,9 @@ G, D, T, M = (make() for make in (
         ("gallery", _changed(G, 3, ["a"]), ["recovered", "(1, 2, 12", "(3, 2, 12"]),
         ("gallery", _changed(G, 5, G[5].T), ["input_ratio", "3 and 2", "(2, 3)"]),
         ("gallery", _changed(G, 6, G[6][0]), ["embedding_ratio", "3 and 2", "(2,)"]),
-        ("distance_against_depth", _changed(D, 0, ["a"]), ["1 layer", "input_ratio", "(3, 2)"]),
-        ("distance_against_depth", _changed(D, 2, D[2][:, :1]), ["(3, 2)", "(3, 1)"]),
-        ("distance_against_depth", [["a"], [[]], [[]], {}], ["no values", "(1, 0)"]),
+        ("distances_against_depth", _changed(D, 0, ["a"]), ["1 layer", "input_ratio", "(3, 2)"]),
+        ("distances_against_depth", _changed(D, 2, D[2][:, :1]), ["(3, 2)", "(3, 1)"]),
+        ("distances_against_depth", [["a"], [[]], [[]], {}], ["no values", "(1, 0)"]),
         ("trajectories", _changed(T, 1, [0, 1]), ["features.0", "(2,)", "(8, 2)"]),
         ("trajectories", _changed(T, 1, [[0], [1]]), ["3 layer", "steps", "2 layers"]),
         ("trajectories", _changed(T, 2, T[2][:1]), ["3 layer", "embedding_ratio", "1 layers"]),
@@ -477,7 +477,7 @@ def test_the_same_bytes_whatever_is_set_globally(kind, tmp_path):
 
 
 def test_the_same_figure_makes_the_same_bytes_twice(tmp_path):
-    figure = figures.distance_against_depth(*depth_arguments(1, 2))
+    figure = figures.distances_against_depth(*depth_arguments(1, 2))
     first = [path.read_bytes() for path in figures.save_figure(tmp_path / "a", figure)]
     assert first == [path.read_bytes() for path in figures.save_figure(tmp_path / "a", figure)]
 

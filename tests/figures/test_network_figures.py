@@ -34,7 +34,7 @@ def ratios(layers, rows, columns, networks, seeds=3):
 )
 def test_ratios_can_be_read(layers, rows, columns, networks):
     labels = [f"layer{1 + i // 3}.{i % 3}" for i in range(layers)]
-    figure = figures.ratios_against_depth(labels, ratios(layers, rows, columns, networks))
+    figure = figures.nearness_against_depth(labels, ratios(layers, rows, columns, networks))
     assert_readable(figure)
     said = everything_said(figure)
     for name in (*labels[:1], *columns, *networks):
@@ -44,7 +44,7 @@ def test_ratios_can_be_read(layers, rows, columns, networks):
 
 def test_every_line_stands_where_its_values_are():
     given = ratios(5, ("r",), ("k",), ("untrained", "photos"))
-    figure = figures.ratios_against_depth(LAYERS, given)
+    figure = figures.nearness_against_depth(LAYERS, given)
     lines = [line.get_ydata() for line in figure.axes[0].lines if len(line.get_xdata()) == 5]
     for values in given["r"]["k"].values():
         for wanted in (*values.T, np.median(values, axis=1)):
@@ -54,7 +54,7 @@ def test_every_line_stands_where_its_values_are():
 def test_panels_that_are_not_there_stay_empty():
     given = ratios(5, ("r", "s"), ("k", "l"), ("untrained",))
     del given["s"]["l"]
-    figure = figures.ratios_against_depth(LAYERS, given, title="Claim C14")
+    figure = figures.nearness_against_depth(LAYERS, given, title="Claim C14")
     assert_readable(figure)
     assert [axes.axison for axes in figure.axes] == [True, True, True, False]
     assert "Claim C14" in everything_said(figure)
@@ -64,7 +64,7 @@ def test_what_is_not_finite_is_counted():
     given = ratios(5, ("r",), ("k",), ("untrained",))
     given["r"]["k"]["untrained"][2, 1] = np.nan
     assert "1 of 15 values not finite" in everything_said(
-        figures.ratios_against_depth(LAYERS, given)
+        figures.nearness_against_depth(LAYERS, given)
     )
 
 
@@ -79,7 +79,7 @@ def test_what_is_not_finite_is_counted():
 )
 def test_ratios_that_do_not_fit(given, message):
     with pytest.raises(ValueError, match=message):
-        figures.ratios_against_depth(LAYERS, given)
+        figures.nearness_against_depth(LAYERS, given)
 
 
 @pytest.mark.parametrize("count", [1, 8, 64, 200])

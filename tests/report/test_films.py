@@ -11,7 +11,7 @@ from report_folders import write_inversion
 
 from depthjax.figures.storyboard import storyboard
 from depthjax.folders.inversions import load_run
-from depthjax.report.films import FORMATS, animate_run, checked_formats, encoded
+from depthjax.report.films import FORMATS, animate_run, check_formats, encoded
 
 
 def pages(count: int = 5, size: int = 16) -> np.ndarray:
@@ -91,7 +91,7 @@ def test_what_cannot_be_animated_says_why(tmp_path: Path, monkeypatch) -> None:
             animate_run(folder, **wrong)
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(ValueError, match=r"depthjax\[video\]"):
-        checked_formats(FORMATS)
+        check_formats(FORMATS)
     assert not (folder / "animations").exists()
 
 

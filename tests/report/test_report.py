@@ -375,7 +375,7 @@ def test_charts_are_svg_that_stands_for_itself() -> None:
     assert "nan" not in str(svg) and "inf" not in str(svg)
     for path in root.iter("{http://www.w3.org/2000/svg}path"):
         assert "stroke" in path.attrib or "fill" in path.attrib  # coloured without the page
-    assert "untrained: 1e-7 at conv1 to 4 at" in charts.described(CHART)
+    assert "untrained: 1e-7 at conv1 to 4 at" in charts.in_words(CHART)
     assert charts.beyond_the_axis(CHART)
 
 

@@ -19,7 +19,7 @@ _TITLES = {
 }
 
 
-def drawn(
+def draw(
     compared: Comparison,
     descents: Sequence[Descents],
     targets: Float[np.ndarray, "b h w c"],

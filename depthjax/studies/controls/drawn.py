@@ -11,7 +11,7 @@ from depthjax.studies.controls.networks import DEPTH, WORDS
 from depthjax.studies.rows import Row
 
 
-def drawn(rows: Sequence[Row], title: str) -> Iterator[tuple[str, Figure]]:
+def draw(rows: Sequence[Row], title: str) -> Iterator[tuple[str, Figure]]:
     """One figure of all controls that there are rows of, with its name; none without rows."""
     if not rows:
         return

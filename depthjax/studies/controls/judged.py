@@ -8,7 +8,7 @@ from jaxtyping import Float
 from depthjax.statistics import Finding, bootstrap
 from depthjax.studies.controls.networks import DEFAULT, DEPTH, NARROW
 from depthjax.studies.rows import Row, seed_table
-from depthjax.tables import markdown_table, spread
+from depthjax.tables import markdown_table, median_and_range
 
 ROUNDING = 1e-5
 """D that float32 leaves: no prediction holds below it."""
@@ -55,7 +55,7 @@ def control_table(rows: Sequence[Row]) -> str:
         get = {quantity: seed_table(rows, quantity, **place) for quantity in quantities}
         real = get["lost"].min() > ROUNDING
         ratio = get["input_distance"] / get["lost"] if real else np.full(1, np.nan)
-        cells = [spread(np.round(values, 12)) for values in (*get.values(), ratio)]
+        cells = [median_and_range(np.round(values, 12)) for values in (*get.values(), ratio)]
         body.append([f"{place['control']}, {place['layer']}", str(get["D"].size), *cells])
     return markdown_table(headers, body)
 

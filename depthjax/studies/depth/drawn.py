@@ -21,7 +21,7 @@ _PANELS = {
 _BASELINES = {"start": "start", "flat": "mean colour", "blur": "blurred target"}
 
 
-def drawn(networks: Sequence[Blocks], size: int) -> Iterator[tuple[str, Figure]]:
+def draw(networks: Sequence[Blocks], size: int) -> Iterator[tuple[str, Figure]]:
     """One figure of all networks, with its name.
 
     Args:

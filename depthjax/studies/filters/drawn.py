@@ -12,7 +12,7 @@ from depthjax.studies.networks import Networks
 from depthjax.studies.rows import Row
 
 
-def drawn(
+def draw(
     rows: Sequence[Row], networks: Networks, node: str, output: int
 ) -> Iterator[tuple[str, Figure]]:
     """One figure of all networks at the first seed, with its name.

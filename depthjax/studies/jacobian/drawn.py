@@ -10,7 +10,7 @@ from depthjax.studies.jacobian.measured import Piece
 from depthjax.studies.rows import Row
 
 
-def drawn(
+def draw(
     pieces: Mapping[tuple[str, int, str], Piece],
     rows: Sequence[Row],
     names: Sequence[str],
@@ -47,7 +47,7 @@ def drawn(
         for label in networks
     }
     note = f"one line for each of {sample}"
-    yield "spectra", figures.spectra(names, curves, rows[0]["inputs"], note=note)
+    yield "spectra", figures.singular_value_curves(names, curves, rows[0]["inputs"], note=note)
     sections = {
         label: [pieces[label, seeds[0], name].sections[0] for name in names] for label in networks
     }

@@ -12,7 +12,7 @@ from depthjax.studies.rows import Row
 _AXES = {NEIGHBOURS: "neighbour ratio", RESIDUAL: "residual ratio"}
 
 
-def drawn(
+def draw(
     rows: Sequence[Row], names: Sequence[str], untrained: str, trained_on: Mapping[str, str]
 ) -> Iterator[tuple[str, Figure]]:
     """One figure of all training sets, with its name; arguments as of `judged.findings`."""
@@ -26,4 +26,4 @@ def drawn(
                 }
                 for kind in kinds(rows)
             }
-    yield "manifold", figures.ratios_against_depth(names, panels)
+    yield "manifold", figures.nearness_against_depth(names, panels)

@@ -27,7 +27,7 @@ def curve_of(found: PredictedDescents) -> Curve:
     )
 
 
-def drawn(
+def draw(
     rows: Sequence[Row], curves: Mapping[str, Mapping[str, Curve]], seed: int
 ) -> Iterator[tuple[str, Figure]]:
     """The figures with their names.

@@ -7,7 +7,7 @@ import numpy as np
 from depthjax.analysis.preimages import InvertibleControl
 from depthjax.statistics import Finding, bootstrap, bootstrap_ratio
 from depthjax.studies.rows import Row, among
-from depthjax.tables import markdown_table, spread
+from depthjax.tables import markdown_table, median_and_range
 
 _PAPER = ["the paper", "–", "–", "> 40000", "–", "–", "2.84", "0.52", "< 3", "–"]
 """The paper's own numbers, in the columns of `preimage_table`."""
@@ -47,7 +47,7 @@ def preimage_table(rows: Sequence[Row]) -> str:
     body = [_PAPER]
     for where in dict.fromkeys(row["control"] for row in rows):
         own = among(rows, control=where)
-        cells = [spread(np.array([row[column] for row in own])) for column in columns]
+        cells = [median_and_range(np.array([row[column] for row in own])) for column in columns]
         verdict = "supported" if control_of(own).supported else "not supported"
         body.append([where, str(len(own)), *cells, verdict])
     return markdown_table(headers, body)

@@ -22,7 +22,7 @@ from depthjax.studies.widths.measured import CURVATURE
 from depthjax.studies.widths.setting import WIDE, WIDER_LATE, Setting
 
 
-def drawn(
+def draw(
     setting: Setting, rows: Sequence[Row], findings: Sequence[Finding], relu_inputs: int
 ) -> Iterator[tuple[str, Figure]]:
     """The figures of the claims asked for, with their names.
@@ -59,13 +59,13 @@ def _stalled(setting: Setting, rows: Sequence[Row]) -> Figure:
         floors[shown] = seed_table(rows, "value", **place, quantity="floor").ravel()
     runs = next(iter(floors.values())).size
     note = f"medians, n = {runs}, {setting.depth} layers"
-    return figures.stalling(descents, floors, note=note)
+    return figures.distances_against_step(descents, floors, note=note)
 
 
 def _slowed(setting: Setting, rows: Sequence[Row]) -> Figure:
     """C5: steps against depth."""
     steps = [one.ravel() for one in steps_by_depth(setting, rows)]
-    return figures.steps_needed(
+    return figures.steps_to_recover(
         [str(depth) for depth in range(1, setting.depth + 1)],
         steps,
         axis=f"layers, all {setting.wide} wide",
@@ -81,7 +81,7 @@ def _widened(setting: Setting, rows: Sequence[Row]) -> Figure:
         for label in labels
     ]
     names = ["-".join(map(str, setting.networks[label])) for label in labels]
-    return figures.steps_needed(
+    return figures.steps_to_recover(
         names, steps, axis="widths of the layers", note=f"at the {CURVATURE}"
     )
 
@@ -92,7 +92,7 @@ def _gated(
     """C7: the share of runs that recover against the width."""
     needed = needed_widths(setting, rows)
     halves = [finding.interval[:3] for finding in findings if finding.claim == "C7"]
-    return figures.recovered_share(
+    return figures.recovery_against_width(
         np.array(setting.relu_widths),
         {name: recovered_shares(setting, cells) for name, cells in needed.items()},
         dict(zip(needed, halves, strict=True)),

@@ -16,7 +16,7 @@ from depthjax.statistics import Finding, bootstrap, bootstrap_ratio, depth_slope
 from depthjax.studies.rows import Row, among, seed_table
 from depthjax.studies.widths.measured import CURVATURE, PAPER, width_name
 from depthjax.studies.widths.setting import CLAIMS, WIDE, WIDER_LATE, Setting
-from depthjax.tables import markdown_table, spread
+from depthjax.tables import markdown_table, median_and_range
 
 PAPER_INPUTS = 2523
 STEPS = "steps to D = 1"
@@ -166,7 +166,7 @@ def condition_table(rows: Sequence[Row]) -> str:
         return ""
     headers = ["network", "layers", "κ = σ₁ / σ_r (above 1e7 its order alone)"]
     cells = [
-        [label, str(depth), spread(np.array(list(values.values())))]
+        [label, str(depth), median_and_range(np.array(list(values.values())))]
         for (label, depth), values in found.items()
     ]
     return markdown_table(headers, cells)

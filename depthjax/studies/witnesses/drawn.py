@@ -19,7 +19,7 @@ _NOTE = (
 )
 
 
-def drawn(
+def draw(
     made: Sequence[WitnessPicture],
     model: str,
     names: Sequence[str],
