@@ -1,8 +1,7 @@
-"""Intervals over weight seeds and images, and what they say of a claim."""
+"""Bootstrap intervals over weight seeds and images, and slopes on depth."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -13,8 +12,8 @@ class Interval(NamedTuple):
     """A statistic with its bootstrap interval.
 
     Fields:
-        estimate: of all seeds and images.
-        low, high: ends of the interval; NaN where there is nothing to resample.
+        estimate: the statistic of all seeds and images.
+        low, high: the ends of the interval; NaN where there is nothing to resample.
         seeds, images: how many of each it rests on.
     """
 
@@ -26,7 +25,7 @@ class Interval(NamedTuple):
 
 
 def mean(values: Float[np.ndarray, "seeds images"]) -> float:
-    """The mean of what is not NaN; NaN if nothing is left."""
+    """The mean of the values that are not NaN; NaN if there are none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else float("nan")
 
@@ -41,21 +40,22 @@ def bootstrap(
 ) -> Interval:
     """The interval of a statistic when both seeds and images are resampled.
 
-    Rows and columns are drawn with replacement, each for itself, and the statistic is taken of the
-    table where they cross: numbers of one network, or of one image, are not independent, and
-    pooling them would make the interval too narrow (Owen 2007, "The pigeonhole bootstrap").
+    Rows and columns are drawn with replacement, independently of each other, and the statistic is
+    computed on the table where they cross. Numbers of one network, or of one image, are not
+    independent: pooling them would make the interval too narrow (Owen 2007, "The pigeonhole
+    bootstrap").
 
-    The interval holds Student's of the seeds' own statistics, too. With few seeds the percentiles
-    cannot reach beyond the seeds there are: of three that differ by chance alone, all lie on one
-    side of 0 in a quarter of all cases, and each of these would be called an effect. Of one seed
-    nothing is known of others: the interval is of its images alone.
+    The interval is widened to contain Student's interval of the seeds' own statistics. Percentiles
+    cannot reach beyond the seeds that exist: if three seeds differ by chance alone, all lie on one
+    side of 0 in a quarter of all cases, and each of these cases would be called an effect. A single
+    seed says nothing about others: then the interval covers its images alone.
 
     Args:
         values: one number for each weight seed and image; NaN where there is none.
-        statistic: from such a table to a number.
-        draws: tables that are drawn.
-        level: share of them that the interval holds.
-        seed: of the draws.
+        statistic: a function from such a table to a number.
+        draws: how many tables are drawn.
+        level: the share of them that the interval contains.
+        seed: the seed of the draws.
 
     Raises:
         ValueError: for an empty table.
@@ -85,11 +85,11 @@ def bootstrap(
 def interval_of(
     values: Float[np.ndarray, "seeds images"], *, logarithmic: bool = False
 ) -> Interval:
-    """The mean with its interval, or the geometric mean: for tables and figures.
+    """The mean, or the geometric mean, with its interval: for tables and figures.
 
     Args:
-        values: one number for each weight seed and image; those that are not finite, or whose
-            logarithms are not where these are averaged, are left out.
+        values: one number for each weight seed and image. Those that are not finite are left out,
+            and for a geometric mean those that are not positive, too.
         logarithmic: whether the mean is geometric.
 
     Raises:
@@ -97,11 +97,11 @@ def interval_of(
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         given = np.log(values) if logarithmic else values
-    found = bootstrap(np.where(np.isfinite(given), given, np.nan))
+    interval = bootstrap(np.where(np.isfinite(given), given, np.nan))
     if not logarithmic:
-        return found
-    estimate, low, high = np.exp(found[:3])
-    return found._replace(estimate=float(estimate), low=float(low), high=float(high))
+        return interval
+    estimate, low, high = np.exp(interval[:3])
+    return interval._replace(estimate=float(estimate), low=float(low), high=float(high))
 
 
 def bootstrap_ratio(
@@ -115,9 +115,9 @@ def bootstrap_ratio(
     """The geometric mean of `values / others`, pair by pair, with its interval.
 
     Args:
-        values, others: positive numbers of the same seeds and images; what is not leaves its pair
-            out.
-        draws, level, seed: as in `bootstrap`, where seeds and images are resampled.
+        values, others: positive numbers of the same seeds and images. A pair with a number that is
+            not positive, or not finite, is left out.
+        draws, level, seed: as in `bootstrap`.
 
     Raises:
         ValueError: for an empty table.
@@ -125,13 +125,13 @@ def bootstrap_ratio(
     known = (values > 0) & (others > 0) & np.isfinite(values) & np.isfinite(others)
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithms = np.where(known, np.log(values) - np.log(others), np.nan)
-    found = bootstrap(logarithms, draws=draws, level=level, seed=seed)
-    estimate, low, high = np.exp(found[:3])
-    return Interval(float(estimate), float(low), float(high), found.seeds, found.images)
+    interval = bootstrap(logarithms, draws=draws, level=level, seed=seed)
+    estimate, low, high = np.exp(interval[:3])
+    return interval._replace(estimate=float(estimate), low=float(low), high=float(high))
 
 
 def depth_slopes(values: Float[np.ndarray, "layers *cells"]) -> Float[np.ndarray, "*cells"]:
-    """The change per layer: the least-squares slope on depth of what lies one layer apart.
+    """The change per layer: the least-squares slope on depth, layers being one apart.
 
     `Σ (l − l̄) y_l / Σ (l − l̄)²`; NaN where a value is not finite.
 
@@ -140,71 +140,8 @@ def depth_slopes(values: Float[np.ndarray, "layers *cells"]) -> Float[np.ndarray
     """
     depth = np.arange(len(values)) - (len(values) - 1) / 2
     with np.errstate(invalid="ignore"):
-        found = np.tensordot(depth, values, 1) / np.square(depth).sum()
-    return np.where(np.isfinite(found), found, np.nan)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a run says of one claim of the paper, at one place.
-
-    Fields:
-        claim: its number in our list, such as `C11`.
-        where: network and layer.
-        statistic: what was computed, in words.
-        rule: when the claim counts as supported, such as `> 0`, `< 0.05`, `<= 0`, or
-            `within 0.5 2`, ends included.
-        interval: the numbers.
-    """
-
-    claim: str
-    where: str
-    statistic: str
-    rule: str
-    interval: Interval
-
-    def __post_init__(self) -> None:
-        _parsed(self.rule)
-
-    @property
-    def verdict(self) -> str:
-        """`supported` or `contradicted` if the whole interval says so, else `open`.
-
-        `not reached` where there was nothing to compute it from.
-        """
-        _, low, high = self.interval[:3]
-        if np.isnan(self.interval.estimate) or np.isnan(low):
-            return "not reached"
-        relation, *bounds = _parsed(self.rule)
-        if relation == "within":
-            least, most = bounds
-            if least <= low and high <= most:
-                return "supported"
-            return "contradicted" if low > most or high < least else "open"
-        (bound,) = bounds
-        if relation.startswith(">"):
-            low, high, bound = -high, -low, -bound
-        if high < bound or (high == bound and relation.endswith("=")):
-            return "supported"
-        return "contradicted" if low > bound else "open"
-
-    def record(self) -> dict[str, Any]:
-        """As JSON takes it; `finding_from_record` is the way back."""
-        numbers = {
-            name: None if isinstance(value, float) and np.isnan(value) else value
-            for name, value in self.interval._asdict().items()
-        }
-        fields = {name: getattr(self, name) for name in ("claim", "where", "statistic", "rule")}
-        return {**fields, **numbers, "verdict": self.verdict}
-
-
-def finding_from_record(record: dict[str, Any]) -> Finding:
-    """The finding that `Finding.record` described."""
-    numbers: dict[str, Any] = {
-        name: float("nan") if record[name] is None else record[name] for name in Interval._fields
-    }
-    fields = {name: record[name] for name in ("claim", "where", "statistic", "rule")}
-    return Finding(**fields, interval=Interval(**numbers))
+        slopes = np.tensordot(depth, values, 1) / np.square(depth).sum()
+    return np.where(np.isfinite(slopes), slopes, np.nan)
 
 
 def _means(tables: np.ndarray) -> np.ndarray:
@@ -213,15 +150,3 @@ def _means(tables: np.ndarray) -> np.ndarray:
     count = known.sum((1, 2))
     total = np.where(known, tables, 0).sum((1, 2))
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _parsed(rule: str) -> tuple[str, *tuple[float, ...]]:
-    """The relation and its one number, or the two ends of `within`."""
-    relation, *bounds = rule.split() or [""]
-    wanted = {"<": 1, "<=": 1, ">": 1, ">=": 1, "within": 2}
-    numbers = tuple(map(float, bounds)) if len(bounds) == wanted.get(relation) else ()
-    if not numbers or sorted(numbers) != list(numbers):
-        raise ValueError(
-            f"{rule!r} is no rule; write > 0, or <, <=, >= and a number, or within 0.5 2"
-        )
-    return relation, *numbers

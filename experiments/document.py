@@ -21,11 +21,12 @@ from PIL import Image
 
 import depthjax
 from depthjax import cli, data, images, weights
+from depthjax.claims.findings import load_findings
 from depthjax.claims.tables import claims_table, finding_table, steps_table
 from depthjax.data import tables as data_tables
 from depthjax.files import write_atomically
 from depthjax.folders import begin as run_folder
-from depthjax.folders import inversions, results
+from depthjax.folders import inversions
 from depthjax.folders.tables import inversion_table
 from depthjax.tables import markdown_table
 from depthjax.weights import tables as weights_tables
@@ -97,11 +98,12 @@ def findings(folder: Path) -> str:
 
     A network called `control` differs from its counterpart by chance alone.
     """
-    found = results.load_findings(folder)
+    found = load_findings(folder)
     verdicts = ["supported", "contradicted", "open", "not reached"]
     counts: dict[tuple[str, str], Counter[str]] = {}
     for one in found:
-        counts.setdefault((one.claim, one.where.split(",")[0]), Counter())[one.verdict] += 1
+        network = one.network or one.note  # of findings without fields, the whole place
+        counts.setdefault((one.title, network), Counter())[one.verdict] += 1
     rows = [[*key, *(str(count[verdict]) for verdict in verdicts)] for key, count in counts.items()]
     summary, parts = folder / "summary.md", []
     if summary.is_file():

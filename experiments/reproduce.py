@@ -18,7 +18,7 @@ from absl import flags
 from tqdm import tqdm
 
 from depthjax import cli
-from depthjax.claims.paper import NOT_RUN
+from depthjax.claims.judging import NOT_RUN
 from depthjax.claims.reproduction import DONE, MISSING, Outcome, Reproduction, Step
 from depthjax.claims.tables import judgement_table
 from depthjax.errors import one_of

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-from depthjax.claims.tables import finding_table
-from depthjax.statistics import Finding, Interval
 from depthjax.tables import markdown_table, median_and_range, number
 
 
@@ -37,20 +35,3 @@ def test_spread(values, text):
 )
 def test_number(value, text):
     assert number(value) == text
-
-
-def test_findings_stand_with_their_interval_and_verdict():
-    nan = float("nan")
-    header, _, supported, unreached = finding_table(
-        [
-            Finding("C11", "photos, layer1", "SSIM", "> 0", Interval(0.1234, 0.05, 0.2, 3, 5)),
-            Finding("C1", "layer4", "slope of log D", "> 0", Interval(nan, nan, nan, 3, 5)),
-        ]
-    ).splitlines()
-    assert cells(header)[3:] == ["estimate [low, high]", "rule", "n", "verdict"]
-    assert cells(supported)[3:] == ["0.123 [0.05, 0.2]", "> 0", "3 × 5", "supported"]
-    assert cells(unreached)[3:] == ["–", "> 0", "3 × 5", "not reached"]
-
-
-def cells(row):
-    return [cell.strip() for cell in row.strip("|").split("|")]

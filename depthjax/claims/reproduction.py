@@ -25,11 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from depthjax.claims.paper import Judgement, judge
+from depthjax.claims.findings import Finding, load_findings
+from depthjax.claims.judging import Judgement, judge
 from depthjax.errors import unknown
 from depthjax.files import write_atomically
-from depthjax.folders.results import load_findings
-from depthjax.statistics import Finding
 
 DONE, FAILED, SKIPPED, MISSING = "done", "failed", "skipped", "not run"
 
@@ -197,9 +196,7 @@ class Reproduction:
         for step in self.plan:
             folder = self.output / step.name
             if self.outcome(step).state == DONE and (folder / "findings.json").is_file():
-                findings += [
-                    one for one in load_findings(folder) if one.claim.split(",")[0] in step.claims
-                ]
+                findings += [one for one in load_findings(folder) if one.claim in step.claims]
         return judge(findings)
 
     def write_claims(self) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from depthjax.claims.paper import Judgement
-from depthjax.statistics import Finding
+from depthjax.claims.findings import Finding
+from depthjax.claims.judging import Judgement
 from depthjax.tables import markdown_table, number
 
 
@@ -24,7 +24,7 @@ def finding_table(findings: Sequence[Finding]) -> str:
             interval += f" [{number(low)}, {number(high)}]"
         rows.append(
             [
-                *(finding.claim, finding.where, finding.statistic, interval, finding.rule),
+                *(finding.title, finding.where, finding.statistic, interval, finding.rule),
                 *(f"{seeds} × {images}", finding.verdict),
             ]
         )

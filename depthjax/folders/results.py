@@ -15,13 +15,20 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from depthjax.files import write_atomically
 from depthjax.folders.begin import environment, is_run
-from depthjax.statistics import Finding, finding_from_record
 
 _FILES = ("config.json", "results.csv", "findings.json")
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """What describes itself as JSON takes it, such as `depthjax.claims.findings.Finding`."""
+
+    def record(self) -> dict[str, Any]:
+        """Its fields, by name."""
 
 
 def checked_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -48,7 +55,7 @@ def write_results(
     folder: Path,
     config: Mapping[str, Any],
     rows: Sequence[Mapping[str, Any]],
-    findings: Sequence[Finding],
+    findings: Sequence[Recorded],
     summary: str = "",
     *,
     figures: Iterable[tuple[str, Any]] = (),
@@ -81,21 +88,6 @@ def write_results(
         from depthjax.figures import save_figure  # who only reads results needs no matplotlib
 
         save_figure(folder / "figures" / name, figure)
-
-
-def load_findings(folder: str | os.PathLike[str]) -> list[Finding]:
-    """The findings of a folder of results.
-
-    Raises:
-        ValueError: if there are none, or they cannot be read.
-    """
-    path = Path(folder) / "findings.json"
-    if not path.is_file():
-        raise ValueError(f"no findings in {str(folder)!r}: it has no {path.name}")
-    try:
-        return [finding_from_record(record) for record in json.loads(path.read_text())]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{str(path)!r} is damaged: {error}") from error
 
 
 def _json(value: Any) -> str:

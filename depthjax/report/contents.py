@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 
-from depthjax.statistics import Finding
+from depthjax.claims.findings import Finding
 
 Value = str | int | float | None
 """What stands in a table's cell; None and NaN where there is nothing."""

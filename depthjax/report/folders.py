@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from depthjax.claims.findings import load_findings
 from depthjax.folders.begin import command_line, read_config
 from depthjax.folders.inversions import Run, load_run
-from depthjax.folders.results import load_findings
 from depthjax.report import tabular
 from depthjax.report.contents import (
     Chart,

@@ -18,7 +18,6 @@ from depthjax.files import write_atomically
 from depthjax.report import charts, pictures, verdicts
 from depthjax.report.contents import Chart, Gallery, Picture, Report, Section, Table
 from depthjax.report.folders import CHARTS, collect
-from depthjax.statistics import Finding
 
 SIZE = 10_000_000
 """Bytes that a page stays under; its pictures are made to fit."""
@@ -26,13 +25,6 @@ SIZE = 10_000_000
 _FIGURE_ROOM = 2_500_000
 _BEYOND = "Points and intervals at an edge lie beyond it."
 _TEMPLATES = Path(__file__).parent / "templates"
-_MARKS = {
-    verdicts.SUPPORTED: ("✓", "yes"),
-    verdicts.NOT_SUPPORTED: ("✗", "no"),
-    verdicts.UNDECIDED: ("?", "open"),
-    verdicts.NOT_RUN: ("–", "none"),
-}
-"""A sign and a class name for each verdict, so that colour is not alone in telling them apart."""
 
 
 def write_report(
@@ -97,13 +89,7 @@ def render(report: Report) -> str:
     return environment.get_template("report.html.j2").render(
         title=report.title,
         whole=report.whole,
-        judgements=[
-            {
-                **{"judgement": one, "mark": _MARKS[one.verdict]},
-                **{"parts": _parts(one.counts), "places": _places(one.claim, sections)},
-            }
-            for one in verdicts.judgements(findings, whole=report.whole)
-        ],
+        judgements=verdicts.claim_rows(findings, sections, whole=report.whole),
         rule=verdicts.RULE,
         sections=sections,
         style=Markup((_TEMPLATES / "page.css").read_text(encoding="utf-8")),
@@ -123,7 +109,7 @@ def _section(index: int, section: Section) -> dict[str, Any]:
     return {
         "id": name,
         "contents": section,
-        "findings": _findings(section.findings),
+        "findings": verdicts.finding_rows(section.findings),
         "charts": [_chart(one, f"{name}-c{i}") for i, one in enumerate(section.charts)],
         "tables": [
             {"id": f"{name}-t{i}", "contents": one, "open": i == 0 and len(one.rows) <= 60}
@@ -246,52 +232,6 @@ def _gallery(
     return template, {"views": data, "axes": list(gallery.axes)}
 
 
-def _findings(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """Rows for the template; strips of one claim and statistic share their scale."""
-    groups: dict[tuple[str, str], list[Finding]] = {}
-    for one in findings:
-        groups.setdefault(_scale_of(one), []).append(one)
-    limits = {key: _strip_limits(group) for key, group in groups.items()}
-    rows = []
-    for one in findings:
-        estimate, low, high, seeds, images = one.interval
-        word = verdicts.WORDS[one.verdict]
-        sign, kind = _MARKS[word]
-        interval = "– not reached" if math.isnan(estimate) else short_number(estimate)
-        if not math.isnan(low):
-            interval += f" [{short_number(low)}, {short_number(high)}]"
-        strip = charts.interval_svg(
-            estimate, low, high, _bound(one), limits[_scale_of(one)], kind
-        )  # fmt: skip
-        rows.append(
-            {
-                "finding": one,
-                "interval": interval,
-                "estimate": "" if math.isnan(estimate) else f"{estimate:.6g}",
-                "n": f"{seeds} × {images}",
-                "word": word,
-                **{"sign": sign, "kind": kind, "strip": strip, "vote": verdicts.has_vote(one)},
-            }
-        )
-    return rows
-
-
-def _scale_of(finding: Finding) -> tuple[str, str]:
-    return verdicts.claim_of(finding), finding.statistic.split(" (")[0].split(":")[0]
-
-
-def _bound(finding: Finding) -> float:
-    return float(finding.rule.split()[-1])  # of `within a b` the upper one
-
-
-def _strip_limits(findings: Sequence[Finding]) -> tuple[float, float]:
-    ends = [
-        end for one in findings for end in (*one.interval[:3], _bound(one)) if math.isfinite(end)
-    ]
-    low, high = min(ends), max(ends)
-    return (low, high) if high > low else (low - 1, high + 1)
-
-
 def _chart(chart: Chart, identifier: str) -> dict[str, Any]:
     return {
         "id": identifier,
@@ -320,21 +260,6 @@ def _cell(value: Any) -> str | int | float | None:
 
 def _rounded(values: Any) -> list[float | None]:
     return [float(f"{value:.4g}") if math.isfinite(value) else None for value in values.tolist()]
-
-
-def _places(claim: str, sections: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Id and title of the sections with findings about a claim."""
-    return [
-        (section["id"], section["contents"].title)
-        for section in sections
-        if any(verdicts.claim_of(one) == claim for one in section["contents"].findings)
-    ]
-
-
-def _parts(counts: dict[str, int]) -> list[tuple[str, int, str]]:
-    """Word, count and class name of each verdict that there is; the words short."""
-    short = {verdicts.NOT_SUPPORTED: "not", verdicts.UNDECIDED: "undecided"}
-    return [(short.get(word, word), count, _MARKS[word][1]) for word, count in counts.items()]
 
 
 def _json(value: Any) -> Markup:

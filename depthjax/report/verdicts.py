@@ -1,92 +1,127 @@
-"""What all findings on a page say of each claim, counted and judged."""
+"""What all findings on a page say: a verdict for each claim, and a row for each finding."""
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from depthjax.claims.paper import (
-    CLAIMS,
+from depthjax.claims.findings import Finding
+from depthjax.claims.judging import (
     NOT_RUN,
     NOT_SUPPORTED,
+    RULE,
     SUPPORTED,
     UNDECIDED,
-    has_vote,
+    WORDS,
+    Judgement,
     judge_claim,
 )
-from depthjax.statistics import Finding
+from depthjax.claims.paper import BESIDE, CLAIMS, Claim
+from depthjax.figures.text import short_number
+from depthjax.report import charts
 
-WORDS = {
-    "supported": SUPPORTED,
-    "contradicted": NOT_SUPPORTED,
-    "open": UNDECIDED,
-    "not reached": UNDECIDED,
+__all__ = ["RULE", "Mark", "claim_rows", "finding_rows", "judgements"]
+
+
+class Mark(NamedTuple):
+    """What a verdict looks like: a sign and a class name, so that colour is not alone."""
+
+    sign: str
+    kind: str
+
+
+_MARKS = {
+    SUPPORTED: Mark("✓", "yes"),
+    NOT_SUPPORTED: Mark("✗", "no"),
+    UNDECIDED: Mark("?", "open"),
+    NOT_RUN: Mark("–", "none"),
 }
-"""What a page calls the verdicts of `depthjax.statistics.Finding`."""
-
-RULE = (
-    "A claim is supported if every part of it is, at every place; not supported if more places of"
-    " a part contradict it than chance gives; and undecided at this scale otherwise: where an"
-    " interval holds the bound, or no descent came near enough. Controls and contrasts are listed"
-    " but have no vote. Intervals are 95\u00a0% bootstrap intervals over weight seeds × images."
-)
+_SHORT = {NOT_SUPPORTED: "not", UNDECIDED: "undecided"}
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """What all findings say of one claim.
-
-    Fields:
-        claim: such as `C11`.
-        sentence: what it says.
-        verdict: one of `depthjax.claims.paper.VERDICTS`.
-        counts: how many findings say what, in the order of `WORDS`.
-    """
-
-    claim: str
-    sentence: str
-    verdict: str
-    counts: dict[str, int]
-
-
-def claim_of(finding: Finding) -> str:
-    """`C15` of `C15, contrast`."""
-    return re.split(r"[^A-Za-z0-9]", finding.claim.strip(), maxsplit=1)[0]
-
-
-def judgements(findings: Iterable[Finding], *, whole: bool = False) -> list[Judgement]:
-    """A line for each claim, in the paper's order; then what is no claim of the paper.
+def judgements(findings: Sequence[Finding], *, whole: bool = False) -> list[Judgement]:
+    """A verdict for each claim: those of the paper, in its order, then all others by name.
 
     Args:
         findings: of any number of runs.
-        whole: list every claim of `depthjax.claims.paper.CLAIMS`, also those without a finding.
+        whole: list every claim of the paper, also those without a finding.
     """
-    votes: dict[str, list[Finding]] = {name: [] for name in CLAIMS} if whole else {}
+    there = dict.fromkeys(finding.claim for finding in findings)
+    paper = [claim for claim in CLAIMS.values() if whole or claim.id in there]
+    others = [
+        BESIDE.get(name) or Claim(name, "", "", {}) for name in sorted(there) if name not in CLAIMS
+    ]
+    return [judge_claim(claim, findings) for claim in (*paper, *others)]
+
+
+def claim_rows(
+    findings: Sequence[Finding], sections: Sequence[dict[str, Any]], *, whole: bool = False
+) -> list[dict[str, Any]]:
+    """Rows of the table of claims for the template.
+
+    Args:
+        findings: of all sections.
+        sections: those of the page, each with its `id` and its `contents`.
+        whole: as in `judgements`.
+    """
+    return [
+        {
+            "judgement": judgement,
+            "mark": _MARKS[judgement.verdict],
+            "parts": [
+                (_SHORT.get(word, word), count, _MARKS[word].kind)
+                for word, count in judgement.counts.items()
+            ],
+            "places": [
+                (section["id"], section["contents"].title)
+                for section in sections
+                if any(one.claim == judgement.claim.id for one in section["contents"].findings)
+            ],
+        }
+        for judgement in judgements(findings, whole=whole)
+    ]
+
+
+def finding_rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Rows of a table of findings for the template; strips of one quantity share their scale."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        own = votes.setdefault(claim_of(finding), [])
-        if has_vote(finding):
-            own.append(finding)
-    return [_judged(name, votes[name]) for name in sorted(votes, key=_paper_order)]
+        groups.setdefault((finding.claim, finding.quantity), []).append(finding)
+    limits = {key: _strip_limits(group) for key, group in groups.items()}
+    rows = []
+    for finding in findings:
+        estimate, low, high, seeds, images = finding.interval
+        word = WORDS[finding.verdict]
+        mark = _MARKS[word]
+        interval = "– not reached" if math.isnan(estimate) else short_number(estimate)
+        if not math.isnan(low):
+            interval += f" [{short_number(low)}, {short_number(high)}]"
+        scale = limits[finding.claim, finding.quantity]
+        rows.append(
+            {
+                "finding": finding,
+                "interval": interval,
+                "estimate": "" if math.isnan(estimate) else f"{estimate:.6g}",
+                "n": f"{seeds} × {images}",
+                "word": word,
+                "sign": mark.sign,
+                "kind": mark.kind,
+                "strip": charts.interval_svg(estimate, low, high, _line(finding), scale, mark.kind),
+            }
+        )
+    return rows
 
 
-def _judged(name: str, findings: Sequence[Finding]) -> Judgement:
-    verdicts = [WORDS[one.verdict] for one in findings]
-    counted = Counter(verdicts)
-    counts = {word: counted[word] for word in dict.fromkeys(WORDS.values()) if counted[word]}
-    if name in CLAIMS:
-        claim = CLAIMS[name]
-        return Judgement(name, claim.sentence, judge_claim(claim, findings).verdict, counts)
-    return Judgement(name, "", _together(verdicts), counts)
+def _line(finding: Finding) -> float:
+    """The end of the bound that a strip shows: of two the upper one."""
+    return finding.bound.ends[-1]
 
 
-def _together(verdicts: Sequence[str]) -> str:
-    if not verdicts:
-        return NOT_RUN
-    if NOT_SUPPORTED in verdicts:
-        return NOT_SUPPORTED
-    return SUPPORTED if set(verdicts) == {SUPPORTED} else UNDECIDED
-
-
-def _paper_order(claim: str) -> tuple[int, str]:
-    digits = re.search(r"\d+", claim)
-    return (int(digits.group()) if digits else 1_000_000, claim)
+def _strip_limits(findings: Sequence[Finding]) -> tuple[float, float]:
+    ends = [
+        end
+        for finding in findings
+        for end in (*finding.interval[:3], _line(finding))
+        if math.isfinite(end)
+    ]
+    low, high = min(ends), max(ends)
+    return (low, high) if high > low else (low - 1, high + 1)

@@ -6,6 +6,7 @@ A network is a label and its weights of each seed; all have as many, in the orde
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from depthjax.claims.findings import Aside
 from depthjax.models.layers import Layer
 from depthjax.models.network import Network
 from depthjax.models.normalization import Normalization
@@ -31,6 +32,14 @@ class Weights(NamedTuple):
 
 Networks: TypeAlias = Mapping[str, Sequence[Weights]]
 """By label, the weights of each seed."""
+
+
+def aside_of(label: str) -> Aside:
+    """`control` for networks that are called so, or `control2`: findings about them have no vote.
+
+    A control differs from its counterpart by chance alone: the same network from other seeds.
+    """
+    return "control" if label.startswith("control") else ""
 
 
 def weight_records(networks: Networks) -> dict[str, list[dict[str, Any]]]:

@@ -10,7 +10,7 @@ from absl.testing import flagsaver
 from script_loading import EXPERIMENTS, loaded
 
 import depthjax
-from depthjax.folders.results import load_findings
+from depthjax.claims.findings import load_findings
 from depthjax.inversion.loop import REACHED, descend
 from depthjax.studies import descents
 from depthjax.studies.comparison.setting import conditions

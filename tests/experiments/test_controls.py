@@ -11,7 +11,7 @@ from absl.testing import flagsaver
 from script_loading import EXPERIMENTS, loaded
 
 from depthjax import Layer
-from depthjax.folders.results import load_findings
+from depthjax.claims.findings import load_findings
 from depthjax.jacobian import dense_singular_values
 from depthjax.studies.controls.measured import reference_distance
 from depthjax.studies.controls.networks import WORDS, case_of, semi_orthogonal, variables_of

@@ -7,7 +7,7 @@ from absl.testing import flagsaver
 from script_loading import EXPERIMENTS, loaded
 
 import depthjax
-from depthjax.folders.results import load_findings
+from depthjax.claims.findings import load_findings
 from depthjax.studies import descents
 
 SMALL = {
@@ -52,7 +52,7 @@ def test_from_photographs_to_findings(whole):
     assert len(rows) == (2 + 1) * 2 * 2
     assert {(row["stage"], row["block"]) for row in rows} == {("1", "1"), ("1", "2"), ("1", "3")}
     found = load_findings(whole)
-    assert {finding.claim for finding in found} == {
+    assert {finding.title for finding in found} == {
         "C1",
         "C1, contrast",
         "C2",

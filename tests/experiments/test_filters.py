@@ -10,7 +10,7 @@ from absl.testing import flagsaver
 from script_loading import loaded
 
 import depthjax
-from depthjax.folders.results import load_findings
+from depthjax.claims.findings import load_findings
 
 SETTINGS = {
     "model": "resnet18",
@@ -60,8 +60,8 @@ def test_pictures_numbers_and_findings(script, smooth, tmp_path, capsys):
     }
     assert energy["photos"].min() > 5 and 0.5 < energy["untrained"].mean() < 1.5
     contrast, claim = load_findings(folder)
-    assert (contrast.claim, contrast.verdict) == ("C15, contrast", "contradicted")
-    assert (claim.claim, claim.verdict) == ("C15", "supported")
+    assert (contrast.title, contrast.verdict) == ("C15, contrast", "contradicted")
+    assert (claim.title, claim.verdict) == ("C15", "supported")
     assert claim.interval == (1, 1, 1, 2, 8)
     ratio = np.exp(np.log(energy["photos"] / energy["untrained"]).mean())
     assert contrast.interval.estimate == pytest.approx(ratio)

@@ -12,8 +12,8 @@ from absl.testing import flagsaver
 from script_loading import EXPERIMENTS, loaded
 
 import depthjax
+from depthjax.claims.findings import load_findings
 from depthjax.data import Augmentation, open_dataset
-from depthjax.folders.results import load_findings
 from depthjax.images import save_png
 from depthjax.studies.manifold.inputs import (
     Choice,

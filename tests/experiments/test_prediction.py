@@ -9,7 +9,7 @@ from absl.testing import flagsaver
 from script_loading import EXPERIMENTS, loaded
 
 from depthjax.analysis.r_squared import r_squared
-from depthjax.folders.results import load_findings
+from depthjax.claims.findings import load_findings
 
 SETTINGS = {
     "networks": ["linear", "relu"],

@@ -14,7 +14,8 @@ import pytest
 from absl.testing import flagsaver
 from script_loading import EXPERIMENTS, loaded
 
-from depthjax.claims.paper import CLAIMS, NOT_RUN, NOT_SUPPORTED, SUPPORTED
+from depthjax.claims.judging import NOT_RUN, NOT_SUPPORTED, SUPPORTED
+from depthjax.claims.paper import CLAIMS
 from depthjax.claims.reproduction import DONE, FAILED, MISSING, SKIPPED, Reproduction, Step
 
 SCRIPT = """
@@ -35,7 +36,9 @@ for part in range(settings.get("parts", 1)):
         time.sleep(settings.get("sleep", 0))
         (output / f"{part}.txt").write_text(str(part * settings["estimate"]))
 low = settings["estimate"]
-finding = {"claim": settings["claim"], "where": "net", "statistic": "low-frequency energy",
+parts = {"C14": "inputs_come_nearer", "C15": "no_structure", "C16": "contract_with_depth"}
+finding = {"claim": settings["claim"], "part": parts[settings["claim"]],
+           "where": "net", "statistic": "low-frequency energy",
            "rule": "< 1.1", "estimate": low, "low": low, "high": low, "seeds": 3, "images": 5}
 (output / "findings.json").write_text(json.dumps([finding]))
 """

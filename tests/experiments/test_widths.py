@@ -8,7 +8,7 @@ import pytest
 from absl.testing import flagsaver
 from script_loading import loaded
 
-from depthjax.folders.results import load_findings
+from depthjax.claims.findings import load_findings
 
 SETTINGS = {
     "photographs": ["astronaut", "coffee"],

@@ -15,7 +15,7 @@ from script_loading import EXPERIMENTS, loaded
 
 import depthjax
 from depthjax import figures
-from depthjax.folders.results import load_findings
+from depthjax.claims.findings import load_findings
 from depthjax.images import load_image
 
 FIELDS = {"width": 2, "stage_sizes": (1,), "num_classes": 3, "stem": "small"}

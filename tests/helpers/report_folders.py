@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from depthjax.claims.findings import Bound, Finding
 from depthjax.figures.saving import save_figure
-from depthjax.statistics import Finding, Interval
+from depthjax.statistics import Interval
 from depthjax.studies.comparison.setting import CONDITIONS
 
 EVIL = "<script>alert('x')</script>&\"é"
@@ -24,13 +25,31 @@ ENVIRONMENT = {
     "cores": 2,
     "git_revision": "0123456789ab",
 }
+
+
+def _finding(
+    claim: str, part: str, network: str, layer: str, quantity: str, rule: str, *ends: float
+) -> Finding:
+    return Finding(
+        claim=claim,
+        part=part,
+        network=network,
+        layer=layer,
+        quantity=quantity,
+        bound=Bound.parse(rule),
+        interval=Interval(*ends, 3, 5),
+        aside="control" if network == "control" else "",
+    )
+
+
+_NAN = (float("nan"),) * 3
 FINDINGS = (
-    Finding("C10", f"photos, {EVIL}", "elasticity", "< 0.05", Interval(-0.1, -0.2, 0.01, 3, 5)),
-    Finding("C10", "photos, layer4", "elasticity", "< 0.05", Interval(0.9, 0.5, 1.3, 3, 5)),
-    Finding("C11", "photos, layer1", "SSIM", "> 0", Interval(0.1, -0.1, 0.3, 3, 5)),
-    Finding("C12", "photos, layer4", "log-odds", "> 0", Interval(2.0, 1.0, 3.0, 3, 5)),
-    Finding("C13", "noise, layer1", "SSIM (0 of 15)", "<= 0", Interval(*[float("nan")] * 3, 3, 5)),
-    Finding("C15", "control, layer4", "energy", "< 1.1", Interval(5.0, 4.0, 6.0, 3, 5)),
+    _finding("C10", "", "photos", EVIL, "elasticity", "< 0.05", -0.1, -0.2, 0.01),
+    _finding("C10", "image_stays_lost", "photos", "layer4", "elasticity", "< 0.05", 0.9, 0.5, 1.3),
+    _finding("C11", "early_clearer", "photos", "layer1", "SSIM", "> 0", 0.1, -0.1, 0.3),
+    _finding("C12", "class_evidence_added", "photos", "layer4", "log-odds", "> 0", 2.0, 1.0, 3.0),
+    _finding("C13", "early_no_clearer", "noise", "layer1", "SSIM", "<= 0", *_NAN),
+    _finding("C15", "no_structure", "control", "layer4", "energy", "< 1.1", 5.0, 4.0, 6.0),
 )
 
 

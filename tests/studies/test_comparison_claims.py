@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from study_rows import LAYERS, QUANTITIES, compared
 
+from depthjax.claims.findings import Finding
+from depthjax.folders.results import write_results
 from depthjax.inversion.loop import REACHED, RUNNING
 from depthjax.inversion.metrics import MATCHED_RATIOS
-from depthjax.statistics import Finding
 from depthjax.studies.comparison import judged
 from depthjax.studies.comparison.judged import network_table
 from depthjax.studies.comparison.measured import Comparison, quantities
@@ -19,35 +21,9 @@ from depthjax.studies.comparison.setting import (
     PLAIN,
     UNTRAINED,
 )
+from depthjax.studies.rows import read_rows
 
-LAYERS = ("conv1", "layer1", "layer2", "layer3", "layer4")
 NETWORKS = (UNTRAINED, PHOTOS, NOISE)
-QUANTITIES = {
-    CONVERGING: ("embedding_ratio", "elasticity", "spectral_distance", "class_probability",
-                 "class_log_odds"),
-    MATCHED: ("ssim",),
-    BLURRED: ("embedding_ratio", "class_probability", "class_log_odds"),
-    PLAIN: ("embedding_ratio", "relative_embedding_distance", "spectral_distance"),
-}  # fmt: skip
-
-
-def compared(
-    changes: dict | None = None, networks: tuple = NETWORKS, layers: tuple = LAYERS
-) -> Comparison:
-    """All numbers near 0.5, but for what `changes` sets by network, condition and quantity."""
-    random = np.random.default_rng(0)
-    values = {}
-    for condition, names in QUANTITIES.items():
-        for name in names:
-            # Paired: what one image has, it has in every network.
-            shared = random.normal(0.5, 0.1, (1, 3, 1, 4))
-            jitter = random.normal(0, 0.001, (len(networks), 3, len(layers), 4))
-            table = np.abs(shared + jitter) + 0.01
-            for n, network in enumerate(networks):
-                factor = (changes or {}).get((network, condition, name), 1.0)
-                table[n] *= np.reshape(factor, (-1, 1))
-            values[condition, name] = table
-    return Comparison(networks, (0, 1, 2), layers, ("a", "b", "c", "d"), values)
 
 
 def findings(comparison: Comparison) -> list[Finding]:
@@ -151,6 +127,18 @@ def test_pairs_are_compared_and_not_averages() -> None:
     assert verdicts(found, "C11")["conv1"] == "supported"
     spread = found.of(MATCHED, "ssim", PHOTOS, "conv1").std()
     assert spread > 0.05 * 0.5  # wider than the change
+
+
+def test_a_comparison_is_made_again_of_its_rows(tmp_path) -> None:
+    """Also of those that were stored; then nothing has to run to judge it again."""
+    whole = compared()
+    whole.values[MATCHED, "ssim"][1, 0, 4, :2] = np.nan
+    (tmp_path / "run").mkdir()
+    write_results(tmp_path / "run", {}, whole.rows(), [])
+    again = Comparison.of_rows(read_rows(tmp_path / "run"))
+    assert again.values.keys() == whole.values.keys()
+    records = [[one.record() for one in findings(each)] for each in (whole, again)]
+    assert records[0] == records[1]
 
 
 def test_one_row_for_each_number() -> None:

@@ -1,18 +1,9 @@
 """What controls must show, from rows made by hand."""
 
 import pytest
+from study_rows import control_rows
 
 from depthjax.studies.controls import judged
-
-
-def control_rows(control, **columns):
-    return [
-        {"control": control, "layer": "fc1", "depth": 1, "seed": seed, "image": image}
-        | {"rank": 3, "condition_number": 2.0, "predicted_D": 0.5, "start_D": 4.0}
-        | columns
-        for seed in (0, 1)
-        for image in ("a", "b")
-    ]
 
 
 @pytest.mark.parametrize(

@@ -5,38 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from study_rows import blocks
 
 import depthjax
 from depthjax.studies.depth.judged import MATCHED_RATIO, findings, slopes
-from depthjax.studies.depth.measured import Block, Blocks, block_names, blocks_of
-
-STAGES = (1, 1, 2, 2, 3, 3, 4, 4)
-
-
-def network(label="resnet18", *, d=None, rho=0.1, flat=4.0, bend=0.0, deep=None, kind="basic"):
-    """Three seeds × four images with little chance in them; `d` at ρ = 0.1 for each block."""
-    random = np.random.default_rng(len(label))
-    shape = (3, len(STAGES), 4)
-    near = np.exp(random.normal(0, 0.01, shape))
-    matched = np.array(np.linspace(1, 8, len(STAGES)) if d is None else d)[None, :, None] * near
-    last = matched if deep is None else deep * near
-    values = {
-        "input_ratio_at_0.1": matched,
-        "input_ratio_at_0.3": last,
-        "embedding_ratio": rho * near,
-        "input_ratio": matched,
-        "flat_input_ratio": flat * near,
-        "elasticity": bend + random.normal(0, 0.005, shape),
-    }
-    blocks = [Block(f"layer{stage}.{n % 2}", stage, n + 1) for n, stage in enumerate(STAGES)]
-    depth = 8 if label == "resnet18" else 16
-    blocks = [*blocks[:-1], Block("layer4", 4, depth)]
-    return Blocks(label, kind, depth, 4, (0, 1, 2), blocks, ("a", "b", "c", "d"), values)
+from depthjax.studies.depth.measured import Block, block_names, blocks_of
 
 
 def verdicts(*networks, claim):
     return {f"{f.where}: {f.statistic}": f.verdict for f in findings(networks, draws=100)
-            if f.claim == claim}  # fmt: skip
+            if f.title == claim}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -50,16 +28,16 @@ def verdicts(*networks, claim):
     ],
 )
 def test_c1_within_stages_and_over_them(d, within, over):
-    found = list(verdicts(network(d=d), claim="C1").values())
+    found = list(verdicts(blocks(d=d), claim="C1").values())
     assert found == [within, over]
-    each = verdicts(network(d=d), claim="C1, contrast")
+    each = verdicts(blocks(d=d), claim="C1, contrast")
     assert len(each) == 4 and set(each.values()) == {within}
 
 
 def test_c2_needs_a_matched_embedding_and_a_missed_image():
-    assert list(verdicts(network(), claim="C2").values()) == ["supported", "supported"]
-    assert list(verdicts(network(rho=0.9), claim="C2").values()) == ["contradicted", "supported"]
-    assert list(verdicts(network(flat=20.0), claim="C2").values()) == ["supported", "contradicted"]
+    assert list(verdicts(blocks(), claim="C2").values()) == ["supported", "supported"]
+    assert list(verdicts(blocks(rho=0.9), claim="C2").values()) == ["contradicted", "supported"]
+    assert list(verdicts(blocks(flat=20.0), claim="C2").values()) == ["supported", "contradicted"]
 
 
 @pytest.mark.parametrize(
@@ -67,10 +45,10 @@ def test_c2_needs_a_matched_embedding_and_a_missed_image():
     [(5.0, 6.0, "supported"), (6.0, 5.0, "contradicted"), (5.0, 5.0, "open")],
 )
 def test_c2_of_deeper_networks(shallow, deep, verdict):
-    pair = network(deep=shallow), network("resnet34", deep=deep)
+    pair = blocks(deep=shallow), blocks("resnet34", deep=deep)
     found = verdicts(*pair, claim="C2")
     assert [v for where, v in found.items() if "resnet34 − resnet18" in where] == [verdict]
-    other = network("resnet50", deep=9.0, kind="bottleneck")
+    other = blocks("resnet50", deep=9.0, kind="bottleneck")
     assert not [where for where in verdicts(pair[0], other, claim="C2") if "−" in where]
 
 
@@ -78,17 +56,17 @@ def test_c2_of_deeper_networks(shallow, deep, verdict):
     ("bend", "verdict"), [(0.0, "supported"), (0.5, "contradicted"), (0.05, "open")]
 )
 def test_c3_is_judged_at_the_end_of_the_last_stage(bend, verdict):
-    assert verdicts(network(bend=bend), claim="C3") == {
+    assert verdicts(blocks(bend=bend), claim="C3") == {
         "resnet18, layer4: elasticity d log D / d log ρ": verdict
     }
-    assert len(verdicts(network(bend=bend), claim="C3, contrast")) == 7
+    assert len(verdicts(blocks(bend=bend), claim="C3, contrast")) == 7
 
 
 def test_descents_that_did_not_get_there_are_counted():
-    found = network()
+    found = blocks()
     found.values["input_ratio_at_0.1"][0, 3, :2] = np.nan
     found.values["elasticity"][:, -1] = np.nan
-    told = [f for f in findings([found], draws=100) if f.claim in ("C1", "C3")]
+    told = [f for f in findings([found], draws=100) if f.title in ("C1", "C3")]
     assert "(94 of 96)" in told[0].statistic and told[0].verdict == "supported"
     assert told[-1].verdict == "not reached" and "(0 of 12)" in told[-1].statistic
 
@@ -128,8 +106,8 @@ def test_blocks_by_their_names():
 
 
 def test_rows_are_tidy():
-    rows = network().rows()
+    rows = blocks().rows()
     assert len(rows) == 3 * 8 * 4
     assert rows[-1]["layer"] == "layer4" and rows[-1]["block"] == 8 and rows[-1]["image"] == "d"
-    assert rows[-1]["input_ratio"] == network().values["input_ratio"][2, -1, 3]
+    assert rows[-1]["input_ratio"] == blocks().values["input_ratio"][2, -1, 3]
     assert MATCHED_RATIO == 0.1

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from study_rows import jacobian_rows, piece
 
 from depthjax.analysis.accounting import RankBound
-from depthjax.analysis.singular_values import spectral_curve, spectrum_from_values
 from depthjax.studies.jacobian.judged import (
     findings,
     finished_rows,
@@ -16,31 +16,14 @@ from depthjax.studies.jacobian.measured import (
     DENSE_ELEMENTS,
     Piece,
     chosen_method,
-    spectrum_columns,
 )
 
 NAMES = ("conv1", "deep")
 
 
-def piece(name, depth, seed, decay, **columns):
-    """σ_k = decay^k of 8 values of 8 inputs, at two images."""
-    spectrum = spectrum_from_values(decay ** np.arange(8.0)[None], 8, 8)
-    row = {"network": "untrained", "seed": seed, "layer": name, "depth": depth, "method": "dense"}
-    row |= {"inputs": 8, "outputs": 8, "rank_bound": 8, "active_before_pooling": 8, "winners": 6}
-    row |= spectrum_columns(spectrum, 3) | columns
-    curve = [list(map(float, part)) for part in spectral_curve(spectrum)]
-    return Piece([row | {"image": image} for image in ("a", "b")], [curve] * 2, [])
-
-
 @pytest.fixture
 def rows():
-    return finished_rows(
-        [
-            piece(name, depth, seed, decay)
-            for seed in (0, 1)
-            for depth, (name, decay) in enumerate(zip(NAMES, (0.5, 0.25), strict=True))
-        ]
-    )
+    return jacobian_rows()
 
 
 def test_all_layers_are_compared_at_half_of_the_least_rank(rows):

@@ -2,41 +2,24 @@
 
 import numpy as np
 import pytest
+from study_rows import TRAINED_ON, manifold_rows
 
 import depthjax
 from depthjax.studies.manifold.judged import findings, medians, table
 from depthjax.studies.manifold.measured import NEIGHBOURS, RESIDUAL, places_by_training_set
 from depthjax.studies.networks import Weights, places
 
-KINDS = ("photographs", "Gaussian noise")
-TRAINED_ON = {"photos": "crops", "noise": "noise/8"}
-
-
-def rows():
-    """Patches of one photograph are seen at 1 and 4, everything half as far once trained."""
-    return [
-        {"network": network, "seed": seed, "training_set": spec, "layer": "fc1", "input": kind}
-        | {"origin": "x", "number": number}
-        | {NEIGHBOURS: far * 4.0**number, RESIDUAL: far}
-        for spec in ("crops", "noise/8")
-        for network, far in (("untrained", 1.0), ("photos", 0.5), ("noise", 0.5))
-        if network == "untrained" or TRAINED_ON[network] == spec
-        for seed in (0, 1)
-        for kind in KINDS
-        for number in range(2)
-    ]
-
 
 def test_what_has_one_origin_is_one_number():
-    found = table(rows(), NEIGHBOURS, "photos", "crops", "photographs", "fc1")
+    found = table(manifold_rows(), NEIGHBOURS, "photos", "crops", "photographs", "fc1")
     np.testing.assert_allclose(found, [[1], [1]])  # √(½ · 2)
     np.testing.assert_allclose(
-        medians(rows(), ["fc1"], RESIDUAL, "untrained", "crops", "photographs"), [[1, 1]]
+        medians(manifold_rows(), ["fc1"], RESIDUAL, "untrained", "crops", "photographs"), [[1, 1]]
     )
 
 
 def test_trained_networks_are_judged_by_the_untrained_one_beside_the_same_set():
-    found = findings(rows(), ["fc1"], "untrained", TRAINED_ON)
+    found = findings(manifold_rows(), ["fc1"], "untrained", TRAINED_ON)
     # Gaussian noise is nothing arbitrary to who was trained on it.
     assert len(found) == 2 * 3 and "noise, fc1, Gaussian noise" not in {one.where for one in found}
     assert [one.interval.estimate for one in found] == pytest.approx([0.5] * 6)

@@ -2,39 +2,28 @@
 
 import numpy as np
 import pytest
+from study_rows import prediction_rows
 
 from depthjax.analysis.prediction import linear_descent
 from depthjax.studies.prediction.judged import findings, layer_table
 from depthjax.studies.prediction.measured import model_of, untrained_layers
 
 
-def rows(affine, error, offset=0.0):
-    """Measured distances 1 … 6, predicted the same but for an offset; starts know nothing."""
-    starts = (3.0, 1.0, 2.0, 2.0, 3.0, 1.0)
-    return [
-        {"network": "net", "layer": "fc1", "affine": affine, "seed": number // 3}
-        | {"image": number % 3, "measured": number + 1.0, "predicted": number + 1.0 + offset}
-        | {"start_distance": starts[number], "largest_relative_error": error}
-        | {"rank": 5, "condition_number": 10.0, "lost": 0.5, "slow": 0.25}
-        for number in range(6)
-    ]
-
-
 def test_linear_networks_must_follow_the_whole_curve():
-    (exact,) = findings(rows(True, 0.001))
+    (exact,) = findings(prediction_rows(True, 0.001))
     assert exact.verdict == "supported" and exact.interval.estimate == 0.001
-    (wrong,) = findings(rows(True, 0.5))
+    (wrong,) = findings(prediction_rows(True, 0.5))
     assert wrong.verdict == "contradicted"
 
 
 def test_of_others_the_variance_within_a_layer_is_explained():
-    whole, gained = findings(rows(False, 9.0, offset=2.0))
+    whole, gained = findings(prediction_rows(False, 9.0, offset=2.0))
     # What all predictions have in common does not count.
     assert whole.interval.estimate == pytest.approx(1)
     around, start = np.arange(6) - 2.5, np.array([1, -1, 0, 0, 1, -1.0])
     shared = (around @ start) ** 2 / (around @ around) / (start @ start)
     assert gained.interval.estimate == pytest.approx(1 - shared)
-    assert "| net, fc1 " in layer_table(rows(False, 9.0))
+    assert "| net, fc1 " in layer_table(prediction_rows(False, 9.0))
 
 
 def test_places_are_every_layer_and_seed_of_networks():

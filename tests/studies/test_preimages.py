@@ -2,19 +2,9 @@
 
 import numpy as np
 import pytest
+from study_rows import preimage_rows
 
 from depthjax.studies.preimages import judged
-
-
-def preimage_rows(count, ratio, outside=1.0):
-    columns = ("residual", "recovery_distance", "condition_number", "embedding_distance")
-    return [
-        {"control": "pre-images, text", "seed": seed, "median_distance": 20.0 * ratio}
-        | {"expected_distance": 20.0, "distance_ratio": ratio, "outside": outside}
-        | {"input_distance": 5.0, "reference_input_distance": 3.0}
-        | dict.fromkeys(columns, 1.0)
-        for seed in range(count)
-    ]
 
 
 def test_exact_preimages_are_far_away_and_out_of_range():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from study_rows import WIDTHS, gated_rows, slowed_rows, stalled_rows, widened_rows
 
 from depthjax.studies.widths.judged import (
     condition_table,
@@ -9,34 +10,18 @@ from depthjax.studies.widths.judged import (
     needed_widths,
     recovered_shares,
 )
-from depthjax.studies.widths.measured import CURVATURE, PAPER, width_name
+from depthjax.studies.widths.measured import PAPER
 from depthjax.studies.widths.setting import WIDE, WIDER_LATE, Setting
-
-SETTING = Setting(
-    size=4, narrow=32, wide=60, depth=3, paper_steps=(5,), relu_widths=(1.0, 2.0, 3.0)
-)
-
-
-def rows(claim, network, layers, optimizer, quantity, value, steps=""):
-    """The same of two seeds and images, but that the second image has twice as much."""
-    where = {"claim": claim, "network": network, "layers": layers, "optimizer": optimizer}
-    return [
-        where
-        | {"seed": seed, "image": image, "steps": steps, "quantity": quantity}
-        | {"value": float(value * (1 + image))}
-        for seed in (0, 1)
-        for image in (0, 1)
-    ]
 
 
 def alone(claim):
-    return Setting(**{**SETTING.__dict__, "claims": (claim,)})
+    return Setting(**{**WIDTHS.__dict__, "claims": (claim,)})
 
 
 def test_networks_are_as_wide_as_they_are_called():
-    assert SETTING.networks[WIDE] == (60, 60, 60) and SETTING.networks["narrow"] == (32, 32, 32)
-    assert SETTING.networks["one narrow layer"] == (60, 32, 60)
-    assert SETTING.networks[WIDER_LATE] == (60, 120, 120)
+    assert WIDTHS.networks[WIDE] == (60, 60, 60) and WIDTHS.networks["narrow"] == (32, 32, 32)
+    assert WIDTHS.networks["one narrow layer"] == (60, 32, 60)
+    assert WIDTHS.networks[WIDER_LATE] == (60, 120, 120)
     with pytest.raises(ValueError, match="--narrow=48 must be below"):
         Setting(size=4, narrow=48, wide=60)
     with pytest.raises(ValueError, match="unknown claim 'C9'"):
@@ -44,11 +29,7 @@ def test_networks_are_as_wide_as_they_are_called():
 
 
 def test_stalling_is_judged_over_its_floor_at_the_last_record():
-    made = rows("C4", "narrow", 3, PAPER, "floor", 2)
-    made += rows("C4", "narrow", 3, PAPER, "m_i", 7, 10) + rows(
-        "C4", "narrow", 3, PAPER, "m_i", 2, 90
-    )
-    made += rows("C4", WIDE, 1, PAPER, "m_i", 0.001, 90) + rows("C4", WIDE, 1, "", "κ", 30)
+    made = stalled_rows(PAPER)
     narrow, wide = findings(alone("C4"), made, 48, 48)
     assert narrow.where == f"narrow, 3 layers, {PAPER} (90 steps)"
     assert narrow.interval[:3] == (1, 1, 1) and narrow.verdict == "supported"
@@ -57,12 +38,7 @@ def test_stalling_is_judged_over_its_floor_at_the_last_record():
 
 
 def test_steps_that_grow_tenfold_a_layer_have_that_slope():
-    made = [
-        row
-        for depth in (1, 2, 3)
-        for quantity, steps in (("steps to D = 1", ""), ("D", 5))
-        for row in rows("C5", WIDE, depth, CURVATURE, quantity, 10.0**depth, steps)
-    ]
+    made = slowed_rows()
     slower, reached, farther = findings(alone("C5"), made, 48, 48)
     assert slower.interval.estimate == pytest.approx(np.log(10)) and reached.verdict == "supported"
     assert farther.interval.estimate == pytest.approx(np.log(10))
@@ -72,23 +48,13 @@ def test_steps_that_grow_tenfold_a_layer_have_that_slope():
 
 
 def test_wider_late_layers_are_judged_pair_by_pair():
-    made = [
-        row
-        for label, value in ((WIDE, 8), (WIDER_LATE, 2))
-        for optimizer, quantity in ((CURVATURE, "steps to D = 1"), (PAPER, "D"))
-        for row in rows("C8", label, 3, optimizer, quantity, value)
-    ]
+    made = widened_rows()
     found = findings(alone("C8"), made, 48, 48)
     assert [one.interval.estimate for one in found] == pytest.approx([0.25, 0.25])
 
 
 def test_the_width_at_which_half_recover():
-    made = [
-        row
-        for width, d, active in ((1.0, 4, 0.5), (2.0, 2, 1), (3.0, 0.25, 1.5))
-        for quantity, value in (("D", d), ("active units / n", active))
-        for row in rows("C7", width_name(width), 1, "Gauss–Newton", quantity, value)
-    ]
+    made = gated_rows()
     needed = needed_widths(alone("C7"), made)
     # log D is linear between widths: 2 to 1/4 crosses 1 at a third, 4 to 1/2 at two thirds.
     np.testing.assert_allclose(needed["D ≤ 1"], [[2 + 1 / 3, 2 + 2 / 3]] * 2)

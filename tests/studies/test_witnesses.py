@@ -2,44 +2,30 @@
 
 import numpy as np
 import pytest
+from study_rows import WITNESS_ROWS
 
 from depthjax.studies.witnesses.judged import findings
-from depthjax.studies.witnesses.measured import EIGEN, FARTHEST, TOWARDS, WitnessPicture
-
-
-def row(kind, seed, image, rho, d, direction=0, sign=1):
-    where = {"network": "net", "seed": seed, "layer": "fc1", "image": image, "kind": kind}
-    numbers = {"embedding_ratio": rho, "input_ratio": d}
-    return where | {"direction": direction, "sign": sign} | numbers
-
-
-ROWS = [
-    one
-    for seed in (0, 1)
-    for image in ("a", "b")
-    for one in (
-        row(FARTHEST, seed, image, 0.1, 5.0),
-        row(TOWARDS, seed, image, 0.1, 99.0),
-        row(EIGEN, seed, image, 3.0, 1.0, 1),
-        row(EIGEN, seed, image, 5.0, 1.0, 1, -1),
-        row(EIGEN, seed, image, 99.0, 1.0, 2),
-    )
-]
+from depthjax.studies.witnesses.measured import FARTHEST, WitnessPicture
 
 
 def test_the_farthest_witness_and_the_first_eigendistortion_count():
-    far, seen = findings(ROWS, ["fc1"], ["net"], 0.1)
+    far, seen = findings(WITNESS_ROWS, ["fc1"], ["net"], 0.1)
     assert far.interval.estimate == 5 and far.rule == ">= 3" and far.verdict == "supported"
     assert "at ρ ≤ 0.1 after 8 bits" in far.statistic
     assert seen.interval.estimate == pytest.approx(4)  # the mean of both signs
     assert (seen.interval.seeds, seen.interval.images) == (2, 2)
-    assert len(findings([r for r in ROWS if r["kind"] == FARTHEST], ["fc1"], ["net"], 0.1)) == 1
+    assert (
+        len(findings([r for r in WITNESS_ROWS if r["kind"] == FARTHEST], ["fc1"], ["net"], 0.1))
+        == 1
+    )
 
 
 def test_every_picture_has_a_file_of_its_own():
     picture = np.zeros((2, 2, 3), np.float32)
-    names = [name for one in ROWS for name in WitnessPicture(one, picture, picture + 1).files]
+    names = [
+        name for one in WITNESS_ROWS for name in WitnessPicture(one, picture, picture + 1).files
+    ]
     targets = {f"net_{seed}/fc1/{image}.png" for seed in (0, 1) for image in "ab"}
     endings = ("farthest", "towards", "eigendistortion1+", "eigendistortion1-", "eigendistortion2+")
     made = {name.replace(".png", f"_{end}.png") for name in targets for end in endings}
-    assert set(names) == targets | made and len(names) == 2 * len(ROWS)
+    assert set(names) == targets | made and len(names) == 2 * len(WITNESS_ROWS)

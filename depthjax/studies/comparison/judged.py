@@ -1,11 +1,14 @@
-"""Claims C10 to C13: judged by paired differences, seed by seed and image by image."""
+"""Claims C10 to C13, by differences between networks of the same seed, image by image."""
 
+from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
+from depthjax.claims.findings import Bound, Finding
 from depthjax.inversion.metrics import RECOVERED_ELASTICITY
-from depthjax.statistics import Finding, bootstrap, interval_of
+from depthjax.statistics import bootstrap, interval_of
 from depthjax.studies.comparison.measured import Comparison
 from depthjax.studies.comparison.setting import (
     BLURRED,
@@ -20,123 +23,148 @@ from depthjax.tables import markdown_table, number
 
 
 def findings(comparison: Comparison, *, draws: int = 2_000) -> list[Finding]:
-    """What the numbers say of claims C10 to C13, as far as the networks for them are there.
+    """What the numbers say of claims C10 to C13, as far as their networks were compared.
 
-    Where some values do not exist, because a descent did not reach the ρ, the statistic says of how
-    many it is.
+    Where a descent did not reach the ρ, values do not exist. The finding then says of how many
+    values it is.
 
     Args:
         comparison: the numbers.
         draws: of the bootstrap.
     """
-    judged: list[_Judged] = []
+    questions: list[_Question] = []
     for network in (PHOTOS, NOISE):
         if network in comparison.networks:
-            judged += _still_not_unique(comparison, network)
+            questions += _still_not_unique(comparison, network)
     if {UNTRAINED, PHOTOS} <= set(comparison.networks):
-        judged += _clearer_when_trained(comparison)
-        judged += _class_evidence_added(comparison)
+        questions += _clearer_when_trained(comparison)
+        questions += _class_evidence_added(comparison)
     if {UNTRAINED, NOISE} <= set(comparison.networks):
-        judged += _trained_on_noise(comparison)
-    found = []
-    for claim, where, statistic, rule, values in judged:
-        known = np.isfinite(values)
-        if not known.all():
-            statistic += f" ({known.sum()} of {known.size})"
-        interval = bootstrap(np.where(known, values, np.nan), draws=draws)
-        found.append(Finding(claim, where, statistic, rule, interval))
-    return found
+        questions += _trained_on_noise(comparison)
+    return [_answer(question, draws) for question in questions]
 
 
-class _Judged(NamedTuple):
-    """A finding before its interval is computed: `values` is `[S, B]`."""
+class _Question(NamedTuple):
+    """A finding before its interval is computed; `values` is `[S, B]`, NaN where there is none."""
 
     claim: str
-    where: str
-    statistic: str
-    rule: str
+    part: str
+    network: str
+    layer: str
+    quantity: str
+    bound: Bound
     values: np.ndarray
+    detail: str = ""
 
 
-def _still_not_unique(comparison: Comparison, network: str) -> list[_Judged]:
-    """C10."""
-    found = []
+def _answer(question: _Question, draws: int) -> Finding:
+    *_, values, _ = question
+    known = np.isfinite(values)
+    return Finding(
+        claim=question.claim,
+        part=question.part,
+        network=question.network,
+        layer=question.layer,
+        quantity=question.quantity,
+        detail=question.detail,
+        known=None if known.all() else (int(known.sum()), known.size),
+        bound=question.bound,
+        interval=bootstrap(np.where(known, values, np.nan), draws=draws),
+    )
+
+
+def _against_untrained(network: str) -> str:
+    return f"{network} − {UNTRAINED}"
+
+
+def _still_not_unique(comparison: Comparison, network: str) -> Iterator[_Question]:
+    """C10. The elasticity counts at the last layer alone."""
     for layer in comparison.layers:
-        at = f"{network}, {layer}"
+        part = "image_stays_lost" if layer == comparison.layers[-1] else ""
         values = comparison.of(CONVERGING, "elasticity", network, layer)
-        rule = f"< {RECOVERED_ELASTICITY}"
-        found.append(_Judged("C10", at, "elasticity d log D / d log ρ", rule, values))
+        yield _Question(
+            *("C10", part, network, layer, "elasticity d log D / d log ρ"),
+            Bound.below(RECOVERED_ELASTICITY),
+            values,
+        )
         if UNTRAINED not in comparison.networks:
             continue
-        for quantity, name in (
-            ("embedding_ratio", "log ρ"),
-            ("relative_embedding_distance", "log m_g/‖O(a)‖"),
+        for part, quantity, name in (
+            ("ratio_lower", "embedding_ratio", "log ρ"),
+            ("relative_distance_lower", "relative_embedding_distance", "log m_g/‖O(a)‖"),
         ):
             values = _change(comparison, PLAIN, quantity, network, layer, log=True)
-            what = f"{name}, fixed steps without blur: {network} − {UNTRAINED}"
-            found.append(_Judged("C10", at, what, "< 0", values))
-    return found
+            yield _Question(
+                *("C10", part, network, layer, f"{name}, fixed steps without blur"),
+                Bound.below(0),
+                values,
+                _against_untrained(network),
+            )
 
 
-def _clearer_when_trained(comparison: Comparison) -> list[_Judged]:
-    """C11: early and middle layers clearer, late ones not."""
-    late = dict.fromkeys(comparison.late, "<= 0")
-    rules = dict.fromkeys(comparison.layers, "> 0") | late if late else {}
-    return [
-        _Judged(
-            "C11",
-            f"{PHOTOS}, {layer}",
-            f"SSIM at matched ρ: {PHOTOS} − {UNTRAINED}",
-            rule,
+def _clearer_when_trained(comparison: Comparison) -> Iterator[_Question]:
+    """C11: early and middle layers are clearer, late ones are not."""
+    if not comparison.late:  # a single layer is neither early nor late
+        return
+    for layer in comparison.layers:
+        late = layer in comparison.late
+        yield _Question(
+            *("C11", "late_not_clearer" if late else "early_clearer", PHOTOS, layer),
+            "SSIM at matched ρ",
+            Bound.at_most(0) if late else Bound.above(0),
             _change(comparison, MATCHED, "ssim", PHOTOS, layer),
+            _against_untrained(PHOTOS),
         )
-        for layer, rule in rules.items()
-    ]
 
 
-def _class_evidence_added(comparison: Comparison) -> list[_Judged]:
-    """C12."""
+def _class_evidence_added(comparison: Comparison) -> Iterator[_Question]:
+    """C12. The log-odds count, at the last layer alone."""
     names = {
         "class_probability": "largest class probability",
         "class_log_odds": "log-odds of the top class",
     }
     conditions = {CONVERGING: "converging", BLURRED: "paper's recipe"}
-    return [
-        _Judged(
-            "C12",
-            f"{PHOTOS}, {layer}",
-            f"{name} by a third network, {how}: {PHOTOS} − {UNTRAINED}",
-            "> 0",
-            _change(comparison, condition, quantity, PHOTOS, layer),
-        )
-        for layer in comparison.late
-        for condition, how in conditions.items()
-        for quantity, name in names.items()
-        if (condition, quantity) in comparison.values
-    ]
+    for layer, (condition, how), (quantity, name) in product(
+        comparison.late, conditions.items(), names.items()
+    ):
+        if (condition, quantity) in comparison.values:
+            counts = quantity == "class_log_odds" and layer == comparison.layers[-1]
+            yield _Question(
+                *("C12", "class_evidence_added" if counts else "", PHOTOS, layer),
+                f"{name} by a third network, {how}",
+                Bound.above(0),
+                _change(comparison, condition, quantity, PHOTOS, layer),
+                _against_untrained(PHOTOS),
+            )
 
 
-def _trained_on_noise(comparison: Comparison) -> list[_Judged]:
-    """C13."""
-    found = []
+def _trained_on_noise(comparison: Comparison) -> Iterator[_Question]:
+    """C13. How well layers are matched counts at those that are not early, whatever their names."""
     for layer in comparison.layers:
-        at = f"{NOISE}, {layer}"
-        for condition, what, rule in (
-            (BLURRED, "log ρ, fixed steps with blur", "> 0"),
-            (PLAIN, "log ρ, fixed steps without blur", "< 0"),
+        early = layer in comparison.early
+        for condition, part, how, bound in (
+            (BLURRED, "unmatched_with_blur", "with blur", Bound.above(0)),
+            (PLAIN, "matched_without_blur", "without blur", Bound.below(0)),
         ):
             values = _log(comparison.of(condition, "embedding_ratio", NOISE, layer))
-            found.append(_Judged("C13", at, what, rule, values))
+            quantity = f"log ρ, fixed steps {how}"
+            yield _Question("C13", "" if early else part, NOISE, layer, quantity, bound, values)
         if layer in comparison.deep:
             for condition, how in ((CONVERGING, "converging"), (PLAIN, "fixed steps")):
-                values = _change(comparison, condition, "spectral_distance", NOISE, layer)
-                what = f"spectral distance of a_g − a_0 to the training noise, {how}:"
-                found.append(_Judged("C13", at, f"{what} {NOISE} − {UNTRAINED}", "< 0", values))
-        if layer in comparison.early:
-            values = _change(comparison, MATCHED, "ssim", NOISE, layer)
-            what = f"SSIM at matched ρ: {NOISE} − {UNTRAINED}"
-            found.append(_Judged("C13", at, what, "<= 0", values))
-    return found
+                yield _Question(
+                    *("C13", "like_training_noise", NOISE, layer),
+                    f"spectral distance of a_g − a_0 to the training noise, {how}",
+                    Bound.below(0),
+                    _change(comparison, condition, "spectral_distance", NOISE, layer),
+                    _against_untrained(NOISE),
+                )
+        if early:
+            yield _Question(
+                *("C13", "early_no_clearer", NOISE, layer, "SSIM at matched ρ"),
+                Bound.at_most(0),
+                _change(comparison, MATCHED, "ssim", NOISE, layer),
+                _against_untrained(NOISE),
+            )
 
 
 def _change(
@@ -147,7 +175,7 @@ def _change(
     layer: str,
     log: bool = False,
 ) -> np.ndarray:
-    """Of a network against the untrained one of the same seed, for each image."""
+    """A quantity of a network minus that of the untrained one, `[S, B]`: seed by seed."""
     pair = [comparison.of(condition, quantity, name, layer) for name in (network, UNTRAINED)]
     trained, untrained = map(_log, pair) if log else pair
     return trained - untrained
@@ -161,9 +189,14 @@ def _log(values: np.ndarray) -> np.ndarray:
 def network_table(
     comparison: Comparison, condition: str, quantity: str, *, logarithmic: bool = False
 ) -> str:
-    """One quantity of every network (rows) at every layer: its mean with the interval.
+    """The mean of one quantity with its interval: a row for each network, a column for each layer.
 
-    Geometric means where `logarithmic`. Where some values do not exist, it says how many do.
+    Where some values do not exist, the cell says how many do.
+
+    Args:
+        comparison: the numbers.
+        condition, quantity: what is averaged.
+        logarithmic: whether means are geometric.
     """
     rows = []
     for network in comparison.networks:
@@ -179,7 +212,7 @@ def network_table(
 
 
 def comparison_tables(comparison: Comparison) -> str:
-    """`network_table` of every quantity there is that a comparison is read by."""
+    """A `network_table` of each quantity that was measured."""
     parts = ["Means over seeds × images [95 % interval]; geometric of ρ, D and other ratios."]
     for condition, quantity, logarithmic, title in _COMPARED:
         if (condition, quantity) in comparison.values:
@@ -203,4 +236,4 @@ _COMPARED = (
     (CONVERGING, "photograph_probability", False, "Probability of being a photograph"),
     (BLURRED, "photograph_probability", False, "The same of the paper's recipe with blur"),
 )
-"""Condition, quantity, whether its mean is geometric, and what it is called."""
+"""Condition, quantity, whether its mean is geometric, and the title of its table."""

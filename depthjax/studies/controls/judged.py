@@ -1,30 +1,34 @@
-"""What each control must show, at every depth, of all seeds and images."""
+"""What each control must show, at every depth, for all seeds and images."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.statistics import Finding, bootstrap
+from depthjax.claims.findings import Bound, Finding
+from depthjax.statistics import bootstrap
 from depthjax.studies.controls.networks import DEFAULT, DEPTH, NARROW
 from depthjax.studies.rows import Row, seed_table
 from depthjax.tables import markdown_table, median_and_range
 
 ROUNDING = 1e-5
-"""D that float32 leaves: no prediction holds below it."""
+"""The D that rounding to float32 leaves: below it, no prediction holds."""
 
 RECOVERED = 0.1
 """D below which an image counts as recovered: a tenth of the lightly noised copy's."""
 
 
 def _places(rows: Sequence[Row]) -> list[Row]:
-    """Every control and layer, in order."""
+    """Every control and layer, in the order of the rows."""
     pairs = dict.fromkeys((row["control"], row["layer"]) for row in rows)
     return [{"control": name, "layer": layer} for name, layer in pairs]
 
 
 def findings(rows: Sequence[Row]) -> list[Finding]:
-    """Networks that keep everything give the image back, others end where theory says."""
+    """Whether each control recovers the image, or ends where theory says, at every depth.
+
+    The bounds hold for the worst of all seeds and images.
+    """
     found = []
     for place in _places(rows):
         name = place["control"]
@@ -32,17 +36,26 @@ def findings(rows: Sequence[Row]) -> list[Finding]:
             seed_table(rows, quantity, **place) for quantity in ("input_distance", "lost")
         )
         if name == NARROW and lost.min() > ROUNDING:
-            statistic = "largest relative error of ‖P_N(a − a_0)‖ for m_i"
-            rule, values = "< 0.01", np.abs(distance / lost - 1)
+            quantity = "largest relative error of ‖P_N(a − a_0)‖ for m_i"
+            bound, values = Bound.below(0.01), np.abs(distance / lost - 1)
         elif name == DEFAULT:
-            statistic = "largest relative error of the predicted m_i"
-            told = seed_table(rows, "predicted", **place)
-            rule, values = "< 0.01", np.abs(distance / told - 1)
+            quantity = "largest relative error of the predicted m_i"
+            predicted = seed_table(rows, "predicted", **place)
+            bound, values = Bound.below(0.01), np.abs(distance / predicted - 1)
         else:
-            statistic, rule = "largest D", f"< {RECOVERED}"
+            quantity, bound = "largest D", Bound.below(RECOVERED)
             values = seed_table(rows, "D", **place)
-        interval = bootstrap(values, lambda drawn: float(drawn.max()))
-        found.append(Finding("controls", f"{name}, {place['layer']}", statistic, rule, interval))
+        found.append(
+            Finding(
+                claim="controls",
+                part="as_expected",
+                network=name,
+                layer=place["layer"],
+                quantity=quantity,
+                bound=bound,
+                interval=bootstrap(values, lambda drawn: float(drawn.max())),
+            )
+        )
     return found
 
 
@@ -63,7 +76,7 @@ def control_table(rows: Sequence[Row]) -> str:
 def by_depth(
     rows: Sequence[Row], control: str, quantity: str
 ) -> Float[np.ndarray, "layers descents"]:
-    """A quantity of one control at every depth, of all seeds and images."""
+    """One quantity of one control at every depth, for all seeds and images."""
     return np.stack(
         [
             seed_table(rows, quantity, control=control, depth=depth).ravel()

@@ -10,8 +10,9 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
+from depthjax.claims.findings import Aside, Bound, Finding
 from depthjax.inversion.metrics import RECOVERED_ELASTICITY
-from depthjax.statistics import Finding, Interval, bootstrap, bootstrap_ratio
+from depthjax.statistics import Interval, bootstrap, bootstrap_ratio
 from depthjax.studies.depth.measured import Blocks
 
 MATCHED_RATIO = 0.1
@@ -49,8 +50,13 @@ def slopes(
 ) -> Float[np.ndarray, "s b"]:
     """The slope of each seed's and image's values on `index`, with an intercept for each group.
 
-    `Σ (x − x̄_g)(y − ȳ_g) / Σ (x − x̄_g)²` over the values there are; blocks of one stage, whose
-    embeddings have equal dimensions, are a group, or all of them are. NaN where no group has two.
+    `Σ (x − x̄_g)(y − ȳ_g) / Σ (x − x̄_g)²` over the values that exist. NaN where no group has two.
+
+    Args:
+        values: y; NaN where there is none.
+        index: x, the place of each block.
+        groups: the group g of each block. A group is a stage, within which embeddings have equal
+            dimensions, or all blocks are one group.
     """
     known = np.isfinite(values)
     above, below = np.zeros(values.shape[::2]), np.zeros(values.shape[::2])
@@ -68,88 +74,109 @@ def slopes(
 
 def _deeper_is_worse(network: Blocks, draws: int) -> list[Finding]:
     """C1: within stages, where dimensions are equal, and over all; each stage as a contrast."""
-    name = f"input_ratio_at_{MATCHED_RATIO:g}"
     with np.errstate(divide="ignore"):
-        values = np.log(network.values[name])
+        values = np.log(network.values[f"input_ratio_at_{MATCHED_RATIO:g}"])
     values = np.where(np.isfinite(values), values, np.nan)
     stages = [block.stage for block in network.blocks]
     index = np.array([block.index for block in network.blocks], np.float64)
-    statistic = f"slope of log D at ρ = {MATCHED_RATIO:g} per block{_reached(values)}"
+
+    def slope(part: str, note: str, members: list[int], groups: list[int]) -> Finding:
+        aside: Aside = "" if part else "contrast"
+        chosen = values[:, members]
+        return Finding(
+            claim="C1",
+            part=part,
+            network=network.network,
+            note=note,
+            quantity=f"slope of log D at ρ = {MATCHED_RATIO:g} per block",
+            known=_known(chosen),
+            bound=Bound.above(0),
+            interval=bootstrap(slopes(chosen, index[members], groups), draws=draws),
+            aside=aside,
+        )
+
+    every, several = list(range(len(stages))), list(dict.fromkeys(stages))
     found = []
-    if len(set(stages)) < len(stages):
-        within = bootstrap(slopes(values, index, stages), draws=draws)
-        found.append(Finding("C1", f"{network.network}, within stages", statistic, "> 0", within))
-    if len(set(stages)) > 1:
-        over = bootstrap(slopes(values, index, [0] * len(stages)), draws=draws)
-        found.append(Finding("C1", f"{network.network}, over stages", statistic, "> 0", over))
-    for stage in dict.fromkeys(stages):
-        members = [place for place, other in enumerate(stages) if other == stage]
+    if len(several) < len(stages):
+        found.append(slope("worse_within_stages", "within stages", every, stages))
+    if len(several) > 1:
+        found.append(slope("worse_over_stages", "over stages", every, [0] * len(stages)))
+    for stage in several:
+        members = [place for place in every if stages[place] == stage]
         if len(members) > 1:
-            part = values[:, members]
-            interval = bootstrap(slopes(part, index[members], [0] * len(members)), draws=draws)
-            statistic = f"slope of log D at ρ = {MATCHED_RATIO:g} per block{_reached(part)}"
-            where = f"{network.network}, within layer{stage}"
-            found.append(Finding("C1, contrast", where, statistic, "> 0", interval))
+            found.append(slope("", f"within layer{stage}", members, [0] * len(members)))
     return found
 
 
 def _matched_and_missed(network: Blocks, draws: int) -> list[Finding]:
-    """C2: of the image recovered from the last stage."""
+    """C2, of the image recovered from the last stage."""
     if network.last is None:
         return []
-    where = f"{network.network}, layer{network.stages}"
     rho, d, flat = (
         network.of(name, network.last)
         for name in ("embedding_ratio", "input_ratio", "flat_input_ratio")
     )
+    layer = f"layer{network.stages}"
     return [
         Finding(
-            "C2",
-            where,
-            "ρ of the recovered image",
-            f"<= {MATCHED_ENOUGH:g}",
-            bootstrap_ratio(rho, np.ones_like(rho), draws=draws),
+            claim="C2",
+            part="embedding_matched",
+            network=network.network,
+            layer=layer,
+            quantity="ρ of the recovered image",
+            bound=Bound.at_most(MATCHED_ENOUGH),
+            interval=bootstrap_ratio(rho, np.ones_like(rho), draws=draws),
         ),
         Finding(
-            "C2",
-            where,
-            "D of the recovered image / D of the flat mean colour",
-            "> 1",
-            bootstrap_ratio(d, flat, draws=draws),
+            claim="C2",
+            part="image_missed",
+            network=network.network,
+            layer=layer,
+            quantity="D of the recovered image / D of the flat mean colour",
+            bound=Bound.above(1),
+            interval=bootstrap_ratio(d, flat, draws=draws),
         ),
     ]
 
 
 def _deeper_networks_are_worse(shallow: Blocks, deep: Blocks, draws: int) -> list[Finding]:
-    """C2: at the end of the last stage, at the ρ that counts as matched."""
+    """C2, at the end of the last stage, at the ρ that counts as matched."""
     if shallow.last is None or deep.last is None:
         return []
     name = f"input_ratio_at_{MATCHED_ENOUGH:g}"
     change = deep.of(name, deep.last) - shallow.of(name, shallow.last)
     return [
         Finding(
-            "C2",
-            f"{deep.network} − {shallow.network}, layer{deep.stages}",
-            f"D at ρ = {MATCHED_ENOUGH:g}: deeper − shallower network{_reached(change)}",
-            "> 0",
-            _interval(change, draws),
+            claim="C2",
+            part="worse_in_deeper_networks",
+            network=f"{deep.network} − {shallow.network}",
+            layer=f"layer{deep.stages}",
+            quantity=f"D at ρ = {MATCHED_ENOUGH:g}",
+            detail="deeper − shallower network",
+            known=_known(change),
+            bound=Bound.above(0),
+            interval=_interval(change, draws),
         )
     ]
 
 
 def _no_way_back(network: Blocks, draws: int) -> list[Finding]:
-    """C3: at the end of the last stage; at all other blocks as a contrast."""
+    """C3, at the end of the last stage; every other block is a contrast."""
     found = []
     for place, block in enumerate(network.blocks):
         last = place == network.last
         values = network.of("elasticity", place)
         found.append(
             Finding(
-                "C3" if last else "C3, contrast",
-                f"{network.network}, layer{network.stages if last else block.layer[5:]}",
-                f"elasticity d log D / d log ρ{_reached(values)}",
-                f"< {RECOVERED_ELASTICITY}",
-                _interval(values, draws),
+                claim="C3",
+                part="image_stays_lost" if last else "",
+                network=network.network,
+                layer=f"layer{network.stages if last else block.layer[5:]}",
+                quantity="elasticity d log D / d log ρ",
+                known=_known(values),
+                bound=Bound.below(RECOVERED_ELASTICITY),
+                interval=_interval(values, draws),
+                aside="" if last else "contrast",
             )
         )
     return found
@@ -159,7 +186,7 @@ def _interval(values: np.ndarray, draws: int) -> Interval:
     return bootstrap(np.where(np.isfinite(values), values, np.nan), draws=draws)
 
 
-def _reached(values: np.ndarray) -> str:
-    """Of how many values the statistic is, where some do not exist."""
+def _known(values: np.ndarray) -> tuple[int, int] | None:
+    """How many values exist, of how many; None if all do."""
     known = np.isfinite(values)
-    return "" if known.all() else f" ({known.sum()} of {known.size})"
+    return None if known.all() else (int(known.sum()), known.size)

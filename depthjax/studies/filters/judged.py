@@ -1,7 +1,7 @@
 """C15: a network trained on noise keeps no structure in its filters.
 
-Counted as that: they have less than a tenth more energy at low frequencies than untrained ones. The
-same number of other trained networks is a contrast.
+Filters have no structure if their energy at low frequencies is less than 1.1 times that of
+untrained filters. Other trained networks are a contrast.
 """
 
 from collections.abc import Sequence
@@ -9,11 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.statistics import Finding, bootstrap_ratio
+from depthjax.claims.findings import Bound, Finding
+from depthjax.statistics import bootstrap_ratio
 from depthjax.studies.comparison.setting import NOISE
 from depthjax.studies.rows import Row, seed_table
 
-RULE = "< 1.1"
+BOUND = Bound.below(1.1)
 
 
 def energies(rows: Sequence[Row], network: str) -> Float[np.ndarray, "seeds channels"]:
@@ -22,21 +23,24 @@ def energies(rows: Sequence[Row], network: str) -> Float[np.ndarray, "seeds chan
 
 
 def findings(rows: Sequence[Row], untrained: str | None) -> list[Finding]:
-    """Every trained network over the untrained one.
+    """C15: every trained network over the untrained one.
 
     Args:
         rows: of all networks, at one layer.
-        untrained: what the others are compared with; None if there is none, and nothing to find.
+        untrained: what the others are compared with; without it there are no findings.
     """
     if untrained is None:
         return []
     return [
         Finding(
-            "C15" if label == NOISE else "C15, contrast",
-            f"{label}, {rows[0]['layer']}",
-            "low-frequency energy of filters, trained / untrained",
-            RULE,
-            bootstrap_ratio(energies(rows, label), energies(rows, untrained)),
+            claim="C15",
+            part="no_structure" if label == NOISE else "",
+            network=label,
+            layer=rows[0]["layer"],
+            quantity="low-frequency energy of filters, trained / untrained",
+            bound=BOUND,
+            interval=bootstrap_ratio(energies(rows, label), energies(rows, untrained)),
+            aside="" if label == NOISE else "contrast",
         )
         for label in dict.fromkeys(row["network"] for row in rows)
         if label != untrained

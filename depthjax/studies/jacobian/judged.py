@@ -6,8 +6,10 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.analysis.singular_values import DENSE_FLOOR, LEVELS, SpectralCurve, level_at_rank
-from depthjax.statistics import Finding, Interval, bootstrap, depth_slopes
+from depthjax.claims.findings import Bound, Finding
+from depthjax.statistics import Interval, bootstrap, depth_slopes
 from depthjax.studies.jacobian.measured import Piece
+from depthjax.studies.networks import aside_of
 from depthjax.studies.rows import Row, among, seed_table
 from depthjax.tables import markdown_table
 
@@ -58,8 +60,17 @@ def findings(rows: Sequence[Row], names: Sequence[str], networks: Sequence[str])
         found += [*_of_first_convolutions(rows, names, label), *_of_pooling(rows, names[-1], label)]
         slopes = conditioning_slopes(rows, names, label)
         if slopes is not None:
-            words = f"slope of log(σ₁ / σ of rank {half_rank(rows)}) per layer"
-            found.append(Finding("C16", label, words, "> 0", slopes))
+            found.append(
+                Finding(
+                    claim="C16",
+                    part="contract_with_depth",
+                    network=label,
+                    quantity=f"slope of log(σ₁ / σ of rank {half_rank(rows)}) per layer",
+                    bound=Bound.above(0),
+                    interval=slopes,
+                    aside=aside_of(label),
+                )
+            )
     return found
 
 
@@ -75,11 +86,14 @@ def _of_first_convolutions(rows: Sequence[Row], names: Sequence[str], label: str
 
     return [
         Finding(
-            "C9",
-            f"{label}, {name}",
-            "σ_min / σ₁ over all n inputs",
-            f"> {DENSE_FLOOR}",
-            bootstrap(seed_table(rows, smallest, network=label, layer=name)),
+            claim="C9",
+            part="conv1_injective",
+            network=label,
+            layer=name,
+            quantity="σ_min / σ₁ over all n inputs",
+            bound=Bound.above(DENSE_FLOOR),
+            interval=bootstrap(seed_table(rows, smallest, network=label, layer=name)),
+            aside=aside_of(label),
         )
         for name in names
         if name.startswith("conv1")
@@ -87,28 +101,29 @@ def _of_first_convolutions(rows: Sequence[Row], names: Sequence[str], label: str
 
 
 def _of_pooling(rows: Sequence[Row], deepest: str, label: str) -> list[Finding]:
-    """C9: units before the first max pooling, and what is left of them after it."""
+    """C9: the units before the first max pooling, and those that it reads."""
     if not known(rows, "winners"):
         return []
-    shares: dict[str, tuple[Callable[[Row], float], str]] = {
-        "active units / n before pooling": (
-            lambda row: row["active_before_pooling"] / row["inputs"],
-            ">= 1",
-        ),
-        "distinct active winners / n after pooling": (
-            lambda row: row["winners"] / row["inputs"],
-            "< 1",
-        ),
-    }
+
+    def counts(column: str) -> Float[np.ndarray, "seeds images"]:
+        return seed_table(rows, column, network=label, layer=deepest)
+
+    before, after = "active units / n before pooling", "distinct active winners / n after pooling"
+    shares = (
+        ("enough_before_pooling", "active_before_pooling", before, Bound.at_least(1)),
+        ("too_little_after_pooling", "winners", after, Bound.below(1)),
+    )
     return [
         Finding(
-            "C9",
-            label,
-            words,
-            rule,
-            bootstrap(seed_table(rows, value, network=label, layer=deepest)),
+            claim="C9",
+            part=part,
+            network=label,
+            quantity=quantity,
+            bound=bound,
+            interval=bootstrap(counts(column) / counts("inputs")),
+            aside=aside_of(label),
         )
-        for words, (value, rule) in shares.items()
+        for part, column, quantity, bound in shares
     ]
 
 

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.statistics import Finding, bootstrap_ratio
+from depthjax.claims.findings import Bound, Finding
+from depthjax.statistics import bootstrap_ratio
 from depthjax.studies.manifold.inputs import GAUSSIAN, is_noise
 from depthjax.studies.manifold.measured import NEIGHBOURS, RESIDUAL
+from depthjax.studies.networks import aside_of
 from depthjax.studies.rows import Row, seed_table
 
 STATISTICS = {
@@ -19,26 +21,32 @@ STATISTICS = {
 def findings(
     rows: Sequence[Row], names: Sequence[str], untrained: str, trained_on: Mapping[str, str]
 ) -> list[Finding]:
-    """Trained over untrained, for every network, kind of input and layer.
+    """C14: trained over untrained, for every network, kind of input and layer.
+
+    The distance to neighbours counts, at the last layer alone.
 
     Args:
         rows: of all training sets.
         names: of the layers, shallow to deep.
         untrained: the network that others are compared with.
-        trained_on: the training set of each other network; Gaussian noise is not arbitrary to
-            those that were trained on it.
+        trained_on: the training set of each other network. Gaussian noise is no arbitrary input of
+            a network that was trained on it.
     """
     return [
         Finding(
-            "C14",
-            f"{label}, {name}, {kind}",
-            words,
-            "< 1",
-            bootstrap_ratio(
-                *(table(rows, statistic, one, spec, kind, name) for one in (label, untrained))
+            claim="C14",
+            part="inputs_come_nearer" if (column, name) == (NEIGHBOURS, names[-1]) else "",
+            network=label,
+            layer=name,
+            note=kind,
+            quantity=quantity,
+            bound=Bound.below(1),
+            interval=bootstrap_ratio(
+                *(table(rows, column, network, spec, kind, name) for network in (label, untrained))
             ),
+            aside=aside_of(label),
         )
-        for statistic, words in STATISTICS.items()
+        for column, quantity in STATISTICS.items()
         for label, spec in trained_on.items()
         for kind in kinds(rows)
         if not (is_noise(spec) and kind == GAUSSIAN)
@@ -47,14 +55,14 @@ def findings(
 
 
 def kinds(rows: Sequence[Row]) -> list[str]:
-    """Of arbitrary inputs."""
+    """The kinds of arbitrary inputs, in the order of the rows."""
     return list(dict.fromkeys(row["input"] for row in rows))
 
 
 def table(
     rows: Sequence[Row], statistic: str, network: str, spec: str, kind: str, layer: str
 ) -> Float[np.ndarray, "seeds origins"]:
-    """A ratio at one place, geometric means over what has one origin."""
+    """A ratio at one place: the geometric mean over the inputs of each origin."""
     with np.errstate(divide="ignore"):
         return seed_table(
             rows,
@@ -71,5 +79,5 @@ def table(
 def medians(
     rows: Sequence[Row], names: Sequence[str], statistic: str, network: str, spec: str, kind: str
 ) -> list[Float[np.ndarray, " seeds"]]:
-    """Over origins, at each layer."""
+    """The median over origins of each seed, at each layer."""
     return [np.median(table(rows, statistic, network, spec, kind, name), axis=1) for name in names]

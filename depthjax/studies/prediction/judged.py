@@ -1,17 +1,17 @@
-"""Whether theory holds: of linear networks the whole curve, of others m_i at the end.
+"""Whether theory predicts m_i: the whole curve of linear networks, the end of others.
 
-Of linear networks m_i(t) must agree within 1 %. Of others what counts is the share of the variance
-over images and weight seeds that is explained within each layer, and what the start's distance
-alone would explain.
+For linear networks m_i(t) must agree within 1 %. For others, theory must explain some of the
+variance over images and weight seeds within each layer, and more than the start's distance alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 from depthjax.analysis.r_squared import r_squared, r_squared_interval
-from depthjax.statistics import Finding, bootstrap
+from depthjax.claims.findings import Bound, Finding
+from depthjax.statistics import Interval, bootstrap
 from depthjax.studies.rows import Row, seed_table
 from depthjax.tables import markdown_table, number
 
@@ -20,44 +20,56 @@ EXACT = "largest relative error of the predicted m_i(t)"
 
 
 def layers_of(rows: Sequence[Row]) -> list[tuple[str, str, bool]]:
-    """Every network and layer, in order, and whether it is affine."""
+    """Every network and layer in the order of the rows, and whether it is affine."""
     return list(dict.fromkeys((row["network"], row["layer"], row["affine"]) for row in rows))
 
 
 def ends_of(
     rows: Sequence[Row], network: str, layer: str
 ) -> tuple[Float[np.ndarray, "seeds images"], Float[np.ndarray, "seeds images"]]:
-    """m_i at the end, as predicted and as measured."""
-    told, seen = (
+    """m_i at the end: predicted, and measured."""
+    predicted, measured = (
         seed_table(rows, quantity, network=network, layer=layer)
         for quantity in ("predicted", "measured")
     )
-    return told, seen
+    return predicted, measured
 
 
 def findings(rows: Sequence[Row]) -> list[Finding]:
-    """Curves of linear networks agree; of others, m_i at the end is explained within the layer."""
-    found = []
-    for network, layer, affine in layers_of(rows):
-        where = f"{network}, {layer}"
-        if affine:
-            errors = seed_table(rows, "largest_relative_error", network=network, layer=layer)
-            interval = bootstrap(errors, lambda drawn: float(drawn.max()))
-            found.append(Finding(CLAIM, where, EXACT, "< 0.01", interval))
-            continue
-        told, seen = ends_of(rows, network, layer)
-        start = seed_table(rows, "start_distance", network=network, layer=layer)
-        of_theory = r_squared_interval(told, seen)
-        gained = r_squared_interval(told, seen, fitted="line", beyond=start)
-        found += [
-            Finding(CLAIM, where, "R² of the predicted m_i, means taken off", "> 0", of_theory),
-            Finding(CLAIM, where, "r² of the predicted m_i − r² of ‖a − a_0‖", "> 0", gained),
-        ]
-    return found
+    """Whether curves of linear networks agree; of others, whether m_i at the end is explained."""
+    return [
+        Finding(
+            claim=CLAIM,
+            part="predicted",
+            network=network,
+            layer=layer,
+            quantity=quantity,
+            bound=bound,
+            interval=interval,
+        )
+        for network, layer, affine in layers_of(rows)
+        for quantity, bound, interval in (_exact if affine else _explained)(rows, network, layer)
+    ]
+
+
+def _exact(rows: Sequence[Row], network: str, layer: str) -> Iterator[tuple[str, Bound, Interval]]:
+    errors = seed_table(rows, "largest_relative_error", network=network, layer=layer)
+    yield EXACT, Bound.below(0.01), bootstrap(errors, lambda drawn: float(drawn.max()))
+
+
+def _explained(
+    rows: Sequence[Row], network: str, layer: str
+) -> Iterator[tuple[str, Bound, Interval]]:
+    predicted, measured = ends_of(rows, network, layer)
+    start = seed_table(rows, "start_distance", network=network, layer=layer)
+    by_theory = r_squared_interval(predicted, measured)
+    beyond_start = r_squared_interval(predicted, measured, fitted="line", beyond=start)
+    yield "R² of the predicted m_i, means taken off", Bound.above(0), by_theory
+    yield "r² of the predicted m_i − r² of ‖a − a_0‖", Bound.above(0), beyond_start
 
 
 def layer_table(rows: Sequence[Row]) -> str:
-    """Medians, and every R² of the theory and of the start's distance: a row for each layer."""
+    """Medians, and R² of theory and of the start's distance: a row for each layer."""
     headers = [
         *("layer", "n", "rank", "κ", "‖a − a_0‖", "lost", "slow", "predicted", "measured"),
         *("R² as it stands", "R²", "r²", "R² of start", "r² of start"),
@@ -72,12 +84,12 @@ def layer_table(rows: Sequence[Row]) -> str:
             quantity: seed_table(rows, quantity, network=network, layer=layer)
             for quantity in quantities
         }
-        told, seen, start = get["predicted"], get["measured"], get["start_distance"]
+        predicted, measured, start = get["predicted"], get["measured"], get["start_distance"]
         shares = [
-            *(r_squared(told, seen, fitted=fit) for fit in ("none", "mean", "line")),
-            *(r_squared(start, seen, fitted=fit) for fit in ("mean", "line")),
+            *(r_squared(predicted, measured, fitted=fit) for fit in ("none", "mean", "line")),
+            *(r_squared(start, measured, fitted=fit) for fit in ("mean", "line")),
         ]
         medians = [number(round(float(np.median(values)), 12)) for values in get.values()]
-        cells = [f"{network}, {layer}", str(seen.size), *medians]
+        cells = [f"{network}, {layer}", str(measured.size), *medians]
         body.append([*cells, *(f"{share:.3f}" for share in shares)])
     return markdown_table(headers, body)

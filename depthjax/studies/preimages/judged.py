@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from depthjax.analysis.preimages import InvertibleControl
-from depthjax.statistics import Finding, bootstrap, bootstrap_ratio
+from depthjax.claims.findings import Bound, Finding
+from depthjax.statistics import bootstrap, bootstrap_ratio
+from depthjax.studies.preimages.measured import control_name
 from depthjax.studies.rows import Row, among
 from depthjax.tables import markdown_table, median_and_range
 
@@ -14,22 +16,32 @@ _PAPER = ["the paper", "–", "–", "> 40000", "–", "–", "2.84", "0.52", "<
 
 
 def findings(rows: Sequence[Row]) -> list[Finding]:
-    """C6 for each reading, over initialisations."""
+    """C6 in each reading, over initialisations; the author's code is a part of its own."""
     found = []
-    for where in dict.fromkeys(row["control"] for row in rows):
-        own = among(rows, control=where)
-        get = {
+    for control in dict.fromkeys(row["control"] for row in rows):
+        own = among(rows, control=control)
+        table = {
             quantity: np.array([[row[quantity]] for row in own])
             for quantity in ("distance_ratio", "outside", "median_distance", "input_distance")
         }
-        ratio = bootstrap(get["distance_ratio"])
-        against = bootstrap_ratio(get["median_distance"], get["input_distance"])
-        name = "median distance / σ‖J⁻¹‖_F"
+        ratio, outside = bootstrap(table["distance_ratio"]), bootstrap(table["outside"])
+        farther = bootstrap_ratio(table["median_distance"], table["input_distance"])
+        size, descent = "median distance / σ‖J⁻¹‖_F", "median distance / m_i of gradient descent"
         found += [
-            Finding("C6", where, name, ">= 0.5", ratio),
-            Finding("C6", where, name, "<= 2", ratio),
-            Finding("C6", where, "share outside [0, 1]", "> 0.99", bootstrap(get["outside"])),
-            Finding("C6", where, "median distance / m_i of gradient descent", "> 1", against),
+            Finding(
+                claim="C6",
+                part="authors_code" if control == control_name("code") else part,
+                network=control,
+                quantity=quantity,
+                bound=bound,
+                interval=interval,
+            )
+            for part, quantity, bound, interval in (
+                ("as_far_as_predicted", size, Bound.at_least(0.5), ratio),
+                ("as_far_as_predicted", size, Bound.at_most(2), ratio),
+                ("outside_range", "share outside [0, 1]", Bound.above(0.99), outside),
+                ("farther_than_descent", descent, Bound.above(1), farther),
+            )
         ]
     return found
 

@@ -22,6 +22,11 @@ READINGS: dict[str, dict[str, Any]] = {"text": preimages.TEXT, "code": preimages
 """Of the control, by name."""
 
 
+def control_name(reading: str) -> str:
+    """What the rows of a reading are called."""
+    return f"pre-images, {reading}"
+
+
 @dataclass(frozen=True)
 class PreimageSettings:
     """How many networks, and what is asked of each.
@@ -58,7 +63,7 @@ def rows_of(
         weights_key, _ = jax.random.split(init_key)  # as the control splits it
         embedding_distance, input_distance = _descended(weights_key, image, how["layers"], settings)
         yield {
-            **{"control": f"pre-images, {reading}", "layer": f"fc{how['layers']}"},
+            **{"control": control_name(reading), "layer": f"fc{how['layers']}"},
             **{"depth": how["layers"], "seed": index, "image": name},
             "std": how["std"],
             "condition_number": float(control.condition_number[index]),

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from depthjax import figures
-from depthjax.statistics import Finding
+from depthjax.claims.findings import Finding
 from depthjax.studies.rows import Row, seed_table
 from depthjax.studies.widths.judged import (
     HALF_RECOVER,

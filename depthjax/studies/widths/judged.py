@@ -12,14 +12,18 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.analysis import linear_mlp
-from depthjax.statistics import Finding, bootstrap, bootstrap_ratio, depth_slopes
+from depthjax.claims.findings import Bound, Finding
+from depthjax.statistics import bootstrap, bootstrap_ratio, depth_slopes
 from depthjax.studies.rows import Row, among, seed_table
-from depthjax.studies.widths.measured import CURVATURE, PAPER, width_name
+from depthjax.studies.widths.measured import CG, CURVATURE, PAPER, width_name
 from depthjax.studies.widths.setting import CLAIMS, WIDE, WIDER_LATE, Setting
 from depthjax.tables import markdown_table, median_and_range
 
 PAPER_INPUTS = 2523
 STEPS = "steps to D = 1"
+BY_DISTANCE = "D ≤ 1"
+"""The criterion of C7 that the image has come near; the other is that enough units are active."""
+
 HALF_RECOVER = (1.8, 2.2)
 """Widths over n between which half recover, if C7 holds."""
 
@@ -60,34 +64,66 @@ def _stalled(count: int, rows: Sequence[Row]) -> Iterator[Finding]:
         steps = recorded_steps(rows, place)[-1]
         end = seed_table(rows, "value", **place, quantity="m_i", steps=steps)
         label = place["network"]
-        where = f"{label}, {_layers(place['layers'])}, {place['optimizer']} ({steps} steps)"
         if label == WIDE:
-            scaled = end * (PAPER_INPUTS / count) ** 0.5
-            words = "final m_i" + ("" if count == PAPER_INPUTS else " √(2523/n)")
-            yield Finding("C4", where, words, "<= 0.1", bootstrap(scaled))
+            values = end * (PAPER_INPUTS / count) ** 0.5
+            quantity = "final m_i" + ("" if count == PAPER_INPUTS else " √(2523/n)")
+            part, bound = "wide_recovered", Bound.at_most(0.1)
         else:
-            ratio = end / seed_table(rows, "value", **place, quantity="floor")
-            words = "final m_i / ‖P_N(a − a_0)‖"
-            yield Finding("C4", where, words, "within 0.99 1.01", bootstrap(ratio))
+            values = end / seed_table(rows, "value", **place, quantity="floor")
+            quantity = "final m_i / ‖P_N(a − a_0)‖"
+            part, bound = "narrow_stays_lost", Bound.within(0.99, 1.01)
+        yield Finding(
+            claim="C4",
+            part={CG: part, PAPER: "papers_descent"}.get(place["optimizer"], ""),
+            network=label,
+            note=f"{_layers(place['layers'])}, {place['optimizer']} ({steps} steps)",
+            quantity=quantity,
+            bound=bound,
+            interval=bootstrap(values),
+        )
 
 
 def _slowed(setting: Setting, rows: Sequence[Row]) -> Iterator[Finding]:
     """C5: steps against depth, and what the paper's numbers of steps come to."""
     steps = steps_by_depth(setting, rows)
-    where = f"{WIDE}, {CURVATURE}"
-    words = "slope of log steps to D = 1, per layer"
-    yield Finding("C5", where, words, "> 0", bootstrap(depth_slopes(np.log(steps))))
-    reached = np.isfinite(steps).all(0).astype(float)
-    words = f"share that reaches D = 1 at every depth in {setting.most_steps:.0e} steps"
-    yield Finding("C5", where, words, ">= 1", bootstrap(reached))
+    yield Finding(
+        claim="C5",
+        part="slower_with_depth",
+        network=WIDE,
+        note=CURVATURE,
+        quantity="slope of log steps to D = 1, per layer",
+        bound=Bound.above(0),
+        interval=bootstrap(depth_slopes(np.log(steps))),
+    )
+    yield Finding(
+        claim="C5",
+        part="all_recover",
+        network=WIDE,
+        note=CURVATURE,
+        quantity=f"share that reaches D = 1 at every depth in {setting.most_steps:.0e} steps",
+        bound=Bound.at_least(1),
+        interval=bootstrap(np.isfinite(steps).all(0).astype(float)),
+    )
     few, many = setting.paper_steps[0], setting.paper_steps[-1]
     ends = _by_depth(setting, rows, quantity="D", steps=few)
-    words = f"slope of log D at {few} steps, per layer"
-    yield Finding("C5", f"{WIDE}, {PAPER}", words, "> 0", bootstrap(depth_slopes(np.log(ends))))
+    yield Finding(
+        claim="C5",
+        network=WIDE,
+        note=PAPER,
+        quantity=f"slope of log D at {few} steps, per layer",
+        bound=Bound.above(0),
+        interval=bootstrap(depth_slopes(np.log(ends))),
+    )
     if many > few:
         for depth, end in enumerate(_by_depth(setting, rows, quantity="D", steps=many), 1):
-            where = f"{WIDE}, {_layers(depth)}, {PAPER}"
-            yield Finding("C5", where, f"D after {many} steps", "<= 1", bootstrap(end))
+            yield Finding(
+                claim="C5",
+                network=WIDE,
+                note=f"{_layers(depth)}, {PAPER}",
+                quantity=f"D after {many} steps",
+                bound=Bound.at_most(1),
+                interval=bootstrap(end),
+            )
 
 
 def steps_by_depth(
@@ -105,13 +141,18 @@ def _by_depth(
 
 
 def _gated(setting: Setting, count: int, rows: Sequence[Row]) -> Iterator[Finding]:
-    """C7: the width at which half recover, by both criteria."""
-    least, most = HALF_RECOVER
+    """C7: the width at which half recover, by both criteria; the image's distance counts."""
     for criterion, needed in needed_widths(setting, rows).items():
-        words = f"width / n at which half recover: {criterion}"
-        half = bootstrap(needed, lambda cells: float(np.median(cells)))
-        where = f"one ReLU layer, {count} inputs"
-        yield Finding("C7", where, words, f"within {least} {most}", half)
+        yield Finding(
+            claim="C7",
+            part="twice_the_width" if criterion == BY_DISTANCE else "",
+            network="one ReLU layer",
+            note=f"{count} inputs",
+            quantity="width / n at which half recover",
+            detail=criterion,
+            bound=Bound.within(*HALF_RECOVER),
+            interval=bootstrap(needed, lambda cells: float(np.median(cells))),
+        )
 
 
 def needed_widths(
@@ -120,7 +161,7 @@ def needed_widths(
     """C7: for each criterion the width over n from which on an image is recovered."""
     at = np.array(setting.relu_widths, np.float64)
     found = {}
-    for criterion, quantity in {"D ≤ 1": "D", "rank n": "active units / n"}.items():
+    for criterion, quantity in {BY_DISTANCE: "D", "rank n": "active units / n"}.items():
         cells = np.stack(
             [
                 seed_table(rows, "value", claim="C7", network=width_name(w), quantity=quantity)
@@ -140,7 +181,10 @@ def recovered_shares(setting: Setting, needed: Float[np.ndarray, "seeds images"]
 
 
 def _widened(setting: Setting, rows: Sequence[Row]) -> Iterator[Finding]:
-    """C8: the network that widens over the one that does not, seed by seed, image by image."""
+    """C8: the network that widens over the one that does not, seed by seed, image by image.
+
+    The number of steps counts.
+    """
     for optimizer, quantity in ((CURVATURE, STEPS), (PAPER, "D")):
         wider, base = (
             seed_table(
@@ -149,8 +193,14 @@ def _widened(setting: Setting, rows: Sequence[Row]) -> Iterator[Finding]:
             for label in (WIDER_LATE, WIDE)
         )
         after = f" at {setting.paper_steps[0]} steps" if quantity == "D" else ""
-        words = f"{quantity}{after}, {WIDER_LATE} / {WIDE}"
-        yield Finding("C8", optimizer, words, "< 1", bootstrap_ratio(wider, base))
+        yield Finding(
+            claim="C8",
+            part="fewer_steps" if quantity == STEPS else "",
+            note=optimizer,
+            quantity=f"{quantity}{after}, {WIDER_LATE} / {WIDE}",
+            bound=Bound.below(1),
+            interval=bootstrap_ratio(wider, base),
+        )
 
 
 def _layers(depth: int) -> str:

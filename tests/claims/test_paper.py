@@ -1,0 +1,97 @@
+"""The claims as data: studies name parts that exist, and each part has one study."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from study_rows import STUDIES, TRAINED_ON, compared, jacobian_rows, manifold_rows
+
+import depthjax.studies
+from depthjax.claims.judging import SUPPORTED, UNDECIDED, judge_claim
+from depthjax.claims.paper import BESIDE, CLAIMS
+from depthjax.studies.comparison import judged as comparison
+from depthjax.studies.jacobian import judged as jacobian
+from depthjax.studies.manifold import judged as manifold
+
+EVERY = CLAIMS | BESIDE
+FOUND = {name: findings() for name, findings in STUDIES.items()}
+
+
+def test_every_study_is_asked_here() -> None:
+    folder = Path(depthjax.studies.__file__).parent
+    assert set(STUDIES) == {path.parent.name for path in folder.glob("*/judged.py")}
+
+
+def test_claims_are_named_by_their_ids() -> None:
+    assert list(CLAIMS) == [f"C{n}" for n in range(1, 17)]
+    assert all(claim.id == name and claim.parts for name, claim in EVERY.items())
+
+
+def test_each_part_is_judged_by_exactly_one_study() -> None:
+    studies = defaultdict(set)
+    for study, findings in FOUND.items():
+        for finding in findings:
+            if finding.part:
+                assert finding.part in EVERY[finding.claim].parts, finding
+                assert finding.votes, finding
+                studies[finding.claim, finding.part].add(study)
+    assert set(studies) == {(claim.id, part) for claim in EVERY.values() for part in claim.parts}
+    assert {key: len(names) for key, names in studies.items()} == dict.fromkeys(studies, 1)
+
+
+def test_findings_beside_a_claim_are_about_a_claim_that_exists() -> None:
+    assert {finding.claim for findings in FOUND.values() for finding in findings} == set(EVERY)
+
+
+def test_a_singular_value_is_no_active_unit() -> None:
+    """The bound > 1e-13 at conv1 once counted as that enough is active before pooling."""
+    findings = jacobian.findings(jacobian_rows(), ("conv1", "deep"), ["untrained"])
+    judged = judge_claim(CLAIMS["C9"], findings)
+    assert judged.verdict == SUPPORTED
+    assert [len(part.findings) for part in judged.parts] == [1, 1, 1]
+    rest = [one for one in findings if "active units" not in one.statistic]
+    judged = judge_claim(CLAIMS["C9"], rest)
+    assert judged.verdict == UNDECIDED
+    assert "enough is active before pooling: not measured" in judged.reason
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        ("conv1", "layer1", "layer2", "layer3", "layer4"),  # a ResNet's stages
+        ("conv1", "conv2", "conv3", "conv4", "conv5"),  # the same by the paper's names, or a VGG
+        ("pool1", "pool2", "pool3", "pool4", "pool5"),
+    ],
+)
+def test_claims_count_layers_by_their_place_and_not_by_their_names(layers: tuple) -> None:
+    """Deep layers were once those called layer2 and more, which no VGG has."""
+    findings = comparison.findings(compared(layers=layers), draws=50)
+    places: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for one in findings:
+        places[one.claim, one.part].add(one.layer)
+    early, deep, last = set(layers[:2]), set(layers[2:]), {layers[-1]}
+    assert places["C13", "unmatched_with_blur"] == places["C13", "matched_without_blur"] == deep
+    assert places["C13", "like_training_noise"] == deep
+    assert places["C13", "early_no_clearer"] == early
+    assert places["C10", "image_stays_lost"] == places["C12", "class_evidence_added"] == last
+    assert places["C11", "late_not_clearer"] == set(layers[3:])
+    assert all(
+        part.verdict != "not measured" for part in judge_claim(CLAIMS["C13"], findings).parts
+    )
+
+
+def test_the_last_layer_counts_where_a_claim_is_about_it() -> None:
+    findings = manifold.findings(manifold_rows(("a", "b")), ("a", "b"), "untrained", TRAINED_ON)
+    counted = [one for one in findings if one.part]
+    assert {(one.layer, one.quantity.split()[0]) for one in counted} == {("b", "neighbour")}
+    assert len(counted) == 3 and len(findings) == 12
+
+
+def test_a_network_called_control_has_no_vote() -> None:
+    changed = {"photos": "control", "noise": "noise"}
+    rows = [row | {"network": changed.get(row["network"], row["network"])}
+            for row in manifold_rows()]  # fmt: skip
+    trained_on = {"control": "crops", "noise": "noise/8"}
+    findings = manifold.findings(rows, ("fc1",), "untrained", trained_on)
+    assert {one.network for one in findings if not one.votes} == {"control"}
+    assert {one.title for one in findings} == {"C14"}

@@ -1,0 +1,303 @@
+"""Numbers of every study, made by hand, and what the study finds in them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from depthjax.analysis.singular_values import spectral_curve, spectrum_from_values
+from depthjax.claims.findings import Finding
+from depthjax.studies.comparison import judged as comparison
+from depthjax.studies.comparison.measured import Comparison
+from depthjax.studies.comparison.setting import (
+    BLURRED,
+    CONVERGING,
+    MATCHED,
+    NOISE,
+    PHOTOS,
+    PLAIN,
+    UNTRAINED,
+)
+from depthjax.studies.controls import judged as controls
+from depthjax.studies.depth import judged as depth
+from depthjax.studies.depth.measured import Block, Blocks
+from depthjax.studies.filters import judged as filters
+from depthjax.studies.jacobian import judged as jacobian
+from depthjax.studies.jacobian.measured import Piece, spectrum_columns
+from depthjax.studies.manifold import judged as manifold
+from depthjax.studies.manifold.measured import NEIGHBOURS, RESIDUAL
+from depthjax.studies.prediction import judged as prediction
+from depthjax.studies.preimages import judged as preimages
+from depthjax.studies.preimages.measured import control_name
+from depthjax.studies.rows import Row
+from depthjax.studies.widths import judged as widths
+from depthjax.studies.widths.measured import CG, CURVATURE, PAPER, width_name
+from depthjax.studies.widths.setting import WIDE, WIDER_LATE, Setting
+from depthjax.studies.witnesses import judged as witnesses
+from depthjax.studies.witnesses.measured import EIGEN, FARTHEST, TOWARDS
+
+LAYERS = ("conv1", "layer1", "layer2", "layer3", "layer4")
+QUANTITIES = {
+    CONVERGING: ("embedding_ratio", "elasticity", "spectral_distance", "class_probability",
+                 "class_log_odds"),
+    MATCHED: ("ssim",),
+    BLURRED: ("embedding_ratio", "class_probability", "class_log_odds"),
+    PLAIN: ("embedding_ratio", "relative_embedding_distance", "spectral_distance"),
+}  # fmt: skip
+
+
+def compared(
+    changes: dict[tuple[str, str, str], Any] | None = None,
+    networks: Sequence[str] = (UNTRAINED, PHOTOS, NOISE),
+    layers: Sequence[str] = LAYERS,
+) -> Comparison:
+    """All numbers near 0.5, times what `changes` has for a network, condition and quantity."""
+    random = np.random.default_rng(0)
+    values = {}
+    for condition, names in QUANTITIES.items():
+        for name in names:
+            # Paired: what one image has, it has in every network.
+            shared = random.normal(0.5, 0.1, (1, 3, 1, 4))
+            jitter = random.normal(0, 0.001, (len(networks), 3, len(layers), 4))
+            table = np.abs(shared + jitter) + 0.01
+            for n, network in enumerate(networks):
+                factor = (changes or {}).get((network, condition, name), 1.0)
+                table[n] *= np.reshape(factor, (-1, 1))
+            values[condition, name] = table
+    return Comparison(networks, (0, 1, 2), layers, ("a", "b", "c", "d"), values)
+
+
+STAGES = (1, 1, 2, 2, 3, 3, 4, 4)
+
+
+def blocks(
+    label: str = "resnet18",
+    *,
+    d: Any = None,
+    rho: float = 0.1,
+    flat: float = 4.0,
+    bend: float = 0.0,
+    deep: float | None = None,
+    kind: str = "basic",
+) -> Blocks:
+    """Three seeds × four images with little chance in them; `d` at ρ = 0.1 for each block."""
+    random = np.random.default_rng(len(label))
+    shape = (3, len(STAGES), 4)
+    near = np.exp(random.normal(0, 0.01, shape))
+    matched = np.array(np.linspace(1, 8, len(STAGES)) if d is None else d)[None, :, None] * near
+    last = matched if deep is None else deep * near
+    values = {
+        "input_ratio_at_0.1": matched,
+        "input_ratio_at_0.3": last,
+        "embedding_ratio": rho * near,
+        "input_ratio": matched,
+        "flat_input_ratio": flat * near,
+        "elasticity": bend + random.normal(0, 0.005, shape),
+    }
+    made = [Block(f"layer{stage}.{n % 2}", stage, n + 1) for n, stage in enumerate(STAGES)]
+    total = 8 if label == "resnet18" else 16
+    made = [*made[:-1], Block("layer4", 4, total)]
+    return Blocks(label, kind, total, 4, (0, 1, 2), made, ("a", "b", "c", "d"), values)
+
+
+def piece(name: str, depth: int, seed: int, decay: float, **columns: Any) -> Piece:
+    """One layer with σ_k = decay^k, 8 values of 8 inputs, at two images."""
+    spectrum = spectrum_from_values(decay ** np.arange(8.0)[None], 8, 8)
+    row = {"network": "untrained", "seed": seed, "layer": name, "depth": depth, "method": "dense"}
+    row |= {"inputs": 8, "outputs": 8, "rank_bound": 8, "active_before_pooling": 8, "winners": 6}
+    row |= spectrum_columns(spectrum, 3) | columns
+    curve = [list(map(float, part)) for part in spectral_curve(spectrum)]
+    return Piece([row | {"image": image} for image in ("a", "b")], [curve] * 2, [])
+
+
+def jacobian_rows() -> list[Row]:
+    """A first convolution, and a layer that contracts more."""
+    return jacobian.finished_rows(
+        [
+            piece(name, depth, seed, decay)
+            for seed in (0, 1)
+            for depth, (name, decay) in enumerate({"conv1": 0.5, "deep": 0.25}.items())
+        ]
+    )
+
+
+TRAINED_ON = {"photos": "crops", "noise": "noise/8"}
+
+
+def manifold_rows(layers: Sequence[str] = ("fc1",)) -> list[Row]:
+    """Patches of one photograph are seen at 1 and 4, everything half as far once trained."""
+    return [
+        {"network": network, "seed": seed, "training_set": spec, "layer": layer, "input": kind}
+        | {"origin": "x", "number": number}
+        | {NEIGHBOURS: far * 4.0**number, RESIDUAL: far}
+        for spec in ("crops", "noise/8")
+        for network, far in (("untrained", 1.0), ("photos", 0.5), ("noise", 0.5))
+        if network == "untrained" or TRAINED_ON[network] == spec
+        for layer in layers
+        for seed in (0, 1)
+        for kind in ("photographs", "Gaussian noise")
+        for number in range(2)
+    ]
+
+
+def filter_rows(**energy: float) -> list[Row]:
+    """The same energy in all filters of a network."""
+    return [
+        {"network": network, "seed": seed, "layer": "layer4", "output_channel": channel}
+        | {"low_frequency_energy": value}
+        for network, value in energy.items()
+        for seed in (0, 1)
+        for channel in (0, 1)
+    ]
+
+
+def control_rows(control: str, **columns: Any) -> list[Row]:
+    """One layer of a control, the same at two seeds and images."""
+    return [
+        {"control": control, "layer": "fc1", "depth": 1, "seed": seed, "image": image}
+        | {"rank": 3, "condition_number": 2.0, "predicted_D": 0.5, "start_D": 4.0}
+        | columns
+        for seed in (0, 1)
+        for image in ("a", "b")
+    ]
+
+
+def preimage_rows(
+    count: int, ratio: float, outside: float = 1.0, reading: str = "text"
+) -> list[Row]:
+    """Pre-images `ratio` times as far as predicted, of so many initialisations."""
+    columns = ("residual", "recovery_distance", "condition_number", "embedding_distance")
+    return [
+        {"control": control_name(reading), "seed": seed}
+        | {"median_distance": 20.0 * ratio, "expected_distance": 20.0}
+        | {"distance_ratio": ratio, "outside": outside}
+        | {"input_distance": 5.0, "reference_input_distance": 3.0}
+        | dict.fromkeys(columns, 1.0)
+        for seed in range(count)
+    ]
+
+
+def prediction_rows(affine: bool, error: float, offset: float = 0.0) -> list[Row]:
+    """Measured distances 1 … 6, predicted the same but for an offset; starts know nothing."""
+    starts = (3.0, 1.0, 2.0, 2.0, 3.0, 1.0)
+    return [
+        {"network": "net", "layer": "fc1", "affine": affine, "seed": number // 3}
+        | {"image": number % 3, "measured": number + 1.0, "predicted": number + 1.0 + offset}
+        | {"start_distance": starts[number], "largest_relative_error": error}
+        | {"rank": 5, "condition_number": 10.0, "lost": 0.5, "slow": 0.25}
+        for number in range(6)
+    ]
+
+
+WIDTHS = Setting(size=4, narrow=32, wide=60, depth=3, paper_steps=(5,), relu_widths=(1.0, 2.0, 3.0))
+
+
+def width_rows(
+    claim: str,
+    network: str,
+    layers: int,
+    optimizer: str,
+    quantity: str,
+    value: float,
+    steps: int | str = "",
+) -> list[Row]:
+    """The same of two seeds and images, but that the second image has twice as much."""
+    where = {"claim": claim, "network": network, "layers": layers, "optimizer": optimizer}
+    return [
+        where
+        | {"seed": seed, "image": image, "steps": steps, "quantity": quantity}
+        | {"value": float(value * (1 + image))}
+        for seed in (0, 1)
+        for image in (0, 1)
+    ]
+
+
+def stalled_rows(optimizer: str) -> list[Row]:
+    """C4: a narrow network that ends at its floor, and a wide one that recovers."""
+    return [
+        *width_rows("C4", "narrow", 3, optimizer, "floor", 2),
+        *width_rows("C4", "narrow", 3, optimizer, "m_i", 7, 10),
+        *width_rows("C4", "narrow", 3, optimizer, "m_i", 2, 90),
+        *width_rows("C4", WIDE, 1, optimizer, "m_i", 0.001, 90),
+        *width_rows("C4", WIDE, 1, "", "κ", 30),
+    ]
+
+
+def slowed_rows() -> list[Row]:
+    """C5: tenfold with every layer."""
+    return [
+        row
+        for depth in (1, 2, 3)
+        for quantity, steps in (("steps to D = 1", ""), ("D", 5))
+        for row in width_rows("C5", WIDE, depth, CURVATURE, quantity, 10.0**depth, steps)
+    ]
+
+
+def gated_rows() -> list[Row]:
+    """C7: D = 4, 2, 1/4 at widths of 1, 2, 3."""
+    return [
+        row
+        for width, d, active in ((1.0, 4, 0.5), (2.0, 2, 1), (3.0, 0.25, 1.5))
+        for quantity, value in (("D", d), ("active units / n", active))
+        for row in width_rows("C7", width_name(width), 1, "Gauss–Newton", quantity, value)
+    ]
+
+
+def widened_rows() -> list[Row]:
+    """C8: a quarter of the steps once widened."""
+    return [
+        row
+        for label, value in ((WIDE, 8), (WIDER_LATE, 2))
+        for optimizer, quantity in ((CURVATURE, "steps to D = 1"), (PAPER, "D"))
+        for row in width_rows("C8", label, 3, optimizer, quantity, value)
+    ]
+
+
+def _picture_row(
+    kind: str, seed: int, image: str, rho: float, d: float, direction: int = 0, sign: int = 1
+) -> Row:
+    where = {"network": "net", "seed": seed, "layer": "fc1", "image": image, "kind": kind}
+    numbers = {"embedding_ratio": rho, "input_ratio": d}
+    return where | {"direction": direction, "sign": sign} | numbers
+
+
+WITNESS_ROWS = [
+    row
+    for seed in (0, 1)
+    for image in ("a", "b")
+    for row in (
+        _picture_row(FARTHEST, seed, image, 0.1, 5.0),
+        _picture_row(TOWARDS, seed, image, 0.1, 99.0),
+        _picture_row(EIGEN, seed, image, 3.0, 1.0, 1),
+        _picture_row(EIGEN, seed, image, 5.0, 1.0, 1, -1),
+        _picture_row(EIGEN, seed, image, 99.0, 1.0, 2),
+    )
+]
+
+
+def _widths() -> list[Finding]:
+    rows = [*stalled_rows(CG), *stalled_rows(PAPER), *slowed_rows(), *gated_rows()]
+    return widths.findings(WIDTHS, [*rows, *widened_rows()], 48, 48)
+
+
+STUDIES: dict[str, Callable[[], list[Finding]]] = {
+    "comparison": lambda: comparison.findings(compared(), draws=50),
+    "controls": lambda: controls.findings(
+        control_rows("orthogonal", D=0.01, input_distance=1.0, lost=0.0)
+    ),
+    "depth": lambda: depth.findings([blocks(), blocks("resnet34")], draws=50),
+    "filters": lambda: filters.findings(
+        filter_rows(untrained=1.0, noise=1.0, photos=5.0), "untrained"
+    ),
+    "jacobian": lambda: jacobian.findings(jacobian_rows(), ("conv1", "deep"), ["untrained"]),
+    "manifold": lambda: manifold.findings(
+        manifold_rows(("fc1", "fc2")), ("fc1", "fc2"), "untrained", TRAINED_ON
+    ),
+    "prediction": lambda: prediction.findings(prediction_rows(False, 0.1)),
+    "preimages": lambda: preimages.findings(
+        [*preimage_rows(10, 1.5), *preimage_rows(10, 1.5, reading="code")]
+    ),
+    "widths": _widths,
+    "witnesses": lambda: witnesses.findings(WITNESS_ROWS, ["fc1"], ["net"], 0.1),
+}
+"""By the name of its folder in `depthjax/studies`, what a study finds in numbers made by hand."""
