@@ -8,7 +8,7 @@
 Each step of the plan is a script of this folder with a flag file, in a process of its own. A
 reproduction that was cut off, at any moment, goes on when the same command is given again, and ends
 with the same results. What fails stops only what needs it, and is named at the end. How findings
-become one verdict is fixed in `depthjax/claims/paper.py`.
+become one verdict is fixed in `depthjax/claims/judging.py`.
 """
 
 import sys
