@@ -8,90 +8,31 @@ the number of their active units: rank J ≤ min over cuts of Σ active units (t
 largest flow: Ford & Fulkerson 1956). Counts are exact; the paper's claim C9 is about them.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 from numpy.typing import ArrayLike
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
+from depthjax.analysis.losses import OperationLoss, RankBound, sentence
+from depthjax.analysis.smallest_cut import Pipe, smallest_cut
 from depthjax.devices.precision import matmul_precision
 from depthjax.models.layers import Layer
 from depthjax.models.network import INPUT, Node, Operation, needed_nodes, needed_variables
-from depthjax.models.operations import (
-    AdaptiveAveragePool,
-    Linear,
-    MaxPool,
-    add,
-    flatten,
-    global_average,
-    relu,
-)
+from depthjax.models.operations.description import describe
 from depthjax.typing import Images, LayerFn, Variables
 
-
-class OperationLoss(NamedTuple):
-    """What one operation does to the elements of one image's activations.
-
-    Fields:
-        name: of the operation, as in `layer_names(model, sublayers=True)`.
-        kind: "conv", "linear", "batch norm", "relu", "max pool", "average pool", "add", "flatten",
-            "dropout" or "other".
-        inputs, outputs: elements before and after it; both summands count for an "add".
-        stride: of convolutions and max pooling, else 1.
-        active_inputs: input elements that some pixel can change.
-        read: those of them on which an active output depends: distinct winners, open gates.
-        active_outputs: output elements that some pixel can change.
-        losers: of max pooling, input elements that are the maximum of no window; where values tie
-            only the first in row-major order is the maximum, as PyTorch has it.
-        closed: of ReLU, gates whose input is at most 0.
-        zero_scales: of BatchNorm, channels whose |scale| / √(var + ε) is at most the dtype's
-            epsilon times the largest. Only those of exactly 0 count as inactive.
-    """
-
-    name: str
-    kind: str
-    inputs: int
-    outputs: int
-    stride: int
-    active_inputs: int
-    read: int
-    active_outputs: int
-    losers: int
-    closed: int
-    zero_scales: int
-
-    @property
-    def lost(self) -> int:
-        """Dimensions of its active input that it certainly maps to 0."""
-        return self.active_inputs - min(self.read, self.active_outputs)
-
-
-class RankBound(NamedTuple):
-    """How many directions of the input can reach a layer at an image.
-
-    Fields:
-        layer: its name.
-        inputs: n, the elements of the image.
-        outputs: the elements of the embedding.
-        rank: an upper bound on the rank of the layer's Jacobian.
-        nullity: n − rank, a lower bound on the dimension of what the layer cannot see.
-        cut: the operations that let no more than `rank` through, in depth order; of several such
-            sets the one nearest to the input. `("input",)` if every direction may pass.
-    """
-
-    layer: str
-    inputs: int
-    outputs: int
-    rank: int
-    nullity: int
-    cut: tuple[str, ...]
+__all__ = [
+    "OperationLoss",
+    "RankBound",
+    "account",
+    "local_rank_bound",
+    "local_rank_bounds",
+    "sentence",
+]
 
 
 def account(
@@ -155,36 +96,6 @@ def local_rank_bounds(
         before = [entries[node.name] for node in needed_nodes(layer.model, name)]
         bounds.append(_bound(before, name, np.size(image)))
     return tuple(bounds)
-
-
-def sentence(loss: OperationLoss | RankBound) -> str:
-    """What an operation loses, or what can pass a layer, in words.
-
-    >>> sentence(RankBound("layer4", 3072, 2048, 1024, 2048, ("layer4.1",)))
-    'at most 1,024 of 3,072 input directions can pass layer4: the cut is layer4.1'
-    """
-    if isinstance(loss, RankBound):
-        if loss.nullity == 0:
-            return f"all {loss.inputs:,} input directions may pass {loss.layer}: no cut is smaller"
-        return (
-            f"at most {loss.rank:,} of {loss.inputs:,} input directions can pass {loss.layer}:"
-            f" the cut is {' and '.join(loss.cut)}"
-        )
-    kept = f"{min(loss.read, loss.active_outputs):,} of {loss.active_inputs:,} active values"
-    match loss.kind:
-        case "max pool":
-            return f"{loss.name} keeps {kept}"
-        case "relu":
-            return f"{loss.name} closes {loss.closed:,} of {loss.inputs:,} gates and keeps {kept}"
-        case "batch norm" if loss.zero_scales:
-            return f"{loss.name} scales {loss.zero_scales:,} channels by nearly 0 and keeps {kept}"
-        case "batch norm" | "dropout" | "flatten":
-            return f"{loss.name} keeps all {loss.active_inputs:,} active values"
-    verb = "sums" if loss.kind == "add" else "maps"
-    what = f"{loss.name} {verb} {loss.active_inputs:,} active values to {loss.active_outputs:,}"
-    if loss.read < loss.active_inputs:
-        what += f", reads {loss.read:,} of them"
-    return f"{what} and loses at least {loss.lost:,} directions" if loss.lost else what
 
 
 # ------------------------------------------------------------------------------------ counting
@@ -252,7 +163,8 @@ def _pass(
 
     Compiled once for all operations of the same settings and shapes.
     """
-    joins = _joins(operation, shape, leaves)
+    description = describe(operation)
+    joins = description.joins(shape, leaves)
     active = tuple(carried.astype(x.dtype) for carried, x in zip(active, inputs, strict=True))
     _, reached = jax.jvp(joins, inputs, active)
     reached = (reached > 0.5).astype(reached.dtype)
@@ -262,7 +174,7 @@ def _pass(
         for back, carried in zip(pull_back(reached), active, strict=True)
     ]
     unread = 0
-    if _kind(operation) in ("relu", "max pool"):
+    if description.counts:
         (back,) = pull_back(jnp.ones_like(reached))
         unread = (back < 0.5).sum()
     return reached, _Counts(
@@ -273,34 +185,6 @@ def _pass(
     )
 
 
-def _joins(operation: Any, shape: tuple[int, ...], leaves: Any) -> Callable[..., Array]:
-    """A function whose derivative counts the ways from each input to each output.
-
-    That is the operation with 1 for every weight other than 0. What is not known here joins
-    everything: the bound stays one.
-    """
-    params = leaves.get("params", {})
-    match _kind(operation):
-        case "relu" | "max pool" | "add" | "flatten":
-            return operation  # weights are 0 and 1 already
-        case "average pool":
-            return lambda x: operation(x) * (x.shape[1] * x.shape[2])  # at least 1 where joined
-        case "conv":
-            plain = operation.clone(use_bias=False, parent=None)
-            return lambda x: plain.apply({"params": {"kernel": _ones(params["kernel"], x)}}, x)
-        case "linear":
-            return lambda x: x @ _ones(params["kernel"], x)
-        case "batch norm" if "scale" in params:
-            return lambda x: x * jnp.broadcast_to(_ones(params["scale"], x), x.shape)
-        case "batch norm" | "dropout":
-            return lambda x: x
-    return lambda *inputs: jnp.broadcast_to(sum(x.sum() for x in inputs), shape)
-
-
-def _ones(weights: Array, like: Array) -> Array:
-    return (weights != 0).astype(like.dtype)
-
-
 def _entry(
     node: Node,
     leaves: Any,
@@ -308,85 +192,40 @@ def _entry(
     shape: tuple[int, ...],
     counts: _Counts,
 ) -> _Entry:
-    kind = _kind(node.operation)
-    unread = int(counts.unread)
+    description = describe(node.operation)
+    unread = {description.counts: int(counts.unread)}
     loss = OperationLoss(
         name=node.name,
-        kind=kind,
+        kind=description.kind,
         inputs=sum(x.size for x in inputs),
         outputs=int(np.prod(shape)),
-        stride=_stride(node.operation),
+        stride=description.stride,
         active_inputs=sum(map(int, counts.active_inputs)),
         read=sum(map(int, counts.reads)),
         active_outputs=int(counts.active_outputs),
-        losers=unread if kind == "max pool" else 0,
-        closed=unread if kind == "relu" else 0,
-        zero_scales=_zero_scales(node.operation, leaves, inputs[0].dtype),
+        losers=unread.get("losers", 0),
+        closed=unread.get("closed", 0),
+        zero_scales=description.zero_scales(leaves, inputs[0].dtype),
     )
     return _Entry(node, loss, tuple(map(int, counts.reads)))
-
-
-_KINDS: tuple[tuple[type, str], ...] = (
-    (nn.Conv, "conv"),
-    (Linear, "linear"),
-    (nn.Dense, "linear"),
-    (nn.BatchNorm, "batch norm"),
-    (nn.Dropout, "dropout"),
-    (MaxPool, "max pool"),
-    (AdaptiveAveragePool, "average pool"),
-)
-_FUNCTIONS = {relu: "relu", add: "add", flatten: "flatten", global_average: "average pool"}
-
-
-def _kind(operation: Any) -> str:
-    for made_by, kind in _KINDS:
-        if isinstance(operation, made_by):
-            return kind
-    return _FUNCTIONS.get(operation, "other")
-
-
-def _stride(operation: Operation) -> int:
-    strides = getattr(operation, "strides", 1)
-    return int(strides if isinstance(strides, int) else (strides or (1,))[0])
-
-
-def _zero_scales(operation: Operation, leaves: Any, dtype: Any) -> int:
-    scale = leaves.get("params", {}).get("scale")
-    if not isinstance(operation, nn.BatchNorm) or scale is None:
-        return 0
-    variance = np.asarray(leaves["batch_stats"]["var"])
-    gain = np.abs(np.asarray(scale)) / np.sqrt(variance + operation.epsilon)
-    return int((gain <= jnp.finfo(dtype).eps * gain.max()).sum())
 
 
 # -------------------------------------------------------------------------------------- cutting
 
 
 def _bound(entries: list[_Entry], name: str, inputs: int) -> RankBound:
-    rank, cut = _smallest_cut(entries, inputs)
-    return RankBound(name, inputs, entries[-1].loss.outputs, rank, inputs - rank, cut)
-
-
-def _smallest_cut(entries: list[_Entry], inputs: int) -> tuple[int, tuple[str, ...]]:
-    """The units in the smallest cut before the last entry, and the operations that make it."""
-    names = [INPUT, *(entry.node.name for entry in entries)]
     # Each operation is two vertices: what goes in may be bounded otherwise than what comes out.
-    vertex = {name: 2 * position for position, name in enumerate(names)}
-    edges = [(vertex[INPUT], vertex[INPUT] + 1, inputs)]
+    vertex = {name: 2 * i for i, name in enumerate([INPUT, *(e.node.name for e in entries)])}
+    pipes = [Pipe(vertex[INPUT], vertex[INPUT] + 1, inputs)]
     for entry in entries:
         into = vertex[entry.node.name]
-        edges.append((into, into + 1, entry.loss.active_outputs))
+        pipes.append(Pipe(into, into + 1, entry.loss.active_outputs))
         for source, read in zip(entry.node.inputs, entry.reads, strict=True):
-            edges.append((vertex[source] + 1, into, read))
-    tails, heads, capacities = np.array(edges, np.int32).T
-    count = 2 * len(names)
-    graph = csr_array((capacities, (tails, heads)), shape=(count, count))
-    flow = maximum_flow(graph, 0, count - 1)
-    left = csr_array(graph - flow.flow)
-    left.eliminate_zeros()
-    near = set(breadth_first_order(left, 0, return_predecessors=False).tolist())
-    cut = {names[head // 2] for tail, head, _ in edges if tail in near and head not in near}
-    return int(flow.flow_value), tuple(name for name in names if name in cut)
+            pipes.append(Pipe(vertex[source] + 1, into, read))
+    rank, cutting = smallest_cut(pipes, 2 * len(vertex))
+    cut_vertices = {2 * (pipe.head // 2) for pipe in cutting}
+    cut = tuple(name for name, first in vertex.items() if first in cut_vertices)
+    return RankBound(name, inputs, entries[-1].loss.outputs, rank, inputs - rank, cut)
 
 
 # ------------------------------------------------------------------------------------- checking

@@ -1,7 +1,7 @@
 """Networks that expose every intermediate activation, by torchvision's names and numbers."""
 
 from depthjax.models.catalogue import MODELS, OWN_MODELS, build_model
-from depthjax.models.initializers import init_variables
+from depthjax.models.initialization import init_variables
 from depthjax.models.invertible import IRevNet, invert_activations
 from depthjax.models.mlp import MLP
 from depthjax.models.network import Network, layer_names, resolve

@@ -48,16 +48,22 @@ class Layer:
     start: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.model, Network):
+            raise ValueError(
+                f"{type(self.model).__name__} is no depthjax Network, so it has no named layers;"
+                " give a function (variables, images) -> embedding in place of the Layer, such as"
+                " lambda variables, images: model.apply(variables, images)"
+            )
         object.__setattr__(self, "node", resolve(self.model, self.name))
         start = resolve(self.model, self.from_layer) if self.from_layer else INPUT
         object.__setattr__(self, "start", start)
         needed_nodes(self.model, self.node, start)  # refuses what does not lie between
-        if self.from_layer and self.normalization:
+        normalization = as_normalization(self.normalization)
+        if self.from_layer and normalization:
             raise ValueError(
                 f"what leaves {self.from_layer} is no pixels: give a layer with from_layer no"
                 " normalization"
             )
-        normalization = as_normalization(self.normalization)
         object.__setattr__(self, "normalization", normalization)
         channels = getattr(self.model, "channels", None)
         if normalization and channels not in (None, len(normalization.mean)):

@@ -13,6 +13,7 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from depthjax.errors import unknown
+from depthjax.models.operations.description import describe
 from depthjax.typing import Inputs, Variables
 
 INPUT = "input"
@@ -52,6 +53,7 @@ class Network(nn.Module):
 
     Subclasses define `graph()` and may define `aliases()`. Parameters live under the flat name of
     their operation, `variables["params"]["layer1.0.conv1"]["kernel"]`, which is torchvision's.
+    A field may be a Linen module, made with `parent=None`.
     """
 
     def graph(self) -> tuple[Node, ...]:
@@ -90,7 +92,8 @@ class Network(nn.Module):
             ValueError: if the weights do not fit the images, or an activation becomes empty.
         """
         values: dict[str, Array] = {start: images}
-        definition = self.clone(parent=None, name=None)  # a bound module does not hash
+        # A bound module does not hash, nor does one that holds bound modules in its fields.
+        definition = self.clone(parent=None, name=None, _deep_clone=True, _reset_names=True)
         output = until or node_names(definition)[-1]
         for node in needed_nodes(definition, output, start):
             inputs = [values[name] for name in node.inputs]
@@ -105,39 +108,39 @@ class Network(nn.Module):
         return values[output], values
 
     def _apply(self, node: Node, inputs: list[Array], train: bool) -> Array:
-        operation = node.operation
+        operation, description = node.operation, describe(node.operation)
         if not isinstance(operation, nn.Module):
-            return operation(*inputs)
-        bound = operation.clone(parent=self, name=node.name)
-        kernel = bound.variables.get("params", {}).get("kernel")
-        if kernel is not None:
-            _check_fits(node, operation, kernel.shape, inputs[0].shape)
-        if isinstance(operation, nn.BatchNorm):
-            return bound(inputs[0], use_running_average=not train)
-        if isinstance(operation, nn.Dropout):
-            return bound(inputs[0], deterministic=not train)
-        return bound(*inputs)
-
-
-def _check_fits(
-    node: Node, operation: Operation, kernel: tuple[int, ...], inputs: tuple[int, ...]
-) -> None:
-    groups = operation.feature_group_count if isinstance(operation, nn.Conv) else 1
-    if kernel[-2] * groups != inputs[-1]:
-        raise ValueError(
-            f"{node.name} has weights for {kernel[-2] * groups} inputs but the images give it"
-            f" {inputs[-1]}; use images of the size and channels that the weights were made for"
-        )
+            return description.call(operation, inputs, train)
+        bound = operation.copy(parent=self, name=node.name)
+        wrong = description.check_inputs(bound.variables, inputs[0])
+        if wrong:
+            raise ValueError(f"{node.name} {wrong}")
+        return description.call(bound, inputs, train)
 
 
 @functools.cache
 def graph_of(network: Network) -> tuple[Node, ...]:
     """The graph of a network, built once for each distinct network; names are checked unique."""
-    nodes = network.graph()
+    try:
+        nodes = network.graph()
+    except AssertionError as error:
+        if not _raised_by_flax(error):
+            raise
+        raise ValueError(
+            f"{type(network).__name__}.graph() makes a Linen module without parent=None; make it as"
+            " nn.Conv(…, parent=None): it is adopted when the network runs"
+        ) from None
     names = [node.name for node in nodes]
     if len(set(names)) != len(names):
         raise ValueError(f"{type(network).__name__} has two operations of one name")
     return nodes
+
+
+def _raised_by_flax(error: BaseException) -> bool:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and "flax" in trace.tb_frame.f_globals.get("__name__", "")
 
 
 @functools.cache

@@ -9,9 +9,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -19,11 +18,11 @@ from jaxtyping import Array
 from depthjax.devices.spreading import delayed, gathered, zero_after
 from depthjax.models.network import INPUT, Network, Node, needed_nodes, needed_variables
 from depthjax.models.normalization import Normalization
-from depthjax.models.operations import Linear
-from depthjax.ops.conv import Form, choose_form, convolve
+from depthjax.models.operations.description import describe
 from depthjax.typing import Embedding, Inputs, Variables
 
-Weights = dict[str, dict[str, Array]]
+Weights = dict[str, Any]
+"""What `Description.freeze` made of each step's variables."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def _run_segment(
     for step in steps:
         inputs = [values[name] for name in step.inputs]
         own = gathered(delayed(weights.get(step.name, {}), inputs))
-        values = values | {step.name: _run(step, own, inputs)}
+        values = values | {step.name: describe(step.operation).run(own, *inputs)}
     return {name: value for name, value in values.items() if name in wanted}
 
 
@@ -129,12 +128,19 @@ def prepare(
 
 
 class Step(NamedTuple):
-    """A node of the graph, or a convolution with the BatchNorm after it under the latter's name."""
+    """A node of the graph, or one with the affine map after it under the latter's name.
+
+    Fields:
+        name: of the node whose value it is.
+        operation, inputs: of the first node.
+        source: the name of the first node, whose weights it has.
+        norm: the node whose affine map is taken into these weights, if there is one.
+    """
 
     name: str
     operation: Any
     inputs: tuple[str, ...]
-    conv: str | None = None
+    source: str
     norm: Node | None = None
 
 
@@ -153,70 +159,31 @@ def plan(model: Network, node: str, start: str = INPUT) -> tuple[Step, ...]:
     for current in nodes:
         if current.name in merged:
             continue
-        if not isinstance(current.operation, nn.Conv):
-            steps.append(Step(current.name, current.operation, current.inputs))
-            continue
-        after = readers.get(current.name, [])
-        norm = after[0] if len(after) == 1 else None
-        if norm is None or not isinstance(norm.operation, nn.BatchNorm):
-            steps.append(Step(current.name, current.operation, current.inputs, current.name))
-            continue
-        merged.add(norm.name)
-        steps.append(Step(norm.name, current.operation, current.inputs, current.name, norm))
+        norm = None
+        if describe(current.operation).absorbs and len(readers.get(current.name, [])) == 1:
+            (after,) = readers[current.name]
+            norm = after if describe(after.operation).is_affine else None
+        if norm is not None:
+            merged.add(norm.name)
+        last = norm or current
+        steps.append(Step(last.name, current.operation, current.inputs, current.name, norm))
     return tuple(steps)
+
+
+def rewrites_anything(model: Network, node: str, start: str = INPUT) -> bool:
+    """Whether the prepared layer computes any operation in another way than the model does."""
+    return any(describe(n.operation).is_rewritten for n in needed_nodes(model, node, start))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _prepare_weights(model: Network, node: str, start: str, variables: Variables) -> Weights:
+    def leaves_of(name: str) -> dict[str, Any]:
+        return {group: held[name] for group, held in variables.items() if name in held}
+
     weights: Weights = {}
-    params, statistics = variables.get("params", {}), variables.get("batch_stats", {})
     for step in plan(model, node, start):
-        if step.conv is not None:
-            kernel = params[step.conv]["kernel"]
-            bias = params[step.conv].get("bias")
-            if step.norm is not None:
-                scale, shift = _affine(step.norm, params, statistics)
-                kernel = kernel * scale[None, None, None]
-                bias = shift if bias is None else shift + scale * bias
-            form = _form(step.operation, kernel.shape[2])
-            weights[step.name] = form.prepare(kernel)
-            if bias is not None:
-                weights[step.name]["bias"] = bias
-        elif isinstance(step.operation, nn.BatchNorm):
-            scale, shift = _affine(step, params, statistics)
-            weights[step.name] = {"scale": scale, "bias": shift}
-        elif isinstance(step.operation, Linear):
-            weights[step.name] = dict(params[step.name])
+        after = step.norm and describe(step.norm.operation).affine(leaves_of(step.norm.name))
+        frozen = describe(step.operation).freeze(leaves_of(step.source), after)
+        if frozen:
+            weights[step.name] = frozen
     return weights
-
-
-def _affine(norm: Node | Step, params: Any, statistics: Any) -> tuple[Array, Array]:
-    """BatchNorm in evaluation mode as `scale · x + shift`, each `[C]`."""
-    held, moments = params[norm.name], statistics[norm.name]
-    epsilon = cast(nn.BatchNorm, norm.operation).epsilon
-    scale = held["scale"] * jax.lax.rsqrt(moments["var"] + epsilon)
-    return scale, held["bias"] - moments["mean"] * scale
-
-
-def _form(operation: Any, inputs: int) -> Form:
-    (padding, _), _ = operation.padding
-    groups = operation.feature_group_count
-    return choose_form(
-        operation.kernel_size[0], operation.strides[0], padding, groups, inputs * groups
-    )
-
-
-def _run(step: Step, weights: dict[str, Array], inputs: list[Array]) -> Array:
-    operation = step.operation
-    if step.conv is not None:
-        form = _form(operation, inputs[0].shape[-1] // operation.feature_group_count)
-        kernels = {name: array for name, array in weights.items() if name != "bias"}
-        y = convolve(form, kernels, inputs[0])
-        return y + weights["bias"][None, None, None] if "bias" in weights else y
-    if isinstance(operation, nn.BatchNorm):
-        return inputs[0] * weights["scale"][None, None, None] + weights["bias"][None, None, None]
-    if isinstance(operation, Linear):
-        return inputs[0] @ weights["kernel"] + weights["bias"][None]
-    if isinstance(operation, nn.Dropout):
-        return inputs[0]
-    return jnp.asarray(operation(*inputs))

@@ -7,7 +7,6 @@ into the arrays that both directions read. They compute the same numbers as
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
@@ -16,6 +15,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from depthjax.ops import linear_map, winograd
+from depthjax.ops.geometry import Geometry, Pair
 
 Parameters = dict[str, Array]
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -29,39 +29,34 @@ class Direct:
     kernel in a layout that runs at a third of the speed. A kernel flipped beforehand does not.
     """
 
-    strides: int
-    padding: int
-    groups: int = 1
+    geometry: Geometry
     height: int = 0
     width: int = 0
 
     def prepare(self, kernel: Float[Array, "kh kw i o"]) -> Parameters:
         """The kernel, and the kernel flipped with inputs and outputs exchanged."""
         taps_h, taps_w, inputs, _outputs = kernel.shape
-        grouped = kernel[::-1, ::-1].reshape(taps_h, taps_w, inputs, self.groups, -1)
-        flipped = grouped.transpose(0, 1, 4, 3, 2).reshape(taps_h, taps_w, -1, self.groups * inputs)
+        groups = self.geometry.groups
+        grouped = kernel[::-1, ::-1].reshape(taps_h, taps_w, inputs, groups, -1)
+        flipped = grouped.transpose(0, 1, 4, 3, 2).reshape(taps_h, taps_w, -1, groups * inputs)
         return {"kernel": kernel, "flipped": flipped}
 
     def forward(self, parameters: Parameters, x: Array) -> Array:
         """`[B, H, W, I]` -> `[B, H', W', O]`."""
-        pads = ((self.padding, self.padding),) * 2
-        return _convolution(x, parameters["kernel"], pads, self.groups, strides=self.strides)
+        return _convolution(x, parameters["kernel"], self.geometry)
 
     def transpose(self, parameters: Parameters, y: Array) -> Array:
         """`[B, H', W', O]` -> `[B, H, W, I]`."""
         kernel = parameters["flipped"]
-        pads = [
-            _transposed_padding(size, taps, self.strides, self.padding)
-            for size, taps in zip((self.height, self.width), kernel.shape[:2], strict=True)
-        ]
-        return _convolution(y, kernel, pads, self.groups, dilation=self.strides)
+        back = self.geometry.transposed((self.height, self.width), kernel.shape[:2])
+        return _convolution(y, kernel, back)
 
 
 @dataclass(frozen=True)
 class Pointwise:
     """A 1×1 convolution: a matrix product, after dropping the positions that a stride skips."""
 
-    strides: int
+    strides: Pair
     height: int = 0
     width: int = 0
 
@@ -71,16 +66,17 @@ class Pointwise:
 
     def forward(self, parameters: Parameters, x: Array) -> Array:
         """`[B, H, W, I]` -> `[B, H', W', O]`."""
-        return x[:, :: self.strides, :: self.strides] @ parameters["kernel"]
+        down, right = self.strides
+        return x[:, ::down, ::right] @ parameters["kernel"]
 
     def transpose(self, parameters: Parameters, y: Array) -> Array:
         """`[B, H', W', O]` -> `[B, H, W, I]`."""
         x = y @ parameters["flipped"]
-        if self.strides == 1:
+        if self.strides == (1, 1):
             return x
         pads = [(0, 0, 0)]
-        for size in (self.height, self.width):
-            pads.append((0, (size - 1) % self.strides, self.strides - 1))
+        for size, stride in zip((self.height, self.width), self.strides, strict=True):
+            pads.append((0, (size - 1) % stride, stride - 1))
         return lax.pad(x, jnp.zeros((), x.dtype), [*pads, (0, 0, 0)])
 
 
@@ -91,7 +87,7 @@ class SpaceToDepth:
     The image, padded, becomes `[B, H/2, W/2, 4·C]` and the kernel `[4, 4, 4·C, O]`.
     """
 
-    padding: int
+    geometry: Geometry
     height: int = 0
     width: int = 0
 
@@ -148,10 +144,13 @@ class SpaceToDepth:
     def _pads(self, parameters: Parameters) -> list[tuple[int, int]]:
         """Padding that makes whole cells of exactly the rows that the windows read."""
         cells = parameters["kernel"].shape[0]
+        sizes, taps = (self.height, self.width), 2 * cells - 1
         pads = []
-        for size in (self.height, self.width):
-            outputs = (size + 2 * self.padding - (2 * cells - 1)) // 2 + 1
-            pads.append((self.padding, 2 * (outputs - 1 + cells) - self.padding - size))
+        for size, (before, after) in zip(
+            sizes, self.geometry.pads(sizes, (taps, taps)), strict=True
+        ):
+            outputs = (size + before + after - taps) // 2 + 1
+            pads.append((before, 2 * (outputs - 1 + cells) - before - size))
         return pads
 
 
@@ -182,72 +181,75 @@ class Winograd:
 
     @property
     def _direct(self) -> Direct:
-        return Direct(1, 1, 1, self.height, self.width)
+        return Direct(_WINOGRAD, self.height, self.width)
+
+
+_WINOGRAD = Geometry(padding=((1, 1), (1, 1)))
 
 
 @dataclass(frozen=True)
 class GroupedTaps:
     """A grouped or depthwise convolution as multiply-adds: one a tap and input of a group."""
 
-    groups: int
-    strides: int
-    padding: int
+    geometry: Geometry
     height: int = 0
     width: int = 0
 
     def prepare(self, kernel: Float[Array, "kh kw i o"]) -> Parameters:
         """`[kh, kw, i, groups, o / groups]`, and flipped with inputs and outputs exchanged."""
         taps_h, taps_w, inputs, outputs = kernel.shape
-        grouped = kernel.reshape(taps_h, taps_w, inputs, self.groups, outputs // self.groups)
+        groups = self.geometry.groups
+        grouped = kernel.reshape(taps_h, taps_w, inputs, groups, outputs // groups)
         return {"kernel": grouped, "flipped": grouped[::-1, ::-1].transpose(0, 1, 4, 3, 2)}
 
     def forward(self, parameters: Parameters, x: Array) -> Array:
         """`[B, H, W, I]` -> `[B, H', W', O]`."""
-        pad = (self.padding, self.padding, 0)
-        return self._sum(parameters["kernel"], x, (pad, pad), self.strides)
+        return _grouped_sum(parameters["kernel"], x, self.geometry)
 
     def transpose(self, parameters: Parameters, y: Array) -> Array:
         """`[B, H', W', O]` -> `[B, H, W, I]`."""
         kernel = parameters["flipped"]
-        pads = [
-            (*_transposed_padding(size, taps, self.strides, self.padding), self.strides - 1)
-            for size, taps in zip((self.height, self.width), kernel.shape[:2], strict=True)
-        ]
-        return self._sum(kernel, y, tuple(pads), 1)
+        back = self.geometry.transposed((self.height, self.width), kernel.shape[:2])
+        return _grouped_sum(kernel, y, back)
 
-    def _sum(self, kernel: Array, x: Array, pads: tuple, strides: int) -> Array:
-        taps_h, taps_w, inputs, groups, outputs = kernel.shape
-        x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *pads, (0, 0, 0)))
-        rows, columns = x.shape[1] - taps_h + 1, x.shape[2] - taps_w + 1
-        x = x.reshape(*x.shape[:3], groups, inputs)
-        total = jnp.zeros((), x.dtype)
-        for dy, dx, i in itertools.product(range(taps_h), range(taps_w), range(inputs)):
-            tap = x[:, dy : dy + rows : strides, dx : dx + columns : strides, :, i, None]
-            total += tap * kernel[dy, dx, i][None, None, None]
-        return total.reshape(*total.shape[:3], groups * outputs)
+
+def _grouped_sum(kernel: Array, x: Array, geometry: Geometry) -> Array:
+    taps_h, taps_w, inputs, groups, outputs = kernel.shape
+    x = geometry.padded(x, (taps_h, taps_w))
+    x = x.reshape(*x.shape[:3], groups, inputs)
+    total = jnp.zeros((), x.dtype)
+    for dy, dx, i in itertools.product(range(taps_h), range(taps_w), range(inputs)):
+        rows, columns = geometry.met_by((dy, dx), (taps_h, taps_w), x.shape[1:3])
+        total += x[:, rows, columns, :, i, None] * kernel[dy, dx, i][None, None, None]
+    return total.reshape(*total.shape[:3], groups * outputs)
 
 
 Form = Direct | Pointwise | SpaceToDepth | Winograd | GroupedTaps
 
 
-def choose_form(kernel_size: int, strides: int, padding: int, groups: int, channels: int) -> Form:
+def choose_form(kernel_size: Pair, geometry: Geometry, channels: int) -> Form:
     """The form that is fastest for a convolution of this kind on the backend in use.
 
     Args:
-        kernel_size, strides, padding, groups: of the convolution.
+        kernel_size, geometry: of the convolution.
         channels: inputs.
     """
     if jax.default_backend() != "cpu":
-        return Direct(strides, padding, groups)
-    if groups > 1:
-        return GroupedTaps(groups, strides, padding)
-    if kernel_size == 1 and padding == 0:
-        return Pointwise(strides)
-    if strides == 2 and kernel_size % 2 and channels <= 4:
-        return SpaceToDepth(padding)
-    if kernel_size == 3 and strides == 1 and padding == 1:
-        return Winograd()
-    return Direct(strides, padding)
+        return Direct(geometry)
+    if geometry.groups > 1:
+        return GroupedTaps(geometry)
+    if geometry.input_dilation == (1, 1):
+        unpadded = geometry.padding == ((0, 0), (0, 0))
+        if kernel_size == (1, 1) and unpadded:
+            return Pointwise(geometry.strides)
+        if geometry.dilation == (1, 1):
+            height, width = kernel_size
+            odd = height == width and height % 2
+            if geometry.strides == (2, 2) and odd and channels <= 4:
+                return SpaceToDepth(geometry)
+            if kernel_size == (3, 3) and geometry == _WINOGRAD:
+                return Winograd()
+    return Direct(geometry)
 
 
 def convolve(form: Form, parameters: Parameters, x: Float[Array, "b h w i"]) -> Array:
@@ -256,45 +258,28 @@ def convolve(form: Form, parameters: Parameters, x: Float[Array, "b h w i"]) -> 
     return linear_map.apply(sized, parameters, x)
 
 
-def _convolution(
-    x: Array,
-    kernel: Array,
-    pads: Sequence[tuple[int, int]],
-    groups: int,
-    *,
-    strides: int = 1,
-    dilation: int = 1,
-) -> Array:
-    """A convolution of `x` with `dilation - 1` zeros between its pixels.
+def _convolution(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    """A convolution of `x`.
 
     Images smaller than the kernel are convolved a tap at a time: there XLA's CPU backend leaves its
     fast path, whatever padding is added. 3×2²×512 with 3×3 takes 2.3 ms instead of 52.
     """
-    small = min(x.shape[1:3]) < max(kernel.shape[:2])
-    if not small or groups > 1 or jax.default_backend() != "cpu":
+    taps = kernel.shape[:2]
+    small = min(x.shape[1:3]) < max(taps)
+    if not small or geometry.groups > 1 or jax.default_backend() != "cpu":
         return lax.conv_general_dilated(
             x,
             kernel,
-            (strides,) * 2,
-            pads,
-            lhs_dilation=(dilation,) * 2,
+            geometry.strides,
+            geometry.pads(x.shape[1:3], taps),
+            lhs_dilation=geometry.input_dilation,
+            rhs_dilation=geometry.dilation,
             dimension_numbers=_LAYOUT,
-            feature_group_count=groups,
+            feature_group_count=geometry.groups,
         )
-    taps_h, taps_w = kernel.shape[:2]
-    edges = [(before, after, dilation - 1) for before, after in pads]
-    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
-    rows, columns = x.shape[1] - taps_h + 1, x.shape[2] - taps_w + 1
+    x = geometry.padded(x, taps)
     total = jnp.zeros((), x.dtype)
-    for dy, dx in itertools.product(range(taps_h), range(taps_w)):
-        tap = x[:, dy : dy + rows : strides, dx : dx + columns : strides]
-        total += tap @ kernel[dy, dx]
+    for tap in itertools.product(range(taps[0]), range(taps[1])):
+        rows, columns = geometry.met_by(tap, taps, x.shape[1:3])
+        total += x[:, rows, columns] @ kernel[tap]
     return total
-
-
-def _transposed_padding(size: int, taps: int, strides: int, padding: int) -> tuple[int, int]:
-    """Padding under which a convolution with the flipped kernel undoes one of this padding."""
-    # Rows that no window reached, because the stride did not divide, get zeros.
-    unreached = (size + 2 * padding - taps) % strides
-    before = taps - 1 - padding
-    return before, before + unreached

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from depthjax.models import MODELS, Network
+from depthjax.models.initialization import variable_shapes
 from depthjax.models.network import graph_of
+from depthjax.models.operations.description import describe
 from depthjax.weights.state_dict import IGNORED, to_torch_state_dict
 
 Shape = tuple[int, ...]
@@ -62,11 +63,9 @@ def head_of(model: Network) -> str:
 
 def torch_shapes(model: Network, image_size: int | tuple[int, int]) -> Shapes:
     """PyTorch's names and shapes of a model's weights, without making any."""
-    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
-    images = jax.ShapeDtypeStruct((1, height, width, model.channels), jnp.float32)
-    leaves = jax.eval_shape(model.init, jax.random.key(0), images)
-    zeros = jax.tree.map(lambda leaf: np.broadcast_to(np.float32(0), leaf.shape), leaves)
-    return {name: array.shape for name, array in to_torch_state_dict(zeros).items()}
+    shapes, _ = variable_shapes(model, image_size)
+    zeros = jax.tree.map(lambda leaf: np.broadcast_to(np.float32(0), leaf.shape), shapes)
+    return {name: array.shape for name, array in to_torch_state_dict(zeros, model).items()}
 
 
 def fit(
@@ -100,11 +99,7 @@ def fit(
 
 def _operations(model: Network) -> set[str]:
     """The names of the operations that hold weights."""
-    return {
-        node.name
-        for node in graph_of(model)
-        if isinstance(node.operation, nn.Module) and not isinstance(node.operation, nn.Dropout)
-    }
+    return {node.name for node in graph_of(model) if describe(node.operation).holds_weights}
 
 
 def _our_names(state: Mapping[str, np.ndarray], operations: set[str]) -> dict[str, np.ndarray]:

@@ -60,11 +60,13 @@ def load_weights(
             return init_variables(model, jax.random.key(seed), image_size)
         what, state = file.path.name, read_state_dict(file.path)
     fitting = fit(model, state, what=what, drop_head=drop_head, image_size=image_size)
-    variables = from_torch_state_dict(fitting)
+    variables = from_torch_state_dict(fitting, model, image_size)
     if drop_head:
         head = head_of(model)
         untrained = init_variables(model, jax.random.key(0), image_size)
-        variables["params"][head] = untrained["params"][head]
+        for group, leaves in untrained.items():
+            if head in leaves:
+                variables.setdefault(group, {})[head] = leaves[head]
     return variables
 
 

@@ -1,15 +1,18 @@
-"""PyTorch weights in and out: one rename rule and one transpose rule.
+"""PyTorch's weights in and out, by names and layouts that the operations' descriptions give.
 
 Our operations carry torchvision's names, so `layer1.0.conv1.weight` is the leaf `kernel` of
 `layer1.0.conv1`; kernels are stored outputs first there (OIHW, or [out, in]) and last here.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from depthjax.models.initialization import variable_shapes
+from depthjax.models.network import Network, graph_of
+from depthjax.models.operations.description import Description, describe
 from depthjax.typing import Variables
 
 _LEAVES = {  # torch's name -> (collection, our name); `weight` is a scale where it is a vector
@@ -19,49 +22,96 @@ _LEAVES = {  # torch's name -> (collection, our name); `weight` is a scale where
     "running_var": ("batch_stats", "var"),
 }
 IGNORED = ("num_batches_tracked",)  # PyTorch counts batches; nothing reads it in evaluation
+_UNKNOWN = Description(None)
 
 
-def from_torch_state_dict(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The variables that a torchvision state dict holds (float64 stays so only where x64 is on).
+class _Place(NamedTuple):
+    """Where a weight lies among our variables, and the description of its operation."""
+
+    group: str
+    operation: str
+    path: tuple[str, ...]
+    description: Description
+
+
+def from_torch_state_dict(
+    state: Mapping[str, np.ndarray],
+    model: Network | None = None,
+    image_size: int | tuple[int, int] = 224,
+) -> dict[str, Any]:
+    """The variables that a state dict holds (float64 stays so only where x64 is on).
 
     Args:
         state: torchvision's names to arrays in PyTorch's layout.
+        model: whose weights they are. Without it the state dict must be of convolutions, fully
+            connected layers and normalisations.
+        image_size: height and width of the images; it matters to MLPs alone.
 
     Raises:
         ValueError: for a name that is no weight or statistic of ours.
     """
+    known = None if model is None else _places(variable_shapes(model, image_size)[0], model)
     variables: dict[str, Any] = {}
     for key, array in state.items():
-        name, _, leaf = key.rpartition(".")
-        if leaf in IGNORED:
+        if key.rpartition(".")[2] in IGNORED:
             continue
-        if leaf not in _LEAVES:
-            raise ValueError(f"{key!r} is no weight of a torchvision network: {sorted(_LEAVES)}")
-        collection, ours = _LEAVES[leaf]
-        if leaf == "weight" and np.ndim(array) == 1:
-            ours = "scale"
-        variables.setdefault(collection, {}).setdefault(name, {})[ours] = jax.numpy.asarray(
-            _outputs_last(np.asarray(array))
-        )
+        array = np.asarray(array)
+        if known is None:
+            place = _guessed(key, array)
+        elif key in known:
+            place = known[key]
+        else:
+            raise ValueError(f"{key!r} is no weight of this {type(model).__name__}")
+        leaves = variables.setdefault(place.group, {}).setdefault(place.operation, {})
+        for name in place.path[:-1]:
+            leaves = leaves.setdefault(name, {})
+        leaves[place.path[-1]] = jax.numpy.asarray(place.description.from_torch(place.path, array))
     return variables
 
 
-def to_torch_state_dict(variables: Variables) -> dict[str, np.ndarray]:
-    """The way back: torchvision's names to numpy arrays in PyTorch's layout."""
-    theirs = {ours: leaf for leaf, (_, ours) in _LEAVES.items()} | {"scale": "weight"}
-    return {
-        f"{name}.{theirs[leaf]}": _outputs_first(np.asarray(array))
-        for collection in variables.values()
-        for name, leaves in collection.items()
-        for leaf, array in leaves.items()
-    }
+def _guessed(key: str, array: np.ndarray) -> _Place:
+    name, _, leaf = key.rpartition(".")
+    if leaf not in _LEAVES:
+        raise ValueError(f"{key!r} is no weight of a torchvision network: {sorted(_LEAVES)}")
+    group, ours = _LEAVES[leaf]
+    path = ("scale",) if leaf == "weight" and array.ndim == 1 else (ours,)
+    return _Place(group, name, path, _UNKNOWN)
 
 
-def _outputs_last(array: np.ndarray) -> np.ndarray:
-    """OIHW -> HWIO and [out, in] -> [in, out]; vectors stay."""
-    return np.transpose(array, (2, 3, 1, 0)) if array.ndim == 4 else array.T
+def to_torch_state_dict(
+    variables: Variables, model: Network | None = None
+) -> dict[str, np.ndarray]:
+    """The way back: torchvision's names to numpy arrays in PyTorch's layout.
+
+    Args:
+        variables: of a model of `depthjax.models`.
+        model: the model, if it has other operations than torchvision's networks.
+    """
+    state = {}
+    for key, place in _places(variables, model).items():
+        array = variables[place.group][place.operation]
+        for name in place.path:
+            array = array[name]
+        state[key] = place.description.to_torch(place.path, np.asarray(array))
+    return state
 
 
-def _outputs_first(array: np.ndarray) -> np.ndarray:
-    """HWIO -> OIHW and [in, out] -> [out, in]; vectors stay."""
-    return np.transpose(array, (3, 2, 0, 1)) if array.ndim == 4 else array.T
+def _places(variables: Variables, model: Network | None) -> dict[str, _Place]:
+    """Where each entry of a state dict lies."""
+    operations = {} if model is None else {node.name: node.operation for node in graph_of(model)}
+    places: dict[str, _Place] = {}
+    for group, held in variables.items():
+        for operation, leaves in held.items():
+            description = describe(operations[operation]) if operations else _UNKNOWN
+            names = description.torch_names(list(_paths(leaves)))
+            for path, name in names.items():
+                places[f"{operation}.{name}"] = _Place(group, operation, path, description)
+    return places
+
+
+def _paths(leaves: Any) -> Iterator[tuple[str, ...]]:
+    for name, leaf in leaves.items():
+        if isinstance(leaf, Mapping):
+            yield from ((name, *path) for path in _paths(leaf))
+        else:
+            yield (name,)

@@ -81,7 +81,7 @@ def test_jacobian_products_agree(x64):
 def test_batch_norm_is_folded_only_into_a_convolution_that_nobody_else_reads():
     model = depthjax.build_model("resnet18")
     whole = {step.name: step for step in plan(model, "layer1.0")}
-    assert whole["bn1"].conv == "conv1" and "conv1" not in whole
+    assert whole["bn1"].source == "conv1" and "conv1" not in whole
     assert plan(model, "conv1")[-1].norm is None
     names = [step.name for step in plan(model, "layer1.0.conv2")]
     assert names[-2:] == ["layer1.0.relu", "layer1.0.conv2"]

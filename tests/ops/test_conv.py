@@ -18,28 +18,34 @@ from depthjax.ops.conv import (
     choose_form,
     convolve,
 )
+from depthjax.ops.geometry import Geometry
 
 
-def reference(x, kernel, strides, padding, groups):
+def geometry_of(strides=1, padding=0, groups=1):
+    return Geometry((strides, strides), ((padding, padding),) * 2, groups=groups)
+
+
+def reference(x, kernel, geometry):
     return lax.conv_general_dilated(
         x,
         kernel,
-        (strides, strides),
-        ((padding, padding),) * 2,
+        geometry.strides,
+        geometry.padding,
+        lhs_dilation=geometry.input_dilation,
+        rhs_dilation=geometry.dilation,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=groups,
+        feature_group_count=geometry.groups,
     )
 
 
-def check(form, size, strides, padding, shape, groups=1, dtype=np.float64):
+def check(form, size, geometry, shape, dtype=np.float64):
+    size, groups = (size, size) if isinstance(size, int) else size, geometry.groups
     rng = np.random.default_rng(0)
     height, width = shape
     x = jnp.asarray(rng.normal(size=(2, height, width, 2 * groups)), dtype)
-    kernel = jnp.asarray(rng.normal(size=(size, size, 2, 3 * groups)), dtype)
+    kernel = jnp.asarray(rng.normal(size=(*size, 2, 3 * groups)), dtype)
     parameters = form.prepare(kernel)
-    cotangent_shape = jax.eval_shape(
-        lambda x: reference(x, kernel, strides, padding, groups), x
-    ).shape
+    cotangent_shape = jax.eval_shape(lambda x: reference(x, kernel, geometry), x).shape
     cotangent = jnp.asarray(rng.normal(size=cotangent_shape), dtype)
     tangent = jnp.asarray(rng.normal(size=x.shape), dtype)
 
@@ -54,14 +60,14 @@ def check(form, size, strides, padding, shape, groups=1, dtype=np.float64):
     @jax.jit
     def theirs(kernel, x, tangent, cotangent):
         def apply(x):
-            return reference(x, kernel, strides, padding, groups)
+            return reference(x, kernel, geometry)
 
         expected, pullback = jax.vjp(apply, x)
         return expected, pullback(cotangent)[0], apply(tangent)
 
     arguments = x, tangent, cotangent
     found, pulled, pushed = ours(parameters, *arguments)
-    tolerance = {"rtol": 0, "atol": 200 * np.finfo(dtype).eps * size * size * groups}
+    tolerance = {"rtol": 0, "atol": 200 * np.finfo(dtype).eps * size[0] * size[1] * groups}
     wanted = theirs(kernel, *arguments)
     for mine, yours in zip((found, pulled, pushed), wanted, strict=True):
         np.testing.assert_allclose(mine, yours, **tolerance)
@@ -82,7 +88,8 @@ sizes = st.tuples(st.integers(7, 13), st.integers(7, 13))
 def test_direct(dtype, shape, strides, kernel_padding, groups):
     size, padding = kernel_padding
     with jax.enable_x64(True):
-        check(Direct(strides, padding, groups), size, strides, padding, shape, groups, dtype)
+        geometry = geometry_of(strides, padding, groups)
+        check(Direct(geometry), size, geometry, shape, dtype)
 
 
 @given(
@@ -94,7 +101,8 @@ def test_direct(dtype, shape, strides, kernel_padding, groups):
 def test_images_smaller_than_the_kernel(shape, strides, kernel_padding):
     size, padding = kernel_padding
     with jax.enable_x64(True):
-        check(Direct(strides, padding), size, strides, padding, shape)
+        geometry = geometry_of(strides, padding)
+        check(Direct(geometry), size, geometry, shape)
 
 
 @given(
@@ -107,14 +115,15 @@ def test_images_smaller_than_the_kernel(shape, strides, kernel_padding):
 def test_grouped_taps(shape, strides, kernel_padding, groups):
     size, padding = kernel_padding
     with jax.enable_x64(True):
-        check(GroupedTaps(groups, strides, padding), size, strides, padding, shape, groups)
+        geometry = geometry_of(strides, padding, groups)
+        check(GroupedTaps(geometry), size, geometry, shape)
 
 
 @given(shape=sizes, strides=st.integers(1, 3))
 @settings(max_examples=4, deadline=None)
 def test_pointwise(shape, strides):
     with jax.enable_x64(True):
-        check(Pointwise(strides), 1, strides, 0, shape)
+        check(Pointwise((strides, strides)), 1, geometry_of(strides), shape)
 
 
 @given(shape=sizes, kernel_padding=st.sampled_from([(3, 1), (5, 2), (7, 3), (3, 0)]))
@@ -122,7 +131,8 @@ def test_pointwise(shape, strides):
 def test_space_to_depth(shape, kernel_padding):
     size, padding = kernel_padding
     with jax.enable_x64(True):
-        check(SpaceToDepth(padding), size, 2, padding, shape)
+        geometry = geometry_of(2, padding)
+        check(SpaceToDepth(geometry), size, geometry, shape)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -131,7 +141,7 @@ def test_space_to_depth(shape, kernel_padding):
 def test_winograd(dtype, shape):
     with jax.enable_x64(True), pytest.MonkeyPatch.context() as patch:
         patch.setattr(winograd, "pays", lambda x, outputs: True)
-        check(Winograd(), 3, 1, 1, shape, dtype=dtype)
+        check(Winograd(), 3, geometry_of(1, 1), shape, dtype=dtype)
 
 
 @pytest.mark.parametrize(("shape", "expected"), [((8, 14, 14, 256), True), ((8, 3, 3, 512), False)])
@@ -148,9 +158,10 @@ def test_winograd_batched_and_linearized(x64, monkeypatch):
     rng = np.random.default_rng(0)
     x, t = (jnp.asarray(rng.normal(size=(3, 2, 5, 6, 2))) for _ in range(2))
     kernel = jnp.asarray(rng.normal(size=(3, 3, 2, 4)))
-    form = choose_form(3, 1, 1, 1, 64)
+    geometry = geometry_of(1, 1)
+    form = choose_form((3, 3), geometry, 64)
     f = jax.vmap(lambda x: jnp.tanh(convolve(form, form.prepare(kernel), x)))
-    expected = jax.vmap(lambda x: jnp.tanh(reference(x, kernel, 1, 1, 1)))
+    expected = jax.vmap(lambda x: jnp.tanh(reference(x, kernel, geometry)))
     value, push = jax.linearize(f, x)
     wanted, wanted_push = jax.linearize(expected, x)
     np.testing.assert_allclose(value, wanted, atol=1e-12)
@@ -160,7 +171,44 @@ def test_winograd_batched_and_linearized(x64, monkeypatch):
 
 
 def test_forms_on_the_cpu():
+    kinds = [(7, 2, 3, 1, 3), (3, 1, 1, 1, 64), (1, 2, 0, 1, 64), (3, 1, 1, 32, 128)]
     assert jax.default_backend() != "cpu" or [
-        type(choose_form(*kind)).__name__
-        for kind in [(7, 2, 3, 1, 3), (3, 1, 1, 1, 64), (1, 2, 0, 1, 64), (3, 1, 1, 32, 128)]
+        type(choose_form((size, size), geometry_of(*settings), channels)).__name__
+        for size, *settings, channels in kinds
     ] == ["SpaceToDepth", "Winograd", "Pointwise", "GroupedTaps"]
+
+
+pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
+sides = st.tuples(st.integers(-1, 3), st.integers(-1, 3))
+
+
+@st.composite
+def convolutions(draw):
+    """A geometry, the kernel's size and an image's, such that there is an output."""
+    size, numbers = draw(pairs), draw(st.booleans())  # names go with undilated images alone
+    names = st.sampled_from(["SAME", "SAME_LOWER", "VALID"])
+    geometry = Geometry(
+        strides=draw(pairs),
+        padding=draw(st.tuples(sides, sides) if numbers else names),
+        dilation=draw(pairs),
+        input_dilation=draw(pairs) if numbers else (1, 1),
+        groups=draw(st.integers(1, 3)),
+    )
+    return geometry, size, draw(st.tuples(st.integers(8, 12), st.integers(8, 12)))
+
+
+@given(convolutions())
+@settings(max_examples=5)
+def test_every_geometry(case):
+    geometry, size, shape = case
+    with jax.enable_x64(True):
+        forms = {Direct(geometry), choose_form(size, geometry.resolved(size), 2 * geometry.groups)}
+        for form in forms:
+            check(form, size, geometry, shape)
+
+
+@pytest.mark.parametrize("padding", ["SAME", "SAME_LOWER", "VALID", ((0, 1), (2, 0))])
+def test_the_stem_with_any_padding(padding, x64):
+    geometry = Geometry((2, 2), padding)
+    for size, shape in ((3, (8, 9)), (5, (7, 10)), (1, (5, 6))):
+        check(SpaceToDepth(geometry), size, geometry, shape)

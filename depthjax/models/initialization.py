@@ -1,0 +1,69 @@
+"""The variables of an untrained network."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from depthjax.models.initializers import Stream
+from depthjax.models.network import INPUT, Network, graph_of
+from depthjax.models.operations.description import describe
+
+
+def init_variables(
+    model: Network, key: Array, image_size: int | tuple[int, int] = 224
+) -> dict[str, Any]:
+    """The variables of an untrained network, distributed as torchvision initialises it.
+
+    In evaluation mode BatchNorm is then the identity (mean 0, variance 1, scale 1, bias 0).
+    Modules that torchvision does not initialise are drawn by their own Flax initialisers. Each
+    operation has a random stream of its own, seeded by `key` and the operation's name, so that two
+    networks share the weights of the layers they share. Drawn on the host: call it outside `jit`
+    (inside, `model.init` draws from the same distributions).
+
+    Args:
+        model: a model of `depthjax.models`, or a `Network` of your own.
+        key: a `jax.random.key`.
+        image_size: height and width of the images; it matters to MLPs alone. They have the
+            model's `channels`, 3 if it has no such field.
+
+    Returns:
+        `{"params": …, "batch_stats": …}`, float32; `batch_stats` only with BatchNorm.
+
+    Raises:
+        ValueError: if the network cannot take images of that size.
+    """
+    shapes, activations = variable_shapes(model, image_size)
+    variables: dict[str, Any] = {"params": {}}
+    for node in graph_of(model):
+        leaves = {group: shapes[group][node.name] for group in shapes if node.name in shapes[group]}
+        if leaves:
+            inputs = [activations[name] for name in node.inputs]
+            stream = Stream(key, node.name)
+            for group, drawn in describe(node.operation).initialize(stream, leaves, inputs).items():
+                variables.setdefault(group, {})[node.name] = drawn
+    return variables
+
+
+def variable_shapes(
+    model: Network, image_size: int | tuple[int, int] = 224
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Shapes and dtypes of a network's variables and of its activations; nothing is computed.
+
+    Args:
+        model, image_size: as in `init_variables`.
+    """
+    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    return _variable_shapes(model, height, width, jax.config.read("jax_enable_x64"))
+
+
+@functools.lru_cache(maxsize=16)  # tracing ResNet-50 takes half a second
+def _variable_shapes(
+    model: Network, height: int, width: int, x64: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    channels = getattr(model, "channels", 3)
+    images = jax.ShapeDtypeStruct((1, height, width, channels), jnp.float32)
+    (_, activations), shapes = jax.eval_shape(model.init_with_output, jax.random.key(0), images)
+    return dict(shapes), {INPUT: images, **activations}

@@ -1,0 +1,43 @@
+"""The operations that networks are made of, one file each, with PyTorch's semantics.
+
+Each is a Linen module or a frozen, callable dataclass or a function, so that its settings can be
+read off the graph. Its file also says how it is prepared, initialised, named in state dicts and
+accounted for (`description.py`); a new operation is one file and one line here. Linen modules are
+made with `parent=None`: they are settings until the network that runs them adopts a copy.
+"""
+
+from depthjax.models.operations.add import add
+from depthjax.models.operations.average_pool import AdaptiveAveragePool, global_average
+from depthjax.models.operations.batch_norm import BatchNorm, batch_norm
+from depthjax.models.operations.convolution import conv
+from depthjax.models.operations.description import Description, describe, describes
+from depthjax.models.operations.dropout import dropout
+from depthjax.models.operations.flatten import flatten
+from depthjax.models.operations.gelu import GELU, gelu
+from depthjax.models.operations.layer_norm import layer_norm
+from depthjax.models.operations.leaky_relu import LeakyReLU
+from depthjax.models.operations.linear import Linear, linear
+from depthjax.models.operations.max_pool import MaxPool
+from depthjax.models.operations.relu import relu
+
+__all__ = [
+    "GELU",
+    "AdaptiveAveragePool",
+    "BatchNorm",
+    "Description",
+    "LeakyReLU",
+    "Linear",
+    "MaxPool",
+    "add",
+    "batch_norm",
+    "conv",
+    "describe",
+    "describes",
+    "dropout",
+    "flatten",
+    "gelu",
+    "global_average",
+    "layer_norm",
+    "linear",
+    "relu",
+]

@@ -1,0 +1,143 @@
+"""Convolution."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.linen.linear import canonicalize_padding
+from jaxtyping import Array
+
+from depthjax.models.initializers import Initializer, Stream, kaiming_normal_fan_out, normal
+from depthjax.models.operations.description import Description, describes
+from depthjax.models.operations.shared import (
+    Leaves,
+    at_defaults,
+    draw,
+    fan_in_mismatch,
+    is_default,
+    ones,
+)
+from depthjax.ops.conv import Form, Geometry, choose_form, convolve
+
+
+def conv(
+    features: int, kernel: int, strides: int = 1, *, groups: int = 1, bias: bool = False
+) -> nn.Conv:
+    """A square convolution, padding `kernel // 2` on every side, initialised as torchvision's."""
+    padding = kernel // 2
+    return nn.Conv(
+        features,
+        (kernel, kernel),
+        strides=(strides, strides),
+        padding=((padding, padding), (padding, padding)),
+        feature_group_count=groups,
+        use_bias=bias,
+        kernel_init=kaiming_normal_fan_out,
+        parent=None,
+    )
+
+
+_INITIAL = ("kernel_init", "bias_init", "param_dtype")  # of no effect once there are weights
+_HONOURED = (
+    *("features", "kernel_size", "strides", "padding", "input_dilation", "kernel_dilation"),
+    *("feature_group_count", "use_bias", *_INITIAL),
+)
+
+
+@describes(nn.Conv)
+@dataclass(frozen=True)
+class Convolution(Description):
+    """A convolution takes the form that is fastest on the backend, and a BatchNorm after it."""
+
+    operation: nn.Conv
+    kind = "conv"
+
+    def check_inputs(self, leaves: Leaves, x: Array) -> str:
+        """The kernel says how many channels it takes."""
+        return fan_in_mismatch(leaves, x, self.operation.feature_group_count)
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether it is a convolution over two axes, all settings of which are honoured."""
+        size = self.operation.kernel_size
+        two_axes = not isinstance(size, int) and len(size) == 2
+        return two_axes and at_defaults(self.operation, _HONOURED) and self._padding is not None
+
+    @property
+    def absorbs(self) -> bool:
+        """Kernel and bias can be scaled."""
+        return self.is_rewritten
+
+    def freeze(self, leaves: Leaves, after: tuple[Array, Array] | None = None) -> Any:
+        """The arrays that the form takes, and the bias if there is one."""
+        if not self.is_rewritten:
+            return leaves
+        kernel = leaves["params"]["kernel"]
+        bias = leaves["params"]["bias"] if self.operation.use_bias else None
+        if after is not None:
+            scale, shift = after
+            kernel = kernel * scale[None, None, None]
+            bias = shift if bias is None else shift + scale * bias
+        channels = kernel.shape[2] * self.operation.feature_group_count
+        weights = self._form(channels).prepare(kernel)
+        return weights if bias is None else {**weights, "bias": bias}
+
+    def run(self, weights: Any, *inputs: Array) -> Array:
+        """The convolution in its form; linear in its input."""
+        if not self.is_rewritten:
+            return super().run(weights, *inputs)
+        (x,) = inputs
+        kernels = {name: array for name, array in weights.items() if name != "bias"}
+        dtype = jnp.result_type(x, *weights.values())
+        x, kernels = x.astype(dtype), {k: array.astype(dtype) for k, array in kernels.items()}
+        batch = x.shape[:-3]
+        if len(batch) != 1:  # as Flax: all axes before the last three are the batch
+            x = x.reshape(-1, *x.shape[-3:])
+        y = convolve(self._form(x.shape[-1]), kernels, x)
+        if "bias" in weights:
+            y = y + weights["bias"][None, None, None]
+        return y if len(batch) == 1 else y.reshape(*batch, *y.shape[1:])
+
+    @property
+    def _padding(self) -> Any:
+        """Numbers for each side, "SAME" or "SAME_LOWER"; None for what Flax alone can do."""
+        padding = canonicalize_padding(self.operation.padding, 2)
+        if isinstance(padding, str):
+            plain = _pair(self.operation.input_dilation) == (1, 1)
+            return padding if plain and padding in ("SAME", "SAME_LOWER", "VALID") else None
+        return tuple((int(before), int(after)) for before, after in padding)
+
+    def _form(self, channels: int) -> Form:
+        operation = self.operation
+        size = _pair(operation.kernel_size)
+        geometry = Geometry(
+            strides=_pair(operation.strides),
+            padding=self._padding,
+            dilation=_pair(operation.kernel_dilation),
+            input_dilation=_pair(operation.input_dilation),
+            groups=operation.feature_group_count,
+        )
+        return choose_form(size, geometry.resolved(size), channels)
+
+    def initialize(self, stream: Stream, shapes: Leaves, inputs: list[Any]) -> Leaves:
+        """Drawn on the host where the kernel's distribution is one of ours."""
+        kernel = self.operation.kernel_init
+        if not (isinstance(kernel, Initializer) and is_default(self.operation, "bias_init")):
+            return super().initialize(stream, shapes, inputs)
+        return {"params": draw({"kernel": kernel, "bias": normal(0.0)}, shapes["params"], stream)}
+
+    def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
+        """The convolution with a kernel of ones."""
+        plain = self.operation.clone(use_bias=False, parent=None)
+        kernel = leaves["params"]["kernel"]
+        return lambda x: jnp.asarray(plain.apply({"params": {"kernel": ones(kernel, x)}}, x))
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    """A setting for each axis; None is Flax's other word for 1."""
+    if value is None or isinstance(value, int):
+        return (value or 1,) * 2
+    height, width = value
+    return int(height), int(width)

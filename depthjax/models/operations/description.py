@@ -1,0 +1,207 @@
+"""What the package knows about an operation: one object, found by the operation's exact type.
+
+A `Description` answers five questions: how the operation is computed, how it is prepared (rewritten
+for speed, with frozen weights), how its weights are initialised, what they are called in PyTorch's
+state dicts, and what it does to the rank of a layer. This base class answers all of them for any
+Linen module and any function: it runs them as they are. A file of this package that knows an
+operation better overrides what it knows and calls `describes`; no other module looks at types.
+"""
+
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from depthjax.models.initializers import Stream
+from depthjax.models.operations.shared import (
+    Leaves,
+    Path,
+    mapping_sentence,
+    outputs_first,
+    outputs_last,
+    torch_name,
+)
+
+
+@dataclass(frozen=True)
+class Description:
+    """An operation that nothing is known of: it is run as it is.
+
+    Fields:
+        operation: an unbound Linen module, or a pure function.
+        kind: what the accounting calls it.
+        counts: what the accounting calls inputs that no output depends on: "losers" of max pooling,
+            "closed" gates of ReLU, or "" where they are not counted.
+    """
+
+    operation: Any
+    kind: ClassVar[str] = "other"
+    counts: ClassVar[str] = ""
+
+    # --------------------------------------------------------------------------------- computed
+
+    def call(self, bound: Any, inputs: list[Array], train: bool) -> Array:
+        """The value of the operation.
+
+        Args:
+            bound: the operation; a module is bound to its variables.
+            inputs: its inputs.
+            train: whether in training mode; told to modules whose `__call__` asks for it.
+        """
+        return bound(*inputs, **self._mode(train))
+
+    def check_inputs(self, leaves: Leaves, x: Array) -> str:
+        """Why the weights cannot take these inputs, or "" (a module then refuses them itself)."""
+        return ""
+
+    def _mode(self, train: bool) -> dict[str, bool]:
+        """The arguments that tell a module whether it trains, as far as it has them open."""
+        if not isinstance(self.operation, nn.Module):
+            return {}
+        said = {"train": train, "deterministic": not train, "use_running_average": not train}
+        accepted = inspect.signature(type(self.operation).__call__).parameters
+        return {
+            name: value
+            for name, value in said.items()
+            if name in accepted and getattr(self.operation, name, None) is None
+        }
+
+    # --------------------------------------------------------------------------------- prepared
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether `run` computes in another way than the operation itself."""
+        return False
+
+    @property
+    def absorbs(self) -> bool:
+        """Whether `freeze` can take an affine map of the output channels into the weights."""
+        return False
+
+    @property
+    def is_affine(self) -> bool:
+        """Whether it is `scale · x + shift` for each channel; then `affine` says which."""
+        return False
+
+    def affine(self, leaves: Leaves) -> tuple[Array, Array]:
+        """Scale and shift, each `[C]`."""
+        raise NotImplementedError(f"{self.kind} is no affine map")
+
+    def freeze(self, leaves: Leaves, after: tuple[Array, Array] | None = None) -> Any:
+        """The weights that `run` takes.
+
+        Args:
+            leaves: the operation's variables.
+            after: scale and shift of an affine map that follows, if `absorbs`.
+        """
+        return leaves
+
+    def run(self, weights: Any, *inputs: Array) -> Array:
+        """The operation in evaluation mode, of frozen weights."""
+        if isinstance(self.operation, nn.Module):
+            mode: dict[str, Any] = self._mode(False)
+            return jnp.asarray(self.operation.apply(weights, *inputs, **mode))
+        return jnp.asarray(self.operation(*inputs))
+
+    # ------------------------------------------------------------------------------ initialised
+
+    def initialize(self, stream: Stream, shapes: Leaves, inputs: list[Any]) -> Leaves:
+        """The variables of an untrained operation; by default the module's own `init`.
+
+        Args:
+            stream: where random numbers come from.
+            shapes: shape and dtype of each variable.
+            inputs: shape and dtype of each input.
+        """
+        zeros = [jnp.zeros(x.shape, x.dtype) for x in inputs]
+        return self.operation.init(stream.jax_key(), *zeros, **self._mode(False))
+
+    # ----------------------------------------------------------------------------------- named
+
+    @property
+    def holds_weights(self) -> bool:
+        """Whether state dicts may have entries of it."""
+        return isinstance(self.operation, nn.Module)
+
+    def torch_names(self, paths: Collection[Path]) -> dict[Path, str]:
+        """PyTorch's name of each weight, below the operation's own name."""
+        names = {path: torch_name(path) for path in paths}
+        if len(set(names.values())) < len(names):  # a kernel and a scale would both be a weight
+            names = {path: ".".join(path) for path in paths}
+        return names
+
+    def to_torch(self, path: Path, array: np.ndarray) -> np.ndarray:
+        """A weight in PyTorch's layout."""
+        return outputs_first(array) if path[-1] == "kernel" else array
+
+    def from_torch(self, path: Path, array: np.ndarray) -> np.ndarray:
+        """A weight of PyTorch's layout in ours."""
+        return outputs_last(array) if path[-1] == "kernel" else array
+
+    # ------------------------------------------------------------------------------- accounted
+
+    @property
+    def stride(self) -> int:
+        """Positions from one window to the next, of operations that have windows; else 1."""
+        strides = getattr(self.operation, "strides", 1)
+        return int(strides if isinstance(strides, int) else (strides or (1,))[0])
+
+    def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
+        """A function whose derivative counts the ways from each input to each output.
+
+        That is the operation with 1 for every weight other than 0. By default every input is
+        joined to every output, so that the bound on the rank stays a bound.
+
+        Args:
+            shape: of the output.
+            leaves: the operation's variables.
+        """
+        return lambda *inputs: jnp.broadcast_to(sum(x.sum() for x in inputs), shape)
+
+    def zero_scales(self, leaves: Leaves, dtype: Any) -> int:
+        """How many channels are multiplied by nearly 0, of normalisations."""
+        return 0
+
+    @classmethod
+    def sentence(cls, loss: Any) -> str:
+        """What an operation of this kind loses, in words; `loss` is an `OperationLoss`."""
+        return mapping_sentence(loss, "maps")
+
+
+# ------------------------------------------------------------------------------------ registering
+
+_BY_OPERATION: dict[Any, type[Description]] = {}
+_BY_KIND: dict[str, type[Description]] = {}
+
+
+def describes(*operations: Any) -> Callable[[type[Description]], type[Description]]:
+    """Registers a description for some types of operations, or for some functions.
+
+    A subclass is not meant: what it computes is not known.
+    """
+
+    def register(description: type[Description]) -> type[Description]:
+        _BY_OPERATION.update(dict.fromkeys(operations, description))
+        _BY_KIND.setdefault(description.kind, description)
+        return description
+
+    return register
+
+
+def describe(operation: Any) -> Description:
+    """What is known of an operation."""
+    try:
+        known = _BY_OPERATION.get(type(operation)) or _BY_OPERATION.get(operation)
+    except TypeError:  # it holds arrays, such as a mask, and does not hash
+        known = None
+    return (known or Description)(operation)
+
+
+def description_of_kind(kind: str) -> type[Description]:
+    """The description whose `kind` this is."""
+    return _BY_KIND.get(kind, Description)

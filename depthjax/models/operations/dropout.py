@@ -1,0 +1,48 @@
+"""Dropout: the identity in evaluation mode."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+from jaxtyping import Array
+
+from depthjax.models.operations.description import Description, describes
+from depthjax.models.operations.shared import Leaves, keeping_sentence
+
+
+def dropout(rate: float) -> nn.Dropout:
+    """Dropout; the identity in evaluation mode."""
+    return nn.Dropout(rate, parent=None)
+
+
+@describes(nn.Dropout)
+@dataclass(frozen=True)
+class DropoutDescription(Description):
+    """Nothing is dropped, unless the module was made to drop always."""
+
+    operation: nn.Dropout
+    kind = "dropout"
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether it may be left out."""
+        return self.operation.deterministic in (None, True)
+
+    def run(self, weights: Any, *inputs: Array) -> Array:
+        """The input."""
+        return inputs[0] if self.is_rewritten else super().run(weights, *inputs)
+
+    @property
+    def holds_weights(self) -> bool:
+        """It has none."""
+        return False
+
+    def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
+        """Each element to itself."""
+        return lambda x: x
+
+    @classmethod
+    def sentence(cls, loss: Any) -> str:
+        """Nothing is lost."""
+        return keeping_sentence(loss)
