@@ -1,4 +1,4 @@
-"""What the columns of our tables are called, and in which units they are."""
+"""Names, units and meanings of the columns of our tables."""
 
 from depthjax.report.contents import Column
 
@@ -59,21 +59,31 @@ COLUMNS = {column.name: column for column in _KNOWN}
 
 LOGARITHMIC = frozenset(
     {
-        *("input_ratio", "embedding_ratio", "final_input_ratio", "final_embedding_ratio"),
-        *("input_ratio_at_1", "input_ratio_at_0.3", "input_ratio_at_0.1", "input_ratio_at_0.03"),
-        *("relative_embedding_distance", "gradient_energy_ratio", "neighbour_ratio"),
-        *("principal_residual", "singular_value", "condition_number"),
+        "input_ratio",
+        "embedding_ratio",
+        "final_input_ratio",
+        "final_embedding_ratio",
+        "input_ratio_at_1",
+        "input_ratio_at_0.3",
+        "input_ratio_at_0.1",
+        "input_ratio_at_0.03",
+        "relative_embedding_distance",
+        "gradient_energy_ratio",
+        "neighbour_ratio",
+        "principal_residual",
+        "singular_value",
+        "condition_number",
     }
 )
-"""Quantities whose means are geometric and whose axes are logarithmic."""
+"""Quantities with geometric means and logarithmic axes."""
 
 
 def column(name: str) -> Column:
-    """What is known of a column; one that is not known has its own name, in words."""
+    """The description of a column; an unknown column has its name as its label."""
     return COLUMNS.get(name) or Column(name, name.replace("_", " "))
 
 
 def axis_label(name: str) -> str:
-    """`m_g (L2, embedding)`."""
+    """The label of an axis with its unit, such as `m_g (L2, embedding)`."""
     known = column(name)
     return f"{known.label} ({known.unit})" if known.unit else known.label

@@ -1,7 +1,6 @@
-"""What a report page shows, before it is a page: plain values, arrays, and words.
+"""What a page shows, before it is HTML: plain values, arrays and words.
 
-Builders in `folders.py` make these from finished runs; `page.py` makes HTML of them. Neither knows
-of the other.
+`folders.py` reads them from finished runs, and `page.py` writes them as HTML.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +13,11 @@ from jaxtyping import Float, Shaped, UInt8
 from depthjax.claims.findings import Finding
 
 Value = str | int | float | None
-"""What stands in a table's cell; None and NaN where there is nothing."""
-
+"""The content of a table's cell; None or NaN where there is none."""
 
 Real = int | float
 Numbers = Sequence[Real]
-"""Along an axis of a chart."""
+"""Coordinates along an axis of a chart."""
 
 
 class Column(NamedTuple):
@@ -27,9 +25,9 @@ class Column(NamedTuple):
 
     Fields:
         name: as in the file it comes from.
-        label: as a reader knows it, such as `D`.
+        label: what readers see, such as `D`.
         unit: of its numbers, such as `steps`; empty for words.
-        about: what it is, in half a sentence.
+        about: what it is, in a few words.
     """
 
     name: str
@@ -40,13 +38,13 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A table that readers sort and filter.
+    """A table that readers can sort and filter.
 
     Fields:
-        title: above it.
-        columns: C of them.
-        rows: of C values each.
-        note: below it.
+        title: above the table.
+        columns: its C columns.
+        rows: C values each.
+        note: below the table.
     """
 
     title: str
@@ -57,14 +55,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Series:
-    """A line of a chart; points that are not finite are left out.
+    """A line of a chart; points that are not finite are not drawn.
 
     Fields:
-        name: in the legend; an empty one has no place there.
+        name: in the legend.
         x, y: the points.
-        low, high: ends of an interval about every point.
-        thin: a single example, drawn behind the others in the colour of `of`.
-        of: the name of the series it belongs to, where it is thin.
+        low, high: ends of an interval at every point.
+        thin: whether this is a single example, drawn behind the others and not in the legend.
+        of: if thin, the name of the series that it is an example of and has the colour of.
     """
 
     name: str
@@ -87,14 +85,14 @@ class Chart:
     """Lines against depth, steps or rank.
 
     Fields:
-        title: above it.
+        title: above the chart.
         x_label, y_label: of the axes, with units.
         series: the lines.
-        ticks: names of x = 0, 1, …, such as layers; none where x is a number.
-        log_x, log_y: scales.
-        reversed_x: large numbers to the left.
-        marks: named values of y, drawn across.
-        note: what was averaged, and over how many.
+        ticks: names of x = 0, 1, …, such as layers; empty where x is a number.
+        log_x, log_y: whether an axis is logarithmic.
+        reversed_x: whether large numbers are at the left.
+        marks: named values of y; each is a line drawn across.
+        note: what was averaged, and over how many examples.
     """
 
     title: str
@@ -113,50 +111,46 @@ class Chart:
         object.__setattr__(self, "marks", marks)
 
     def record(self) -> dict[str, Any]:
-        """As JSON takes it, for a `charts.json`; `chart_from_record` is the way back."""
-        lines = [
-            {
-                **{"name": one.name, "thin": one.thin, "of": one.of},
-                **{
-                    name: None if values is None else [_known(value) for value in values]
-                    for name, values in (
-                        *(("x", one.x), ("y", one.y)),
-                        *(("low", one.low), ("high", one.high)),
-                    )
-                },
-            }
-            for one in self.series
-        ]
-        names = (
-            *("title", "x_label", "y_label", "log_x", "log_y"),
-            *("reversed_x", "note"),
-        )
-        rest = {"ticks": list(self.ticks), "marks": dict(self.marks), "series": lines}
-        return {name: getattr(self, name) for name in names} | rest
+        """The chart as values for JSON; `chart_from_record` reads them again."""
+        names = ("title", "x_label", "y_label", "log_x", "log_y", "reversed_x", "note")
+        return {name: getattr(self, name) for name in names} | {
+            "ticks": list(self.ticks),
+            "marks": dict(self.marks),
+            "series": [_series_record(series) for series in self.series],
+        }
+
+
+def _series_record(series: Series) -> dict[str, Any]:
+    coordinates = {"x": series.x, "y": series.y, "low": series.low, "high": series.high}
+    return {"name": series.name, "thin": series.thin, "of": series.of} | {
+        name: None if values is None else [_finite(value) for value in values]
+        for name, values in coordinates.items()
+    }
 
 
 def chart_from_record(record: Mapping[str, Any]) -> Chart:
-    """The chart that `Chart.record` described.
+    """The chart that `Chart.record` has written.
 
     Raises:
-        ValueError: for something else.
+        ValueError: if the record describes no chart.
     """
     try:
-        lines = [
-            Series(
-                one["name"],
-                _numbers(one["x"]) or [],
-                _numbers(one["y"]) or [],
-                _numbers(one["low"]),
-                _numbers(one["high"]),
-                one["thin"],
-                one["of"],
-            )
-            for one in record["series"]
-        ]
+        lines = [_series_from_record(series) for series in record["series"]]
         return Chart(**{**record, "series": lines, "ticks": tuple(record["ticks"])})
     except (KeyError, TypeError) as error:
         raise ValueError(f"this describes no chart: {error}") from error
+
+
+def _series_from_record(record: Mapping[str, Any]) -> Series:
+    return Series(
+        record["name"],
+        _numbers(record["x"]) or [],
+        _numbers(record["y"]) or [],
+        _numbers(record["low"]),
+        _numbers(record["high"]),
+        record["thin"],
+        record["of"],
+    )
 
 
 def _numbers(values: Sequence[float | None] | None) -> list[float] | None:
@@ -165,21 +159,22 @@ def _numbers(values: Sequence[float | None] | None) -> list[float] | None:
     return [float("nan") if value is None else float(value) for value in values]
 
 
-def _known(value: Real) -> float | None:
+def _finite(value: Real) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
 @dataclass(frozen=True)
 class Recovered:
-    """One picture of a gallery: what came back from a layer, and how.
+    """One picture of a gallery: what was recovered from a layer, and how.
 
     Fields:
         image: `[H, W, C]`, float or 8-bit.
         input_ratio, embedding_ratio: its D and ρ.
-        best_step: where the descent found it.
+        best_step: the step at which the objective was smallest.
         stopped: why the descent ended.
-        step, rho, d: the trajectory, `[T]`.
-        frames: iterates on the way `[F, H, W, C]`, with `frame_step`, `frame_rho`, `frame_d` `[F]`.
+        step, rho, d: the trajectory, `[T]` each.
+        frames: iterates on the way, `[F, H, W, C]`.
+        frame_step, frame_rho, frame_d: their steps, ρ and D, `[F]` each.
     """
 
     image: Shaped[np.ndarray, "h w c"]
@@ -198,9 +193,11 @@ class Recovered:
 
 @dataclass(frozen=True)
 class View:
-    """What a gallery shows of one network: `cells[image][layer]`, None where a layer is missing.
+    """What a gallery shows after one choice, such as of one network.
 
-    `choice` has an option of every axis of the gallery.
+    Fields:
+        choice: one option of every axis of the gallery.
+        cells: `[image][layer]`; None where a layer is missing.
     """
 
     choice: Sequence[str]
@@ -215,9 +212,10 @@ class Gallery:
         images, layers: names.
         targets: `[B, H, W, C]`.
         starts: `[B, H, W, C]`, of the first view.
-        axes: what can be chosen, by name: `{"network": ["untrained", "photos"]}`; may be empty.
-        views: one for each choice that there is.
-        note: below it.
+        axes: what readers can choose, by name: `{"network": ["untrained", "photos"]}`; may be
+            empty.
+        views: one for each choice that exists.
+        note: below the gallery.
     """
 
     images: Sequence[str]
@@ -233,8 +231,8 @@ class Picture(NamedTuple):
     """A figure from a folder.
 
     Fields:
-        name: its file's, without the suffix.
-        content: a PNG.
+        name: of its file, without the suffix.
+        content: the PNG.
         alt: what it shows, in words.
     """
 
@@ -245,15 +243,15 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class Section:
-    """What one folder has to say.
+    """What a page shows of one folder.
 
     Fields:
         title: the folder's name.
         kind: what was done, in a few words.
-        command: repeats it.
-        facts: about it, as pairs of a name and a value.
-        config: all of its settings, as JSON.
-        findings: what it says of the paper's claims.
+        command: the command line that repeats it.
+        facts: pairs of a name and a value.
+        config: all settings, as JSON.
+        findings: what was found about the paper's claims.
         gallery, charts, tables, pictures: what there is to see.
     """
 
@@ -274,9 +272,9 @@ class Report:
     """A page.
 
     Fields:
-        title: of it.
+        title: of the page.
         sections: one for each folder.
-        whole: every claim of the paper is listed, also those of which no section says anything.
+        whole: whether every claim of the paper is listed, also those without any finding.
     """
 
     title: str

@@ -1,19 +1,81 @@
-"""What descents brought back, as pictures of a gallery and as charts."""
+"""What a page shows of a run of inversions (`experiments/invert.py`): a gallery, charts, tables."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from depthjax.folders.inversions import STATUS_NAMES, Run
+from depthjax.folders.inversions import STATUS_NAMES, Run, load_run
 from depthjax.inversion.frames import on_screen
 from depthjax.report import tabular
-from depthjax.report.contents import Chart, Recovered, Series, Table
+from depthjax.report.contents import Chart, Gallery, Recovered, Series, Table, View
 
-_LEAST_RATIO = 0.01  # ρ to which D is drawn against it
+_BASELINES = {"start": "start", "flat": "mean colour", "blur": "blurred copy"}
+_LEAST_RATIO = 0.01  # the least ρ at which D is drawn
+
+
+def is_inversion(folder: Path, config: dict[str, Any]) -> bool:
+    """Whether a folder is that of a run of inversions."""
+    return (folder / "inputs.npz").is_file() and "layers" in config and "inversion" in config
+
+
+def inversion_contents(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """Fields of the `Section`: every start as a view of the gallery, charts, and the rows."""
+    run = load_run(folder)
+    settings = config["inversion"]
+    contents: dict[str, Any] = {
+        "kind": "images recovered from the layers of a network",
+        "facts": [
+            ("network", f"{config.get('model', '')}, weights: {config.get('weights', '')}"),
+            (
+                "images",
+                f"{len(run.image_names)} of {'×'.join(map(str, run.targets.shape[1:3]))} px",
+            ),
+            ("descent", f"{settings['steps']} steps of {settings['optimizer']}"),
+            ("seeds", f"start {config.get('start_seed', '–')}"),
+            ("layers", f"{len(run.layers)} of {len(config['layers'])} finished"),
+        ],
+    }
+    if not run.layers:
+        return contents
+    tables = [tabular.table("Every image, layer and restart", run.table)]
+    if (folder / "ratio_matrix.npz").is_file():
+        tables.append(ratio_table(folder / "ratio_matrix.npz"))
+    return contents | {
+        "gallery": _gallery(run),
+        "charts": inversion_charts(run),
+        "tables": tables,
+    }
+
+
+def _gallery(run: Run) -> Gallery:
+    count = len(run.starts)
+    options = [f"start {restart + 1}" for restart in range(count)]
+    axes = {"start": options} if count > 1 else {}
+    views = [
+        View((options[restart],) if axes else (), cells(run, restart, "best"))
+        for restart in range(count)
+    ]
+    return Gallery(
+        run.image_names,
+        run.config["layers"],
+        run.targets,
+        run.starts[0],
+        axes,
+        views,
+        note="Shown are the iterates with the smallest objective; the descent never sees the"
+        " target image.",
+    )
 
 
 def cells(run: Run, restart: int, which: str) -> list[list[Recovered | None]]:
-    """`[image][layer]` of one restart; `which` iterate is the `best` or the `last`."""
+    """The pictures of one restart, `[image][layer]`; None where a layer is not finished.
+
+    Args:
+        run: the run.
+        restart: its index.
+        which: the iterate that is shown, `best` or `last`.
+    """
     return [
         [
             _recovered(run, run.layers[layer], restart, index, which)
@@ -28,34 +90,24 @@ def cells(run: Run, restart: int, which: str) -> list[list[Recovered | None]]:
 def _recovered(
     run: Run, arrays: dict[str, np.ndarray], restart: int, index: int, which: str
 ) -> Recovered:
+    """One picture of a gallery, of image `index`."""
     at = restart, index
     prefix = "final_" if which == "last" else ""
     step = arrays["trajectory_step"]
     rho = arrays["trajectory_embedding_ratio"][:, restart, index].astype(np.float64)
     d = arrays["trajectory_input_ratio"][:, restart, index].astype(np.float64)
-    image = arrays[f"{prefix}images"][at]
-    best, stopped = int(arrays["best_step"][at]), int(arrays["stopped_step"][at])
-    if "frames" in arrays:
-        frames, frame_step = arrays["frames"][:, restart, index], arrays["frame_step"]
-        # An example that stopped before the others shows the same from there on.
-        kept = frame_step <= max(stopped, 1)
-        kept[min(int(kept.sum()), len(kept) - 1)] = True
-        frames, frame_step = frames[kept], np.minimum(frame_step[kept], stopped)
-    else:  # a run that kept none has three: the start, the best and the last
-        ways = {0: run.starts[at], best: arrays["images"][at], stopped: arrays["final_images"][at]}
-        frame_step = np.array(sorted(ways))
-        frames = np.stack([on_screen(ways[int(one)]) for one in frame_step])
+    frames, frame_step = _frames(run, arrays, restart, index)
     nearest = np.clip(np.searchsorted(step, frame_step), 0, len(step) - 1)
-    some = _spread_out(step, frame_step)
+    records = _some_records(step, frame_step)
     return Recovered(
-        image=image,
+        image=arrays[f"{prefix}images"][at],
         input_ratio=float(arrays[f"{prefix}input_ratio"][at]),
         embedding_ratio=float(arrays[f"{prefix}embedding_ratio"][at]),
-        best_step=best,
+        best_step=int(arrays["best_step"][at]),
         stopped=STATUS_NAMES[int(arrays["status"][at])],
-        step=step[some],
-        rho=rho[some],
-        d=d[some],
+        step=step[records],
+        rho=rho[records],
+        d=d[records],
         frames=frames,
         frame_step=frame_step,
         frame_rho=rho[nearest],
@@ -63,42 +115,60 @@ def _recovered(
     )
 
 
-def _spread_out(step: np.ndarray, wanted: np.ndarray, most: int = 48) -> np.ndarray:
-    """Indices of records, evenly spaced on a logarithmic axis, and those of frames."""
+def _frames(
+    run: Run, arrays: dict[str, np.ndarray], restart: int, index: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The iterates that a run has kept of a descent, and their steps.
+
+    A run that has kept none still has three: the start, the best and the last.
+    """
+    at = restart, index
+    best, stopped = int(arrays["best_step"][at]), int(arrays["stopped_step"][at])
+    if "frames" not in arrays:
+        ends = {0: run.starts[at], best: arrays["images"][at], stopped: arrays["final_images"][at]}
+        order = sorted(ends)
+        return np.stack([on_screen(ends[step]) for step in order]), np.array(order)
+    frames, steps = arrays["frames"][:, restart, index], arrays["frame_step"]
+    # A descent that stopped before the others stays as it was from there on.
+    kept = steps <= max(stopped, 1)
+    kept[min(int(kept.sum()), len(kept) - 1)] = True
+    return frames[kept], np.minimum(steps[kept], stopped)
+
+
+def _some_records(step: np.ndarray, wanted: np.ndarray, most: int = 48) -> np.ndarray:
+    """Indices of about `most` records, evenly spaced on a logarithmic axis of steps.
+
+    The record at each `wanted` step, or the first one after it, is always among them.
+    """
     last = len(step) - 1
     if last < most:
         return np.arange(last + 1)
-    some = np.rint(np.geomspace(1, last, most)).astype(int)
-    frames = np.clip(np.searchsorted(step, wanted), 0, last)
-    return np.unique(np.concatenate([[0], some, frames]))
+    spaced = np.rint(np.geomspace(1, last, most)).astype(int)
+    at_wanted = np.clip(np.searchsorted(step, wanted), 0, last)
+    return np.unique(np.concatenate([[0], spaced, at_wanted]))
 
 
 def inversion_charts(run: Run) -> list[Chart]:
     """D and ρ against depth, and D against ρ along the descents."""
-    names = list(run.layers)
     count = len(run.image_names) * len(run.starts)
     note = f"Thick: median; thin: each of {count} (images × starts)." if count > 1 else ""
     baselines = {
         words: float(np.median(run.stack(f"baseline_{name}")[0]))
-        for name, words in (
-            *(("start", "start"), ("flat", "mean colour")),
-            *(("blur", "blurred copy"),),
-        )
+        for name, words in _BASELINES.items()
     }
     charts = [
         _against_depth(run, "input_ratio", "Distance to the target", baselines, note),
         _against_depth(run, "embedding_ratio", "Distance of the embedding", {}, note),
     ]
     lines = []
-    for name in names:
-        arrays = run.layers[name]
+    for name, arrays in run.layers.items():
         rho, d = (
             np.nanmedian(_flat(arrays[f"trajectory_{what}_ratio"]), axis=1)
             for what in ("embedding", "input")
         )
-        some = _spread_out(arrays["trajectory_step"], np.array([]))
-        some = some[rho[some] >= _LEAST_RATIO]
-        lines.append(Series(name, rho[some].tolist(), d[some].tolist()))
+        records = _some_records(arrays["trajectory_step"], np.array([]))
+        records = records[rho[records] >= _LEAST_RATIO]
+        lines.append(Series(name, rho[records].tolist(), d[records].tolist()))
     charts.append(
         Chart(
             "Does a better match bring the image back?",
@@ -124,33 +194,35 @@ def _against_depth(
     label = {"input_ratio": "input ratio D", "embedding_ratio": "embedding ratio ρ"}[quantity]
     lines = [Series("median", depth, _medians(values))]
     if values.shape[1] > 1:
-        which = [f"{name}, start {r + 1}" for r in range(len(run.starts)) for name in _names(run)]
+        descents = [
+            f"{image}, start {restart + 1}"
+            for restart in range(len(run.starts))
+            for image in run.image_names
+        ]
         lines += [
             Series(name, depth, column.tolist(), thin=True, of="median")
-            for name, column in zip(which, values.T, strict=True)
+            for name, column in zip(descents, values.T, strict=True)
         ]
     marks = {"noisy copy": 1.0} | marks
     return Chart(title, "layer", label, lines, ticks=names, log_y=True, marks=marks, note=note)
 
 
-def _names(run: Run) -> list[str]:
-    return list(run.image_names)
-
-
 def _medians(values: np.ndarray) -> list[float]:
+    """The median of the finite values of each row; NaN where there are none."""
     known = [row[np.isfinite(row)] for row in values]
     return [float(np.median(row)) if row.size else float("nan") for row in known]
 
 
 def _flat(trajectory: np.ndarray) -> np.ndarray:
+    """`[T, restarts, images]` as `[T, descents]`; infinite at records without any value."""
     values = trajectory.reshape(len(trajectory), -1).astype(np.float64)
-    # A median of nothing would warn.
+    # NumPy would warn of the median of an empty row.
     values[np.isnan(values).all(1)] = np.inf
     return values
 
 
 def ratio_table(path: Path) -> Table:
-    """Of a run's `ratio_matrix.npz`."""
+    """The table of a run's `ratio_matrix.npz`: median ρ at every layer, a row a layer inverted."""
     with np.load(path, allow_pickle=False) as file:
         ratio, layers = file["ratio"], [str(name) for name in file["layers"]]
     flat = ratio.reshape(*ratio.shape[:2], -1)

@@ -1,4 +1,4 @@
-"""A report as one HTML file: no network, no other files, opened from disk by any browser."""
+"""A report as one HTML file, which any browser opens from disk without a network."""
 
 import base64
 import hashlib
@@ -15,12 +15,12 @@ from markupsafe import Markup
 
 from depthjax.figures.text import short_number
 from depthjax.files import write_atomically
-from depthjax.report import charts, pictures, verdicts
-from depthjax.report.contents import Chart, Gallery, Picture, Report, Section, Table
+from depthjax.report import charts, galleries, pictures, verdicts
+from depthjax.report.contents import Chart, Picture, Report, Section, Table
 from depthjax.report.folders import CHARTS, collect
 
 SIZE = 10_000_000
-"""Bytes that a page stays under; its pictures are made to fit."""
+"""Largest size of a page in bytes; pictures are made small enough for it."""
 
 _FIGURE_ROOM = 2_500_000
 _BEYOND = "Points and intervals at an edge lie beyond it."
@@ -37,15 +37,15 @@ def write_report(
 
     Args:
         folders: one folder or several, see `collect`.
-        output: the file (default: `report.html` in the folder, if it is one).
+        output: the file; by default `report.html` in the folder, if there is only one.
         title: of the page (default: the folder's name).
 
     Returns:
-        Where it lies.
+        The path of the page.
 
     Raises:
-        ValueError: if a folder holds nothing to report on, a file of it is damaged, several are
-            given without an `output`, or it cannot be written.
+        ValueError: if a folder holds nothing to report on or a damaged file, if several folders are
+            given without an `output`, or if the page cannot be written.
     """
     several = [folders] if isinstance(folders, str | os.PathLike) else list(folders)
     if output is None and len(several) != 1:
@@ -56,12 +56,12 @@ def write_report(
 
 
 def write_charts(folder: str | os.PathLike[str], charts: Sequence[Chart]) -> Path:
-    """Writes charts of a script's own into its folder, for the page: distances, spectra, any.
+    """Writes charts of your own into a folder, for its page.
 
-    They take the place of those that a page would draw from `results.csv` by itself.
+    The page shows them instead of the charts that it would make from `results.csv`.
 
     Returns:
-        The `charts.json`.
+        The path of the `charts.json`.
 
     Raises:
         ValueError: if it cannot be written.
@@ -73,7 +73,7 @@ def write_charts(folder: str | os.PathLike[str], charts: Sequence[Chart]) -> Pat
 
 
 def render(report: Report) -> str:
-    """The page as HTML, deterministic: the same report makes the same page."""
+    """The page as HTML; the same report always gives the same text."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -104,7 +104,7 @@ def render(report: Report) -> str:
 
 
 def _section(index: int, section: Section) -> dict[str, Any]:
-    """What the template needs of a section, but for the pictures."""
+    """What the template needs of a section; `_place_pictures` adds the pictures."""
     name = f"s{index}"
     return {
         "id": name,
@@ -126,110 +126,35 @@ def _section(index: int, section: Section) -> dict[str, Any]:
 
 
 def _place_pictures(report: Report, sections: list[dict[str, Any]]) -> None:
-    """Figures and galleries, as good as what else is on the page leaves room for."""
-    figures = [one for section in report.sections for one in section.pictures]
-    uris = _figures(figures)
+    """Adds figures and galleries to the sections, in the best quality that there is room for."""
+    uris = _figures([picture for section in report.sections for picture in section.pictures])
     used = sum(map(len, uris)) + sum(map(_size, sections)) + 200_000
-    places = iter(uris)
-    for section, found in zip(report.sections, sections, strict=True):
-        found["pictures"] = [(one, next(places)) for one in section.pictures]
-    owners = [
-        (section.gallery, found)
-        for section, found in zip(report.sections, sections, strict=True)
-        if section.gallery is not None
-    ]
+    remaining = iter(uris)
+    for content in sections:
+        content["pictures"] = [(one, next(remaining)) for one in content["contents"].pictures]
+    owners = [content for content in sections if content["contents"].gallery is not None]
+    shown = [content["contents"].gallery for content in owners]
     room = max(SIZE - 1_000_000 - used, 1_000_000)
-    quality, every = pictures.encoded([gallery for gallery, _ in owners], room)
-    for (gallery, found), cells in zip(owners, every, strict=True):
-        found["gallery"], found["data"]["gallery"] = _gallery(
-            gallery, cells, quality, found["id"], found["contents"].title
+    quality, encoded = pictures.encode_galleries(shown, room)
+    for content, gallery, files in zip(owners, shown, encoded, strict=True):
+        content["gallery"], content["data"]["gallery"] = galleries.template_and_data(
+            gallery, files, quality, content["id"], content["contents"].title
         )
 
 
 def _size(section: dict[str, Any]) -> int:
     """About how many bytes a section takes without its pictures."""
-    drawn = sum(len(one["svg"]) + len(one["csv"]) for one in section["charts"])
+    drawn = sum(len(chart["svg"]) + len(chart["csv"]) for chart in section["charts"])
     return 2 * drawn + 2 * len(_json(section["data"])) + 1_000 * len(section["findings"])
 
 
 def _figures(figures: Sequence[Picture]) -> list[str]:
+    """Figures as data URIs, in the first size at which all fit into their room, or the last."""
     for width, quality in ((1400, 85), (1100, 75), (900, 65), (700, 55)):
         uris = [pictures.figure(one.content, width, quality) for one in figures]
         if sum(map(len, uris)) <= _FIGURE_ROOM:
             break
     return uris
-
-
-def _gallery(
-    gallery: Gallery,
-    encoded: list[list[list[pictures.Encoded | None]]],
-    quality: pictures.Quality,
-    name: str,
-    run: str,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """For the template, and for the script."""
-    views, data = [], []
-    for view, pages in zip(gallery.views, encoded, strict=True):
-        rows, records = [], []
-        for image, cells, files in zip(gallery.images, view.cells, pages, strict=True):
-            shown: list[dict[str, Any] | None] = []
-            kept: list[dict[str, Any] | None] = []
-            for layer, cell, file in zip(gallery.layers, cells, files, strict=True):
-                if cell is None or file is None:
-                    shown.append(None)
-                    kept.append(None)
-                    continue
-                of = f" of {', '.join(view.choice)}" if view.choice else ""
-                numbers = (
-                    f"D {short_number(cell.input_ratio)}, ρ {short_number(cell.embedding_ratio)}"
-                )
-                alt = f"{image}, recovered from {layer}{of}: {numbers}"
-                shown.append(
-                    {
-                        "uri": file.image,
-                        "alt": alt,
-                        "d": short_number(cell.input_ratio),
-                        "rho": short_number(cell.embedding_ratio),
-                    }
-                )
-                at = list(file.kept)
-                kept.append(
-                    {
-                        **{"image": image, "layer": layer, "choice": list(view.choice)},
-                        **{
-                            "d": short_number(cell.input_ratio),
-                            "rho": short_number(cell.embedding_ratio),
-                        },
-                        **{"best": cell.best_step, "stopped": cell.stopped},
-                        **{"difference": file.difference, "frames": file.frames},
-                        **{"size": list(file.side), "step": cell.step.tolist()},
-                        **{"rhos": _rounded(cell.rho), "ds": _rounded(cell.d)},
-                        "frameStep": cell.frame_step[at].tolist(),
-                        "frameRho": [short_number(value) for value in cell.frame_rho[at]],
-                        "frameD": [short_number(value) for value in cell.frame_d[at]],
-                    }
-                )
-            rows.append({"name": image, "cells": shown})
-            records.append(kept)
-        views.append({"choice": view.choice, "rows": rows})
-        data.append({"choice": list(view.choice), "cells": records})
-    side = gallery.targets.shape[1:3]
-    lossy = "losslessly" if quality.quality == 100 else f"as WebP of quality {quality.quality}"
-    shrunk = f", at most {quality.side} px wide" if max(side) > quality.side else ""
-    template = {
-        "id": f"{name}-gallery",
-        "layers": gallery.layers,
-        "images": gallery.images,
-        "targets": [pictures.still(image, quality) for image in gallery.targets],
-        "starts": [pictures.still(image, quality) for image in gallery.starts],
-        "axes": gallery.axes,
-        "views": views,
-        "pixelated": max(side) <= 96,
-        "note": gallery.note,
-        "kept": f"Pictures are kept here in 8 bits, {lossy}{shrunk}; exact ones are in the folder"
-        f" {run}.",
-    }
-    return template, {"views": data, "axes": list(gallery.axes)}
 
 
 def _chart(chart: Chart, identifier: str) -> dict[str, Any]:
@@ -250,20 +175,14 @@ def _table(table: Table) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str | int | float | None:
-    """As JSON has it: six digits are enough to read, and what is not finite is missing."""
-    if isinstance(value, str) or value is None:
-        return value
-    if isinstance(value, int):
+    """A value for JSON: six digits of a number, None where it is not finite."""
+    if value is None or isinstance(value, str | int):
         return value
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
-def _rounded(values: Any) -> list[float | None]:
-    return [float(f"{value:.4g}") if math.isfinite(value) else None for value in values.tolist()]
-
-
 def _json(value: Any) -> Markup:
-    """JSON that no text within can end the script element of."""
+    """JSON for a script element; no text in it can end that element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")

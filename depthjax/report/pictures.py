@@ -15,14 +15,17 @@ from depthjax.report.contents import Gallery, Recovered
 DIFFERENCE_WHITE = 0.5
 """The mean absolute difference of a pixel's channels that is shown white."""
 
+_LOSSLESS = 100
+
 
 class Quality(NamedTuple):
     """How pictures are kept.
 
     Fields:
         side: the longest side in pixels; smaller pictures stay as they are.
-        quality: of WebP, 100 for lossless.
-        frames, frame_side, frame_quality: of the iterates on the way.
+        quality: of WebP; 100 is lossless.
+        frames: how many iterates are kept of a descent.
+        frame_side, frame_quality: the longest side and the quality of these.
     """
 
     side: int
@@ -46,18 +49,18 @@ LADDER = (
     Quality(64, 40, 4, 48, 25),
     Quality(48, 30, 3, 32, 20),
 )
-"""From the best down; the first that fits is taken."""
+"""From the best quality to the worst; a page takes the first that fits."""
 
 
 class Encoded(NamedTuple):
     """A picture of a gallery as data URIs.
 
     Fields:
-        image: what came back.
-        difference: its mean absolute difference to the target, grey.
-        frames: iterates, one below the other.
-        kept: which of the frames they are.
-        side: height and width of one of them.
+        image: what was recovered.
+        difference: the absolute difference from the target, in grey.
+        frames: iterates, one below the other in one picture.
+        kept: indices of these iterates among all frames.
+        side: width and height of one iterate, in pixels.
     """
 
     image: str
@@ -67,20 +70,19 @@ class Encoded(NamedTuple):
     side: tuple[int, int]
 
 
+GalleryFiles = list[list[list[Encoded | None]]]
+"""The pictures of a gallery, `[view][image][layer]`; None where a layer is missing."""
+
+
 def data_uri(content: bytes, kind: str = "image/webp") -> str:
-    """Content as an address."""
+    """The content of a file as an address that a page can hold."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def webp(picture: UInt8[np.ndarray, "h w c"], quality: int) -> bytes:
-    """A WebP file; quality 100 is lossless."""
-    return _webp(Image.fromarray(_rgb(picture)), quality)
 
 
 def difference(
     target: Shaped[np.ndarray, "h w c"], image: Shaped[np.ndarray, "h w c"]
 ) -> UInt8[np.ndarray, "h w c"]:
-    """The mean absolute difference of the channels as grey: black for none."""
+    """The mean absolute difference of the channels as grey: black where there is none."""
     size = np.abs(np.nan_to_num(image) - target).mean(-1, keepdims=True)
     return np.repeat(on_screen(size / DIFFERENCE_WHITE), 3, axis=-1)
 
@@ -93,17 +95,17 @@ def kept_frames(count: int, most: int) -> tuple[int, ...]:
 
 
 def encode(
-    target: Shaped[np.ndarray, "h w c"], found: Recovered, quality: Quality
+    target: Shaped[np.ndarray, "h w c"], recovered: Recovered, quality: Quality
 ) -> tuple[bytes, bytes, bytes, tuple[int, ...], tuple[int, int]]:
-    """The three files of one picture, the frames kept, and the size of one of these."""
-    kept = kept_frames(len(found.frames), quality.frames)
-    frames = [_shrunk(found.frames[index], quality.frame_side) for index in kept]
+    """The files of one picture: the contents that `Encoded` has as data URIs, in its order."""
+    kept = kept_frames(len(recovered.frames), quality.frames)
+    frames = [_shrunk(recovered.frames[index], quality.frame_side) for index in kept]
     strip = Image.fromarray(np.concatenate([np.asarray(frame) for frame in frames]))
-    small = [_shrunk(seen, quality.side) for seen in (on_screen(found.image),)]
-    other = _shrunk(difference(target, found.image), quality.side)
+    image = _shrunk(on_screen(recovered.image), quality.side)
+    grey = _shrunk(difference(target, recovered.image), quality.side)
     return (
-        _webp(small[0], quality.quality),
-        _webp(other, 100 if quality.quality == 100 else min(quality.quality, 80)),
+        _webp(image, quality.quality),
+        _webp(grey, _LOSSLESS if quality.quality == _LOSSLESS else min(quality.quality, 80)),
         _webp(strip, quality.frame_quality),
         kept,
         frames[0].size,
@@ -113,42 +115,32 @@ def encode(
 def chosen_quality(galleries: Sequence[Gallery], room: int) -> Quality:
     """The best of `LADDER` at which all galleries fit into `room` bytes of data URIs.
 
-    It is estimated from some pictures of each.
+    This is an estimate from some pictures of each gallery.
     """
     for quality in LADDER:
         estimate = 0.0
         for gallery in galleries:
-            every = list(_cells(gallery))
-            some = every[:: max(1, len(every) // 6)]
-            sizes = [sum(map(len, encode(*one, quality)[:3])) for one in some]
-            estimate += sum(sizes) / max(len(sizes), 1) * len(every)
+            cells = list(_cells(gallery))
+            sample = cells[:: max(1, len(cells) // 6)]
+            sizes = [sum(map(len, encode(*cell, quality)[:3])) for cell in sample]
+            estimate += sum(sizes) / max(len(sizes), 1) * len(cells)
+        # Base64 writes 3 bytes as 4 letters.
         if 4 / 3 * estimate <= 0.9 * room:
             return quality
     return LADDER[-1]
 
 
-def encoded(
-    galleries: Sequence[Gallery], room: int
-) -> tuple[Quality, list[list[list[list[Encoded | None]]]]]:
-    """Every picture of every gallery, `[gallery][view][image][layer]`, within `room` bytes.
+def encode_galleries(galleries: Sequence[Gallery], room: int) -> tuple[Quality, list[GalleryFiles]]:
+    """Every picture of every gallery, and the quality at which all fit into `room` bytes.
 
-    At the lowest quality they are taken as they are, however many there are.
+    If they do not fit at the worst quality either, they are kept at that one.
     """
     first = LADDER.index(chosen_quality(galleries, room))
     for quality in LADDER[first:]:
-        found = [
-            [
-                [
-                    [_encoded(gallery.targets[row], cell, quality) for cell in cells]
-                    for row, cells in enumerate(view.cells)
-                ]
-                for view in gallery.views
-            ]
-            for gallery in galleries
-        ]
-        if _size(found) <= room:
+        files = [_encoded_gallery(gallery, quality) for gallery in galleries]
+        if _size(files) <= room:
             break
-    return quality, found
+    return quality, files
 
 
 def still(image: Any, quality: Quality) -> str:
@@ -157,7 +149,7 @@ def still(image: Any, quality: Quality) -> str:
 
 
 def figure(content: bytes, width: int = 1400, quality: int = 80) -> str:
-    """A figure from its PNG, no wider than `width`."""
+    """A figure from its PNG, made no wider than `width` pixels."""
     with Image.open(io.BytesIO(content)) as opened:
         picture = opened.convert("RGB")
     if picture.width > width:
@@ -166,14 +158,25 @@ def figure(content: bytes, width: int = 1400, quality: int = 80) -> str:
     return data_uri(_webp(picture, quality))
 
 
+def _encoded_gallery(gallery: Gallery, quality: Quality) -> GalleryFiles:
+    return [
+        [
+            [_encoded(target, cell, quality) for cell in cells]
+            for target, cells in zip(gallery.targets, view.cells, strict=True)
+        ]
+        for view in gallery.views
+    ]
+
+
 def _encoded(target: np.ndarray, cell: Recovered | None, quality: Quality) -> Encoded | None:
     if cell is None:
         return None
-    image, other, frames, kept, side = encode(target, cell, quality)
-    return Encoded(data_uri(image), data_uri(other), data_uri(frames), kept, side)
+    image, grey, frames, kept, side = encode(target, cell, quality)
+    return Encoded(data_uri(image), data_uri(grey), data_uri(frames), kept, side)
 
 
 def _size(value: Any) -> int:
+    """Bytes of all data URIs in nested lists."""
     if isinstance(value, Encoded):
         return len(value.image) + len(value.difference) + len(value.frames)
     return sum(map(_size, value)) if value else 0
@@ -200,7 +203,7 @@ def _shrunk(picture: np.ndarray, side: int) -> Image.Image:
 
 def _webp(image: Image.Image, quality: int) -> bytes:
     content = io.BytesIO()
-    if quality == 100:
+    if quality == _LOSSLESS:
         image.save(content, "WEBP", lossless=True, quality=60, method=4)
     else:
         image.save(content, "WEBP", quality=quality, method=4)

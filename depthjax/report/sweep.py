@@ -1,4 +1,4 @@
-"""What a page shows of a sweep, finished or not: how far it is, and its numbers against depth."""
+"""What a page shows of a sweep, also before it is finished: its state, charts and numbers."""
 
 import json
 from pathlib import Path
@@ -13,8 +13,8 @@ _QUANTITIES = (
     ("input_ratio_at_0.3", "D at ρ = 0.3"),
     ("input_ratio_at_0.1", "D at ρ = 0.1"),
 )
-_OF_THE_RUN = ["cell", "devices", "per_device"]
-"""Columns that say how a number was made, not what it is of."""
+_ABOUT_THE_RUN = ["cell", "devices", "per_device"]
+"""Columns about how a number was computed; tables on the page leave them out."""
 
 
 def is_sweep(folder: Path) -> bool:
@@ -23,14 +23,14 @@ def is_sweep(folder: Path) -> bool:
 
 
 def sweep_section(folder: Path) -> Section:
-    """Of `experiments/sweep.py`.
+    """The section of a sweep (`experiments/sweep.py`).
 
     Raises:
         ValueError: if the list of cells or a result is damaged.
     """
     place = SweepFolder(folder)
     cells, status = place.cells(), place.status()
-    rows = place.table().drop_columns(_OF_THE_RUN).to_pylist() if status.done else []
+    rows = place.table().drop_columns(_ABOUT_THE_RUN).to_pylist() if status.done else []
     models = list(dict.fromkeys(row["model"] for row in rows))
     wanted = [
         (quantity, {"model": model}, title if len(models) == 1 else f"{title}, {model}")

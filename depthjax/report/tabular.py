@@ -1,6 +1,8 @@
 """Tidy rows as tables that fit into a page, and as charts against depth."""
 
+import csv
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,20 +14,37 @@ from depthjax.statistics import bootstrap
 MOST_ROWS = 1_000
 _MOST_CHARTS = 12
 _EXAMPLES = ("image", "origin", "number", "restart", "seed", "output_channel", "draw")
-"""Columns whose rows are examples of one thing; all other words tell things apart."""
+"""Columns that number the examples of one thing. Any other column of words tells things apart."""
 _NUMBERED = ("depth", *_EXAMPLES)
 
 Rows = Sequence[Mapping[str, Any]]
 
 
+def read_csv(path: Path) -> list[dict[str, Any]]:
+    """The rows of a CSV file; texts that are numbers become numbers."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            {name: _as_number(text) for name, text in row.items()} for row in csv.DictReader(file)
+        ]
+
+
+def _as_number(text: str | None) -> str | int | float:
+    for kind in (int, float):
+        try:
+            return kind(text or "")
+        except ValueError:
+            continue
+    return text or ""
+
+
 def table(title: str, rows: Rows, note: str = "", *, where: str = "results.csv") -> Table:
-    """Rows as they are, or where they are many, the median of each group of examples.
+    """The rows as a table; of more than `MOST_ROWS`, the medians of each group of examples.
 
     Args:
-        title: above it.
-        rows: with the same columns.
-        note: below it.
-        where: the file that has all of them.
+        title: above the table.
+        rows: all with the same columns.
+        note: below the table.
+        where: the file that has all rows.
     """
     if len(rows) > MOST_ROWS:
         count = len(rows)
@@ -36,6 +55,7 @@ def table(title: str, rows: Rows, note: str = "", *, where: str = "results.csv")
 
 
 def _grouped(rows: Rows) -> Rows:
+    """The medians of rows that differ only by example, with their number `n`."""
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     keys = [name for name in rows[0] if _tells_apart(rows, name)]
     for row in rows:
@@ -68,12 +88,13 @@ def _median(values: Sequence[float | int]) -> float:
 def depth_charts(
     rows: Rows, wanted: Sequence[tuple[str, Mapping[str, str], str]] = ()
 ) -> list[Chart]:
-    """Means with intervals over weight seeds × images against depth, a line for each network.
+    """Means against depth with intervals over weight seeds × images: a line for each network.
 
     Args:
         rows: with `layer` and `depth`, and mostly with `network`, `seed` and `image`.
-        wanted: quantity, what its rows have in common, and a title; by default every quantity, and
-            a chart for each combination of the other words in a row.
+        wanted: the charts: the quantity, the values that its rows have in common, and the title.
+            By default there is a chart of every quantity for each combination of the other words
+            in a row, 12 at most.
     """
     if not wanted:
         wanted = _every_chart(rows)
@@ -96,43 +117,31 @@ def _every_chart(rows: Rows) -> Sequence[tuple[str, Mapping[str, str], str]]:
         and all(isinstance(row[name], int | float) for row in rows)
     ]
     places = list(dict.fromkeys(tuple(row[name] for name in panels) for row in rows))
-    found = [
-        (
-            quantity,
-            dict(zip(panels, place, strict=True)),
-            _capital(", ".join([column(quantity).label, *place])),
-        )
-        for quantity in numbers
-        for place in places
-    ]
-    return found[:_MOST_CHARTS]
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
+    wanted = []
+    for quantity in numbers:
+        for place in places:
+            title = ", ".join([column(quantity).label, *place])
+            common = dict(zip(panels, place, strict=True))
+            wanted.append((quantity, common, title[:1].upper() + title[1:]))
+    return wanted[:_MOST_CHARTS]
 
 
 def _depth_chart(rows: Rows, quantity: str, title: str) -> Chart:
     layers = dict(sorted({int(row["depth"]): str(row["layer"]) for row in rows}.items()))
     networks = list(dict.fromkeys(str(row.get("network", "")) for row in rows))
     logarithmic = quantity in LOGARITHMIC
+    depths = list(map(float, range(len(layers))))
     series, sizes = [], set()
     for network in networks:
-        found = []
+        intervals = []
         for depth in layers:
-            at = [
-                row
-                for row in rows
-                if int(row["depth"]) == depth and str(row.get("network", "")) == network
-            ]
-            values = _by_seed(at, quantity, logarithmic)
+            values = _by_seed(_rows_at(rows, network, depth), quantity, logarithmic)
             sizes.add(values.shape)
             known = np.isfinite(values).any()
             interval = bootstrap(values, draws=500)[:3] if known else (np.nan,) * 3
-            found.append(np.exp(interval) if logarithmic else np.array(interval))
-        estimate, low, high = np.array(found).T.tolist()
-        places = list(map(float, range(len(layers))))
-        series.append(Series(network or "all", places, estimate, low, high))
+            intervals.append(np.exp(interval) if logarithmic else np.array(interval))
+        estimate, low, high = np.array(intervals).T.tolist()
+        series.append(Series(network or "all", depths, estimate, low, high))
     seeds, examples = max(sizes)
     mean = "Geometric means" if logarithmic else "Means"
     sample = f"{seeds} weight seeds × {examples} examples"
@@ -148,8 +157,17 @@ def _depth_chart(rows: Rows, quantity: str, title: str) -> Chart:
     )
 
 
+def _rows_at(rows: Rows, network: str, depth: int) -> Rows:
+    return [
+        row for row in rows if int(row["depth"]) == depth and str(row.get("network", "")) == network
+    ]
+
+
 def _by_seed(rows: Rows, quantity: str, logarithmic: bool) -> np.ndarray:
-    """`[seeds, examples]`; parts of one origin are one example."""
+    """The values `[seeds, examples]`, or their logarithms; NaN where there is none.
+
+    The mean is taken of several rows of one example, such as the patches of one photograph.
+    """
     name = next((name for name in ("image", "origin") if rows and name in rows[0]), None)
     seeds = list(dict.fromkeys(row.get("seed") for row in rows))
     examples = list(dict.fromkeys(row[name] if name else 0 for row in rows))

@@ -11,7 +11,7 @@ from report_folders import write_inversion
 
 from depthjax.figures.storyboard import storyboard
 from depthjax.folders.inversions import load_run
-from depthjax.report.films import FORMATS, animate_run, check_formats, encoded
+from depthjax.report.films import FORMATS, animate_run, check_formats, encode_film
 
 
 def pages(count: int = 5, size: int = 16) -> np.ndarray:
@@ -47,7 +47,7 @@ def test_grey_images_are_animated_too() -> None:
 @pytest.mark.parametrize("kind", ["webp", "gif"])
 def test_pictures_move_and_the_last_one_stays(kind: str) -> None:
     pictures = pages()
-    with Image.open(io.BytesIO(encoded(pictures, kind, seconds=2.0))) as image:
+    with Image.open(io.BytesIO(encode_film(pictures, kind, seconds=2.0))) as image:
         frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(image)]
         assert image.format == kind.upper() and image.info["loop"] == 0
         assert len(frames) == len(pictures)
@@ -66,7 +66,7 @@ def test_video_holds_every_picture() -> None:
     import imageio.v3 as imageio
 
     pictures = pages()
-    content = encoded(pictures, "mp4")
+    content = encode_film(pictures, "mp4")
     assert content[4:8] == b"ftyp"
     shown = imageio.imread(content, extension=".mp4", plugin="FFMPEG")
     assert shown.shape == (len(pictures) + 3, *pictures.shape[1:])
