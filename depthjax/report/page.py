@@ -13,7 +13,6 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from depthjax.figures.text import short_number
 from depthjax.files import write_atomically
 from depthjax.report import charts, galleries, pictures, verdicts
 from depthjax.report.contents import Chart, Picture, Report, Section, Table
