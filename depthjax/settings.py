@@ -43,6 +43,18 @@ class Setting(NamedTuple):
     above: float | None = None
     below: float | None = None
 
+    @property
+    def limits(self) -> str:
+        """The limits in words, such as "at least 1"; empty without any."""
+        limits = []
+        if self.least is not None:
+            limits.append(f"{'at least' if self.below is None else 'from'} {self.least:g}")
+        if self.above is not None:
+            limits.append("positive" if self.above == 0 else f"above {self.above:g}")
+        if self.below is not None:
+            limits.append(f"to below {self.below:g}" if limits else f"below {self.below:g}")
+        return " ".join(limits)
+
 
 def setting(default: Any, text: str, *, among: Iterable[str] = (), **limits: Any) -> Any:
     """A field of a dataclass of settings.
@@ -68,10 +80,10 @@ def settings_of(kind: Any) -> dict[str, tuple[dataclasses.Field, Setting]]:
 
 def described(kind: Class) -> Class:
     """Adds a list of the fields to the docstring of a dataclass."""
-    lines = [
-        f"    {name} ({field.default!r}): {known.text}."
-        for name, (field, known) in settings_of(kind).items()
-    ]
+    lines = []
+    for name, (field, known) in settings_of(kind).items():
+        limits = f" ({known.limits})" if known.limits else ""
+        lines.append(f"    {name}: {known.text}{limits}. Default: {field.default!r}.")
     kind.__doc__ = "\n".join([(kind.__doc__ or "").rstrip(), "", "Fields:", *lines])
     return kind
 
@@ -114,14 +126,7 @@ def _is_within(value: Any, kind: Any, known: Setting) -> bool:
 
 def _wanted(kind: Any, known: Setting) -> str:
     """What a number must be, in words."""
-    least, above, below = known.least, known.above, known.below
+    limits = known.limits
     if kind is int:
-        return "a whole number" if least is None else f"a whole number of at least {least}"
-    limits = []
-    if least is not None:
-        limits.append(f"at least {least:g}" if below is None else f"from {least:g}")
-    if above is not None:
-        limits.append("positive" if above == 0 else f"above {above:g}")
-    if below is not None:
-        limits.append(f"to below {below:g}" if limits else f"below {below:g}")
-    return " ".join(limits) or "finite"
+        return f"a whole number of {limits}" if limits else "a whole number"
+    return limits or "finite"

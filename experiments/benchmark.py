@@ -31,11 +31,12 @@ from depthjax.files import write_atomically
 
 FLAGS = flags.FLAGS
 cli.define_model_flags()
+cli.define_layers_flag()
+cli.define_size_flag(224)
+cli.define_output_flags("runs/benchmark", "numbers, table and figure")
 cli.define_script_flags()
 flags.DEFINE_list("parts", list(parts.PARTS), "what to measure: letters, see above")
-flags.DEFINE_string("layers", "all-stages", "names or aliases; first:last; all-stages; all")
 flags.DEFINE_list("batch", ["1", "8"], "images in a step")
-flags.DEFINE_integer("size", 224, "height and width of the images in pixels", lower_bound=1)
 flags.DEFINE_integer("rounds", 7, "turns of each contender", lower_bound=1)
 flags.DEFINE_integer(
     "steps", 0, "steps of a turn; 0: as many as the fastest makes in --turn_seconds", lower_bound=0
@@ -65,8 +66,6 @@ flags.DEFINE_integer(
     "jacobian_pairs", 60, "part j: pairs of J v and Jᵀ u for each spectrum", lower_bound=30
 )
 flags.DEFINE_boolean("quick", False, "smaller defaults: a small network and small images")
-flags.DEFINE_string("output", "runs/benchmark", "folder for the numbers, the table and the figure")
-flags.DEFINE_boolean("overwrite", False, "replace the numbers that are already there")
 
 QUICK: dict[str, Any] = {
     # The data set of part h would have to be prepared first, and part j is about its peers.
@@ -203,4 +202,4 @@ def report(results: dict[str, Any], output: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, resumes=False)

@@ -11,15 +11,13 @@ with --resume and has lost no descent that was finished.
 """
 
 import dataclasses
-import time
-from pathlib import Path
 
 import jax
 import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import cli, data, images
+from depthjax import cli, data
 from depthjax.claims.tables import finding_table
 from depthjax.devices import processes
 from depthjax.folders import inversions, results
@@ -39,15 +37,17 @@ from depthjax.studies.networks import Networks, same_normalization, weight_recor
 FLAGS = flags.FLAGS
 cli.define_network_flags()
 cli.define_inversion_flags()
-cli.define_script_flags()
-flags.DEFINE_string("layers", "all-stages", "names or aliases; first:last; all-stages; all")
-flags.DEFINE_list(
-    "images",
+cli.define_layers_flag()
+cli.define_image_flags(
     ["astronaut", "chelsea", "coffee", "rocket", "china"],
-    "paths, folders, or embedded photographs by name (default: those photo_crops has no class of)",
+    size=64,
+    least_size=8,
+    note="by default those that photo_crops has no class of",
 )
-flags.DEFINE_integer("size", 64, "height and width of the images in pixels", lower_bound=8)
-flags.DEFINE_enum("fit", "crop", ["crop", "pad", "stretch"], "how a photograph becomes square")
+cli.define_start_seed_flag()
+cli.define_reference_seed_flag()
+cli.define_output_flags(None, "comparison (default: runs/compare-MODEL-DATE)")
+cli.define_script_flags()
 flags.DEFINE_boolean("grey", True, "take the colour out of the photographs, and of what is judged")
 flags.DEFINE_float("stop_ratio", 0.1, "ρ at which images are compared", lower_bound=0.0)
 flags.DEFINE_integer("paper_steps", 500, "fixed number of steps of the paper's recipe")
@@ -62,14 +62,9 @@ flags.DEFINE_string("noise_judge", "", "weights of a classifier of photographs a
 flags.DEFINE_string("noise_judge_model", "resnet18_small", "its architecture")
 flags.DEFINE_multi_string("noise_judge_field", ["width=4", "num_classes=2"], "its fields")
 flags.DEFINE_integer("photograph_class", 0, "which of its classes are photographs", lower_bound=0)
-flags.DEFINE_integer("start_seed", 1, "seed of the starts, shared by all networks and layers")
-flags.DEFINE_integer("reference_seed", 2, "seed of the reference noise, shared likewise")
 flags.DEFINE_integer(
     "frames", 12, "iterates kept of each descent of the first seed, for the report", lower_bound=0
 )
-flags.DEFINE_string("output", None, "folder of the comparison (default: runs/compare-MODEL-DATE)")
-flags.DEFINE_boolean("overwrite", False, "replace a comparison that is already there")
-flags.DEFINE_boolean("resume", False, "go on with a comparison that was cut off")
 
 
 def main() -> None:
@@ -84,13 +79,11 @@ def main() -> None:
     normalization = same_normalization(networks)
     layers = {name: depthjax.Layer(model, name, normalization) for name in layer_names}
     judges = judges_from_flags(model, networks)
-    image_names, targets = images.load_images(
-        images.find_images(FLAGS.images), FLAGS.size, fit=FLAGS.fit
-    )
+    image_names, targets = cli.images_from_flags()
     targets = np.asarray(without_colour(targets)) if FLAGS.grey else targets
-    output = Path(FLAGS.output or f"runs/compare-{FLAGS.model}-{time.strftime('%Y%m%d-%H%M%S')}")
+    output = cli.output_from_flags("compare", FLAGS.model)
     every = setting.descents_of(
-        *(output, networks, cli.seed_numbers(FLAGS.seeds), layers, conditions),
+        *(output, networks, cli.seeds_from_flags(), layers, conditions),
         stop_ratio=FLAGS.stop_ratio,
         frames=FLAGS.frames,
     )

@@ -26,35 +26,34 @@ from depthjax.studies.controls import judged, measured
 from depthjax.studies.controls.drawn import draw
 from depthjax.studies.preimages import judged as judged_preimages
 from depthjax.studies.preimages import measured as measured_preimages
+from depthjax.studies.preimages.measured import PreimageSettings
 from depthjax.studies.rows import Row, with_all_columns
 
 FLAGS = flags.FLAGS
+cli.define_images_flag()
+cli.define_size_flag(16, "height and width of the images, of 4 or a multiple of it")
+cli.define_seeds_flag()
+cli.define_start_seed_flag()
+cli.define_setting_flags(PreimageSettings, without=["start_seed"])
+cli.define_output_flags("runs/controls")
 cli.define_script_flags()
 flags.DEFINE_list("controls", ["orthogonal", "irevnet", "default", "narrow"], "networks, see above")
-flags.DEFINE_list("images", ["astronaut", "chelsea", "coffee"], "paths, or embedded photographs")
-flags.DEFINE_integer("size", 16, "height and width of the images, of 4 or a multiple of it")
-flags.DEFINE_list("seeds", ["0", "1", "2"], "of the weights of each network")
-flags.DEFINE_integer("start_seed", 1, "seed of the starts, shared by all layers and networks")
 flags.DEFINE_integer("steps", 1_000, "updates of the image", lower_bound=1)
 flags.DEFINE_float("rate", 0.5, "of a step, over 1 / 2σ₁² at the start; linear layers bear 2")
 flags.DEFINE_float("coupling", 0.1, "factor of the i-RevNet's couplings: 0 makes it orthogonal")
 flags.DEFINE_list("readings", ["text", "code"], "of the paper's invertible control: text, code")
 flags.DEFINE_integer("preimage_size", 32, "height and width of its image", lower_bound=1)
-flags.DEFINE_integer("inits", 10, "initialisations of its networks; C6 asks for 10", lower_bound=1)
-flags.DEFINE_integer("draws", 100, "perturbed embeddings of each", lower_bound=1)
-flags.DEFINE_integer("descent_steps", 220, "of gradient descent on them", lower_bound=1)
-flags.DEFINE_string("output", "runs/controls", "folder for the numbers and the figure")
-flags.DEFINE_boolean("overwrite", False, "replace the results that are already there")
 
 
 def main() -> None:
     """Flags -> controls and predictions -> pre-images -> findings -> files."""
     output = results.checked_folder(FLAGS.output, overwrite=FLAGS.overwrite)
+    settings = cli.settings_from_flags(PreimageSettings)
     for reading in FLAGS.readings:
         one_of("reading", reading, measured_preimages.READINGS)
     names, photographs = images.load_images(images.find_images(FLAGS.images), FLAGS.size)
     targets = jnp.asarray(photographs)
-    seeds = [*map(int, FLAGS.seeds)]
+    seeds = cli.seeds_from_flags()
     descents = measured.descents(FLAGS.controls, targets[0].size, seeds)
     config = linear_descent(FLAGS.steps, FLAGS.rate)
     starts = depthjax.initial_images(jax.random.key(FLAGS.start_seed), targets.shape, config)
@@ -63,7 +62,7 @@ def main() -> None:
         for one in tqdm(descents, unit="layer", disable=None)
         for row in measured.rows_of(one, names, targets, starts, config, coupling=FLAGS.coupling)
     ]
-    of_preimages = list(preimage_rows())
+    of_preimages = list(preimage_rows(settings))
     findings = [*judged.findings(rows), *judged_preimages.findings(of_preimages)]
     config_of_run = cli.flag_values(
         *("controls", "images", "size", "seeds", "start_seed", "steps", "rate", "coupling"),
@@ -80,9 +79,8 @@ def main() -> None:
     cli.say_where("Numbers, findings and figure", output)
 
 
-def preimage_rows() -> Iterator[Row]:
+def preimage_rows(settings: PreimageSettings) -> Iterator[Row]:
     """The rows of the invertible control on the first image, reading by reading."""
-    settings = cli.settings_from_flags(measured_preimages.PreimageSettings)
     for reading in FLAGS.readings:
         first = images.find_images(FLAGS.images[:1])
         _, (image,) = images.load_images(first, FLAGS.preimage_size)
@@ -90,4 +88,4 @@ def preimage_rows() -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, resumes=False)

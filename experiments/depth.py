@@ -18,7 +18,7 @@ import jax
 from absl import flags
 
 import depthjax
-from depthjax import cli, images
+from depthjax import cli
 from depthjax.claims.tables import finding_table
 from depthjax.devices import processes
 from depthjax.folders import inversions, results
@@ -29,21 +29,15 @@ from depthjax.studies.depth.drawn import draw
 
 FLAGS = flags.FLAGS
 cli.define_inversion_flags()
+cli.define_seeds_flag()
+cli.define_image_flags(size=64, least_size=8)
+cli.define_start_seed_flag()
+cli.define_reference_seed_flag()
+cli.define_output_flags("runs/depth", "descents, numbers and figures")
 cli.define_script_flags()
 flags.DEFINE_multi_string(
     "network", ["resnet18"], "MODEL [field=value …] [@LAYERS]; may be given several times"
 )
-flags.DEFINE_list("seeds", ["0", "1", "2"], "seeds of the untrained weights")
-flags.DEFINE_list(
-    "images", ["astronaut", "chelsea", "coffee"], "paths, folders, or embedded photographs by name"
-)
-flags.DEFINE_integer("size", 64, "height and width of the images in pixels", lower_bound=8)
-flags.DEFINE_enum("fit", "crop", ["crop", "pad", "stretch"], "how a photograph becomes square")
-flags.DEFINE_integer("start_seed", 1, "seed of the starts, shared by all networks and layers")
-flags.DEFINE_integer("reference_seed", 2, "seed of the reference noise, shared likewise")
-flags.DEFINE_string("output", "runs/depth", "folder of the descents, numbers and figures")
-flags.DEFINE_boolean("overwrite", False, "replace a run that is already there")
-flags.DEFINE_boolean("resume", False, "go on with a run that was cut off")
 
 CONDITION = "converging"
 
@@ -63,9 +57,7 @@ def main() -> None:
         raise ValueError("blocks are compared without --blur and with --restarts=1")
     config = config.replace(record_every=1)  # or a descent would pass a matched ρ unseen
     networks = networks_from_flags()
-    image_names, targets = images.load_images(
-        images.find_images(FLAGS.images), FLAGS.size, fit=FLAGS.fit
-    )
+    image_names, targets = cli.images_from_flags()
     output = Path(FLAGS.output)
     by_network = {
         asked.label: [
@@ -79,7 +71,7 @@ def main() -> None:
                 depthjax.init_variables(asked.model, jax.random.key(seed), FLAGS.size),
                 {"source": "untrained"},
             )
-            for seed in cli.seed_numbers(FLAGS.seeds)
+            for seed in cli.seeds_from_flags()
         ]
         for asked in networks
     }

@@ -20,11 +20,10 @@ from depthjax.studies.networks import untrained_label, weight_records
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
+cli.define_output_flags("runs/filters")
 cli.define_script_flags()
 flags.DEFINE_string("layer", "layer4.1.conv2", "the convolution, by its name")
 flags.DEFINE_integer("output_channel", 0, "whose filters are shown, but of colours", lower_bound=0)
-flags.DEFINE_string("output", "runs/filters", "folder for the numbers and the figure")
-flags.DEFINE_boolean("overwrite", False, "replace the results that are already there")
 
 IMAGE_SIZE = 32  # any: convolutions have the same weights for all
 
@@ -35,7 +34,7 @@ def main() -> None:
     model = cli.model_from_flags()
     node = resolve(model, FLAGS.layer)
     networks = cli.networks_from_flags(model, IMAGE_SIZE)
-    rows = measured.rows_of(networks, FLAGS.layer, node, cli.seed_numbers(FLAGS.seeds))
+    rows = measured.rows_of(networks, FLAGS.layer, node, cli.seeds_from_flags())
     findings = judged.findings(rows, untrained_label(networks))
     config = cli.flag_values("model", "model_field", "networks", "seeds", "layer", "output_channel")
     config |= {"weights": weight_records(networks)}
@@ -47,4 +46,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, resumes=False)

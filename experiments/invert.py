@@ -32,19 +32,12 @@ from depthjax.typing import Variables
 FLAGS = flags.FLAGS
 cli.define_model_flags()
 cli.define_inversion_flags()
+cli.define_layers_flag()
+cli.define_image_flags(["astronaut", "chelsea"], size=224)
+cli.define_start_seed_flag()
+cli.define_reference_flags()
+cli.define_output_flags(None, "run (default: runs/MODEL-DATE)")
 cli.define_script_flags()
-flags.DEFINE_string(
-    "layers", "all-stages", "names or aliases; first:last for a range; all-stages; all"
-)
-flags.DEFINE_list(
-    "images", ["astronaut", "chelsea"], "paths, folders, or embedded photographs by name"
-)
-flags.DEFINE_integer("size", 224, "height and width of the images in pixels", lower_bound=1)
-flags.DEFINE_enum("fit", "crop", ["crop", "pad", "stretch"], "how a photograph becomes square")
-flags.DEFINE_integer("start_seed", 1, "seed of the starts, shared by all layers")
-flags.DEFINE_integer("reference_seed", 2, "seed of the reference noise, shared by all layers")
-flags.DEFINE_float("reference_std", metrics.REFERENCE_STD, "σ_r of the reference a' = a + σ_r·ε")
-flags.DEFINE_integer("reference_draws", 8, "draws of the reference noise", lower_bound=1)
 flags.DEFINE_string(
     "max_batch", "auto", "images × restarts at once: a number, or auto: as many as memory holds"
 )
@@ -54,9 +47,6 @@ flags.DEFINE_integer(
 flags.DEFINE_list(
     "animate", [], f"{', '.join(films.FORMATS)}: write each descent as one, of its --frames"
 )
-flags.DEFINE_string("output", None, "run folder (default: runs/MODEL-DATE)")
-flags.DEFINE_boolean("overwrite", False, "replace a run that is already there")
-flags.DEFINE_boolean("resume", False, "go on with a run that was cut off")
 
 
 def main() -> None:
@@ -88,7 +78,7 @@ def main() -> None:
         jax.random.key(FLAGS.start_seed), targets.shape, config, others=targets
     )
 
-    output = FLAGS.output or f"runs/{FLAGS.model}-{time.strftime('%Y%m%d-%H%M%S')}"
+    output = cli.output_from_flags(FLAGS.model)
     definition = {
         "model": FLAGS.model,
         "model_fields": FLAGS.model_field,

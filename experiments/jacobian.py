@@ -11,15 +11,12 @@ operation). Claims C9 and C16 are judged. Small inputs are decomposed whole in f
 by products alone. A run that was cut off goes on with --resume.
 """
 
-import time
-from pathlib import Path
-
 import jax
 import numpy as np
 from absl import flags
 
 import depthjax
-from depthjax import cli, images
+from depthjax import cli
 from depthjax.claims.tables import finding_table
 from depthjax.folders import begin as run_folder
 from depthjax.folders import results
@@ -29,41 +26,21 @@ from depthjax.studies.networks import places, weight_records
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
+cli.define_layers_flag()
+cli.define_image_flags(size=32)
+cli.define_setting_flags(measured.SpectrumSettings)
+cli.define_output_flags(None, "run (default: runs/jacobian-MODEL-DATE)")
 cli.define_script_flags()
-flags.DEFINE_string("layers", "all-stages", "names or aliases; first:last; all-stages; all")
-flags.DEFINE_list(
-    "images",
-    ["astronaut", "chelsea", "coffee"],
-    "paths, folders, or embedded photographs by name",
-)
-flags.DEFINE_integer("size", 32, "height and width of the images in pixels", lower_bound=1)
-flags.DEFINE_enum("fit", "crop", ["crop", "pad", "stretch"], "how a photograph becomes square")
-flags.DEFINE_enum(
-    "spectra",
-    "auto",
-    measured.METHODS,
-    "all singular values; the largest and probes for the rest; what fits; accounting alone",
-)
-flags.DEFINE_integer("values", 10, "how many of the largest singular values", lower_bound=1)
-flags.DEFINE_integer("products", 160, "pairs of J v and Jᵀ u for these", lower_bound=8)
-flags.DEFINE_integer("probes", 8, "random vectors for the counts", lower_bound=2)
-flags.DEFINE_integer("steps", 24, "pairs of products for each of them", lower_bound=2)
-flags.DEFINE_integer("moment_probes", 16, "random vectors for the ranks", lower_bound=2)
-flags.DEFINE_integer("probe_seed", 0, "seed of all random vectors")
-flags.DEFINE_string("output", None, "folder of the run (default: runs/jacobian-MODEL-DATE)")
-flags.DEFINE_boolean("overwrite", False, "replace a run that is already there")
-flags.DEFINE_boolean("resume", False, "go on with a run that was cut off")
 
 
 def main() -> None:
     """Flags -> spectra and accounts of every network and layer -> findings and figures."""
+    settings = cli.settings_from_flags(measured.SpectrumSettings)
     model = cli.model_from_flags()
     names = depthjax.select_layers(model, FLAGS.layers)
     networks = cli.networks_from_flags(model, FLAGS.size)
-    seeds = cli.seed_numbers(FLAGS.seeds)
-    image_names, photographs = images.load_images(
-        images.find_images(FLAGS.images), FLAGS.size, fit=FLAGS.fit
-    )
+    seeds = cli.seeds_from_flags()
+    image_names, photographs = cli.images_from_flags()
     photographs = np.asarray(photographs, np.float32)
     everywhere = places(model, names, networks, seeds)
     accounts = measured.accounts_of(everywhere, photographs)
@@ -75,10 +52,9 @@ def main() -> None:
         "layers": list(names),
         "images": list(image_names),
     }
-    output = Path(FLAGS.output or f"runs/jacobian-{FLAGS.model}-{time.strftime('%Y%m%d-%H%M%S')}")
+    output = cli.output_from_flags("jacobian", FLAGS.model)
     run_folder.begin(output, definition, **cli.flag_values("overwrite", "resume"))
 
-    settings = cli.settings_from_flags(measured.SpectrumSettings)
     pieces = {
         (place.network, place.seed, place.name): measured.piece_at(
             output / "layers",

@@ -25,27 +25,20 @@ from depthjax.studies.networks import places, untrained_label, weight_records
 FLAGS = flags.FLAGS
 cli.define_network_flags()
 cli.define_data_flags()
+cli.define_layers_flag()
+cli.define_size_flag(None, "height and width that images of folder: and tfds: are brought to")
+cli.define_setting_flags(inputs.Choice)
+cli.define_output_flags("runs/manifold")
 cli.define_script_flags()
-flags.DEFINE_string("layers", "all-stages", "names or aliases; first:last; all-stages; all")
 flags.DEFINE_list(
     "trained_on",
     None,
     "label=DATASET,… where that is not --dataset (default: noise=noise/SIZE); label=DATASET@SPLIT"
     " where it was a part, such as noise/32@train[:2000]",
 )
-flags.DEFINE_integer(
-    "size", None, "height and width that images of folder: and tfds: are brought to", lower_bound=1
-)
-flags.DEFINE_integer("examples", 1_000, "training examples that are embedded", lower_bound=2)
-flags.DEFINE_integer("held_out", 500, "held-out examples", lower_bound=1)
-flags.DEFINE_string("held_out_split", "test", "where from; of noise, another seed's are")
-flags.DEFINE_integer("inputs", 100, "arbitrary inputs of each kind", lower_bound=1)
-flags.DEFINE_integer("inputs_seed", 0, "seed of the choice of examples and of drawn inputs")
 flags.DEFINE_integer("neighbours", 5, "which nearest neighbour's distance", lower_bound=1)
 flags.DEFINE_float("share", 0.9, "of the variance that principal components hold")
 flags.DEFINE_integer("max_batch", 256, "images embedded at once", lower_bound=1)
-flags.DEFINE_string("output", "runs/manifold", "folder for the numbers and the figure")
-flags.DEFINE_boolean("overwrite", False, "replace the results that are already there")
 
 
 def main() -> None:
@@ -67,7 +60,7 @@ def main() -> None:
     trained_on = inputs.training_sets(trained, FLAGS.dataset, shape[0], FLAGS.trained_on)
     arbitrary = inputs.arbitrary_inputs(choice, shape[0])
     pairs = measured.places_by_training_set(
-        places(model, names, networks, cli.seed_numbers(FLAGS.seeds)),
+        places(model, names, networks, cli.seeds_from_flags()),
         *(untrained, trained_on, FLAGS.dataset),
     )
     how = cli.flag_values("neighbours", "share", "max_batch")
@@ -90,4 +83,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, resumes=False)

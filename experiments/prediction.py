@@ -28,24 +28,23 @@ from depthjax.studies.prediction.measured import PERCEPTRONS
 from depthjax.studies.rows import Row
 
 FLAGS = flags.FLAGS
+cli.define_images_flag(images.EMBEDDED)
+cli.define_size_flag(16)
+cli.define_seeds_flag(["0", "1", "2", "3", "4"])
+cli.define_start_seed_flag()
+cli.define_output_flags("runs/prediction")
 cli.define_script_flags()
 flags.DEFINE_list(
     "networks", ["linear", "relu", "resnet18_small"], "linear and relu are MLPs; models by name"
 )
 flags.DEFINE_list("linear_widths", ["1.3", "1.3", "0.8", "1.3"], "widths over the inputs' number")
 flags.DEFINE_list("relu_widths", ["2", "2", "2", "2"], "widths over the inputs' number")
-flags.DEFINE_list("images", list(images.EMBEDDED), "paths, folders, or embedded photographs")
-flags.DEFINE_integer("size", 16, "height and width of the images in pixels", lower_bound=1)
-flags.DEFINE_list("seeds", ["0", "1", "2", "3", "4"], "of the weights of each network")
-flags.DEFINE_integer("start_seed", 1, "seed of the starts, shared by all layers and networks")
 flags.DEFINE_integer("steps", 1_000, "updates of the image", lower_bound=1)
 flags.DEFINE_float("rate", 0.5, "of a step, over 1 / 2σ₁² at the start; linear layers bear 2")
 flags.DEFINE_float("momentum", 0.0, "of gradient descent", lower_bound=0)
 flags.DEFINE_enum(
     "jacobian_at", "target", ["target", "start", "middle"], "where the Jacobian is taken"
 )
-flags.DEFINE_string("output", "runs/prediction", "folder for the numbers and the figures")
-flags.DEFINE_boolean("overwrite", False, "replace the results that are already there")
 
 
 def main() -> None:
@@ -61,7 +60,7 @@ def main() -> None:
         record_every=max(1, FLAGS.steps // 25),
     )
     starts = depthjax.initial_images(jax.random.key(FLAGS.start_seed), targets.shape, config)
-    seeds = [*map(int, FLAGS.seeds)]
+    seeds = cli.seeds_from_flags()
     rows: list[Row] = []
     curves: dict[str, dict[str, Curve]] = {}
     for place in tqdm(measured.untrained_layers(models, seeds), unit="layer", disable=None):
@@ -94,4 +93,4 @@ def model_of(name: str, inputs: int) -> Network:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, resumes=False)

@@ -27,7 +27,6 @@ from tqdm import tqdm
 from depthjax import cli, figures, images, sweeps, tables
 from depthjax.errors import one_of
 from depthjax.folders import results
-from depthjax.inversion import metrics
 from depthjax.inversion.config import InversionConfig
 from depthjax.report import write_report
 from depthjax.sweeps import inversions, planning
@@ -35,20 +34,12 @@ from depthjax.sweeps import inversions, planning
 FLAGS = flags.FLAGS
 cli.define_network_flags()
 cli.define_inversion_flags()
+cli.define_layers_flag()
+cli.define_image_flags(["astronaut", "chelsea"], size=224)
+cli.define_reference_flags()
 cli.define_script_flags()
 flags.DEFINE_string("table", None, "CSV or JSON: a network in each row; its columns are flags")
-flags.DEFINE_string(
-    "layers", "all-stages", "names or aliases; first:last for a range; all-stages; all"
-)
-flags.DEFINE_list(
-    "images", ["astronaut", "chelsea"], "paths, folders, or embedded photographs by name"
-)
 flags.DEFINE_integer("group_size", 16, "images in a cell", lower_bound=1)
-flags.DEFINE_integer("size", 224, "height and width of the images in pixels", lower_bound=1)
-flags.DEFINE_enum("fit", "crop", ["crop", "pad", "stretch"], "how a photograph becomes square")
-flags.DEFINE_integer("reference_seed", 2, "seed of the reference noise, shared by all cells")
-flags.DEFINE_float("reference_std", metrics.REFERENCE_STD, "σ_r of the reference a' = a + σ_r·ε")
-flags.DEFINE_integer("reference_draws", 8, "draws of the reference noise", lower_bound=1)
 flags.DEFINE_string("output", "runs/sweep", "folder of the sweep")
 flags.DEFINE_integer("workers", None, "Ray's workers; by default none: one cell after another")
 flags.DEFINE_string("ray_address", None, "a running Ray cluster: auto, HOST:6379, ray://HOST:10001")

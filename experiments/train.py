@@ -8,7 +8,6 @@ The weights it leaves are read by everything else: --weights=runs/MINE/weights.s
 """
 
 import dataclasses
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,16 +24,12 @@ FLAGS = flags.FLAGS
 cli.define_model_flags()
 cli.define_data_flags()
 cli.define_training_flags()
+cli.define_size_flag(None, "height and width that images are brought to, where the set has none")
+cli.define_output_flags(None, "run (default: runs/DATASET-MODEL-DATE)")
 cli.define_script_flags()
 flags.DEFINE_string("split", "train", "what is learned; train[:80%] for a part")
 flags.DEFINE_string("validation_split", "auto", "evaluated after each epoch; auto, none, or a part")
 flags.DEFINE_string("test_split", "auto", "evaluated at the end; auto, none, or a part")
-flags.DEFINE_integer(
-    "size",
-    None,
-    "height and width that images are brought to, where the set has none",
-    lower_bound=1,
-)
 flags.DEFINE_integer(
     "checkpoint_every", 500, "steps between checkpoints; epochs end with one", lower_bound=1
 )
@@ -43,9 +38,6 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_boolean("measure_train", True, "evaluate the training split at the end, too")
 flags.DEFINE_boolean("tensorboard", False, "scalars for TensorBoard, into the run folder")
-flags.DEFINE_string("output", None, "run folder (default: runs/DATASET-MODEL-DATE)")
-flags.DEFINE_boolean("overwrite", False, "replace a training that is already there")
-flags.DEFINE_boolean("resume", False, "go on with a training that was cut off")
 SCALARS_EVERY = 20
 
 
@@ -60,7 +52,7 @@ def main() -> None:
     weights = cli.weights_from_flags(model, sets["train"].image_shape[:2])
     task = runs.Task(model, weights.variables, config, **sets, normalization=weights.normalization)
     name = FLAGS.dataset.replace("/", "_").replace(":", "_").strip("_")
-    output = FLAGS.output or f"runs/{name}-{FLAGS.model}-{time.strftime('%Y%m%d-%H%M%S')}"
+    output = cli.output_from_flags(name, FLAGS.model)
     definition = {
         "model": FLAGS.model,
         "model_fields": cli.fields_from_flags(),

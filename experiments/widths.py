@@ -34,25 +34,16 @@ from depthjax.studies.widths.drawn import draw
 from depthjax.studies.widths.setting import CLAIMS, RELU_WIDTHS, Setting, inputs_of
 
 FLAGS = flags.FLAGS
+cli.define_setting_flags(Setting, without=["claims", "paper_steps", "relu_widths"])
+cli.define_start_seed_flag()
+cli.define_output_flags("runs/widths")
 cli.define_script_flags()
 flags.DEFINE_list("claims", list(CLAIMS), "which of them")
 flags.DEFINE_list("photographs", ["astronaut", "chelsea", "coffee"], "paths, folders or names")
-flags.DEFINE_integer("size", 10, "height and width of the images in pixels", lower_bound=4)
-flags.DEFINE_integer("narrow", 240, "width of layers narrower than the input", lower_bound=1)
-flags.DEFINE_integer("wide", 360, "width of layers wider than the input", lower_bound=1)
-flags.DEFINE_integer("depth", 4, "layers of the linear MLPs", lower_bound=2)
 flags.DEFINE_integer("weight_seeds", 3, "networks of each kind, seeds from 0", lower_bound=1)
-flags.DEFINE_integer("start_seed", 1, "seed of the starts, shared by all networks")
-flags.DEFINE_integer("descent_steps", 20_000, "C4: of the paper's descent", lower_bound=1)
-flags.DEFINE_integer("cg_steps", 20_000, "C4: of conjugate gradients", lower_bound=1)
 flags.DEFINE_list("paper_steps", ["500", "10000"], "C5: numbers of steps of the paper's descent")
-flags.DEFINE_integer("most_steps", 10**9, "C5, C8: steps that count as never", lower_bound=1)
 flags.DEFINE_integer("relu_size", None, "C7: height and width of its images (default: --size)")
 flags.DEFINE_list("relu_widths", None, "C7: widths over inputs (default: 1.4, 1.5, …, 2.6)")
-flags.DEFINE_integer("relu_steps", 20, "C7: of Gauss–Newton", lower_bound=1)
-flags.DEFINE_integer("relu_iterations", 100, "C7: of conjugate gradients in each", lower_bound=1)
-flags.DEFINE_string("output", "runs/widths", "folder for the numbers and the figures")
-flags.DEFINE_boolean("overwrite", False, "replace the results that are already there")
 
 
 def main() -> None:
@@ -95,4 +86,4 @@ def setting_from_flags() -> Setting:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, resumes=False)

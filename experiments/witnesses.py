@@ -15,7 +15,6 @@ from absl import flags
 
 import depthjax
 from depthjax import cli, images
-from depthjax.analysis import witnesses
 from depthjax.claims.tables import finding_table
 from depthjax.folders import results
 from depthjax.studies.networks import places, weight_records
@@ -24,25 +23,11 @@ from depthjax.studies.witnesses.drawn import draw
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
+cli.define_layers_flag()
+cli.define_image_flags(size=32, note="witnesses of each come near to the next")
+cli.define_setting_flags(measured.WitnessSettings)
+cli.define_output_flags("runs/witnesses", "numbers, pictures and figures")
 cli.define_script_flags()
-flags.DEFINE_string("layers", "all-stages", "names or aliases; first:last; all-stages; all")
-flags.DEFINE_list(
-    "images",
-    ["astronaut", "chelsea", "coffee"],
-    "paths, folders, or embedded photographs by name; witnesses of each come near to the next",
-)
-flags.DEFINE_integer("size", 32, "height and width of the images in pixels", lower_bound=1)
-flags.DEFINE_enum("fit", "crop", ["crop", "pad", "stretch"], "how a photograph becomes square")
-flags.DEFINE_float("ratio", witnesses.WITNESS_RATIO, "ρ that a witness may have")
-flags.DEFINE_integer("steps", 80, "strides of a walk", lower_bound=1)
-flags.DEFINE_integer("corrections", 2, "Gauss–Newton corrections after each", lower_bound=1)
-flags.DEFINE_integer("iterations", 8, "of conjugate gradients in each", lower_bound=1)
-flags.DEFINE_integer("directions", 1, "eigendistortions of each image", lower_bound=1)
-flags.DEFINE_float("grey_levels", 4.0, "their RMSE, of 255")
-flags.DEFINE_integer("start_seed", 1, "seed of the first direction, shared by all layers")
-flags.DEFINE_integer("reference_seed", 2, "seed of the reference noise, shared by all layers")
-flags.DEFINE_string("output", "runs/witnesses", "folder for numbers, pictures and figures")
-flags.DEFINE_boolean("overwrite", False, "replace the results that are already there")
 
 
 def main() -> None:
@@ -50,11 +35,9 @@ def main() -> None:
     output = results.checked_folder(FLAGS.output, overwrite=FLAGS.overwrite)
     model = cli.model_from_flags()
     names = depthjax.select_layers(model, FLAGS.layers)
-    labels, photographs = images.load_images(
-        images.find_images(FLAGS.images), FLAGS.size, fit=FLAGS.fit
-    )
+    labels, photographs = cli.images_from_flags()
     networks = cli.networks_from_flags(model, FLAGS.size)
-    seeds = cli.seed_numbers(FLAGS.seeds)
+    seeds = cli.seeds_from_flags()
     settings = cli.settings_from_flags(measured.WitnessSettings)
     made = [
         one
@@ -87,4 +70,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, resumes=False)

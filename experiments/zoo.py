@@ -14,14 +14,10 @@ from depthjax.training.runs import load_training
 from depthjax.weights.tables import zoo_table
 
 FLAGS = flags.FLAGS
+cli.define_data_dir_flag()
 cli.define_script_flags()
 flags.DEFINE_list("pack", [], "folders of experiments/train.py")
 flags.DEFINE_string("zoo", str(weights.ZOO), "folder of the zoo")
-flags.DEFINE_string(
-    "data_dir",
-    None,
-    "folder of prepared data sets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)",
-)
 flags.DEFINE_float("tolerance", 0.005, "largest change of an accuracy by half precision")
 
 

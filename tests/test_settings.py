@@ -77,7 +77,7 @@ def test_whole_numbers_of_numpy_become_python_numbers() -> None:
 def test_the_docstring_lists_the_fields() -> None:
     assert Config.__doc__ is not None
     assert Config.__doc__.startswith("For the tests.")
-    assert "    steps (4): how many.\n" in Config.__doc__
+    assert "    steps: how many (at least 2). Default: 4.\n" in Config.__doc__
 
 
 @pytest.mark.parametrize("kind", [depthjax.InversionConfig, TrainingConfig])

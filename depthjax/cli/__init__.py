@@ -2,12 +2,21 @@
 
 from depthjax.cli.architecture_flags import (
     define_architecture_flags,
+    define_layers_flag,
     fields_from_flags,
     model_from_flags,
     normalization_setting,
 )
 from depthjax.cli.bars import DescentBar, DownloadBar, TrainingBar
-from depthjax.cli.data_flags import dataset_from_flags, define_data_flags
+from depthjax.cli.data_flags import dataset_from_flags, define_data_dir_flag, define_data_flags
+from depthjax.cli.image_flags import (
+    FITS,
+    THREE_IMAGES,
+    define_image_flags,
+    define_images_flag,
+    define_size_flag,
+    images_from_flags,
+)
 from depthjax.cli.inversion_flags import (
     PRESETS,
     batch_from_flags,
@@ -15,6 +24,15 @@ from depthjax.cli.inversion_flags import (
     define_inversion_flags,
 )
 from depthjax.cli.network_flags import define_network_flags, network_sources, networks_from_flags
+from depthjax.cli.output_flags import define_output_flags, output_from_flags
+from depthjax.cli.seed_flags import (
+    define_reference_flags,
+    define_reference_seed_flag,
+    define_seeds_flag,
+    define_start_seed_flag,
+    seed_numbers,
+    seeds_from_flags,
+)
 from depthjax.cli.setting_flags import define_setting_flags, settings_from_flags
 from depthjax.cli.start import (
     connect_processes,
@@ -25,12 +43,14 @@ from depthjax.cli.start import (
 )
 from depthjax.cli.studies import each_place, recover_all, say_where
 from depthjax.cli.training_flags import define_training_flags, training_from_flags
-from depthjax.cli.values import flag_values, rising, seed_numbers, settings
+from depthjax.cli.values import flag_values, rising, settings
 from depthjax.cli.weights_flags import define_model_flags, weights_from_flags
 from depthjax.studies.networks import Weights
 
 __all__ = [
+    "FITS",
     "PRESETS",
+    "THREE_IMAGES",
     "DescentBar",
     "DownloadBar",
     "TrainingBar",
@@ -40,26 +60,39 @@ __all__ = [
     "connect_processes",
     "dataset_from_flags",
     "define_architecture_flags",
+    "define_data_dir_flag",
     "define_data_flags",
+    "define_image_flags",
+    "define_images_flag",
     "define_inversion_flags",
+    "define_layers_flag",
     "define_model_flags",
     "define_network_flags",
+    "define_output_flags",
+    "define_reference_flags",
+    "define_reference_seed_flag",
     "define_script_flags",
+    "define_seeds_flag",
     "define_setting_flags",
+    "define_size_flag",
+    "define_start_seed_flag",
     "define_training_flags",
     "each_place",
     "enable_compilation_cache",
     "fields_from_flags",
     "flag_values",
+    "images_from_flags",
     "model_from_flags",
     "network_sources",
     "networks_from_flags",
     "normalization_setting",
+    "output_from_flags",
     "recover_all",
     "rising",
     "run",
     "say_where",
     "seed_numbers",
+    "seeds_from_flags",
     "settings",
     "settings_from_flags",
     "training_from_flags",

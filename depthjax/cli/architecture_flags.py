@@ -1,6 +1,5 @@
 """The flags of a network's architecture, and the model they ask for."""
 
-from functools import cache
 from typing import Any
 
 from absl import flags
@@ -14,7 +13,6 @@ FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
 
 
-@cache
 def define_architecture_flags() -> None:
     """--model, --model_field, --normalization."""
     flags.DEFINE_string("model", "resnet50", "architecture, see docs/inverting.md for the list")
@@ -27,6 +25,13 @@ def define_architecture_flags() -> None:
         ["auto", *NORMALIZATIONS],
         "of the pixels, inside the network; auto: what the weights expect, none with the paper's"
         " presets",
+    )
+
+
+def define_layers_flag() -> None:
+    """--layers."""
+    flags.DEFINE_string(
+        "layers", "all-stages", "names or aliases; first:last for a range; all-stages; all"
     )
 
 

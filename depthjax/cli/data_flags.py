@@ -1,7 +1,6 @@
 """The flags of a data set, and the data set they ask for."""
 
 import dataclasses
-from functools import cache
 
 from absl import flags
 
@@ -13,7 +12,6 @@ FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
 
 
-@cache
 def define_data_flags() -> None:
     """--dataset, --data_dir, --skip_corrupt."""
     flags.DEFINE_string(
@@ -22,15 +20,20 @@ def define_data_flags() -> None:
         "photo_crops/SIZE, digits, noise/SIZE, photos_or_noise/SIZE, folder:PATH (a subfolder for"
         " each class) or tfds:NAME",
     )
+    define_data_dir_flag()
+    flags.DEFINE_multi_string(
+        "augmentation_field", [], "changes the set's augmentation: pad=4, crop=224, flip=False, …"
+    )
+    flags.DEFINE_boolean("skip_corrupt", False, "leave out images of a folder that cannot be read")
+
+
+def define_data_dir_flag() -> None:
+    """--data_dir."""
     flags.DEFINE_string(
         "data_dir",
         None,
         "folder of prepared data sets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)",
     )
-    flags.DEFINE_multi_string(
-        "augmentation_field", [], "changes the set's augmentation: pad=4, crop=224, flip=False, …"
-    )
-    flags.DEFINE_boolean("skip_corrupt", False, "leave out images of a folder that cannot be read")
 
 
 def dataset_from_flags(split: str, size: int | None = None) -> Dataset:

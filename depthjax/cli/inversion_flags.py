@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from functools import cache
 
 import jax
 from absl import flags
@@ -24,7 +23,6 @@ PRESETS: dict[str, Callable[..., InversionConfig]] = {
 }
 
 
-@cache
 def define_inversion_flags() -> None:
     """--preset, and a flag for every field of `InversionConfig` that overrides it."""
     flags.DEFINE_string("preset", "converging", f"settings to begin with: {', '.join(PRESETS)}")

@@ -1,12 +1,11 @@
 """The flags of several networks of one architecture, and the weights they ask for."""
 
 from collections.abc import Sequence
-from functools import cache
 
 from absl import flags
 
 from depthjax.cli.architecture_flags import define_architecture_flags
-from depthjax.cli.values import seed_numbers
+from depthjax.cli.seed_flags import define_seeds_flag, seeds_from_flags
 from depthjax.cli.weights_flags import weights_from_source
 from depthjax.models.network import Network
 from depthjax.studies.networks import Weights
@@ -15,7 +14,6 @@ FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
 
 
-@cache
 def define_network_flags() -> None:
     """--model, its fields, and several networks of that architecture, each with several seeds."""
     define_architecture_flags()
@@ -26,7 +24,7 @@ def define_network_flags() -> None:
         " untrained alone is untrained=untrained; control=untrained:10{seed} has other seeds: what"
         " differs then is chance",
     )
-    flags.DEFINE_list("seeds", ["0", "1", "2"], "seeds of the weights of each network")
+    define_seeds_flag()
 
 
 def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weights]]:
@@ -40,7 +38,7 @@ def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weigh
         ValueError: for an entry that is no `label=weights`, a label or seed given twice, weights
             that would be the same for several seeds, do not exist or do not fit.
     """
-    seeds = seed_numbers(FLAGS.seeds)
+    seeds = seeds_from_flags()
     sources = network_sources(FLAGS.networks)
     for label, source in sources.items():
         if source != "untrained" and "{seed}" not in source and len(seeds) > 1:

@@ -1,5 +1,6 @@
 """Flags that follow from the fields of a dataclass of settings, see `depthjax.settings`."""
 
+import types
 import typing
 from collections.abc import Callable, Container
 from typing import Any, TypeVar
@@ -37,10 +38,10 @@ def define_setting_flags(
         definer = _definer(field.type)
         if name in without or definer is None:
             continue
-        if default is None:
-            definer(name, field.default, known.text)
-        else:
-            definer(name, None, f"{known.text} (default: {default})")
+        notes = [known.limits, default and f"default: {default}"]
+        note = "; ".join(filter(None, notes))
+        text = f"{known.text} ({note})" if note else known.text
+        definer(name, field.default if default is None else None, text)
 
 
 def settings_from_flags(kind: type[Settings], **changed: Any) -> Settings:
@@ -61,5 +62,6 @@ def given_settings(kind: type, *, without: Container[str] = ()) -> dict[str, Any
 
 def _definer(annotation: Any) -> Callable[..., Any] | None:
     """What defines the flag of a field; text is a way to write `str | Sequence[str]`."""
-    kind = str if str in typing.get_args(annotation) else annotation
-    return _DEFINERS.get(kind)
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        annotation = str if str in typing.get_args(annotation) else None
+    return _DEFINERS.get(annotation)

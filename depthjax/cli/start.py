@@ -4,7 +4,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import jax
@@ -17,7 +16,6 @@ FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
 
 
-@cache
 def define_script_flags() -> None:
     """--traceback, --compilation_cache, and what joins several processes."""
     flags.DEFINE_boolean("traceback", False, "show where an error came from")
@@ -32,12 +30,13 @@ def define_script_flags() -> None:
     flags.DEFINE_integer("process_id", None, "elsewhere: which this is, from 0", lower_bound=0)
 
 
-def run(main: Callable[[], None], *, processes_share: bool = False) -> None:
+def run(main: Callable[[], None], *, processes_share: bool = False, resumes: bool = True) -> None:
     """Parses flags and runs a script: bad input gives one line and exit status 2.
 
     Args:
         main: the script.
         processes_share: whether several processes, each running it, share its work.
+        resumes: whether it can go on with a run that was cut off.
     """
     use_huge_pages()
 
@@ -46,6 +45,11 @@ def run(main: Callable[[], None], *, processes_share: bool = False) -> None:
             if len(argv) > 1:
                 raise ValueError(
                     f"unexpected argument {argv[1]!r}: everything is a flag, --name=value"
+                )
+            if not resumes and FLAGS.resume:
+                raise ValueError(
+                    "this script cannot go on with a run that was cut off; leave out --resume, and"
+                    " give --overwrite to begin the run again"
                 )
             enable_compilation_cache()
             connect_processes(shared=processes_share)

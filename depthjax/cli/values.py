@@ -52,20 +52,6 @@ def rising(flag: str, *, least: int = 1) -> list[float]:
     return found
 
 
-def seed_numbers(texts: Sequence[str]) -> list[int]:
-    """The numbers of `--seeds`.
-
-    Raises:
-        ValueError: unless they are different whole numbers, one at least.
-    """
-    seeds = [text.strip() for text in texts]
-    if not seeds or not all(map(str.isdecimal, seeds)) or len(set(seeds)) < len(seeds):
-        raise ValueError(
-            f"--seeds={','.join(texts)} must be different whole numbers from 0, as in 0,1,2"
-        )
-    return [int(seed) for seed in seeds]
-
-
 def _literal(text: str) -> Any:
     """`16`, `2000,2000`, `True`, or else the text itself."""
     try:

@@ -1,7 +1,5 @@
 """The flags of one network with its weights, and how weights are loaded from their source."""
 
-from functools import cache
-
 import jax
 from absl import flags
 
@@ -17,7 +15,6 @@ FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
 
 
-@cache  # absl refuses a flag that a second script in the same process defines
 def define_model_flags() -> None:
     """--model, its fields, its weights."""
     define_architecture_flags()

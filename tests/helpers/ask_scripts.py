@@ -11,8 +11,6 @@ from pathlib import Path
 from absl import flags
 from absl.testing import flagsaver
 
-from depthjax import cli
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -24,9 +22,6 @@ def load(script: str) -> None:
 def forget(kept: set[str]) -> None:
     for name in set(flags.FLAGS) - kept:
         delattr(flags.FLAGS, name)
-    for function in vars(cli).values():
-        if hasattr(function, "cache_clear"):
-            function.cache_clear()
 
 
 def refusal(command: list[str]) -> str:

@@ -26,6 +26,7 @@ from depthjax.analysis.singular_values import (
 from depthjax.devices.memory import free_memory
 from depthjax.folders.begin import kept
 from depthjax.models.layers import Layer
+from depthjax.settings import check_settings, described, setting
 from depthjax.studies.networks import Place
 from depthjax.studies.rows import Row
 from depthjax.typing import Variables
@@ -37,26 +38,26 @@ DENSE_ELEMENTS = 5e7
 """Of a Jacobian that auto still decomposes whole: 400 MB in float64."""
 
 
+@described
 @dataclass(frozen=True)
 class SpectrumSettings:
-    """How spectra are found.
+    """How the singular values of a Jacobian are computed."""
 
-    Fields:
-        spectra: one of `METHODS`.
-        values: how many of the largest singular values are noted.
-        products: pairs of `J v` and `Jᵀ u` for these.
-        probes, steps: random vectors for the counts, and pairs of products for each.
-        moment_probes: random vectors for the ranks.
-        probe_seed: of all random vectors.
-    """
+    spectra: str = setting(
+        "auto",
+        "dense: all singular values; products: the largest, and probes for the rest; auto: what"
+        " fits; none: accounting alone",
+        among=METHODS,
+    )
+    values: int = setting(10, "how many of the largest singular values", least=1)
+    products: int = setting(160, "pairs of J v and Jᵀ u for these", least=8)
+    probes: int = setting(8, "random vectors for the counts", least=2)
+    steps: int = setting(24, "pairs of products for each of them", least=2)
+    moment_probes: int = setting(16, "random vectors for the ranks", least=2)
+    probe_seed: int = setting(0, "seed of all random vectors")
 
-    spectra: str = "auto"
-    values: int = 10
-    products: int = 160
-    probes: int = 8
-    steps: int = 24
-    moment_probes: int = 16
-    probe_seed: int = 0
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 class Piece(NamedTuple):

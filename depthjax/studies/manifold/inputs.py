@@ -14,34 +14,33 @@ from depthjax.data import noise as noise_set
 from depthjax.data.randomness import permutation
 from depthjax.errors import unknown
 from depthjax.inversion.priors import draw_start
+from depthjax.settings import check_settings, described, setting
 
 GAUSSIAN = "Gaussian noise"
 ARBITRARY_NOISE = 1_000_003
 """A seed that no training set of noise has."""
 
 
+@described
 @dataclass(frozen=True)
 class Choice:
-    """How many examples of what.
+    """How many examples of training sets and how many other inputs are embedded.
 
-    Fields:
-        examples: of a training set.
-        held_out: of its kind, that no network was trained on.
-        held_out_split: where these are from; of noise, another seed's are.
-        inputs: arbitrary inputs of each kind.
-        inputs_seed: of the choice of examples, and of drawn inputs.
-        size: height and width that images of `folder:` and `tfds:` are brought to.
-        data_dir, skip_corrupt: as `depthjax.data.open_dataset` takes them.
+    Height and width of images that have no size of their own (`folder:`, `tfds:`) are `size`;
+    `data_dir` and `skip_corrupt` are those of `depthjax.data.open_dataset`.
     """
 
-    examples: int = 1_000
-    held_out: int = 500
-    held_out_split: str = "test"
-    inputs: int = 100
-    inputs_seed: int = 0
+    examples: int = setting(1_000, "training examples that are embedded", least=2)
+    held_out: int = setting(500, "held-out examples", least=1)
+    held_out_split: str = setting("test", "where they are from; of noise, another seed's are")
+    inputs: int = setting(100, "arbitrary inputs of each kind", least=1)
+    inputs_seed: int = setting(0, "seed of the choice of examples and of drawn inputs")
     size: int | None = None
     data_dir: str | None = None
     skip_corrupt: bool = False
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def opened(self, spec: str, split: str) -> Dataset:
         """A data set; `size` is for those whose spec says none."""

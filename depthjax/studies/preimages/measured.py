@@ -15,6 +15,7 @@ from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images, invert
 from depthjax.models import build_model, init_variables
 from depthjax.models.layers import Layer
+from depthjax.settings import check_settings, described, setting
 from depthjax.studies.controls.measured import reference_distance
 from depthjax.studies.rows import Row
 
@@ -27,21 +28,18 @@ def control_name(reading: str) -> str:
     return f"pre-images, {reading}"
 
 
+@described
 @dataclass(frozen=True)
 class PreimageSettings:
-    """How many networks, and what is asked of each.
+    """How many networks have exact pre-images taken, and of how many embeddings."""
 
-    Fields:
-        inits: initialisations; C6 asks for 10.
-        draws: perturbed embeddings of each.
-        descent_steps: of gradient descent on them.
-        start_seed: of its start.
-    """
+    inits: int = setting(10, "initialisations of the invertible networks; C6 asks for 10", least=1)
+    draws: int = setting(100, "perturbed embeddings of each", least=1)
+    descent_steps: int = setting(220, "steps of gradient descent on them", least=1)
+    start_seed: int = setting(1, "seed of its start")
 
-    inits: int = 10
-    draws: int = 100
-    descent_steps: int = 220
-    start_seed: int = 1
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 def rows_of(

@@ -1,7 +1,7 @@
 """What is asked of the widths of perceptrons, and the networks that answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images
 from depthjax.inversion.metrics import REFERENCE_STD
 from depthjax.models import build_model, init_variables
+from depthjax.settings import check_settings, described, setting
 from depthjax.typing import Images
 
 CLAIMS = ("C4", "C5", "C7", "C8")
@@ -28,46 +29,39 @@ WIDE, NARROW, ONE_NARROW, WIDER_LATE = "wide", "narrow", "one narrow layer", "wi
 """What the linear networks are called."""
 
 
+@described
 @dataclass(frozen=True)
 class Setting:
-    """What the networks are, and for how long is descended through them.
-
-    Fields:
-        claims: those of `CLAIMS` that are asked for.
-        size: height and width of the images.
-        narrow, wide: widths of layers narrower than the input, and of others.
-        depth: layers of the linear networks.
-        descent_steps, cg_steps: C4, of the paper's descent and of conjugate gradients.
-        paper_steps: C5 and C8, numbers of steps of the paper's descent, rising.
-        most_steps: C5 and C8, steps that count as never.
-        relu_widths: C7, widths over inputs, rising.
-        relu_steps, relu_iterations: C7, of Gauss–Newton and of conjugate gradients in each.
+    """What the networks are, and how many steps descend through them.
 
     Raises:
-        ValueError: for another claim; unless narrow is narrower than the input and wide is not.
+        ValueError: for another claim; unless `narrow` is narrower than the input and `wide` is not.
     """
 
-    claims: Sequence[str] = CLAIMS
-    size: int = 10
-    narrow: int = 240
-    wide: int = 360
-    depth: int = 4
-    descent_steps: int = 20_000
-    cg_steps: int = 20_000
-    paper_steps: Sequence[int] = (500, 10_000)
-    most_steps: int = 10**9
-    relu_widths: Sequence[float] = field(default=RELU_WIDTHS)
-    relu_steps: int = 20
-    relu_iterations: int = 100
+    claims: Sequence[str] = setting(CLAIMS, "which of them")
+    size: int = setting(10, "height and width of the images in pixels", least=4)
+    narrow: int = setting(240, "width of layers narrower than the input", least=1)
+    wide: int = setting(360, "width of layers wider than the input", least=1)
+    depth: int = setting(4, "layers of the linear MLPs", least=2)
+    descent_steps: int = setting(20_000, "C4: of the paper's descent", least=1)
+    cg_steps: int = setting(20_000, "C4: of conjugate gradients", least=1)
+    paper_steps: Sequence[int] = setting(
+        (500, 10_000), "C5 and C8: numbers of steps of the paper's descent, rising"
+    )
+    most_steps: int = setting(10**9, "C5, C8: steps that count as never", least=1)
+    relu_widths: Sequence[float] = setting(RELU_WIDTHS, "C7: widths over inputs, rising")
+    relu_steps: int = setting(20, "C7: of Gauss–Newton", least=1)
+    relu_iterations: int = setting(100, "C7: of conjugate gradients in each", least=1)
 
     def __post_init__(self) -> None:
+        check_settings(self)
         for claim in self.claims:
             one_of("claim", claim, CLAIMS)
         count = 3 * self.size**2
         if not self.narrow < count <= self.wide:
             raise ValueError(
-                f"images of {self.size}×{self.size} have {count} inputs: --narrow={self.narrow}"
-                f" must be below that, and --wide={self.wide} at least that"
+                f"images of {self.size}×{self.size} have {count} inputs: narrow={self.narrow}"
+                f" must be below that, and wide={self.wide} at least that"
             )
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.analysis.witnesses import WITNESS_RATIO, eigendistortions, null_space_witness
+from depthjax.settings import check_settings, described, setting
 from depthjax.studies.networks import Place
 from depthjax.studies.rows import Row
 from depthjax.typing import Images
@@ -18,27 +19,22 @@ FARTHEST, TOWARDS, EIGEN = "farthest", "towards the next", "eigendistortion"
 """Kinds of pictures."""
 
 
+@described
 @dataclass(frozen=True)
 class WitnessSettings:
-    """What is asked of each layer.
+    """How witnesses and eigendistortions of a layer are made."""
 
-    Fields:
-        ratio: ρ that a witness may have.
-        steps, corrections, iterations: of a walk, as `null_space_witness` takes them.
-        directions: eigendistortions of each image.
-        grey_levels: their RMSE, of 255.
-        start_seed: of the first direction, shared by all layers.
-        reference_seed: of the reference noise, shared likewise.
-    """
+    ratio: float = setting(WITNESS_RATIO, "ρ that a witness may have")
+    steps: int = setting(80, "strides of a walk", least=1)
+    corrections: int = setting(2, "Gauss–Newton corrections after each", least=1)
+    iterations: int = setting(8, "of conjugate gradients in each", least=1)
+    directions: int = setting(1, "eigendistortions of each image", least=1)
+    grey_levels: float = setting(4.0, "their RMSE, of 255")
+    start_seed: int = setting(1, "seed of the first direction, the same for all layers")
+    reference_seed: int = setting(2, "seed of the reference noise, the same for all layers")
 
-    ratio: float = WITNESS_RATIO
-    steps: int = 80
-    corrections: int = 2
-    iterations: int = 8
-    directions: int = 1
-    grey_levels: float = 4.0
-    start_seed: int = 1
-    reference_seed: int = 2
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 class WitnessPicture(NamedTuple):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from absl import flags
 from absl.testing import flagsaver
+from script_loading import own_flags
 
 import depthjax
 from depthjax import cli
@@ -14,8 +15,10 @@ MODEL = depthjax.build_model("resnet18", width=2, stage_sizes=(1, 1), num_classe
 
 @pytest.fixture(autouse=True, scope="module")
 def _flags():
-    cli.define_network_flags()
-    flags.FLAGS.mark_as_parsed()
+    with own_flags():
+        cli.define_network_flags()
+        flags.FLAGS.mark_as_parsed()
+        yield
 
 
 def networks(**settings):
