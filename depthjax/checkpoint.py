@@ -1,8 +1,10 @@
-"""Checkpoints of a training, by Orbax: written behind its back, and whole or not at all."""
+"""Checkpoints of a training, by Orbax: written in the background, and whole or not at all."""
 
+import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,11 +12,11 @@ import jax
 import numpy as np
 
 from depthjax.errors import one_of
-from depthjax.files import check_writable
+from depthjax.files import CannotWrite, check_writable
 
 KINDS = ("last", "best")
 KEPT = {"last": 2, "best": 1}
-"""Of the last ones two, since the newest may turn out to be damaged."""
+"""Number of checkpoints that stay; two of the last ones, since the newest may be damaged."""
 
 
 class Checkpoint(NamedTuple):
@@ -23,7 +25,7 @@ class Checkpoint(NamedTuple):
     Fields:
         step: its number.
         state: arrays, on the host.
-        meta: position in the data, learning curve, and whatever else.
+        meta: position in the data, learning curve, and so on.
     """
 
     step: int
@@ -34,8 +36,11 @@ class Checkpoint(NamedTuple):
 class Checkpoints:
     """The checkpoints in a folder: the last ones, and the best. Use it as a context manager.
 
+    What was saved is on disk after `wait` or at the end of the context. Every method raises
+    `CannotWrite`, in one line, if a checkpoint cannot be written, now or in the background.
+
     Args:
-        folder: made if need be.
+        folder: made if it does not exist.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -44,22 +49,24 @@ class Checkpoints:
         self._ocp = ocp
         self._folder = Path(folder).absolute()  # Orbax takes no other
         check_writable(self._folder)
-        self._managers = {
-            kind: ocp.CheckpointManager(
-                self._folder / kind,
-                options=ocp.CheckpointManagerOptions(
-                    max_to_keep=KEPT[kind], cleanup_tmp_directories=True
-                ),
-            )
-            for kind in KINDS
-        }
+        logging.getLogger("absl").addFilter(_is_of_others)
+        with self._writing():
+            self._managers = {
+                kind: ocp.CheckpointManager(
+                    self._folder / kind,
+                    options=ocp.CheckpointManagerOptions(
+                        max_to_keep=KEPT[kind], cleanup_tmp_directories=True
+                    ),
+                )
+                for kind in KINDS
+            }
 
     def save(self, step: int, state: Any, meta: Mapping[str, Any], *, kind: str = "last") -> None:
-        """Begins to write a checkpoint; the state may be reused at once.
+        """Begins to write a checkpoint; the memory of the state may be reused at once.
 
         Args:
-            step: its number; one that is there already stays as it is.
-            state: any pytree of arrays, alike in all processes.
+            step: its number; a checkpoint of that number that exists already stays as it is.
+            state: any pytree of arrays, the same in all processes.
             meta: must survive JSON.
             kind: `last` or `best`.
 
@@ -73,16 +80,15 @@ class Checkpoints:
         # A copy: on the CPU NumPy would look at memory that the next step writes to.
         arrays = jax.tree.map(lambda leaf: np.array(leaf, copy=True), _as_dicts(state))
         args = self._ocp.args
-        manager.save(
-            step,
-            args=args.Composite(state=args.StandardSave(arrays), meta=args.JsonSave(dict(meta))),
-        )
+        content = args.Composite(state=args.StandardSave(arrays), meta=args.JsonSave(dict(meta)))
+        with self._writing():
+            manager.save(step, args=content)
 
     def restore(self, like: Any, *, kind: str = "last") -> Checkpoint | None:
         """The newest checkpoint that can be read; None if there is none.
 
-        What cannot be read, because the machine went down while it was written or the disk lost
-        it, is removed and the one before is taken.
+        A checkpoint that cannot be read, because the machine went down while it was written or the
+        disk lost it, is removed, and the one before is taken.
 
         Args:
             like: a state of the same structure, shapes and dtypes (`jax.eval_shape` of it does).
@@ -99,13 +105,13 @@ class Checkpoints:
         problems = []
         for step in sorted(manager.all_steps(), reverse=True):
             try:
-                found = manager.restore(
+                stored = manager.restore(
                     step,
                     args=args.Composite(
                         state=args.StandardRestore(abstract), meta=args.JsonRestore()
                     ),
                 )
-                state = _as_before(like, found["state"])
+                state = _as_before(like, stored["state"])
             except Exception as error:  # Orbax, its storage and JSON each raise kinds of their own
                 problems.append((step, " ".join(str(error).split())[:200]))
                 continue
@@ -113,7 +119,7 @@ class Checkpoints:
                 shutil.rmtree(self._folder / kind / str(damaged), ignore_errors=True)
             if problems:
                 manager.reload()
-            return Checkpoint(step, state, found["meta"])
+            return Checkpoint(step, state, stored["meta"])
         if problems:
             listed = "; ".join(f"{step}: {problem}" for step, problem in problems)
             raise ValueError(
@@ -124,30 +130,52 @@ class Checkpoints:
 
     def wait(self) -> None:
         """Returns once all that was saved is on disk."""
-        for manager in self._managers.values():
-            manager.wait_until_finished()
+        with self._writing():
+            for manager in self._managers.values():
+                manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits, and lets go of the folder."""
-        for manager in self._managers.values():
-            manager.close()
+        """Waits, and ends the use of the folder."""
+        with self._writing():
+            for manager in self._managers.values():
+                manager.close()
 
     def __enter__(self) -> "Checkpoints":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with suppress(*([] if kind is None else [CannotWrite])):  # the first error tells more
+            self.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turns whatever Orbax and its storage raise into one line."""
+        try:
+            yield
+        except Exception as error:
+            full = "No space left on device"
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise CannotWrite(
+                f"cannot write a checkpoint in {str(self._folder)!r}"
+                f" ({full if full in str(error) else reason}); check the folder's permissions and"
+                " the free space"
+            ) from error
+
+
+def _is_of_others(record: logging.LogRecord) -> bool:
+    """Whether a log record is not Orbax's report of an error, which it raises as well."""
+    return record.levelno < logging.ERROR or "orbax" not in record.pathname
 
 
 def _as_dicts(state: Any) -> dict[str, Any]:
-    """The leaves under numbers: what holds them (named tuples, optax's states) is known anyway."""
+    """The leaves by number: their containers (named tuples, states of optax) need no record."""
     return {str(number): leaf for number, leaf in enumerate(jax.tree.leaves(state))}
 
 
-def _as_before(like: Any, found: Mapping[str, Any]) -> Any:
-    """The leaves in the structure of `like`, with its shapes and dtypes checked."""
+def _as_before(like: Any, stored: Mapping[str, Any]) -> Any:
+    """The stored leaves in the structure of `like`; their shapes and dtypes must be the same."""
     wanted = jax.tree.leaves(jax.eval_shape(lambda: like))
-    leaves = [np.asarray(found[str(number)]) for number in range(len(wanted))]
+    leaves = [np.asarray(stored[str(number)]) for number in range(len(wanted))]
     for number, (leaf, want) in enumerate(zip(leaves, wanted, strict=True)):
         if leaf.shape != want.shape or leaf.dtype != want.dtype:
             raise ValueError(

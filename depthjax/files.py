@@ -14,14 +14,19 @@ TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
 """Names of files that `write_atomically` has not finished; after a kill they are left over."""
 
 
+class CannotWrite(ValueError):
+    """The system does not let us write: the disk is full, or the folder is not ours."""
+
+
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Writes a file under its name only once it is complete; what was there stays until then.
 
     Missing folders are made.
 
     Raises:
-        ValueError: in one line, if it cannot be written, or if the file lies in a guarded folder
-            that this process may no longer write (`guard`).
+        CannotWrite: in one line, if it cannot be written.
+        ValueError: if the file lies in a guarded folder that this process may no longer write
+            (`guard`).
     """
     target = Path(path)
     check_writable(target)
@@ -43,9 +48,9 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             temporary.unlink()
 
 
-def cannot_write(path: str | os.PathLike[str], error: OSError) -> ValueError:
+def cannot_write(path: str | os.PathLike[str], error: OSError) -> CannotWrite:
     """The one-line error for a file or folder that the system does not let us write."""
-    return ValueError(
+    return CannotWrite(
         f"cannot write {str(path)!r} ({error.strerror or error}); check the folder's"
         " permissions and the free space"
     )

@@ -43,7 +43,7 @@ from depthjax.cli.start import (
 )
 from depthjax.cli.studies import each_place, recover_all, say_where
 from depthjax.cli.training_flags import define_training_flags, training_from_flags
-from depthjax.cli.values import flag_values, rising, settings
+from depthjax.cli.values import flag_values, rising, settings, whole_numbers
 from depthjax.cli.weights_flags import define_model_flags, weights_from_flags
 from depthjax.studies.networks import Weights
 
@@ -98,4 +98,5 @@ __all__ = [
     "training_from_flags",
     "use_huge_pages",
     "weights_from_flags",
+    "whole_numbers",
 ]

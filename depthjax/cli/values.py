@@ -52,6 +52,18 @@ def rising(flag: str, *, least: int = 1) -> list[float]:
     return found
 
 
+def whole_numbers(flag: str) -> tuple[int, ...]:
+    """The numbers of a flag that takes a list.
+
+    Raises:
+        ValueError: for one that is no whole number of at least 1, and for none.
+    """
+    texts: list[str] = flag_values(flag)[flag]
+    if not texts or not all(text.strip().isdecimal() and int(text) > 0 for text in texts):
+        raise ValueError(f"--{flag}={','.join(texts)} must be whole numbers of at least 1")
+    return tuple(map(int, texts))
+
+
 def _literal(text: str) -> Any:
     """`16`, `2000,2000`, `True`, or else the text itself."""
     try:

@@ -27,7 +27,7 @@ from jaxtyping import UInt8
 
 from depthjax.checkpoint import Checkpoint, Checkpoints
 from depthjax.devices.sharding import Split
-from depthjax.files import write_atomically
+from depthjax.files import CannotWrite, write_atomically
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.loop import Records, State
 
@@ -146,6 +146,8 @@ class DescentCheckpoints:
             return None
         try:
             found = self._checkpoints(batch).restore((like, *_room(config, like, frames)))
+        except CannotWrite:  # the state is whole; there is no room to go on
+            raise
         except ValueError as error:
             warnings.warn(f"the descent begins anew: {error}", stacklevel=2)
             self._close()

@@ -1,23 +1,28 @@
-"""Thousands of small computations on whatever there is, so that finished work is never lost.
+"""Thousands of small computations on the machines at hand, so that finished work is never lost.
 
-A sweep is a list of cells. A cell is a plain mapping that says all that its result depends on; its
-name is the hash of that. `run_cell` makes rows of a table of it, and these are one Parquet file
-under the cell's name, which appears whole or not at all. So whatever dies, running the sweep again
-does the cells that have no file, and nothing else.
+A sweep is a list of cells. A cell is a plain mapping of everything that its result depends on, and
+its name is the hash of that. `run_cell` computes the rows of a table from it. They are written to
+one Parquet file with the cell's name, which appears whole or not at all. So whatever dies, running
+the sweep again computes the cells that have no file, and nothing else.
 
-    cells.py        names of cells, and their order
-    folder.py       the folder of a sweep: results, failures, what is running
+    cells.py        names of cells, and the order in which they run
+    parquet.py      the file of a finished cell
+    folder.py       the folder of a sweep: results, failures, cells at work
     attempt.py      one attempt at a cell
-    engine.py       one cell after the other in this process, or
-    ray_workers.py  by Ray's workers
-    inversions.py   the cells of this package: what a layer keeps of some images
-    planning.py     what a sweep of them will take
+    engine.py       runs the cells, one after the other in this process, or
+    ray_workers.py  in Ray's workers
+    inversions.py   cells that are inversions: what a layer keeps of some images
+    planning.py     what a sweep of inversions will take
+    scaling.py      how fast several numbers of workers are
+    tables.py       all of that as text
 """
 
+from depthjax.files import CannotWrite
 from depthjax.sweeps.attempt import Context, Outcome
 from depthjax.sweeps.cells import Cell, cell_hash
 from depthjax.sweeps.engine import run_sweep
-from depthjax.sweeps.folder import CannotWrite, Status, SweepFolder, load_sweep
+from depthjax.sweeps.folder import Status, SweepFolder, load_sweep
+from depthjax.sweeps.ray_workers import Workers
 
 __all__ = [
     "CannotWrite",
@@ -26,6 +31,7 @@ __all__ = [
     "Outcome",
     "Status",
     "SweepFolder",
+    "Workers",
     "cell_hash",
     "load_sweep",
     "run_sweep",

@@ -1,16 +1,17 @@
-"""One attempt at a cell: its rows or its traceback, written by whoever made them."""
+"""One attempt at a cell; whoever makes it writes what comes of it."""
 
 import errno
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from depthjax.files import CannotWrite
+from depthjax.folders.lock import FolderBusy, FolderLost
 from depthjax.sweeps.cells import Cell, cell_hash
-from depthjax.sweeps.folder import CannotWrite, SweepFolder
+from depthjax.sweeps.folder import SweepFolder
 
 _BEAT = 10.0
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
@@ -18,11 +19,12 @@ _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Context:
-    """What a cell may use that its result does not depend on.
+    """What a cell may use although its result does not depend on it.
 
     Fields:
-        unfinished: a folder for its state, to go on from if it is cut off; removed when it is done.
-        beat: says that it is still at work; to be called now and then.
+        unfinished: a folder for intermediate state, so that an interrupted cell can go on; it is
+            removed when the cell is done.
+        beat: call it now and then to say that the cell is still at work.
     """
 
     unfinished: Path
@@ -34,11 +36,12 @@ RunCell: TypeAlias = Callable[[Cell, Context], Sequence[Mapping[str, Any]]]
 
 
 class Outcome(NamedTuple):
-    """What became of one attempt at a cell.
+    """What came of one attempt at a cell.
 
     Fields:
         name: the cell's hash.
-        kind: `done`, `again` (failed, and to be tried again), `failed` (given up) or `unwritable`.
+        kind: `done`; `again`, if it failed and will be tried again; `failed`, if it was given up;
+            `elsewhere`, if another process works at it or has finished it; or `unwritable`.
         message: what went wrong, in one line.
     """
 
@@ -48,7 +51,32 @@ class Outcome(NamedTuple):
 
 
 def attempt(place: SweepFolder, cell: Cell, run_cell: RunCell, attempts: int) -> Outcome:
-    """Runs a cell and writes what comes of it, rows or a traceback."""
+    """Runs a cell and writes its rows, or what went wrong.
+
+    Args:
+        place: the folder of the sweep.
+        cell: what to run.
+        run_cell: computes the rows.
+        attempts: the number of failures after which the cell is given up.
+    """
+    name = cell_hash(cell)
+    try:
+        place.claim(cell)
+    except FolderBusy:
+        return Outcome(name, "elsewhere")
+    except ValueError as error:
+        return Outcome(name, "unwritable", str(error))
+    try:
+        if place.is_done(name):  # another process was faster
+            return Outcome(name, "elsewhere")
+        return _run(place, cell, run_cell, attempts)
+    except (CannotWrite, FolderLost) as error:
+        return Outcome(name, "unwritable", str(error))
+    finally:
+        place.release(cell)
+
+
+def _run(place: SweepFolder, cell: Cell, run_cell: RunCell, attempts: int) -> Outcome:
     name = cell_hash(cell)
     began = last = time.monotonic()
 
@@ -59,26 +87,19 @@ def attempt(place: SweepFolder, cell: Cell, run_cell: RunCell, attempts: int) ->
             place.beat(cell)
 
     try:
-        place.mark_running(cell)
-        try:
-            rows = run_cell(cell, Context(place.unfinished(cell), beat))
-        except Exception as error:
-            if _disk_is_full(error):
-                return Outcome(name, "unwritable", _line(error))
-            text = traceback.format_exc()
-            count = place.write_failure(cell, type(error).__name__, _line(error), text)
-            return Outcome(name, "failed" if count >= attempts else "again", _line(error))
-        place.write_result(cell, rows, time.monotonic() - began)
-    except CannotWrite as error:
-        return Outcome(name, "unwritable", str(error))
-    finally:
-        with suppress(OSError):
-            place.unmark(cell)
+        rows = run_cell(cell, Context(place.unfinished(cell), beat))
+    except Exception as error:
+        if _is_of_storage(error):
+            return Outcome(name, "unwritable", _one_line(error))
+        text = traceback.format_exc()
+        count = place.write_failure(cell, type(error).__name__, _one_line(error), text)
+        return Outcome(name, "failed" if count >= attempts else "again", _one_line(error))
+    place.write_result(cell, rows, time.monotonic() - began)
     return Outcome(name, "done")
 
 
-def _disk_is_full(error: BaseException | None) -> bool:
-    """Whether an error, or what it came from, is about storage: it would happen to every cell."""
+def _is_of_storage(error: BaseException | None) -> bool:
+    """Whether an error, or one that caused it, is about storage: it would meet every cell."""
     while error is not None:
         if isinstance(error, CannotWrite) or getattr(error, "errno", None) in _STORAGE:
             return True
@@ -86,5 +107,5 @@ def _disk_is_full(error: BaseException | None) -> bool:
     return False
 
 
-def _line(error: BaseException) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,4 +1,4 @@
-"""What a cell is called, and who takes which."""
+"""The name of a cell, and which worker gets which cell."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 Cell: TypeAlias = Mapping[str, Any]
-"""All that a result depends on, as plain JSON: two equal cells have one result."""
+"""Everything that a result depends on, as plain JSON: equal cells have the same result."""
 
 
 def cell_hash(cell: Cell) -> str:
@@ -24,20 +24,20 @@ def cell_hash(cell: Cell) -> str:
 
 
 class Queue:
-    """Cells still to be run, given out so that one compiled program serves many.
+    """The cells that are left, handed out so that one compiled program serves many of them.
 
-    A worker gets the cells of one program for as long as there are any; then those of a program
-    that no other worker is at; then it helps where most is left.
+    A worker gets cells of one program as long as there are any. Then it gets those of a program
+    that no other worker is busy with. Then it helps with the program that has most cells left.
 
     Args:
         cells: in the order in which they are wanted.
-        program: what cells with the same compiled program have in common.
+        program: gives the name of a cell's compiled program.
     """
 
     def __init__(self, cells: Iterable[Cell], program: Callable[[Cell], str]) -> None:
         self._program = program
         self._waiting: dict[str, deque[Cell]] = defaultdict(deque)
-        self._at: dict[int, str] = {}
+        self._program_of_worker: dict[int, str] = {}
         for cell in cells:
             self._waiting[program(cell)].append(cell)
 
@@ -46,16 +46,16 @@ class Queue:
         waiting = {program: cells for program, cells in self._waiting.items() if cells}
         if not waiting:
             return None
-        program = self._at.get(worker)
+        program = self._program_of_worker.get(worker)
         if program not in waiting:
-            taken = {at for other, at in self._at.items() if other != worker}
-            free = [candidate for candidate in waiting if candidate not in taken]
+            busy = {name for other, name in self._program_of_worker.items() if other != worker}
+            free = [candidate for candidate in waiting if candidate not in busy]
             program = free[0] if free else max(waiting, key=lambda name: len(waiting[name]))
-            self._at[worker] = program
+            self._program_of_worker[worker] = program
         return self._waiting[program].popleft()
 
     def put_back(self, cell: Cell) -> None:
-        """A cell is to be tried again, after the others of its program."""
+        """Lets a cell be tried again, after the others of its program."""
         self._waiting[self._program(cell)].append(cell)
 
     def __len__(self) -> int:

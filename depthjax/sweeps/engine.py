@@ -1,16 +1,18 @@
-"""Runs the cells of a sweep: one after the other in this process, or by Ray's workers.
+"""Runs the cells of a sweep: one after the other in this process, or in Ray's workers.
 
-Placement, GPUs and the death of workers are Ray's; ours is only which cell goes to which warm
-worker, and that a result is written by whoever made it, so that it is safe before anyone is told.
+Ray places workers on machines and GPUs, and starts dead ones again. Our part is to choose which
+cell goes to which worker, and that whoever computes a result writes it, so that it is safe before
+anyone hears of it.
 """
 
 import os
 from collections.abc import Callable, Sequence
 
+from depthjax.files import CannotWrite
 from depthjax.sweeps.attempt import Outcome, RunCell, attempt
 from depthjax.sweeps.cells import Cell, Queue, cell_hash
-from depthjax.sweeps.folder import CannotWrite, Status, SweepFolder
-from depthjax.sweeps.ray_workers import Resources, run_by_ray
+from depthjax.sweeps.folder import Status, SweepFolder
+from depthjax.sweeps.ray_workers import Workers, run_by_ray
 
 
 def run_sweep(
@@ -20,60 +22,64 @@ def run_sweep(
     *,
     program: Callable[[Cell], str] = lambda cell: "",
     attempts: int = 3,
-    workers: int | None = None,
-    ray_address: str | None = None,
-    worker_cpus: float = 1,
-    worker_gpus: float | None = None,
-    all_cores: bool = True,
-    dashboard: bool = False,
+    workers: Workers | int | None = None,
     on_begin: Callable[[Status], None] | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> Status:
-    """Runs the cells that have no result yet; returns once each is done or given up.
+    """Runs the cells that have no result yet, until each is done or given up.
+
+    Several processes may run sweeps in the same folder; no cell is run by two at once. Cells that
+    another process is still working at when all others are done are left to it.
 
     Args:
-        cells: the list; equal cells may not be there twice.
+        cells: the list, without duplicates.
         run_cell: a function of a module that workers can import.
         folder: of the sweep; it may hold results already.
-        program: what cells with the same compiled program have in common: they go to one worker.
-        attempts: how often a cell may fail, or take its worker with it, before it is given up.
-        workers: Ray's; None runs in this process, unless there is a `ray_address`: then as many as
-            the cluster has room for.
-        ray_address: of a running cluster (`auto`, `ray://HOST:10001`); None starts one here.
-        worker_cpus, worker_gpus: of each worker; GPUs may be fractions. By default one GPU each
-            where there are any.
-        all_cores: workers on this machine share all of its cores, also where they are fewer; else
-            each runs on no more than `worker_cpus` of them, as if there were no others.
-        dashboard: Ray's, in the browser; it comes with `ray[default]`.
-        on_begin: told where the sweep stands before anything is run.
-        on_outcome: told of every attempt.
+        program: gives the name of a cell's compiled program; cells with the same one go to the
+            same worker.
+        attempts: how often a cell may fail, or kill its worker, before it is given up.
+        workers: Ray's workers, or their number; None runs the cells in this process.
+        on_begin: called with the state of the sweep before anything is run.
+        on_outcome: called after every attempt.
+
+    Returns:
+        Where the sweep stands at the end.
 
     Raises:
         CannotWrite: if results cannot be written: the sweep stops, and what is done is kept.
-        ValueError: for a folder that is no sweep's, workers that no machine has room for, and
-            workers without Ray.
+        ValueError: for a folder that holds something else, for workers that no machine has room
+            for, and for workers without Ray.
     """
-    if attempts < 1 or (workers is not None and workers < 1):
-        raise ValueError(f"attempts and workers must be at least 1, got {attempts} and {workers}")
+    workers = Workers(workers) if isinstance(workers, int) else workers
+    count = None if workers is None else workers.count
+    if attempts < 1 or (count is not None and count < 1):
+        raise ValueError(f"attempts and workers must be at least 1, got {attempts} and {count}")
     place = SweepFolder(folder)
     place.begin(cells)
-    place.tidy()
-    status = place.status(attempts, cells)
-    if on_begin is not None:
-        on_begin(status)
-    # Cells that another driver runs at this moment would only be done twice.
-    todo = set(status.waiting)
-    queue = Queue((cell for cell in cells if cell_hash(cell) in todo), program)
-    tell = on_outcome or (lambda outcome: None)
-    if len(queue):
-        if workers is None and ray_address is None:
-            _run_here(queue, place, run_cell, attempts, tell)
-        else:
-            resources = Resources(
-                workers, ray_address, worker_cpus, worker_gpus, dashboard, all_cores
-            )
-            run_by_ray(queue, place, run_cell, attempts, tell, resources)
+    kinds: set[str] = set()
+
+    def tell(outcome: Outcome) -> None:
+        kinds.add(outcome.kind)
+        if on_outcome is not None:
+            on_outcome(outcome)
+
+    with place.at_work():
+        place.tidy()
         status = place.status(attempts, cells)
+        if on_begin is not None:
+            on_begin(status)
+        again = bool(status.waiting)
+        while again:
+            kinds.clear()
+            waiting = set(status.waiting)
+            queue = Queue((cell for cell in cells if cell_hash(cell) in waiting), program)
+            if workers is None:
+                _run_here(queue, place, run_cell, attempts, tell)
+            else:
+                run_by_ray(queue, place, run_cell, attempts, tell, workers)
+            status = place.status(attempts, cells)
+            # A process that was at a cell may have died since, and left it without a result.
+            again = bool(status.waiting) and "elsewhere" in kinds
     return status
 
 

@@ -1,63 +1,51 @@
-"""The folder of a sweep: what is finished, what failed, what is running.
+"""The folder of a sweep: what is finished, what has failed, what is running.
 
     sweep.json             the list of cells
-    cells/HASH.parquet     the rows of a finished cell, with the cell itself in the file's metadata
+    cells/HASH.parquet     the rows of a finished cell
     failed/HASH.json       the tracebacks of a cell that has no result yet
-    running/HASH.json      who is at a cell; stale where its process is gone
-    unfinished/HASH/       the state of a descent that is going on
+    running/HASH/          locked by the process that works at a cell
+    unfinished/HASH/       the intermediate state of a cell
+    report.html            all results on one page
 
 `cells` is one Parquet data set: `pyarrow.dataset.dataset("…/cells")` and pandas read it as a whole.
+Several processes may write: each locks the cell that it works at (`depthjax.folders.lock`), and a
+lock ends with its process. Everything else is derived from `cells` and written again each time.
 """
 
-import io
 import json
 import os
 import shutil
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from depthjax.files import write_atomically
+from depthjax.files import TEMPORARY, CannotWrite, cannot_write, write_atomically
+from depthjax.folders import lock as locks
+from depthjax.folders.lock import FolderBusy, FolderLock
 from depthjax.sweeps.cells import Cell, cell_hash
+from depthjax.sweeps.parquet import Result, decode, encode
 
-_KEY = b"depthjax.cell"
 _ALIVE = 300.0
-"""Seconds after which a worker on another machine that gives no sign of life counts as gone."""
-
-
-class CannotWrite(ValueError):
-    """The disk is full or the folder not ours: no fault of a cell, and others would fail too."""
-
-
-class Result(NamedTuple):
-    """A finished cell's file.
-
-    Fields:
-        table: its rows, a `pyarrow.Table`.
-        seconds: that it took.
-    """
-
-    table: Any
-    seconds: float
+"""Seconds without a sign of life after which a worker on another machine counts as gone."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """Where a sweep stands; every cell is in one of the first four, by its hash.
+    """Where a sweep stands; every cell is in one of the first four fields, by its hash.
 
     Fields:
         done: finished.
-        running: by a process that is alive.
+        running: a living process works at it.
         failed: given up, with the last failure of each.
-        waiting: to be done; with those whose file was damaged.
-        damaged: files that are not what their name says, and what is wrong with them.
+        waiting: has to be done, also because its file was damaged.
+        damaged: cells whose file is not what its name says, and what is wrong with it.
         foreign: names of files among the results that belong to no cell of the list.
-        seconds: of each finished cell.
+        seconds: what each finished cell took.
     """
 
     done: tuple[str, ...]
@@ -70,7 +58,7 @@ class Status:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace of the finished cells, with the workers that run now; None without any."""
+        """An estimate from the finished cells and the workers that run now; None without any."""
         if not self.seconds:
             return None
         remaining = len(self.running) / 2 + len(self.waiting)
@@ -81,17 +69,21 @@ class SweepFolder:
     """A sweep on disk. Every file appears whole or not at all, and any process may write.
 
     Args:
-        folder: where it lies.
+        folder: its path.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.path = Path(folder)
+        self._claims: dict[str, FolderLock] = {}
+
+    # ------------------------------------------------------------------- the list of cells
 
     def begin(self, cells: Sequence[Cell]) -> None:
         """Writes the list of cells; results that are there already count.
 
         Raises:
-            ValueError: for no cells or one twice, or a folder that holds something else.
+            ValueError: for an empty list, for duplicates, and for a folder that holds something
+                else.
             CannotWrite: if it cannot be written.
         """
         names = [cell_hash(cell) for cell in cells]
@@ -102,13 +94,11 @@ class SweepFolder:
                 cell for name, cell in zip(names, cells, strict=True) if names.count(name) > 1
             )
             raise ValueError(f"a cell is in the list twice: {json.dumps(dict(twice))[:200]}")
-        known = not self.path.exists() or (self.path / "sweep.json").is_file()
-        if not known and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise ValueError(f"{str(self.path)!r} exists and is no sweep; choose another --output")
+        self._check_ours()
         content = json.dumps({"cells": [dict(cell) for cell in cells]}, indent=1) + "\n"
         file = self.path / "sweep.json"
         if not file.is_file() or file.read_text(encoding="utf-8") != content:
-            self._write(file, content.encode())
+            write_atomically(file, content.encode())
 
     def cells(self) -> list[dict[str, Any]]:
         """The list that was last begun with.
@@ -121,152 +111,74 @@ class SweepFolder:
             raise ValueError(f"no sweep in {str(self.path)!r}: it has no sweep.json")
         return json.loads(file.read_text(encoding="utf-8"))["cells"]
 
+    def clear(self) -> None:
+        """Removes all that the sweep has written, so that it can begin anew.
+
+        The list of cells goes last: what a kill leaves in between is still a sweep.
+
+        Raises:
+            FolderBusy: if a process runs the sweep, or works at one of its cells.
+            ValueError: if the folder holds something else, or cannot be emptied.
+        """
+        self._check_ours()
+        if not self.path.is_dir():
+            return
+        locks.check_free(self.path)
+        entries = sorted(self.path.iterdir(), key=lambda entry: entry.name == "sweep.json")
+        for entry in entries:
+            try:
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
+            except OSError as error:
+                raise cannot_write(entry, error) from error
+
+    def _check_ours(self) -> None:
+        """Returns if the folder is new, empty, or that of a sweep."""
+        if not self.path.exists() or (self.path / "sweep.json").is_file():
+            return
+        if not self.path.is_dir() or any(
+            not TEMPORARY.fullmatch(entry.name) for entry in self.path.iterdir()
+        ):
+            raise ValueError(f"{str(self.path)!r} exists and is no sweep; choose another --output")
+
+    # ---------------------------------------------------------------------------- results
+
     def write_result(self, cell: Cell, rows: Sequence[Mapping[str, Any]], seconds: float) -> None:
-        """A cell is finished: its rows, with its name as their first column.
+        """Writes the result of a finished cell, and removes what belonged to its computation.
 
         Args:
-            cell: what was run.
-            rows: of numbers and strings, all with the same names; one at least.
+            cell: what was computed.
+            rows: numbers and strings, all rows with the same names; at least one row.
             seconds: that it took.
 
         Raises:
             CannotWrite: if it cannot be written.
+            FolderLost: if the sweep was removed while the cell was computed.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         name = cell_hash(cell)
-        table = pa.Table.from_pylist([{"cell": name, **row} for row in rows])
-        record = {"cell": dict(cell), "seconds": seconds, "host": socket.gethostname()}
-        content = io.BytesIO()
-        pq.write_table(
-            table.replace_schema_metadata({_KEY: json.dumps(record)}),
-            content,
-            compression="zstd",
-            write_page_checksum=True,
-        )
-        self._write(self._result(name), content.getvalue())
-        self._remove(self._failure(name))
-        shutil.rmtree(self.unfinished(cell), ignore_errors=True)
+        if name in self._claims:
+            self._claims[name].check()
+        write_atomically(self._result(name), encode(cell, rows, seconds))
+        self._remove_leftovers(name)
 
     def read_result(self, name: str) -> Result:
         """The rows of a finished cell, every byte checked.
 
         Raises:
-            ValueError: in one line, if the file is truncated, damaged or another cell's.
+            ValueError: in one line, if the file is truncated, damaged, or that of another cell.
             FileNotFoundError: if the cell is not finished.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        return decode(self._result(name).read_bytes(), name)
 
-        content = self._result(name).read_bytes()
+    def is_done(self, name: str) -> bool:
+        """Whether a cell has a result that can be read."""
         try:
-            # Without threads: they cost more than such a table, and may outlive the interpreter.
-            file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-            table = file.read(use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            kind = "empty" if not content else f"{len(content)} bytes that are no whole table"
-            raise ValueError(f"{kind} ({' '.join(str(error).split())[:120]})") from error
-        try:
-            record = json.loads((table.schema.metadata or {})[_KEY])
-            other = cell_hash(record["cell"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError("a table, but not of a cell") from error
-        if other != name:
-            raise ValueError(f"the result of another cell, {other}")
-        return Result(table, float(record["seconds"]))
-
-    def failures(self, name: str) -> list[dict[str, Any]]:
-        """What went wrong with a cell so far, the last at the end.
-
-        For each: `kind`, `message`, `traceback`,
-        `when` and `where`.
-        """
-        try:
-            return json.loads(self._failure(name).read_text(encoding="utf-8"))["failures"]
-        except (OSError, ValueError, KeyError):
-            return []
-
-    def write_failure(self, cell: Cell, kind: str, message: str, traceback: str = "") -> int:
-        """Adds to what went wrong with a cell.
-
-        Returns:
-            How often it has failed now.
-
-        Raises:
-            CannotWrite: if it cannot be written.
-        """
-        name = cell_hash(cell)
-        failure = {"kind": kind, "message": message, "traceback": traceback}
-        failure |= {"when": _now(), "where": f"{socket.gethostname()}:{os.getpid()}"}
-        failures = [*self.failures(name), failure]
-        text = json.dumps({"cell": dict(cell), "failures": failures}, indent=1) + "\n"
-        self._write(self._failure(name), text.encode())
-        return len(failures)
-
-    def forget_failures(self) -> None:
-        """Every cell that failed may be tried again as often as at first."""
-        for file in self._files("failed", "*.json"):
-            self._remove(file)
-
-    def mark_running(self, cell: Cell) -> None:
-        """This process is at a cell."""
-        text = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": _now()})
-        self._write(self._marker(cell_hash(cell)), f"{text}\n".encode())
-
-    def beat(self, cell: Cell) -> None:
-        """This process is still at it."""
-        with suppress(OSError):
-            os.utime(self._marker(cell_hash(cell)))
-
-    def unmark(self, cell: Cell) -> None:
-        """This process has left a cell."""
-        self._remove(self._marker(cell_hash(cell)))
-
-    def unfinished(self, cell: Cell) -> Path:
-        """Where a cell may keep the state of what it is at."""
-        return self.path / "unfinished" / cell_hash(cell)
-
-    def status(self, attempts: int = 3, cells: Iterable[Cell] | None = None) -> Status:
-        """Where the sweep stands; every result is read and checked.
-
-        Args:
-            attempts: failures after which a cell is given up.
-            cells: to ask about; by default those of `sweep.json`.
-        """
-        names = [cell_hash(cell) for cell in (self.cells() if cells is None else cells)]
-        there = {file.name for file in self._files("cells", "*")}
-        done: list[str] = []
-        seconds: list[float] = []
-        damaged: dict[str, str] = {}
-        for name in names:
-            if self._result(name).name not in there:
-                continue
-            try:
-                seconds.append(self.read_result(name).seconds)
-                done.append(name)
-            except FileNotFoundError:
-                continue
-            except ValueError as error:
-                damaged[name] = str(error)
-        finished = set(done)
-        rest = [name for name in names if name not in finished]
-        running = [name for name in rest if self._is_running(name)]
-        with_failures = {file.stem for file in self._files("failed", "*.json")}
-        failed = {
-            name: failures[-1]
-            for name in rest
-            if name in with_failures and name not in running
-            if len(failures := self.failures(name)) >= attempts
-        }
-        taken = {*running, *failed}
-        waiting = [name for name in rest if name not in taken]
-        ours = {self._result(name).name for name in names}
-        foreign = sorted(name for name in there - ours if not name.startswith("."))
-        return Status(
-            *(tuple(done), tuple(running), failed, tuple(waiting)),
-            *(damaged, tuple(foreign), tuple(seconds)),
-        )
+            self.read_result(name)
+        except (OSError, ValueError):
+            return False
+        return True
 
     def table(self, cells: Iterable[Cell] | None = None) -> Any:
         """The rows of all finished cells, in the order of the list, as one `pyarrow.Table`.
@@ -290,33 +202,173 @@ class SweepFolder:
             raise ValueError(f"no cell of {str(self.path)!r} is finished")
         return pa.concat_tables(tables, promote_options="permissive")
 
+    # --------------------------------------------------------------------------- failures
+
+    def failures(self, name: str) -> list[dict[str, Any]]:
+        """What went wrong with a cell so far, the latest failure last.
+
+        Each has `kind`, `message`, `traceback`, `when` and `where`.
+        """
+        try:
+            return json.loads(self._failure(name).read_text(encoding="utf-8"))["failures"]
+        except (OSError, ValueError, KeyError):
+            return []
+
+    def write_failure(self, cell: Cell, kind: str, message: str, traceback: str = "") -> int:
+        """Adds a failure to those of a cell.
+
+        Returns:
+            How often the cell has failed now.
+
+        Raises:
+            CannotWrite: if it cannot be written.
+        """
+        name = cell_hash(cell)
+        failure = {"kind": kind, "message": message, "traceback": traceback}
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        failure |= {"when": now, "where": f"{socket.gethostname()}:{os.getpid()}"}
+        failures = [*self.failures(name), failure]
+        text = json.dumps({"cell": dict(cell), "failures": failures}, indent=1) + "\n"
+        write_atomically(self._failure(name), text.encode())
+        return len(failures)
+
+    def forget_failures(self) -> None:
+        """Lets every cell that failed be tried again as often as at first."""
+        for file in self._files("failed", "*.json"):
+            _remove(file)
+
+    # ------------------------------------------------------------------------ who does what
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While it lasts, `clear` refuses to remove the sweep.
+
+        Raises:
+            CannotWrite: if the lock cannot be written.
+        """
+        # Nobody else wants this lock; others only look for a moment whether it is taken.
+        name = f"driver-{socket.gethostname()}-{os.getpid()}"
+        self._claims[name] = _acquire(self._running(name), tries=100)
+        try:
+            yield
+        finally:
+            _let_go(self._claims.pop(name))
+
+    def claim(self, cell: Cell) -> None:
+        """Takes the right to work at a cell; it ends with `release` or with this process.
+
+        Raises:
+            FolderBusy: if another process has it.
+            CannotWrite: if the lock cannot be written.
+        """
+        name = cell_hash(cell)
+        if self._is_alive_elsewhere(name):
+            raise FolderBusy(f"another machine works at the cell {name}")
+        self._claims[name] = _acquire(self._running(name))
+
+    def beat(self, cell: Cell) -> None:
+        """Tells other machines that this process still works at a cell."""
+        with suppress(OSError):
+            os.utime(self._running(cell_hash(cell)) / locks.NAME)
+
+    def release(self, cell: Cell) -> None:
+        """Gives the right to work at a cell back."""
+        if (lock := self._claims.pop(cell_hash(cell), None)) is not None:
+            _let_go(lock)
+
+    def unfinished(self, cell: Cell) -> Path:
+        """Where a cell may keep its intermediate state."""
+        return self.path / "unfinished" / cell_hash(cell)
+
+    def is_running(self, name: str) -> bool:
+        """Whether a living process works at a cell."""
+        if name in self._claims or self._is_alive_elsewhere(name):
+            return True
+        try:
+            locks.check_free(self._running(name))
+        except FolderBusy:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def _is_alive_elsewhere(self, name: str) -> bool:
+        """Whether another machine has given a sign of life; locks may not reach it."""
+        file = self._running(name) / locks.NAME
+        try:
+            host = json.loads(file.read_bytes())["host"]
+            age = time.time() - file.stat().st_mtime
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return host != socket.gethostname() and age < _ALIVE
+
+    # ---------------------------------------------------------------------- the whole sweep
+
+    def status(self, attempts: int = 3, cells: Iterable[Cell] | None = None) -> Status:
+        """Where the sweep stands; every result is read and checked.
+
+        Args:
+            attempts: number of failures after which a cell is given up.
+            cells: to ask about; by default those of `sweep.json`.
+        """
+        names = [cell_hash(cell) for cell in (self.cells() if cells is None else cells)]
+        files = {file.name for file in self._files("cells", "*")}
+        seconds: dict[str, float] = {}
+        damaged: dict[str, str] = {}
+        for name in names:
+            if self._result(name).name not in files:
+                continue
+            try:
+                seconds[name] = self.read_result(name).seconds
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                damaged[name] = str(error)
+        rest = [name for name in names if name not in seconds]
+        claimed = {folder.name for folder in self._files("running", "*")}
+        running = [name for name in rest if name in claimed and self.is_running(name)]
+        with_failures = {file.stem for file in self._files("failed", "*.json")}
+        failed = {
+            name: failures[-1]
+            for name in rest
+            if name in with_failures and name not in running
+            if len(failures := self.failures(name)) >= attempts
+        }
+        taken = {*running, *failed}
+        ours = {self._result(name).name for name in names}
+        return Status(
+            done=tuple(seconds),
+            running=tuple(running),
+            failed=failed,
+            waiting=tuple(name for name in rest if name not in taken),
+            damaged=damaged,
+            foreign=tuple(sorted(n for n in files - ours if not n.startswith("."))),
+            seconds=tuple(seconds.values()),
+        )
+
     def tidy(self) -> None:
-        """Removes what processes that are gone have left behind, results and states excepted."""
-        for file in self._files("running", "*.json"):
-            if not self._is_running(file.stem):
-                self._remove(file)
-        for kind in ("cells", "failed", "running", "."):
+        """Removes what processes that are gone have left behind, except results and states."""
+        for entry in self._files("running", "*"):
+            if entry.is_file():  # a mark of an older version
+                _remove(entry)
+            elif entry.name not in self._claims and not self._is_alive_elsewhere(entry.name):
+                with suppress(ValueError):  # somebody works there
+                    _let_go(_acquire(entry))
+        leftovers = {file.stem for file in self._files("failed", "*.json")}
+        leftovers |= {folder.name for folder in self._files("unfinished", "*")}
+        for name in leftovers:
+            if self.is_done(name) and not self.is_running(name):
+                self._remove_leftovers(name)
+        for kind in ("cells", "failed", "."):
             for file in self._files(kind, ".*.tmp"):
                 with suppress(OSError):
                     if time.time() - file.stat().st_mtime > _ALIVE:
                         file.unlink()
 
-    def _is_running(self, name: str) -> bool:
-        file = self._marker(name)
-        try:
-            marker = json.loads(file.read_text(encoding="utf-8"))
-            age = time.time() - file.stat().st_mtime
-        except (OSError, ValueError):
-            return False
-        if marker["host"] != socket.gethostname():
-            return age < _ALIVE
-        try:
-            os.kill(marker["pid"], 0)
-        except PermissionError:
-            return True
-        except OSError:
-            return False
-        return True
+    def _remove_leftovers(self, name: str) -> None:
+        """Removes the failures and the intermediate state of a cell that is done."""
+        _remove(self._failure(name))
+        shutil.rmtree(self.path / "unfinished" / name, ignore_errors=True)
 
     def _result(self, name: str) -> Path:
         return self.path / "cells" / f"{name}.parquet"
@@ -324,22 +376,12 @@ class SweepFolder:
     def _failure(self, name: str) -> Path:
         return self.path / "failed" / f"{name}.json"
 
-    def _marker(self, name: str) -> Path:
-        return self.path / "running" / f"{name}.json"
+    def _running(self, name: str) -> Path:
+        return self.path / "running" / name
 
     def _files(self, kind: str, pattern: str) -> list[Path]:
         folder = self.path / kind
         return sorted(folder.glob(pattern)) if folder.is_dir() else []
-
-    def _write(self, file: Path, content: bytes) -> None:
-        try:
-            write_atomically(file, content)
-        except ValueError as error:
-            raise CannotWrite(str(error)) from error
-
-    def _remove(self, file: Path) -> None:
-        with suppress(OSError):
-            file.unlink()
 
 
 def load_sweep(folder: str | os.PathLike[str]) -> Any:
@@ -351,5 +393,32 @@ def load_sweep(folder: str | os.PathLike[str]) -> Any:
     return SweepFolder(folder).table()
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _acquire(folder: Path, tries: int = 1) -> FolderLock:
+    """A lock on a folder that is made for it; tries again if another process has it."""
+    for left in reversed(range(tries + 2)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return locks.acquire(folder)
+        except FolderBusy:
+            if left <= 2:
+                raise
+            time.sleep(0.01)
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        except CannotWrite as error:
+            # The process that had it has removed the folder just now.
+            if not left or not isinstance(error.__cause__, FileNotFoundError):
+                raise
+    raise AssertionError("the loop returns or raises")
+
+
+def _let_go(lock: FolderLock) -> None:
+    """Releases a lock and removes its folder, unless another process has taken it meanwhile."""
+    lock.release()
+    with suppress(OSError):
+        lock.folder.rmdir()
+
+
+def _remove(file: Path) -> None:
+    with suppress(OSError):
+        file.unlink()

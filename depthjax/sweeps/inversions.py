@@ -1,8 +1,9 @@
-"""The cells of this package: what one layer of one network keeps of a group of images."""
+"""Cells that are inversions: what one layer of one network keeps of a group of images."""
 
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,64 +29,94 @@ from depthjax.typing import Variables
 from depthjax.weights import fetch, load_weights
 
 
+@dataclass(frozen=True)
+class SweptNetwork:
+    """A network of a sweep.
+
+    Fields:
+        model: as `build_model` takes it.
+        weights: `untrained`, or what `fetch` takes, with `{seed}` in the place of the seed. The
+            SHA-256 of a file is part of the cell.
+        model_fields: as `build_model` takes them.
+        normalization: of the pixels; "auto" for what the weights expect.
+        label: the name of the network in the table; by default its weights.
+    """
+
+    model: str
+    weights: str = "untrained"
+    model_fields: Mapping[str, Any] = field(default_factory=dict)
+    normalization: str | None = "auto"
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """The images of a sweep.
+
+    Fields:
+        sources: paths or embedded names. The SHA-256 of a file is part of the cell.
+        size: height and width in pixels.
+        fit: how an image becomes square.
+        group_size: number of images in a cell.
+    """
+
+    sources: Sequence[str]
+    size: int = 224
+    fit: str = "crop"
+    group_size: int = 16
+
+    def groups(self) -> list[list[str]]:
+        """The images of each cell."""
+        count, step = len(self.sources), self.group_size
+        return [list(self.sources[start : start + step]) for start in range(0, count, step)]
+
+
 def inversion_cells(
-    *,
-    model: str,
-    weights: str,
+    network: SweptNetwork,
+    photographs: Photographs,
     layers: str,
-    images: Sequence[str],
     config: InversionConfig,
-    size: int = 224,
-    group_size: int = 16,
+    *,
     seeds: Iterable[int] = (0,),
-    model_fields: Mapping[str, Any] | None = None,
-    normalization: str | None = "auto",
-    fit: str = "crop",
     reference_seed: int = 2,
     reference_std: float = REFERENCE_STD,
     draws: int = 8,
-    network: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Layers × groups of images × seeds of one network, those of one program beside each other.
+    """The cells of one network: layers × seeds × groups of images; neighbours share a program.
 
     Args:
-        model, model_fields: as `build_model` takes them.
-        weights: `untrained`, or what `fetch` takes, with `{seed}` where the seed belongs. A file's
-            SHA-256 is part of the cell.
+        network: the network.
+        photographs: the images.
         layers: as `select_layers` takes them.
-        images: paths or embedded names; a file's SHA-256 is part of the cell.
         config: of the descents.
-        size, fit: how images become square.
-        group_size: images in a cell.
-        seeds: of the starts, and of weights that are untrained or hold `{seed}`.
-        normalization: of the pixels; "auto" is what the weights expect.
+        seeds: of the start images, and of weights that are untrained or hold `{seed}`.
         reference_seed, reference_std, draws: of the reference noise, the same in all cells.
-        network: what the network is called in the table; by default its weights.
 
     Raises:
         ValueError: for a model, layer, weights or image that does not exist, and for no images,
-            seeds or positive group size.
+            no seeds, or a group size below 1.
     """
-    if group_size < 1 or not images:
-        raise ValueError(f"group_size and images must be at least 1, got {group_size}, {images}")
+    sources, size, fit = photographs.sources, photographs.size, photographs.fit
+    if photographs.group_size < 1 or not sources:
+        raise ValueError(
+            f"group_size and images must be at least 1, got {photographs.group_size}, {sources}"
+        )
     seeds = list(seeds)
     if not seeds:
         raise ValueError("a sweep needs at least one seed")
-    fields = dict(model_fields or {})
-    built = build_model(model, **fields)
-    files = {image: file_sha256(image) for image in images if Path(image).is_file()}
-    load_images(images[:1], size, fit=fit)  # what cannot be read shows before anything runs
-    sources = {seed: weights.replace("{seed}", str(seed)) for seed in seeds}
-    hashes = {seed: _sha256(source) for seed, source in sources.items()}
-    groups = [list(images[at : at + group_size]) for at in range(0, len(images), group_size)]
+    model = build_model(network.model, **network.model_fields)
+    files = {image: file_sha256(image) for image in sources if Path(image).is_file()}
+    load_images(sources[:1], size, fit=fit)  # an unreadable image is found before anything runs
+    weights = {seed: network.weights.replace("{seed}", str(seed)) for seed in seeds}
+    hashes = {seed: _sha256(source) for seed, source in weights.items()}
     cells = [
         {
-            "network": network or weights,
-            "model": model,
-            "model_fields": fields,
-            "weights": sources[seed],
+            "network": network.label or network.weights,
+            "model": network.model,
+            "model_fields": dict(network.model_fields),
+            "weights": weights[seed],
             "weights_sha256": hashes[seed],
-            "normalization": normalization,
+            "normalization": network.normalization,
             "layer": layer,
             "images": group,
             "image_sha256": {image: files[image] for image in group if image in files},
@@ -97,23 +128,23 @@ def inversion_cells(
             "draws": draws,
             "inversion": dataclasses.asdict(config),
         }
-        for layer in select_layers(built, layers)
+        for layer in select_layers(model, layers)
         for seed in seeds
-        for group in groups
+        for group in photographs.groups()
     ]
-    return json.loads(json.dumps(cells))  # tuples as lists: as they will be read again
+    return json.loads(json.dumps(cells))  # tuples become lists, as when they are read again
 
 
-_REMOTE = ("untrained", "hf:", "torchvision:", "http:", "https:", "file:")
+_WITHOUT_FILE = ("untrained", "hf", "torchvision", "http", "https", "file")
 
 
 def _sha256(source: str) -> str | None:
-    """Of weights that are a file here; others name their revision or hash themselves."""
-    return None if source.startswith(_REMOTE) else fetch(source).sha256
+    """The hash of weights that are a file here; others name their revision or hash themselves."""
+    return None if source.partition(":")[0] in _WITHOUT_FILE else fetch(source).sha256
 
 
 def program(cell: Cell) -> str:
-    """What cells with the same compiled program have in common: all but weights and numbers."""
+    """The name of a cell's compiled program: all settings but weights and numbers."""
     config = _config(cell)
     names = ("model", "model_fields", "normalization", "layer", "size")
     parts = {name: cell[name] for name in names}
@@ -121,8 +152,8 @@ def program(cell: Cell) -> str:
     return json.dumps([parts, shape, config.structure], sort_keys=True)
 
 
-class Prepared(NamedTuple):
-    """A cell with everything loaded.
+class LoadedCell(NamedTuple):
+    """A cell with its network and images loaded.
 
     Fields:
         layer, variables: as `invert` takes them.
@@ -138,11 +169,11 @@ class Prepared(NamedTuple):
     config: InversionConfig
 
 
-def load_cell(cell: Cell) -> Prepared:
-    """The network and the images of a cell; networks are kept for the cells that follow.
+def load_cell(cell: Cell) -> LoadedCell:
+    """Loads the network and the images of a cell; the last networks are kept for further cells.
 
     Raises:
-        ValueError: for what cannot be read, and files that are no longer those of the cell.
+        ValueError: for files that cannot be read, or have changed since the cell was made.
     """
     for file, sha256 in cell["image_sha256"].items():
         if file_sha256(file) != sha256:
@@ -150,7 +181,7 @@ def load_cell(cell: Cell) -> Prepared:
     names = ("model", "model_fields", "weights", "weights_sha256", "normalization", "size", "seed")
     model, variables, normalization = _network(json.dumps({name: cell[name] for name in names}))
     image_names, photographs = load_images(cell["images"], cell["size"], fit=cell["fit"])
-    return Prepared(
+    return LoadedCell(
         Layer(model, cell["layer"], normalization),
         variables,
         list(image_names),
@@ -170,7 +201,7 @@ def run_cell(cell: Cell, context: Context) -> list[dict[str, Any]]:
         A row for each image × restart: what defines the cell, and the columns of `results.csv`.
     """
     layer, variables, image_names, images, config = load_cell(cell)
-    found = autoencode(
+    result = autoencode(
         jax.random.key(cell["seed"]),
         layer,
         variables,
@@ -185,10 +216,10 @@ def run_cell(cell: Cell, context: Context) -> list[dict[str, Any]]:
     )
     names = layer_names(layer.model, sublayers=True)
     depth = names.index(layer.node) if layer.node in names else -1
-    split = found.inversion.split
+    split = result.inversion.split
     of_cell = {name: cell[name] for name in ("network", "model", "weights", "seed")}
     of_cell |= {"size": cell["size"], "devices": split.devices, "per_device": split.per_device}
-    return [of_cell | row for row in result_rows(cell["layer"], depth, image_names, found)]
+    return [of_cell | row for row in result_rows(cell["layer"], depth, image_names, result)]
 
 
 def batch_of(
@@ -207,23 +238,23 @@ def _config(cell: Cell) -> InversionConfig:
 
 @lru_cache(maxsize=2)
 def _network(text: str) -> tuple[Network, Variables, Normalization | None]:
-    wanted = json.loads(text)
+    settings = json.loads(text)
     fields = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in wanted["model_fields"].items()
+        for name, value in settings["model_fields"].items()
     }
-    model = build_model(wanted["model"], **fields)
-    automatic = wanted["normalization"] == "auto"
-    stated = None if automatic else as_normalization(wanted["normalization"])
-    kind, _, own_seed = wanted["weights"].partition(":")
+    model = build_model(settings["model"], **fields)
+    automatic = settings["normalization"] == "auto"
+    stated = None if automatic else as_normalization(settings["normalization"])
+    kind, _, own_seed = settings["weights"].partition(":")
     if kind == "untrained":
-        key = jax.random.key(int(own_seed or wanted["seed"]))
-        return model, init_variables(model, key, wanted["size"]), stated
-    file = fetch(wanted["weights"])
-    if wanted["weights_sha256"] not in (None, file.sha256):
+        key = jax.random.key(int(own_seed or settings["seed"]))
+        return model, init_variables(model, key, settings["size"]), stated
+    file = fetch(settings["weights"])
+    if settings["weights_sha256"] not in (None, file.sha256):
         raise ValueError(
-            f"the weights {wanted['weights']!r} have changed since the sweep was begun; begin a new"
-            " one"
+            f"the weights {settings['weights']!r} have changed since the sweep was begun; begin a"
+            " new one"
         )
-    variables = load_weights(model, file, image_size=wanted["size"])
+    variables = load_weights(model, file, image_size=settings["size"])
     return model, variables, file.normalization if automatic else stated

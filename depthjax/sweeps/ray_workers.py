@@ -1,23 +1,36 @@
-"""Ray's workers: one actor each, warm, with the programs that it has compiled."""
+"""Ray's workers: one process each, which keeps the programs that it has compiled."""
 
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
+from depthjax.files import CannotWrite
 from depthjax.sweeps.attempt import Outcome, RunCell, attempt
 from depthjax.sweeps.cells import Queue, cell_hash
-from depthjax.sweeps.folder import CannotWrite, SweepFolder
+from depthjax.sweeps.folder import SweepFolder
 
 
-class Resources(NamedTuple):
-    """What workers get; see `depthjax.sweeps.run_sweep`."""
+@dataclass(frozen=True)
+class Workers:
+    """Ray's workers, and what each of them gets.
 
-    workers: int | None
-    address: str | None
-    cpus: float
-    gpus: float | None
-    dashboard: bool
+    Fields:
+        count: how many; None for as many as there is room for.
+        address: of a running Ray cluster (`auto`, `ray://HOST:10001`); None starts one here.
+        cpus: CPUs of each worker.
+        gpus: GPUs of each worker, or a fraction of one; None for one if there are any.
+        all_cores: whether workers on this machine share all of its cores, also where they are fewer
+            than the cores. Without it each runs on `cpus` of them, as if there were no others.
+        dashboard: whether Ray's dashboard is started; it comes with `ray[default]`.
+    """
+
+    count: int | None = None
+    address: str | None = None
+    cpus: float | int = 1
+    gpus: float | int | None = None
     all_cores: bool = True
+    dashboard: bool = False
 
 
 class _Worker:
@@ -39,11 +52,11 @@ def run_by_ray(
     run_cell: RunCell,
     attempts: int,
     tell: Callable[[Outcome], None],
-    resources: Resources,
+    workers: Workers,
 ) -> None:
     """Gives every worker one cell at a time until there are none left.
 
-    A worker that dies is started again by Ray, and its cell tried again, `attempts` times in all.
+    Ray starts a worker that dies again, and its cell is tried again, `attempts` times in all.
 
     Raises:
         CannotWrite: at the first result that cannot be written.
@@ -59,57 +72,58 @@ def run_by_ray(
         ) from error
     ours = not ray.is_initialized()
     if ours:
-        _start(ray, resources)
+        _start(ray, workers)
     try:
-        workers = _workers(ray, resources, len(queue), attempts)
-        _serve(ray, workers, queue, place, run_cell, attempts, tell)
+        actors = _place(ray, workers, len(queue), attempts)
+        _serve(ray, actors, queue, place, run_cell, attempts, tell)
     finally:
         if ours:
             ray.shutdown()
 
 
-def _start(ray: Any, resources: Resources) -> None:
+def _start(ray: Any, workers: Workers) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if resources.address is not None:
-        ray.init(address=resources.address, **quiet)
+    if workers.address is not None:
+        ray.init(address=workers.address, **quiet)
         return
-    cores = max(os.cpu_count() or 1, int((resources.workers or 1) * resources.cpus))
-    ray.init(num_cpus=cores, include_dashboard=resources.dashboard, **quiet)
+    cores = max(os.cpu_count() or 1, int((workers.count or 1) * workers.cpus))
+    ray.init(num_cpus=cores, include_dashboard=workers.dashboard, **quiet)
 
 
-def _workers(ray: Any, resources: Resources, cells: int, attempts: int) -> list[Any]:
+def _place(ray: Any, workers: Workers, cells: int, attempts: int) -> list[Any]:
+    """Starts the actors, each with its share of the cores of this machine."""
     room = ray.cluster_resources()
-    gpus = resources.gpus
+    gpus = workers.gpus
     if gpus is None:
         gpus = 1 if room.get("GPU", 0) >= 1 else 0
-    fits = room.get("CPU", 0) / resources.cpus
+    fits = room.get("CPU", 0) / workers.cpus
     if gpus:
         fits = min(fits, room.get("GPU", 0) / gpus)
-    count = resources.workers or int(fits)
+    count = workers.count or int(fits)
     if not 1 <= count <= fits:
         raise ValueError(
-            f"{count} workers of {resources.cpus:g} CPUs and {gpus:g} GPUs do not fit into"
+            f"{count} workers of {workers.cpus:g} CPUs and {gpus:g} GPUs do not fit into"
             f" {room.get('CPU', 0):g} CPUs and {room.get('GPU', 0):g} GPUs; take fewer, or smaller"
             " ones"
         )
     count = min(count, cells)
-    alone = resources.address is None and not gpus and hasattr(os, "sched_getaffinity")
+    alone = workers.address is None and not gpus and hasattr(os, "sched_getaffinity")
     cores = sorted(os.sched_getaffinity(0)) if alone else []
     settings = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 * gpus:.3f}"} if 0 < gpus < 1 else {}
     actor = ray.remote(_Worker).options(
-        num_cpus=resources.cpus,
+        num_cpus=workers.cpus,
         num_gpus=gpus,
         max_restarts=-1,
         max_task_retries=attempts - 1,
     )
-    if not resources.all_cores:
-        cores = cores[: count * max(1, int(resources.cpus))]
+    if not workers.all_cores:
+        cores = cores[: count * max(1, int(workers.cpus))]
     return [actor.remote(cores[number::count], settings) for number in range(count)]
 
 
 def _serve(
     ray: Any,
-    workers: list[Any],
+    actors: list[Any],
     queue: Queue,
     place: SweepFolder,
     run_cell: RunCell,
@@ -122,10 +136,10 @@ def _serve(
     def give(number: int) -> None:
         cell = queue.take(number)
         if cell is not None:
-            ref = workers[number].attempt.remote(folder, cell, run_cell, attempts)
+            ref = actors[number].attempt.remote(folder, cell, run_cell, attempts)
             busy[ref] = number, cell
 
-    for number in range(len(workers)):
+    for number in range(len(actors)):
         give(number)
     while busy:
         ready, _ = ray.wait(list(busy), num_returns=1)
@@ -149,7 +163,7 @@ def _serve(
 
 
 def _died(place: SweepFolder, cell: Any, error: Exception, attempts: int) -> Outcome:
-    """Ray gave up: the cell took its worker with it `attempts` times, as for want of memory."""
+    """Ray has given up: the cell has killed its worker `attempts` times, say for lack of memory."""
     message = f"its worker died {attempts} times (out of memory?)"
     text = " ".join(str(error).split())[:2000]
     while place.write_failure(cell, type(error).__name__, message, text) < attempts:

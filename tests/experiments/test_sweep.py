@@ -10,7 +10,6 @@ from depthjax.report import collect
 from depthjax.sweeps import SweepFolder, cell_hash, load_sweep
 from depthjax.sweeps.attempt import Context
 from depthjax.sweeps.inversions import run_cell
-from depthjax.sweeps.planning import Plan, ProgramPlan
 
 SMALL = {
     "model": "resnet18",
@@ -107,24 +106,21 @@ def test_bad_tables_are_refused(script, text, message, tmp_path):
         cells(script, table=str(tmp_path / "other.csv"))
 
 
-def test_status_says_what_failed_and_what_is_left(script, tmp_path):
-    listed = cells(script, seeds=["0", "1", "2"])
-    place = SweepFolder(tmp_path)
-    place.begin(listed)
-    place.write_result(listed[0], [{"a": 1}], 120.0)
-    for _ in range(3):
-        place.write_failure(listed[1], "MemoryError", "out of memory")
-    place.write_failure(listed[2], "OSError", "once")
-    text = script.described(place.status())
-    assert "1 done, 0 running, 1 failed, 1 waiting; about 2 min left" in text
-    assert f"{cell_hash(listed[1])} failed: MemoryError: out of memory" in text
-
-
-def test_a_plan_states_what_is_a_projection(script):
-    program = ProgramPlan("untrained", "resnet50", "layer1", 100, 16, 3e12, 2**30, 10.0, 60.0)
-    with flagsaver.flagsaver(devices=["8"], within_hours=0.5):
-        text = script.planned(Plan((program,), "gpu: X"))
-    assert "100 cells, 1600 inversions, 0.3 PFLOP" in text and "1024 MiB" in text
-    assert "1.7 h on one such device" in text
-    assert "Projected, not measured: 13 min on 8 such devices." in text
-    assert "Projected: 4 such devices end it within 0.5 h." in text
+def test_begun_anew_only_when_asked(script, tmp_path, capsys):
+    """Without --overwrite a sweep goes on; with it, nothing of the old one stays."""
+    with flagsaver.flagsaver(**SMALL, output=str(tmp_path)):
+        script.main()
+        (tmp_path / "cells" / "notes.txt").write_text("old")
+        before = {f.name: f.stat().st_mtime_ns for f in (tmp_path / "cells").glob("*.parquet")}
+        (tmp_path / "report.html").write_text("of an unfinished sweep")
+        with flagsaver.flagsaver(resume=True):
+            script.main()
+        assert before == {
+            f.name: f.stat().st_mtime_ns for f in (tmp_path / "cells").glob("*.parquet")
+        }
+        assert "2 of 2 done" in (tmp_path / "report.html").read_text()
+        with flagsaver.flagsaver(overwrite=True):
+            script.main()
+    assert not (tmp_path / "cells" / "notes.txt").exists()
+    after = {f.name: f.stat().st_mtime_ns for f in (tmp_path / "cells").glob("*.parquet")}
+    assert after.keys() == before.keys() and all(after[name] > before[name] for name in before)

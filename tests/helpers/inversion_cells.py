@@ -9,11 +9,14 @@ FIELDS = {"width": 4, "stage_sizes": (1, 1), "num_classes": 3}
 CONFIG = InversionConfig(steps=6, record_every=2)
 
 
-def cells(**settings):
+def cells(
+    *, model="resnet18", model_fields=FIELDS, weights="untrained", layers="conv1,layer1",
+    images=("chelsea", "coffee", "rocket"), group_size=2, config=CONFIG, seeds=(0, 1),
+):  # fmt: skip
     return inversions.inversion_cells(
-        **{
-            **{"model": "resnet18", "model_fields": FIELDS, "weights": "untrained"},
-            **{"layers": "conv1,layer1", "images": ["chelsea", "coffee", "rocket"], "size": 16},
-            **{"group_size": 2, "seeds": (0, 1), "config": CONFIG, **settings},
-        }
+        inversions.SweptNetwork(model, weights, model_fields),
+        inversions.Photographs(images, 16, group_size=group_size),
+        layers,
+        config,
+        seeds=seeds,
     )

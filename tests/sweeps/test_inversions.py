@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +45,19 @@ def test_a_cell_is_what_its_files_hold(tmp_path):
 def cells_of_a_photo(file, grey):
     Image.fromarray(np.full((20, 20, 3), grey, np.uint8)).save(file)
     return cells(images=[str(file)], seeds=[0])[0]
+
+
+def test_weights_are_hashed_whatever_their_file_is_called(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    weights = depthjax.init_variables(
+        depthjax.build_model("resnet18", **FIELDS), jax.random.key(0), 16
+    )
+    for name in ("untrained_net", "hf_net", "torchvision", "file-1"):
+        file = f"{name}.safetensors"
+        depthjax.save_weights(file, weights)
+        before = cells(weights=file)[0]
+        assert before["weights_sha256"] == hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    assert {cell["weights_sha256"] for cell in cells(weights="untrained:7")} == {None}
 
 
 def test_a_cell_finds_what_the_library_finds(tmp_path):

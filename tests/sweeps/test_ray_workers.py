@@ -44,7 +44,9 @@ def wait_for(folder, count, process):
 def workers(folder):
     """The processes that are at a cell at this moment."""
     found = set()
-    for marker in (folder / "running").glob("*.json"):
+    for marker in (folder / "running").glob("*/.lock"):
+        if marker.parent.name.startswith("driver"):
+            continue
         try:
             found.add(json.loads(marker.read_text())["pid"])
         except (OSError, ValueError):  # it has just finished

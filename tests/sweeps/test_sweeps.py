@@ -1,11 +1,14 @@
 """Cells, their files, and that nothing is lost or done twice; Ray's workers in test_ray_sweeps."""
 
 import errno
+import itertools
 import json
 import os
+import socket
 import subprocess
 import sys
 import types
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +16,22 @@ import pyarrow.dataset
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from killed import is_killed_at
 from sweep_cells import cells, second_try, squares
 
 from depthjax import files
-from depthjax.sweeps import CannotWrite, SweepFolder, cell_hash, load_sweep, ray_workers, run_sweep
+from depthjax.files import TEMPORARY
+from depthjax.folders import lock as locks
+from depthjax.folders.lock import FolderBusy
+from depthjax.sweeps import (
+    CannotWrite,
+    SweepFolder,
+    Workers,
+    cell_hash,
+    load_sweep,
+    ray_workers,
+    run_sweep,
+)
 from depthjax.sweeps.cells import Queue
 
 
@@ -233,10 +248,10 @@ def test_a_full_disk_within_a_cell_is_no_fault_of_the_cell(tmp_path):
 def test_who_is_gone_is_not_running(tmp_path):
     place, listed = SweepFolder(tmp_path), cells(3)
     place.begin(listed)
-    place.mark_running(listed[0])
+    place.claim(listed[0])
     code = (
-        "import sys; from depthjax.sweeps import SweepFolder;"
-        f"SweepFolder(sys.argv[1]).mark_running({listed[1]!r})"
+        "import os, sys; from depthjax.sweeps import SweepFolder;"
+        f"SweepFolder(sys.argv[1]).claim({listed[1]!r}); os._exit(0)"
     )
     root = str(Path(__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root}
@@ -247,7 +262,132 @@ def test_who_is_gone_is_not_running(tmp_path):
     place.write_result(listed[2], [{"number": 2}], 10.0)
     assert place.status().seconds_left == 15.0
     place.tidy()
-    assert len(list((tmp_path / "running").iterdir())) == 1
+    assert [folder.name for folder in (tmp_path / "running").iterdir()] == [cell_hash(listed[0])]
+    place.release(listed[0])
+    assert not place.status().running
+
+
+@pytest.mark.parametrize("restarted", ["the mark of an older version", "a lock without its owner"])
+def test_a_mark_with_our_own_number_is_not_us(restarted, tmp_path):
+    """In a container that was killed and started again, host name and process number come back."""
+    (cell,) = cells(1)
+    record = {"host": socket.gethostname(), "pid": os.getpid(), "since": "1970-01-01T00:00:00"}
+    mark = tmp_path / "running" / f"{cell_hash(cell)}.json"
+    if "lock" in restarted:
+        mark = tmp_path / "running" / cell_hash(cell) / ".lock"
+    SweepFolder(tmp_path).begin([cell])
+    mark.parent.mkdir(parents=True)
+    mark.write_text(json.dumps(record))
+    status, kinds = run(tmp_path, [cell])
+    assert kinds == ["done"] and not status.running
+    assert not list((tmp_path / "running").iterdir())
+
+
+def test_what_another_machine_works_at_is_left_to_it_for_a_while(tmp_path):
+    (cell,) = cells(1)
+    place = SweepFolder(tmp_path)
+    place.begin([cell])
+    lock = tmp_path / "running" / cell_hash(cell) / ".lock"
+    lock.parent.mkdir(parents=True)
+    lock.write_text(json.dumps({"host": "another", "pid": 1}))
+    assert run(tmp_path, [cell]) == (place.status(), []) and place.status().running
+    with pytest.raises(FolderBusy, match="another machine"):
+        place.claim(cell)
+    os.utime(lock, (0, 0))
+    assert run(tmp_path, [cell])[1] == ["done"]
+
+
+def test_two_drivers_share_the_cells(tmp_path):
+    """The second one begins while the first is at its second cell."""
+    listed, others = cells(5), []
+
+    def first(cell, context):
+        if cell["number"] == 1:
+            others.append(in_another_process(tmp_path, len(listed)))
+        return squares(cell, context)
+
+    status, kinds = run(tmp_path, listed, first)
+    assert others == [{"done": 3, "elsewhere": 0, "running": 1}]
+    assert kinds == ["done"] * 2 + ["elsewhere"] * 3 and len(status.done) == 5
+    assert numbers(tmp_path) == [n for n in range(5) for _ in range(2)]
+
+
+DRIVER = """
+import collections, json, sys
+from killed import is_killed_at
+from sweep_cells import cells, squares
+from depthjax.sweeps import run_sweep
+kinds = collections.Counter()
+status = run_sweep(cells(int(sys.argv[2])), squares, sys.argv[1],
+                   on_outcome=lambda outcome: kinds.update([outcome.kind]))
+print(json.dumps({"done": kinds["done"], "elsewhere": kinds["elsewhere"],
+                  "running": len(status.running)}))
+"""
+
+
+def in_another_process(folder, count):
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": f"{root}:{root / 'tests' / 'helpers'}"}
+    command = [sys.executable, "-c", DRIVER, str(folder), str(count)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return json.loads(done.stdout)
+
+
+def test_a_sweep_begins_anew_only_if_nobody_is_at_it(tmp_path):
+    run(tmp_path, cells(2))
+    place = SweepFolder(tmp_path)
+    with place.at_work(), is_at_work_elsewhere(), pytest.raises(FolderBusy, match="being written"):
+        place.clear()
+    assert len(place.status().done) == 2
+    place.clear()
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(ValueError, match="is no sweep"):
+        place.clear()
+
+
+@contextmanager
+def is_at_work_elsewhere():
+    """Lets the locks of this process look like those of another one."""
+    held, locks._held = locks._held, {}
+    try:
+        yield
+    finally:
+        locks._held = held
+
+
+def contents(folder):
+    """The rows of a sweep, and the names of all other files that it has left behind."""
+    left = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    results = {name for name in left if name.startswith("cells/") and name.endswith(".parquet")}
+    unfinished = {name for name in left if TEMPORARY.fullmatch(Path(name).name)}  # go with time
+    return load_sweep(folder).to_pylist(), sorted(left - results - unfinished)
+
+
+def test_killed_at_any_touch_of_its_folder_it_ends_with_the_same_rows(tmp_path):
+    def sweep(folder):
+        run_sweep(cells(1), second_try, folder)
+
+    sweep(tmp_path / "whole")
+    for number in itertools.count(1, 3):
+        folder = tmp_path / f"killed{number}"
+        if not is_killed_at(number, folder, lambda folder=folder: sweep(folder)):
+            break
+        sweep(folder)
+        assert contents(folder) == contents(tmp_path / "whole")
+    assert number > 40
+
+
+def test_killed_while_it_is_removed_it_is_still_a_sweep(tmp_path):
+    for number in itertools.count(1):
+        folder = tmp_path / f"killed{number}"
+        run_sweep(cells(2), squares, folder)
+        if not is_killed_at(number, folder, SweepFolder(folder).clear):
+            break
+        SweepFolder(folder).clear()
+        assert not list(folder.iterdir())
+        assert run(folder, cells(2))[1] == ["done"] * 2
+    assert number > 8
 
 
 class OneMachine:
@@ -266,8 +406,8 @@ class OneMachine:
 @pytest.mark.parametrize("all_cores", [True, False])
 def test_workers_have_cores_of_their_own(all_cores, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
-    asked = ray_workers.Resources(3, None, 2, 0, False, all_cores)
-    cores = ray_workers._workers(OneMachine(), asked, cells=9, attempts=1)
+    asked = Workers(3, cpus=2, gpus=0, all_cores=all_cores)
+    cores = ray_workers._place(OneMachine(), asked, cells=9, attempts=1)
     assert len(cores) == 3
     given = [core for worker in cores for core in worker]
     assert len(given) == len(set(given)) == (8 if all_cores else 6)
