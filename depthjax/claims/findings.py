@@ -11,16 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, isnan, nan
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 from depthjax.statistics import Interval
 
 Relation = Literal["<", "<=", ">", ">=", "within"]
 Verdict = Literal["supported", "contradicted", "open", "not reached"]
 Aside = Literal["", "contrast", "control"]
-
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-"""What one interval can say of a bound; see `Bound.judge`."""
 
 _CONTRAST = ", contrast"
 _LOWER, _UPPER = ("low",), ("high",)

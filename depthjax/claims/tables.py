@@ -11,9 +11,9 @@ from depthjax.tables import markdown_table, number
 
 
 def finding_table(findings: Sequence[Finding]) -> str:
-    """What a run says of the paper's claims: a row a finding.
+    """What a run says of the paper's claims: a row for each finding.
 
-    The estimate stands before its interval; `n` is the weight seeds × images that it rests on.
+    The estimate stands before its interval; `n` is how many weight seeds × images it rests on.
     """
     headers = ["claim", "where", "statistic", "estimate [low, high]", "rule", "n", "verdict"]
     rows = []
@@ -32,7 +32,7 @@ def finding_table(findings: Sequence[Finding]) -> str:
 
 
 def judgement_table(judgements: Sequence[Judgement]) -> str:
-    """The verdict on each claim and the number that decided it: a row a claim."""
+    """The verdict on each claim and the number that decided it: a row for each claim."""
     headers = ["claim", "verdict", "decided by"]
     rows = [
         [judgement.claim.id, judgement.verdict, deciding(judgement.record()["decisive"])]
@@ -41,15 +41,15 @@ def judgement_table(judgements: Sequence[Judgement]) -> str:
     return markdown_table(headers, rows)
 
 
-def claims_table(found: Mapping[str, Any]) -> str:
-    """The verdicts of a whole reproduction for a document: a row a claim.
+def claims_table(reproduction: Mapping[str, Any]) -> str:
+    """The verdicts of a whole reproduction for a document: a row for each claim.
 
     Args:
-        found: the contents of its `claims.json`.
+        reproduction: the contents of its `claims.json`.
     """
     headers = ["claim", "verdict", "our number [95 %]", "n", "detectable", "the paper's", "step"]
     rows = []
-    for record in found["claims"]:
+    for record in reproduction["claims"]:
         decisive = record["decisive"]
         least = None if decisive is None else decisive["smallest_effect"]
         rows.append(
@@ -66,11 +66,11 @@ def claims_table(found: Mapping[str, Any]) -> str:
     return markdown_table(headers, rows)
 
 
-def steps_table(found: Mapping[str, Any]) -> str:
-    """The commands of a whole reproduction, and what became of them.
+def steps_table(reproduction: Mapping[str, Any]) -> str:
+    """The commands of a whole reproduction, and how each ended.
 
     Args:
-        found: the contents of its `claims.json`.
+        reproduction: the contents of its `claims.json`.
     """
     rows = [
         [
@@ -80,13 +80,13 @@ def steps_table(found: Mapping[str, Any]) -> str:
             "–" if record["seconds"] is None else number(record["seconds"]),
             f"`{record['command']}`",
         ]
-        for record in found["steps"]
+        for record in reproduction["steps"]
     ]
     return markdown_table(["step", "claims", "state", "seconds", "command"], rows)
 
 
 def deciding(record: Mapping[str, Any] | None) -> str:
-    """One finding's record in a line: `slope … = 0.31 [0.2, 0.4], > 0, at resnet18`."""
+    """One finding's record in a line: `slope …: 0.31 [0.2, 0.4]; asked > 0, resnet18`."""
     if record is None:
         return "–"
     low, high = record["low"], record["high"]

@@ -29,7 +29,7 @@ def findings(rows: Sequence[Row]) -> list[Finding]:
 
     The bounds hold for the worst of all seeds and images.
     """
-    found = []
+    results = []
     for place in _places(rows):
         name = place["control"]
         distance, lost = (
@@ -45,7 +45,7 @@ def findings(rows: Sequence[Row]) -> list[Finding]:
         else:
             quantity, bound = "largest D", Bound.below(RECOVERED)
             values = seed_table(rows, "D", **place)
-        found.append(
+        results.append(
             Finding(
                 claim="controls",
                 part="as_expected",
@@ -56,7 +56,7 @@ def findings(rows: Sequence[Row]) -> list[Finding]:
                 interval=bootstrap(values, lambda drawn: float(drawn.max())),
             )
         )
-    return found
+    return results
 
 
 def control_table(rows: Sequence[Row]) -> str:
@@ -65,11 +65,11 @@ def control_table(rows: Sequence[Row]) -> str:
     quantities = ("rank", "condition_number", "D", "predicted_D", "input_distance", "lost")
     body = []
     for place in _places(rows):
-        get = {quantity: seed_table(rows, quantity, **place) for quantity in quantities}
-        real = get["lost"].min() > ROUNDING
-        ratio = get["input_distance"] / get["lost"] if real else np.full(1, np.nan)
-        cells = [median_and_range(np.round(values, 12)) for values in (*get.values(), ratio)]
-        body.append([f"{place['control']}, {place['layer']}", str(get["D"].size), *cells])
+        tables = {quantity: seed_table(rows, quantity, **place) for quantity in quantities}
+        real = tables["lost"].min() > ROUNDING
+        ratio = tables["input_distance"] / tables["lost"] if real else np.full(1, np.nan)
+        cells = [median_and_range(np.round(values, 12)) for values in (*tables.values(), ratio)]
+        body.append([f"{place['control']}, {place['layer']}", str(tables["D"].size), *cells])
     return markdown_table(headers, body)
 
 

@@ -29,18 +29,18 @@ def findings(networks: Sequence[Blocks], *, draws: int = 2_000) -> list[Finding]
         networks: of any kinds; all with the same seeds and images.
         draws: of the bootstrap.
     """
-    found: list[Finding] = []
+    results: list[Finding] = []
     for network in networks:
-        found += _deeper_is_worse(network, draws)
-        found += _matched_and_missed(network, draws)
+        results += _deeper_is_worse(network, draws)
+        results += _matched_and_missed(network, draws)
     for kind in dict.fromkeys(network.kind for network in networks):
         alike = [network for network in networks if network.kind == kind]
         for shallow, deep in pairwise(sorted(alike, key=lambda network: network.depth)):
             if deep.depth > shallow.depth:
-                found += _deeper_networks_are_worse(shallow, deep, draws)
+                results += _deeper_networks_are_worse(shallow, deep, draws)
     for network in networks:
-        found += _no_way_back(network, draws)
-    return found
+        results += _no_way_back(network, draws)
+    return results
 
 
 def slopes(
@@ -96,16 +96,16 @@ def _deeper_is_worse(network: Blocks, draws: int) -> list[Finding]:
         )
 
     every, several = list(range(len(stages))), list(dict.fromkeys(stages))
-    found = []
+    results = []
     if len(several) < len(stages):
-        found.append(slope("worse_within_stages", "within stages", every, stages))
+        results.append(slope("worse_within_stages", "within stages", every, stages))
     if len(several) > 1:
-        found.append(slope("worse_over_stages", "over stages", every, [0] * len(stages)))
+        results.append(slope("worse_over_stages", "over stages", every, [0] * len(stages)))
     for stage in several:
         members = [place for place in every if stages[place] == stage]
         if len(members) > 1:
-            found.append(slope("", f"within layer{stage}", members, [0] * len(members)))
-    return found
+            results.append(slope("", f"within layer{stage}", members, [0] * len(members)))
+    return results
 
 
 def _matched_and_missed(network: Blocks, draws: int) -> list[Finding]:
@@ -162,11 +162,11 @@ def _deeper_networks_are_worse(shallow: Blocks, deep: Blocks, draws: int) -> lis
 
 def _no_way_back(network: Blocks, draws: int) -> list[Finding]:
     """C3, at the end of the last stage; every other block is a contrast."""
-    found = []
+    results = []
     for place, block in enumerate(network.blocks):
         last = place == network.last
         values = network.of("elasticity", place)
-        found.append(
+        results.append(
             Finding(
                 claim="C3",
                 part="image_stays_lost" if last else "",
@@ -179,7 +179,7 @@ def _no_way_back(network: Blocks, draws: int) -> list[Finding]:
                 aside="" if last else "contrast",
             )
         )
-    return found
+    return results
 
 
 def _interval(values: np.ndarray, draws: int) -> Interval:

@@ -17,17 +17,18 @@ from depthjax.tables import markdown_table
 def finished_rows(pieces: Sequence[Piece]) -> list[Row]:
     """All rows, with σ / σ₁ of the one rank that C16 compares all layers at.
 
-    Of what random probes leave open, accounting knows that no more directions are there than pass.
+    Random probes give a bracket for each count of singular values. Its upper end is lowered to the
+    number of directions that can pass at all, which accounting knows.
 
     Args:
-        pieces: of all networks, seeds and layers; their rows are completed.
+        pieces: of all networks, seeds and layers; their rows are changed in place.
     """
     rows = [row for piece in pieces for row in piece.rows]
     rank = half_rank(rows)
     for piece in pieces:
         for row, points in zip(piece.rows, piece.curves, strict=False):
             curve = SpectralCurve(*map(np.asarray, points))
-            # Where rounding hides the value, the floor: slopes are then too small, if anything.
+            # Where rounding hides the value, the floor: so slopes are never too large.
             floor = DENSE_FLOOR if row["method"] == "dense" else curve.levels.min()
             ends = [max(end, floor) for end in level_at_rank(curve, rank)]
             for power in range(1, len(LEVELS) + 1):
@@ -38,7 +39,7 @@ def finished_rows(pieces: Sequence[Piece]) -> list[Row]:
 
 
 def half_rank(rows: Sequence[Row]) -> int:
-    """Half of the least rank that any layer, network and image may have: the same for all."""
+    """Half of the smallest rank bound of all layers, networks and images."""
     return max(1, min(row["rank_bound"] for row in rows) // 2)
 
 
@@ -55,12 +56,15 @@ def findings(rows: Sequence[Row], names: Sequence[str], networks: Sequence[str])
         names: of the layers, shallow to deep.
         networks: their labels.
     """
-    found = []
+    results = []
     for label in networks:
-        found += [*_of_first_convolutions(rows, names, label), *_of_pooling(rows, names[-1], label)]
+        results += [
+            *_of_first_convolutions(rows, names, label),
+            *_of_pooling(rows, names[-1], label),
+        ]
         slopes = conditioning_slopes(rows, names, label)
         if slopes is not None:
-            found.append(
+            results.append(
                 Finding(
                     claim="C16",
                     part="contract_with_depth",
@@ -71,7 +75,7 @@ def findings(rows: Sequence[Row], names: Sequence[str], networks: Sequence[str])
                     aside=aside_of(label),
                 )
             )
-    return found
+    return results
 
 
 def _of_first_convolutions(rows: Sequence[Row], names: Sequence[str], label: str) -> list[Finding]:
@@ -128,7 +132,7 @@ def _of_pooling(rows: Sequence[Row], deepest: str, label: str) -> list[Finding]:
 
 
 def conditioning_slopes(rows: Sequence[Row], names: Sequence[str], network: str) -> Interval | None:
-    """Of log(σ₁ / σ at the half rank) against depth; None where there is nothing to fit."""
+    """The slope of log(σ₁ / σ at the half rank) on depth; None where there is nothing to fit."""
     if len(names) < 2 or not known(rows, "half_rank_level"):
         return None
     levels = [seed_table(rows, "half_rank_level", network=network, layer=name) for name in names]
@@ -136,7 +140,7 @@ def conditioning_slopes(rows: Sequence[Row], names: Sequence[str], network: str)
 
 
 def above(row: Row, power: int) -> float:
-    """How many singular values lie above 10^-power σ₁: the middle of the bracket, or NaN."""
+    """How many singular values lie above 10^-power σ₁: the middle of the bracket; NaN if none."""
     low, high = (row.get(f"above_1e-{power}_{end}", np.nan) for end in ("low", "high"))
     return float(low + high) / 2
 
@@ -155,7 +159,7 @@ def intervals(
     rows: Sequence[Row], names: Sequence[str], networks: Sequence[str]
 ) -> dict[str, Float[np.ndarray, "n l 3"]]:
     """Estimate and interval of each quantity that is known, by the name on its axis."""
-    found = {
+    panels = {
         axis: np.array(
             [
                 [
@@ -168,7 +172,7 @@ def intervals(
         )
         for axis, value in _AXES.items()
     }
-    return {axis: cells for axis, cells in found.items() if np.isfinite(cells[..., 0]).any()}
+    return {axis: cells for axis, cells in panels.items() if np.isfinite(cells[..., 0]).any()}
 
 
 def summary_table(rows: Sequence[Row], names: Sequence[str], networks: Sequence[str]) -> str:

@@ -80,16 +80,20 @@ def layer_table(rows: Sequence[Row]) -> str:
     )
     body = []
     for network, layer, _ in layers_of(rows):
-        get = {
+        tables = {
             quantity: seed_table(rows, quantity, network=network, layer=layer)
             for quantity in quantities
         }
-        predicted, measured, start = get["predicted"], get["measured"], get["start_distance"]
+        predicted, measured, start = (
+            tables["predicted"],
+            tables["measured"],
+            tables["start_distance"],
+        )
         shares = [
             *(r_squared(predicted, measured, fitted=fit) for fit in ("none", "mean", "line")),
             *(r_squared(start, measured, fitted=fit) for fit in ("mean", "line")),
         ]
-        medians = [number(round(float(np.median(values)), 12)) for values in get.values()]
+        medians = [number(round(float(np.median(values)), 12)) for values in tables.values()]
         cells = [f"{network}, {layer}", str(measured.size), *medians]
         body.append([*cells, *(f"{share:.3f}" for share in shares)])
     return markdown_table(headers, body)

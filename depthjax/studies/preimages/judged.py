@@ -17,7 +17,7 @@ _PAPER = ["the paper", "–", "–", "> 40000", "–", "–", "2.84", "0.52", "<
 
 def findings(rows: Sequence[Row]) -> list[Finding]:
     """C6 in each reading, over initialisations; the author's code is a part of its own."""
-    found = []
+    results = []
     for control in dict.fromkeys(row["control"] for row in rows):
         own = among(rows, control=control)
         table = {
@@ -27,7 +27,7 @@ def findings(rows: Sequence[Row]) -> list[Finding]:
         ratio, outside = bootstrap(table["distance_ratio"]), bootstrap(table["outside"])
         farther = bootstrap_ratio(table["median_distance"], table["input_distance"])
         size, descent = "median distance / σ‖J⁻¹‖_F", "median distance / m_i of gradient descent"
-        found += [
+        results += [
             Finding(
                 claim="C6",
                 part="authors_code" if control == control_name("code") else part,
@@ -43,7 +43,7 @@ def findings(rows: Sequence[Row]) -> list[Finding]:
                 ("farther_than_descent", descent, Bound.above(1), farther),
             )
         ]
-    return found
+    return results
 
 
 def preimage_table(rows: Sequence[Row]) -> str:

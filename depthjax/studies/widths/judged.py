@@ -1,7 +1,7 @@
 """C4, C5, C7 and C8: where descents end, how long they take, and the width at which half recover.
 
-An image is recovered where D = m_i / m_i' ≤ 1. m_i ≤ 0.1 of the paper is for 2523 inputs: at other
-sizes the same for each input, `m_i √(2523/n)`.
+An image counts as recovered where D = m_i / m_i' ≤ 1. The paper's m_i ≤ 0.1 is for 2523 inputs; at
+other sizes `m_i √(2523/n)` is compared, which is the same for each input.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,8 @@ def findings(setting: Setting, rows: Sequence[Row], inputs: int, relu_inputs: in
         "C7": partial(_gated, setting, relu_inputs),
         "C8": partial(_widened, setting),
     }
-    return [one for claim in CLAIMS if claim in setting.claims for one in judges[claim](rows)]
+    asked = [claim for claim in CLAIMS if claim in setting.claims]
+    return [finding for claim in asked for finding in judges[claim](rows)]
 
 
 def descents_of(rows: Sequence[Row]) -> list[Row]:
@@ -54,12 +55,12 @@ def descents_of(rows: Sequence[Row]) -> list[Row]:
 
 
 def recorded_steps(rows: Sequence[Row], place: Row) -> list[int]:
-    """Of the records of a place, rising."""
+    """The steps at which a place was recorded, in rising order."""
     return sorted({row["steps"] for row in among(rows, **place, quantity="m_i")})
 
 
 def _stalled(count: int, rows: Sequence[Row]) -> Iterator[Finding]:
-    """C4: where m_i ends, over what no descent can bring back, or in the paper's units."""
+    """C4: the last m_i, over the part that no descent can bring back, or in the paper's units."""
     for place in descents_of(rows):
         steps = recorded_steps(rows, place)[-1]
         end = seed_table(rows, "value", **place, quantity="m_i", steps=steps)
@@ -84,7 +85,7 @@ def _stalled(count: int, rows: Sequence[Row]) -> Iterator[Finding]:
 
 
 def _slowed(setting: Setting, rows: Sequence[Row]) -> Iterator[Finding]:
-    """C5: steps against depth, and what the paper's numbers of steps come to."""
+    """C5: steps against depth, and D after the paper's numbers of steps."""
     steps = steps_by_depth(setting, rows)
     yield Finding(
         claim="C5",
@@ -129,7 +130,7 @@ def _slowed(setting: Setting, rows: Sequence[Row]) -> Iterator[Finding]:
 def steps_by_depth(
     setting: Setting, rows: Sequence[Row]
 ) -> Float[np.ndarray, "layers seeds images"]:
-    """C5: steps to D = 1 through 1, 2, … layers; inf where they are too many."""
+    """C5: steps to D = 1 of networks of 1, 2, … layers; inf where they are too many."""
     return _by_depth(setting, rows, quantity=STEPS)
 
 
@@ -160,7 +161,7 @@ def needed_widths(
 ) -> dict[str, Float[np.ndarray, "seeds images"]]:
     """C7: for each criterion the width over n from which on an image is recovered."""
     at = np.array(setting.relu_widths, np.float64)
-    found = {}
+    widths = {}
     for criterion, quantity in {BY_DISTANCE: "D", "rank n": "active units / n"}.items():
         cells = np.stack(
             [
@@ -171,8 +172,8 @@ def needed_widths(
         )
         # n active units or more: n / active at most 1.
         ratios = cells if quantity == "D" else 1 / cells
-        found[criterion] = np.apply_along_axis(partial(linear_mlp.width_needed, at), -1, ratios)
-    return found
+        widths[criterion] = np.apply_along_axis(partial(linear_mlp.width_needed, at), -1, ratios)
+    return widths
 
 
 def recovered_shares(setting: Setting, needed: Float[np.ndarray, "seeds images"]) -> list[float]:
@@ -209,14 +210,14 @@ def _layers(depth: int) -> str:
 
 def condition_table(rows: Sequence[Row]) -> str:
     """κ of every network, over seeds; nothing where there is none."""
-    found: dict[tuple[str, int], dict[int, float]] = {}
+    conditions: dict[tuple[str, int], dict[int, float]] = {}
     for row in among(rows, quantity="κ"):
-        found.setdefault((row["network"], row["layers"]), {})[row["seed"]] = row["value"]
-    if not found:
+        conditions.setdefault((row["network"], row["layers"]), {})[row["seed"]] = row["value"]
+    if not conditions:
         return ""
     headers = ["network", "layers", "κ = σ₁ / σ_r (above 1e7 its order alone)"]
     cells = [
         [label, str(depth), median_and_range(np.array(list(values.values())))]
-        for (label, depth), values in found.items()
+        for (label, depth), values in conditions.items()
     ]
     return markdown_table(headers, cells)
