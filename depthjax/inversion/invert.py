@@ -43,6 +43,7 @@ from depthjax.inversion.loop import (
 )
 from depthjax.inversion.objectives import base_objective, objective_weight
 from depthjax.inversion.priors import draw_start
+from depthjax.models.verification import verify_prepared
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Variables
 
 
@@ -229,7 +230,10 @@ def invert(
     mesh = mesh or local_mesh()
     if spread_weights is None:
         spread_weights = mesh.size > 1 and not fits(_weights_of(layer, variables))
-    layer, variables = prepared(layer, variables, config, spread=spread_weights)
+    fast, weights = prepared(layer, variables, config, spread=spread_weights)
+    if hasattr(layer, "prepare"):
+        verify_prepared(layer, variables, fast, weights, start)
+    layer, variables = fast, weights
     mine = share(len(start))
     latest = np.full(len(start), np.nan)
 

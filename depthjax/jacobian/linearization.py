@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from depthjax.devices.memory import gigabytes, require, tree_bytes
 from depthjax.devices.precision import matmul_precision
 from depthjax.devices.sharding import IMAGES, PROBES, grid_of, local_mesh, replicate
+from depthjax.models.verification import prepare_layer
 from depthjax.typing import LayerFn, PerExample, Variables
 
 
@@ -107,8 +108,7 @@ def linearize(
 
 
 def _linear_map(layer: LayerFn, variables: Variables, x: Array, mesh: Mesh) -> LinearizedLayer:
-    prepare = getattr(layer, "prepare", None)
-    fast, weights = prepare(variables) if prepare else (layer, variables)
+    fast, weights = prepare_layer(layer, variables, x)
     count = x.shape[0]
     grid = grid_of(mesh, count) if mesh.size > 1 else None
     if grid is not None:

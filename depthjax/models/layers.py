@@ -15,7 +15,7 @@ from depthjax.models.network import (
     resolve,
 )
 from depthjax.models.normalization import as_normalization
-from depthjax.models.prepared import PreparedLayer, prepare
+from depthjax.models.prepared import PreparedLayer, prepare, rewrites_anything
 from depthjax.typing import Embedding, Inputs, Variables
 
 
@@ -88,6 +88,15 @@ class Layer:
         """
         before = Layer(self.model, at, self.normalization, self.from_layer)
         return before, Layer(self.model, self.name, from_layer=at)
+
+    @property
+    def needs_verification(self) -> bool:
+        """Whether the prepared layer has to be compared with this one before it is believed.
+
+        It computes some operation in another way, in a network that is none of this package's.
+        """
+        own = type(self.model).__module__.split(".")[0] == __name__.split(".")[0]
+        return not own and rewrites_anything(self.model, self.node, self.start)
 
     def prepare(
         self, variables: Variables, *, rematerialize: bool = False

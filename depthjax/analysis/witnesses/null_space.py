@@ -19,6 +19,7 @@ from depthjax.inversion import gauss_newton
 from depthjax.inversion.autoencoding import checked_images, checked_reference
 from depthjax.inversion.metrics import REFERENCE_STD
 from depthjax.inversion.objectives import norms
+from depthjax.models.verification import prepare_layer
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Variables
 
 WITNESS_RATIO = 0.1
@@ -118,8 +119,7 @@ def null_space_witness(
     )
     goal = _goal(start_key, targets, towards)
     radius = reference.embedding_distance * ratio * (1 - _SLACK)
-    prepare = getattr(layer, "prepare", None)
-    fast, weights = prepare(variables) if prepare else (layer, variables)
+    fast, weights = prepare_layer(layer, variables, targets)
     route = _Route(targets, goal, towards is None, radius)
     end = np.asarray(_compiled_walk()(fast, weights, route, steps, corrections, iterations))
     rounded = on_grid(end)

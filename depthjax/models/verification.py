@@ -1,0 +1,115 @@
+"""Is a prepared layer the layer? Compared at an image before anything is computed with it."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+from numpy.typing import ArrayLike
+
+from depthjax.devices.precision import matmul_precision
+from depthjax.typing import LayerFn, Variables
+
+_AMPLIFIED = 100
+"""How much more than a change of the image by one rounding all roundings within may do."""
+
+
+def prepare_layer(
+    layer: LayerFn, variables: Variables, images: ArrayLike
+) -> tuple[LayerFn, Variables]:
+    """The layer's own fast form and its weights, verified; without one the layer as it is.
+
+    Args:
+        layer: with a method `prepare(variables) -> (layer, weights)`, or without.
+        variables: its weights.
+        images: what it will be computed at.
+
+    Raises:
+        ValueError: as `verify_prepared`.
+    """
+    if not hasattr(layer, "prepare"):
+        return layer, variables
+    fast, weights = layer.prepare(variables)
+    verify_prepared(layer, variables, fast, weights, images)
+    return fast, weights
+
+
+def verify_prepared(
+    layer: LayerFn, variables: Variables, fast: LayerFn, weights: Variables, images: ArrayLike
+) -> None:
+    """Refuses a fast form that is another function than its layer, at the first image.
+
+    It costs one evaluation of each at one image, and nothing where `layer.needs_verification` is
+    False: for the package's own networks, which its tests compare. The relative distance may be
+    √ε of the coarsest dtype, which wrong strides, paddings or scales exceed by far; a layer that
+    amplifies rounding more than that is allowed 100 times what a change of the image by ε does.
+
+    Args:
+        layer, variables: the layer, as it is.
+        fast, weights: its fast form.
+        images: what they will be computed at.
+
+    Raises:
+        ValueError: if they differ by more than rounding.
+    """
+    if fast is layer or not getattr(layer, "needs_verification", True):
+        return
+    with matmul_precision(), jax.default_device(_where(weights)):
+        _compare(layer, variables, fast, weights, jnp.asarray(images)[:1])
+
+
+def _compare(
+    layer: LayerFn, variables: Variables, fast: LayerFn, weights: Variables, image: Array
+) -> None:
+    expected, given = _evaluate(layer, variables, image), _evaluate(fast, weights, image)
+    if not np.isfinite(expected).all():
+        return  # whoever asked finds that out
+    if given.shape != expected.shape:
+        raise _refused(layer, f"gives {given.shape} where the layer gives {expected.shape}")
+    epsilon = _coarsest_epsilon(variables, weights, image)
+    scale = float(np.linalg.norm(expected)) or 1.0
+    distance = float(np.linalg.norm(given - expected)) / scale
+    allowed = float(np.sqrt(epsilon))
+    if not distance <= allowed:
+        nudged = _evaluate(layer, variables, image + epsilon * jnp.abs(image).max())
+        allowed = max(allowed, _AMPLIFIED * float(np.linalg.norm(nudged - expected)) / scale)
+    if not distance <= allowed:
+        raise _refused(
+            layer,
+            f"is {distance:.2g} away from the layer (relative), where rounding explains"
+            f" {allowed:.1g}",
+        )
+
+
+@partial(jax.jit, static_argnums=0)
+def _traced(layer: LayerFn, variables: Variables, images: Array) -> Array:
+    return layer(variables, images)
+
+
+def _evaluate(layer: LayerFn, variables: Variables, images: Array) -> np.ndarray:
+    return np.asarray(_traced(layer, variables, images), np.float64)
+
+
+def _where(weights: Variables) -> jax.Device | None:
+    """The device of the weights; those that fit on no device are in the host's memory."""
+    for leaf in jax.tree.leaves(weights):
+        if isinstance(leaf, jax.Array):
+            return min(leaf.devices(), key=lambda device: device.id)
+    return None
+
+
+def _coarsest_epsilon(*arrays: Any) -> float:
+    dtypes = {leaf.dtype for leaf in jax.tree.leaves(arrays) if hasattr(leaf, "dtype")}
+    return max(float(jnp.finfo(d).eps) for d in dtypes if jnp.issubdtype(d, jnp.floating))
+
+
+def _refused(layer: LayerFn, difference: str) -> ValueError:
+    name = getattr(layer, "name", None) or type(layer).__name__
+    owner = type(getattr(layer, "model", layer)).__name__
+    return ValueError(
+        f"the prepared form of {name} of {owner} {difference}: one of its operations was rewritten"
+        " wrongly, and nothing was computed with it; give lambda variables, images:"
+        " layer(variables, images), which is run as it is, and report the network"
+    )
