@@ -48,11 +48,11 @@ from IPython.display import Markdown, display
 import depthjax
 from depthjax import figures
 from depthjax.analysis import accounting
+from depthjax.analysis.ball_section import ball_section
 from depthjax.analysis.prediction import descend_and_predict
 from depthjax.analysis.preimages import TEXT, invertible_control
 from depthjax.analysis.singular_values import (
     DENSE_FLOOR,
-    ball_section,
     dense_spectrum,
     probed_spectrum,
     spectral_curve,

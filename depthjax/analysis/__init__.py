@@ -1,1 +1,9 @@
-"""What can be said of a layer beside inverting it: what is lost, what is seen, what is near."""
+"""Analyses of layers and networks beside inversion.
+
+Of a layer: what its operations lose (`accounting`), the singular values of its Jacobian
+(`singular_values`, `ball_section`), images that it cannot tell apart (`witnesses`), how near its
+embeddings are to those of training examples (`nearness`).
+Of descents: what linear theory predicts (`prediction`, `linear_mlp`), exact solutions
+(`preimages`), how similar recovered images are (`similarity`, `power_spectrum`).
+Of weights: how smooth filters are (`filters`).
+"""

@@ -1,7 +1,7 @@
-"""A convolution's filters: as pictures, and how smooth they are.
+"""The filters of a convolution: as pictures, and how smooth they are.
 
-Claim C15 of our list, after arXiv 2211.06496: the filters of a network trained on noise keep no
-structure. The eye finds structure in any 3×3 picture, so there is a number beside the pictures.
+Claim C15 of our list, after arXiv 2211.06496: the filters of a network trained on noise have no
+structure. Since the eye sees structure in any 3×3 picture, a number measures it, too.
 """
 
 from collections.abc import Mapping
@@ -13,20 +13,21 @@ from jaxtyping import Float, Float32
 from depthjax.errors import unknown
 
 LOW = 0.25
-"""Cycles per pixel below which a frequency counts as low: half of the highest along an axis."""
+"""In cycles per pixel: lower frequencies count as low. Half of the highest one along an axis."""
 
 Kernel = Float[np.ndarray, "height width inputs outputs"]
+"""The weights of a convolution: height, width, input channels of a group, output channels."""
 
 
 def kernel_of(variables: Mapping[str, Any], node: str) -> Kernel:
-    """The weights of a convolution, `[height, width, inputs of its group, outputs]`.
+    """The weights of one convolution of a model, float64.
 
     Args:
-        variables: of a model, `{"params": {node: {"kernel": …}}}`.
-        node: the convolution's name, such as `layer4.1.conv2`.
+        variables: of the model, `{"params": {node: {"kernel": …}}}`.
+        node: the name of the convolution, such as `layer4.1.conv2`.
 
     Raises:
-        ValueError: for what is no convolution, with the nearest names.
+        ValueError: if no convolution has that name, with the nearest names.
     """
     kernels = {
         name: np.asarray(leaves["kernel"], np.float64)
@@ -41,16 +42,17 @@ def kernel_of(variables: Mapping[str, Any], node: str) -> Kernel:
 def filter_images(
     variables: Mapping[str, Any], node: str, *, output: int = 0
 ) -> Float32[np.ndarray, "filters height width channels"]:
-    """The filters of a convolution as pictures, each from its least value, 0, to its greatest, 1.
+    """The filters of a convolution as pictures; each is scaled so that it spans 0 to 1.
 
     Args:
         variables, node: as in `kernel_of`.
-        output: where the inputs are not colours, the output channel whose filters are shown, one
-            for each input channel (the author's choice is the first).
+        output: the output channel whose filters are shown, one for each input channel (the paper
+            shows the first). Ignored for a convolution with three input channels, of which all
+            filters are shown in colour.
 
     Returns:
-        `[outputs, height, width, 3]` in colour where the convolution has three inputs, otherwise
-        `[inputs, height, width, 1]`; 0.5 where a filter is constant.
+        `[outputs, height, width, 3]` for three input channels, otherwise
+        `[inputs, height, width, 1]`; a constant filter is 0.5 everywhere.
 
     Raises:
         ValueError: as `kernel_of`; for an output channel that does not exist.
@@ -70,21 +72,21 @@ def filter_images(
 
 
 def low_frequency_energy(kernel: Kernel) -> Float[np.ndarray, " outputs"]:
-    """How smooth the filters of each output channel are: 1 for independent random weights.
+    """How smooth the filters of each output channel are; 1 for independent random weights.
 
-    The share of their power at frequencies below `LOW`, by a Fourier transform of each filter as
-    it is, over the share that white noise has there: a ninth for 3×3, where only the mean is so
-    low. So the mean stays in: without it nothing low would be left. A constant filter has the
-    greatest value (9 for 3×3), one that sums to nothing 0.
+    The fraction of their spectral power at frequencies below `LOW`, divided by the same fraction
+    for white noise. For 3×3 filters this is 1/9, as the mean is the only low frequency; therefore
+    the mean is not subtracted. A constant filter has the largest value (9 for 3×3), a filter whose
+    weights sum to 0 has 0 (for 3×3).
 
     Args:
         kernel: from `kernel_of`.
 
     Returns:
-        For each output channel, of all its filters together; NaN where all are zero.
+        `[outputs]`, each over all filters of the channel; NaN where all of them are 0.
 
     Raises:
-        ValueError: for 1×1 filters, and values that are not finite.
+        ValueError: for 1×1 filters, and for weights that are not finite.
     """
     height, width = kernel.shape[:2]
     if height * width == 1:

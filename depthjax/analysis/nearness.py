@@ -1,8 +1,9 @@
-"""Do inputs of any kind come to lie among the embeddings of the training set?
+"""Does a layer map arbitrary inputs to where the embeddings of its training examples are?
 
 Claim C14 of our list, after arXiv 2211.06496: arbitrary inputs are mapped to the manifold that was
-learned in training. Two numbers say so, each 1 for what a held-out example has: how far the nearest
-training embeddings are, and how much lies outside of the directions in which these vary.
+learned in training. Two ratios test it, both relative to the median of held-out examples: the
+distance to the nearest training embeddings, and the part of an embedding outside the principal
+components of the training embeddings.
 """
 
 from functools import partial
@@ -20,15 +21,18 @@ from depthjax.typing import Embedding, Images, LayerFn, Variables
 def embed(
     layer: LayerFn, variables: Variables, images: ArrayLike, max_batch: int = 256
 ) -> Float32[np.ndarray, "n features"]:
-    """The embeddings of many images, flat, a batch after the other.
+    """The flattened embeddings of many images, computed in batches.
 
     Args:
         layer, variables: see `depthjax.typing.LayerFn`.
-        images: `[N, H, W, C]`, uint8 0..255 or floats.
-        max_batch: the most images at once.
+        images: `[N, H, W, C]`, uint8 in 0..255 or floats in [0, 1].
+        max_batch: the largest number of images in a batch.
+
+    Returns:
+        `[N, features]`, float32.
 
     Raises:
-        ValueError: for other shapes, no images, or a batch below 1.
+        ValueError: for other shapes, for no images, and for a batch below 1.
     """
     count, shape = len(np.asarray(images)), np.shape(images)
     if len(shape) != 4 or 0 in shape:
@@ -36,19 +40,20 @@ def embed(
     if max_batch < 1:
         raise ValueError(f"max_batch must be at least 1, got {max_batch}")
     pixels = np.asarray(images)
-    # Batches of one size, or the last one would compile the layer again.
+    # All batches have one size: a smaller last one would compile the layer again.
     size = -(-count // -(-count // max_batch))
-    found = []
+    embeddings = []
     for first in range(0, count, size):
         batch = pixels[first : first + size]
         missing = size - len(batch)
         padded = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
-        found.append(np.asarray(_flat(layer, variables, _as_floats(padded)))[: len(batch)])
-    return np.concatenate(found)
+        embedding = np.asarray(_flat_embedding(layer, variables, _as_floats(padded)))
+        embeddings.append(embedding[: len(batch)])
+    return np.concatenate(embeddings)
 
 
 @partial(jax.jit, static_argnames="layer")
-def _flat(layer: LayerFn, variables: Variables, images: Images) -> Embedding:
+def _flat_embedding(layer: LayerFn, variables: Variables, images: Images) -> Embedding:
     with matmul_precision():
         embedding = layer(variables, images)
     return embedding.reshape(len(images), -1).astype(jnp.float32)
@@ -65,24 +70,25 @@ def neighbour_ratio(
     arbitrary: Float[np.ndarray, "m _"],
     k: int = 5,
 ) -> Float[np.ndarray, " m"]:
-    """How far the training embeddings are, as a multiple of what a held-out example has.
+    """The distance to the training embeddings, relative to that of held-out examples.
 
     `d_k(x) / median d_k(held out)`, with `d_k` the Euclidean distance to the k-th nearest training
-    embedding (Sun et al. 2022, "Out-of-distribution detection with deep nearest neighbors"). It
-    does not change when the embeddings are moved, rotated or scaled.
+    embedding (Sun et al. 2022, "Out-of-distribution detection with deep nearest neighbors").
+    Invariant when all embeddings are translated, rotated or scaled.
 
     Args:
-        training: embeddings of training examples `[N, features]`, k or more.
-        held_out: `[H, features]`, of examples of the same kind that were not trained on.
-        arbitrary: `[M, features]`, of whatever is asked about.
-        k: which neighbour.
+        training: embeddings of training examples, `[N, features]` with N at least k.
+        held_out: embeddings of examples of the same kind that were not trained on,
+            `[H, features]`.
+        arbitrary: the embeddings in question, `[M, features]`.
+        k: which nearest neighbour.
 
     Returns:
-        At most 1: as near as half of the held-out examples.
+        `[M]`; 1 or less: as near as at least half of the held-out examples.
 
     Raises:
-        ValueError: for shapes that do not fit, too few examples, values that are not finite, and
-            held-out examples that are all among the training ones.
+        ValueError: for shapes that do not fit, for too few examples, for values that are not
+            finite, and if half of the held-out embeddings have distance 0.
     """
     if not 1 <= k <= len(training):
         raise ValueError(
@@ -93,10 +99,10 @@ def neighbour_ratio(
     from sklearn.neighbors import NearestNeighbors
 
     centre = training.mean(0)
-    # In many dimensions trees are slower than looking at all.
+    # In many dimensions search trees are slower than comparing with all.
     neighbours = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(training - centre)
     distances, scale = (
-        neighbours.kneighbors(some - centre)[0][:, -1] for some in (arbitrary, held_out)
+        neighbours.kneighbors(embeddings - centre)[0][:, -1] for embeddings in (arbitrary, held_out)
     )
     return _over_median(distances, scale, "lie among the training embeddings")
 
@@ -107,21 +113,23 @@ def principal_residual(
     arbitrary: Float[np.ndarray, "m _"],
     share: float = 0.9,
 ) -> Float[np.ndarray, " m"]:
-    """How much lies outside of where training embeddings vary, as a multiple of held-out ones'.
+    """The part outside the training embeddings' principal components, relative to held-out ones.
 
-    `r(x) / median r(held out)` with `r(x) = ‖(x − μ) − P(x − μ)‖ / ‖x − μ‖`: μ is the training
-    mean, P projects onto as many leading principal components as hold `share` of the variance.
+    `r(x) / median r(held out)` with `r(x) = ‖(x − μ) − P(x − μ)‖ / ‖x − μ‖`. μ is the mean of the
+    training embeddings, P the projection onto their leading principal components, as many as
+    explain `share` of the variance.
 
     Args:
-        training, held_out, arbitrary: as in `neighbour_ratio`; two training embeddings at least.
-        share: of the training embeddings' variance, between 0 and 1.
+        training, held_out, arbitrary: as in `neighbour_ratio`; at least two training embeddings.
+        share: the fraction of the variance, between 0 and 1.
 
     Returns:
-        At most 1: within the span as much as half of the held-out examples. 0 at the mean.
+        `[M]`; 1 or less: as much within the components as at least half of the held-out examples.
+        0 for an embedding at the mean.
 
     Raises:
-        ValueError: for shapes that do not fit, too few examples, values that are not finite,
-            a share that is none, and embeddings that all are the same.
+        ValueError: for shapes that do not fit, for too few examples, for values that are not
+            finite, for a share outside (0, 1), and if all training embeddings are equal.
     """
     if not 0 < share < 1:
         raise ValueError(
@@ -136,9 +144,9 @@ def principal_residual(
 def _outside(
     training: Float[np.ndarray, "n features"], share: float, *sets: Float[np.ndarray, "_ features"]
 ) -> list[Float[np.ndarray, " _"]]:
-    """The share of each embedding's norm that lies off the leading components; all centred."""
+    """r(x) of every embedding of each set; the sets are centred at the training mean."""
     few = len(training) < training.shape[1]
-    # The smaller of the two matrices of products has the same spectrum and is far quicker.
+    # Both Gram matrices have the same eigenvalues; the smaller one is much faster to decompose.
     products = training @ training.T if few else training.T @ training
     variances, vectors = np.linalg.eigh(products)
     variances, vectors = np.maximum(variances[::-1], 0), vectors[:, ::-1]
@@ -147,13 +155,13 @@ def _outside(
     held = np.cumsum(variances) / variances.sum()
     count = int(np.searchsorted(held, share)) + 1
     scale = np.sqrt(variances[:count, None]) if few else 1.0
-    found = []
+    residuals = []
     for x in sets:
         coordinates = vectors[:, :count].T @ (training @ x.T if few else x.T) / scale
         size, inside = np.square(x).sum(1), np.square(coordinates).sum(0)
         share_outside = np.divide(size - inside, size, out=np.zeros_like(size), where=size > 0)
-        found.append(np.sqrt(np.maximum(share_outside, 0)))
-    return found
+        residuals.append(np.sqrt(np.maximum(share_outside, 0)))
+    return residuals
 
 
 def _over_median(
@@ -168,7 +176,7 @@ def _over_median(
 
 
 def _checked(*sets: Float[np.ndarray, "_ _"]) -> list[Float[np.ndarray, "_ _"]]:
-    """The three sets, if they belong together."""
+    """The three sets of embeddings; refuses those that cannot be compared."""
     names = ("training", "held_out", "arbitrary")
     for name, embeddings, least in zip(names, sets, (2, 1, 1), strict=True):
         if len(embeddings) < least:

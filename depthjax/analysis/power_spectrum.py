@@ -1,4 +1,4 @@
-"""Radial power spectra: photographs fall as 1/frequency², noise is flat.
+"""Radial power spectra of images: 1/frequency² for photographs, flat for white noise.
 
 Field (1987), "Relations between the statistics of natural images and the response properties of
 cortical cells"; Ruderman (1994), "The statistics of natural images".
@@ -10,17 +10,17 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-_LOWEST = 2  # cycles per image: below, the window mixes in the mean, which was removed
-_FLOOR = 1e-12  # of the mean power: below are rounding errors
+_LOWEST = 2  # cycles per image; the window mixes lower frequencies with the removed mean
+_FLOOR = 1e-12  # times the mean power; smaller powers are rounding errors
 
 
 class RadialSpectrum(NamedTuple):
-    """The power of images at every distance from zero frequency.
+    """The power of B images at rings around zero frequency.
 
     Fields:
-        frequency: cycles per pixel, ascending, above 0 and at most 1/2.
-        power: of each image, mean over its channels; white noise of variance v has v everywhere
-            but at the lowest frequency, where the mean that was removed takes a third of it.
+        frequency: in cycles per pixel, ascending, above 0 and at most 1/2, `[rings]`.
+        power: mean over channels, `[B, rings]`, float64. White noise of variance v has power v,
+            except at the lowest frequency, where removing the mean takes away a third.
     """
 
     frequency: Float[np.ndarray, " rings"]
@@ -28,23 +28,23 @@ class RadialSpectrum(NamedTuple):
 
 
 def radial_power_spectrum(images: ArrayLike) -> RadialSpectrum:
-    """Each image's power spectrum, averaged over rings of frequencies one cycle per image wide.
+    """The power spectrum of each image, averaged over rings one cycle per image wide.
 
-    `|F(w·(a − mean))|² / Σw²` with a Hann window `w` and the mean as `w` weighs it. Without a
-    window the jump from one border to the opposite one would give any smooth picture a spectrum
-    of 1/frequency². Corners, of more than half a cycle per pixel, are left out.
+    `|F(w·(a − mean))|² / Σw²` with a Hann window `w` and the mean weighted by `w`. Without a window
+    the jump between opposite borders would give every smooth image a spectrum of 1/frequency².
+    Frequencies above half a cycle per pixel, in the corners, are left out.
 
     Args:
-        images: `[B, H, W, C]`, at least 8×8; any range, or uint8.
+        images: `[B, H, W, C]`, at least 8×8; floats of any range, or uint8.
 
     Raises:
-        ValueError: for other shapes, smaller images, and values that are not finite.
+        ValueError: for other shapes, for smaller images, and for values that are not finite.
     """
     pixels = _checked(images)
     height, width = pixels.shape[1:3]
     window = np.outer(np.hanning(height + 1)[:-1], np.hanning(width + 1)[:-1])[..., None]
     centred = pixels - (window * pixels).sum((1, 2), keepdims=True) / window.sum()
-    # What rounding leaves of a constant image is no spectrum.
+    # A constant image must not get a spectrum of rounding errors.
     rounding = 1e-12 * np.abs(pixels).max((1, 2, 3), keepdims=True)
     centred = np.where(np.abs(centred) > rounding, centred, 0)
     transform = np.fft.fft2(window * centred, axes=(1, 2))
@@ -60,16 +60,16 @@ def radial_power_spectrum(images: ArrayLike) -> RadialSpectrum:
 
 
 def spectral_slope(images: ArrayLike) -> Float[np.ndarray, " batch"]:
-    """How power falls with frequency: the slope of log power on log frequency.
+    """The slope of log power over log frequency, by least squares.
 
-    White noise has 0, noise of amplitude 1/frequency −2, photographs about −2. A straight line by
-    least squares through the rings from two cycles per image on.
+    0 for white noise, −2 for noise with amplitudes of 1/frequency, about −2 for photographs. Rings
+    below two cycles per image are left out.
 
     Args:
         images: as in `radial_power_spectrum`.
 
     Returns:
-        One slope for each image; NaN for a constant one.
+        `[B]`; NaN for a constant image.
 
     Raises:
         ValueError: as `radial_power_spectrum`.
@@ -81,21 +81,22 @@ def spectral_slope(images: ArrayLike) -> Float[np.ndarray, " batch"]:
 
 
 def spectral_distance(images: ArrayLike, references: ArrayLike) -> Float[np.ndarray, " batch"]:
-    """How unlike the spectra of images are to those of references, whatever their contrast.
+    """How far spectra of images are from the mean spectrum of references, whatever the contrast.
 
-    The root mean square over the rings of the difference in log₁₀ power: each spectrum is divided
-    by its mean, and the references' logarithms are averaged. A distance of 1 is a factor of 10 in
-    power. Images that are themselves such references lie at their own scatter, not at 0.
+    The root mean square over the rings of the difference in log₁₀ power. Each spectrum is first
+    divided by its mean; the logarithms of the references are averaged. A distance of 1 means a
+    factor of 10 in power. A reference itself has a distance above 0: how far it is from the mean.
 
     Args:
         images: `[B, H, W, C]`, as in `radial_power_spectrum`.
         references: `[R, H, W, C]`, of the same height and width.
 
     Returns:
-        One distance for each image; NaN for a constant one, which has no spectrum.
+        `[B]`; NaN for a constant image, which has no spectrum.
 
     Raises:
-        ValueError: as `radial_power_spectrum`; for references of another size, or constant ones.
+        ValueError: as `radial_power_spectrum`; for references of another size, and for constant
+            ones.
     """
     shape, other = np.shape(images), np.shape(references)
     if shape[1:3] != other[1:3]:
@@ -115,7 +116,7 @@ def _relative(images: ArrayLike) -> Float[np.ndarray, "batch rings"]:
 
 
 def _floored(power: Float[np.ndarray, "batch rings"]) -> Float[np.ndarray, "batch rings"]:
-    """With something to take logarithms of in every ring; NaN where an image has no power."""
+    """Power with a positive lower bound, so that it has a logarithm; NaN for a constant image."""
     mean = power.mean(1, keepdims=True)
     return np.where(mean > 0, np.maximum(power, _FLOOR * mean), np.nan)
 

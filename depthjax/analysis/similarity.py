@@ -1,4 +1,4 @@
-"""How alike two images look, beyond their distance: structure, and how rough they are."""
+"""How similar two images are beyond their distance: structural similarity, and roughness."""
 
 import numpy as np
 from jaxtyping import Float
@@ -7,43 +7,44 @@ from jaxtyping import Float
 def structural_similarity(
     a: Float[np.ndarray, "batch h w c"], a_g: Float[np.ndarray, "batch h w c"]
 ) -> Float[np.ndarray, " batch"]:
-    """SSIM of each recovered image with its target, over all channels; 1 for the target itself.
+    """SSIM of each recovered image with its target, over all channels; 1 for equal images.
 
-    Windows of 7×7 pixels, or the largest odd size that fits a smaller image. Wang, Bovik, Sheikh
-    and Simoncelli 2004, as scikit-image computes it.
+    With windows of 7×7 pixels, or of the largest odd size that fits a smaller image (Wang, Bovik,
+    Sheikh & Simoncelli 2004, as scikit-image computes it).
 
     Args:
-        a: targets in [0, 1].
-        a_g: recovered images; what lies outside [0, 1] is compared as it is.
+        a: targets in [0, 1], `[B, H, W, C]`.
+        a_g: recovered images, `[B, H, W, C]`; not clipped to [0, 1].
 
     Returns:
-        At most 1; NaN for an image that is not finite.
+        `[B]`, float64, at most 1; NaN for an image that is not finite.
     """
     from skimage import metrics
 
     side = min(7, *a.shape[1:3])
     window = side - (side + 1) % 2
-    found = np.full(len(a), np.nan)
+    similarity = np.full(len(a), np.nan)
     for index, pair in enumerate(zip(a, a_g, strict=True)):
-        target, image = (one.astype(np.float64) for one in pair)
+        target, image = (pixels.astype(np.float64) for pixels in pair)
         if np.isfinite(image).all():
-            found[index] = metrics.structural_similarity(
+            similarity[index] = metrics.structural_similarity(
                 target, image, win_size=window, data_range=1.0, channel_axis=-1
             )
-    return found
+    return similarity
 
 
 def gradient_energy_ratio(
     a: Float[np.ndarray, "batch h w c"], a_g: Float[np.ndarray, "batch h w c"]
 ) -> Float[np.ndarray, " batch"]:
-    """`Σ|∇a_g|² / Σ|∇a|²` with differences of neighbouring pixels: above 1 is rougher than `a`.
+    """`Σ|∇a_g|² / Σ|∇a|²` with differences of neighbouring pixels; above 1: rougher than `a`.
 
     Args:
-        a: targets.
-        a_g: recovered images.
+        a: targets, `[B, H, W, C]`.
+        a_g: recovered images, `[B, H, W, C]`.
 
     Returns:
-        At least 0; NaN for an image that is not finite, infinite for a flat target.
+        `[B]`, float64, at least 0; NaN for an image that is not finite, infinity for a constant
+        target.
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return _gradient_energy(a_g) / _gradient_energy(a)

@@ -1,9 +1,11 @@
-"""What the singular values of a layer's Jacobian are, in the numbers that are reported of it.
+"""The singular values of a layer's Jacobian, summarised: ranks, counts, condition number.
 
-One record, whether all singular values were computed (small inputs) or none but the largest, with
-random probes for the rest (any size): where numbers are certain, errors are 0 and brackets closed.
+The summary has the same form for small inputs, where all singular values are computed, and for any
+size, where the largest are computed and random probes estimate the rest. Numbers that are exact
+have an error of 0, and an interval of length 0.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -12,7 +14,6 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from depthjax.devices.precision import matmul_precision
 from depthjax.jacobian import (
     Counts,
     Estimate,
@@ -31,26 +32,27 @@ from depthjax.jacobian.top import TopSingular
 from depthjax.typing import LayerFn, Variables
 
 LEVELS = tuple(10.0**-power for power in range(1, 7))
-"""Fractions of σ₁ above which singular values are counted."""
+"""Thresholds σ / σ₁ above which singular values are counted."""
 
 DENSE_FLOOR = 1e-13
-"""σ / σ₁ below which a dense decomposition in float64 tells nothing."""
+"""σ / σ₁ below which a dense decomposition in float64 shows only rounding errors."""
 
 
 class LayerSpectrum(NamedTuple):
-    """The spectrum of a layer at B images.
+    """The singular values of the Jacobians of a layer at B images.
 
     Fields:
-        inputs, outputs: n and m.
+        inputs, outputs: n and m, the elements of an image and of an embedding.
         largest: σ₁, `[B]`.
         stable_rank: `‖J‖_F² / σ₁²`.
         participation_ratio: `(Σσ²)² / Σσ⁴`.
-        counts: above `LEVELS` times σ₁, `[B, levels]`.
-        least: the least singular value above the floor, or an upper bound on it, `[B]`.
-        condition_low, condition_high: an interval of κ on the row space, `[B]`.
-        values: all singular values in falling order, `[B, min(m, n)]`, or None.
-        top: the largest with their vectors, or None.
-        quadrature: what counts at other thresholds come from, or None.
+        counts: of the singular values above `LEVELS` times σ₁, `[B, levels]`.
+        least: the smallest singular value above the rounding errors, or an upper bound on the
+            smallest one that is not 0, `[B]`.
+        condition_low, condition_high: an interval that holds κ on the row space, `[B]`.
+        values: all singular values in descending order, `[B, min(m, n)]`; None if not computed.
+        top: the largest singular values with their vectors; None if all were computed.
+        quadrature: from which counts at other thresholds follow; None if all were computed.
     """
 
     inputs: int
@@ -68,10 +70,11 @@ class LayerSpectrum(NamedTuple):
 
 
 def dense_spectrum(layer: LayerFn, variables: Variables, images: ArrayLike) -> LayerSpectrum:
-    """The spectrum from all singular values in float64; for small inputs.
+    """The spectrum from a dense singular value decomposition in float64; for small inputs.
 
     Args:
-        layer, variables, images: as in `depthjax.jacobian.linearize`; `[B, H, W, C]`.
+        layer, variables: as in `depthjax.jacobian.linearize`.
+        images: `[B, H, W, C]`.
 
     Raises:
         ValueError: as `depthjax.jacobian.dense_singular_values`; for a Jacobian that is 0.
@@ -84,10 +87,10 @@ def dense_spectrum(layer: LayerFn, variables: Variables, images: ArrayLike) -> L
 def spectrum_from_values(
     values: Float[np.ndarray, "images r"], inputs: int, outputs: int
 ) -> LayerSpectrum:
-    """The record of singular values that are all known.
+    """The spectrum of Jacobians whose singular values are all known.
 
     Args:
-        values: in falling order.
+        values: in descending order, `[B, min(m, n)]`, float64.
         inputs, outputs: n and m.
 
     Raises:
@@ -121,27 +124,42 @@ def spectrum_from_values(
     )
 
 
+@dataclass(frozen=True)
+class Probing:
+    """How much work is spent on a spectrum that is not computed in full.
+
+    Fields:
+        values: how many of the largest singular values are computed.
+        products: pairs of products `J v` and `Jᵀ u` for these, and as many for the smallest one.
+        probes: random vectors of the quadrature, which counts singular values.
+        steps: pairs of products for each of these.
+        moment_probes: random vectors for the stable rank and the participation ratio.
+    """
+
+    values: int = 10
+    products: int = 80
+    probes: int = 8
+    steps: int = 24
+    moment_probes: int = 16
+
+
+_PROBING = Probing()
+
+
 def probed_spectrum(
     key: Array,
     layer: LayerFn,
     variables: Variables,
     images: ArrayLike,
-    *,
-    k: int = 10,
-    most: int = 80,
-    probes: int = 8,
-    steps: int = 24,
-    moment_probes: int = 16,
+    probing: Probing = _PROBING,
 ) -> LayerSpectrum:
-    """The spectrum as products `J v` and `Jᵀ u` show it, at any size.
+    """The spectrum from products `J v` and `Jᵀ u` alone, for inputs of any size.
 
     Args:
-        key: of the probes, a `jax.random.key`.
-        layer, variables, images: as in `depthjax.jacobian.linearize`.
-        k: how many of the largest singular values.
-        most: pairs of products for these, and as many for the least.
-        probes, steps: of the quadrature.
-        moment_probes: of the moments.
+        key: of the random vectors, a `jax.random.key`.
+        layer, variables: as in `depthjax.jacobian.linearize`.
+        images: `[B, H, W, C]`.
+        probing: how many products.
 
     Raises:
         ValueError: as the functions of `depthjax.jacobian`.
@@ -149,35 +167,37 @@ def probed_spectrum(
     maps = linearize(layer, variables, images)
     seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
     outputs, inputs = maps.shape
-    k = min(k, outputs, inputs)
-    top = top_singular_values(maps, k, most=max(most, k + 4), seed=seed)
+    k = min(probing.values, outputs, inputs)
+    top = top_singular_values(maps, k, most=max(probing.products, k + 4), seed=seed)
     largest = top.values[:, 0]
-    size = moments(maps, key, probes=moment_probes)
-    found = spectral_quadrature(maps, probes=probes, steps=min(steps, inputs), seed=seed)
-    small = smallest_nonzero(maps, most=most, seed=seed)
-    kappa = condition_number(maps, small)
-    low, high = kappa.on_row_space
+    size = moments(maps, key, probes=probing.moment_probes)
+    quadrature = spectral_quadrature(
+        maps, probes=probing.probes, steps=min(probing.steps, inputs), seed=seed
+    )
+    small = smallest_nonzero(maps, most=probing.products, seed=seed)
+    low, high = condition_number(maps, small).on_row_space
     return LayerSpectrum(
         inputs,
         outputs,
         largest,
         stable_rank(size, largest),
         size.participation_ratio,
-        count_above(found, largest[:, None] * np.asarray(LEVELS)),
+        count_above(quadrature, largest[:, None] * np.asarray(LEVELS)),
         small.upper,
         low,
         high,
         top=top,
-        quadrature=found,
+        quadrature=quadrature,
     )
 
 
 class SpectralCurve(NamedTuple):
-    """How many singular values of one image lie above each fraction of σ₁.
+    """How many singular values of one image lie above a threshold, for many thresholds.
 
     Fields:
-        levels: σ / σ₁, falling.
-        low, high: how many lie above it (or on it, where all are known) at least and at most.
+        levels: thresholds σ / σ₁, descending, `[points]`.
+        low, high: the smallest and largest possible count, `[points]`. Where all singular values
+            are known the thresholds are these themselves, and each counts itself.
     """
 
     levels: Float[np.ndarray, " points"]
@@ -186,11 +206,11 @@ class SpectralCurve(NamedTuple):
 
 
 def spectral_curve(spectrum: LayerSpectrum, image: int = 0) -> SpectralCurve:
-    """The whole spectrum of one image, to be drawn and asked for the value of any rank.
+    """The spectrum of one image as a curve, for figures and for `level_at_rank`.
 
     Args:
         spectrum: of a layer.
-        image: which of the batch.
+        image: its place in the batch.
     """
     if spectrum.values is not None:
         values = spectrum.values[image]
@@ -203,15 +223,15 @@ def spectral_curve(spectrum: LayerSpectrum, image: int = 0) -> SpectralCurve:
 
 
 def level_at_rank(curve: SpectralCurve, rank: int) -> tuple[float, float]:
-    """Between which fractions of σ₁ the singular value of a rank lies.
+    """An interval that holds σ_rank / σ₁, the singular value of a given rank.
 
     Args:
         curve: from `spectral_curve`.
-        rank: from 1.
+        rank: 1 for the largest.
 
     Returns:
-        Two equal numbers where all singular values are known; else the ends of the mean bracket.
-        0 where that many were not told from 0.
+        Its ends, which are equal where all singular values are known. An end is 0 where fewer than
+        `rank` singular values can be told from 0.
 
     Raises:
         ValueError: for a rank below 1.
@@ -223,52 +243,3 @@ def level_at_rank(curve: SpectralCurve, rank: int) -> tuple[float, float]:
         enough = np.flatnonzero((count >= rank) & (curve.levels > DENSE_FLOOR))
         ends.append(float(curve.levels[enough[0]]) if len(enough) else 0.0)
     return ends[0], ends[1]
-
-
-def ball_section(
-    layer: LayerFn,
-    variables: Variables,
-    image: ArrayLike,
-    *,
-    radius: float = 1 / 255,
-    points: int = 48,
-    seed: int = 0,
-) -> tuple[Float[np.ndarray, "points 2"], Float[np.ndarray, "points 2"]]:
-    """What becomes of a small circle of inputs around an image: by its Jacobian, and measured.
-
-    The circle lies in the plane of the most stretched direction and a random one. Where a layer
-    stretches few directions much more than the others, its image is a needle: the ball has spikes.
-
-    Args:
-        layer, variables: as in `depthjax.jacobian.linearize`.
-        image: `[1, H, W, C]`.
-        radius: root mean square of the change of pixels; one grey level by default.
-        points: on the circle.
-        seed: of the random direction.
-
-    Returns:
-        Changes of the embedding over σ₁ times the radius, along the image of the most stretched
-        direction and across it.
-    """
-    pixels = jnp.asarray(image)
-    maps = linearize(layer, variables, pixels)
-    top = top_singular_values(maps, 1, most=20)
-    first, axis, largest = top.right[0, 0], top.left[0, 0], top.values[0, 0]
-    second = np.random.default_rng(seed).standard_normal(first.size)
-    second -= (second @ first) * first
-    second /= np.linalg.norm(second)
-    pushed = np.asarray(maps.jvp(jnp.asarray(second[None], pixels.dtype)), np.float64)[0]
-    across = pushed - (pushed @ axis) * axis
-    across /= max(np.linalg.norm(across), 1e-300)
-    axes = np.stack([axis, across], 1)
-    angles = np.linspace(0, 2 * np.pi, points, endpoint=False)
-    linear = np.stack([np.cos(angles), np.sin(angles) * (pushed @ across) / largest], 1)
-    circle = np.cos(angles)[:, None] * first + np.sin(angles)[:, None] * second
-    length = radius * np.sqrt(first.size)
-    with matmul_precision():
-        here = layer(variables, pixels)
-        moved = [
-            np.asarray(layer(variables, pixels + step) - here, np.float64).ravel()
-            for step in (length * circle).reshape(points, *pixels.shape).astype(pixels.dtype)
-        ]
-    return linear, np.stack(moved) @ axes / (length * largest)

@@ -1,8 +1,9 @@
-"""The Jacobian of a layer at an image: products with it, and what its singular values are.
+"""The Jacobian of a layer at an image: products with it, and its singular values.
 
-A layer is locally the linear map `J = ∂O_l/∂a`. Directions that J does not stretch are directions
-that the embedding does not tell (arXiv 2211.06496 argues so in words). J itself is far too large to
-write down; all but the dense functions need products `J v` and `Jᵀ u` alone.
+Close to an image, a layer is the linear map `J = ∂O_l/∂a`. Changes of the image along singular
+vectors with a small singular value hardly change the embedding (arXiv 2211.06496 argues so in
+words). J is usually too large to be stored: all functions but the dense ones need only products
+`J v` and `Jᵀ u`.
 
     maps = linearize(layer, variables, images)          # the forward pass is done here, once
     top = top_singular_values(maps, k=10)

@@ -1,4 +1,4 @@
-"""The other end of the spectrum: the least singular value that is not 0, and κ."""
+"""The smallest singular value that is not 0, and the condition number κ."""
 
 from typing import NamedTuple
 
@@ -11,16 +11,16 @@ from depthjax.jacobian.linearization import LinearizedLayer, pull, push, resolut
 
 
 class SmallestSingular(NamedTuple):
-    """A bound on the least singular value other than 0, `[B]` each.
+    """An upper bound on the smallest non-zero singular value of each image's Jacobian, `[B]` each.
 
     Fields:
-        upper: some singular value other than 0 is at most this.
-        exact: the Krylov space was exhausted: apart from values below the floor, that rounding
-            hides, `upper` is the least itself.
-        rank: where exact, how many singular values lie above the floor; else -1.
-        below_floor: `upper` is so small that rounding may have made it.
-        largest: σ₁ as far as it was found, a lower bound on it.
-        products: pairs of products for each image, two for the start included.
+        upper: the bound.
+        exact: whether the Krylov space was exhausted. `upper` is then the smallest singular value
+            itself, apart from those that are too small to be told from 0 (see `resolution`).
+        rank: where exact, the number of singular values that can be told from 0; else −1.
+        below_floor: whether `upper` is so small that it may be a rounding error.
+        largest: a lower bound on σ₁.
+        products: pairs of products for each image, including the start.
     """
 
     upper: Float[np.ndarray, " images"]
@@ -35,20 +35,21 @@ class SmallestSingular(NamedTuple):
 def smallest_nonzero(
     maps: LinearizedLayer, *, block: int = 4, most: int = 80, seed: int = 0
 ) -> SmallestSingular:
-    """An upper bound on the least non-zero singular value, by Golub–Kahan within the row space.
+    """An upper bound on the smallest non-zero singular value, by block Golub–Kahan.
 
-    The start is `Jᵀ J z`, which has no part in the null space, so that every unit vector of the
-    Krylov space is stretched by at least the least non-zero σ. It takes about as many products as J
-    has distinct singular values to reach it: for deep layers of large images the bound is a bound.
+    The start `Jᵀ J z` lies in the row space, and so does the whole Krylov space: `‖J v‖` of any of
+    its unit vectors is at least the smallest non-zero σ, and the smallest `‖J v‖` is the bound. To
+    reach σ itself takes about as many products as J has distinct singular values, so for deep
+    layers and large images it stays a bound.
 
     Args:
         maps: from `linearize`.
-        block: vectors at once.
-        most: pairs of products after which it ends.
-        seed: of z.
+        block: vectors per product.
+        most: the largest number of pairs of products for each image.
+        seed: of z, which is standard normal.
 
     Raises:
-        ValueError: for a Jacobian that is 0; if the bases do not fit into memory.
+        ValueError: for a Jacobian that is 0, and if the bases do not fit into memory.
     """
     m, n = maps.shape
     block = min(block, m, n)
@@ -81,13 +82,14 @@ def smallest_nonzero(
 
 
 class ConditionNumber(NamedTuple):
-    """κ = σ₁ / σ_min of each image's Jacobian lies between these, `[B]` each.
+    """An interval that holds κ = σ₁ / σ_min of each image's Jacobian, `[B]` each.
 
     Fields:
-        low: what the products have shown.
-        high: infinite where they cannot exclude a smaller σ, and where J has a null space.
-        on_row_space: low and high of κ among the singular values other than 0, for layers that
-            have fewer outputs than inputs: how hard it is to find what is there to be found.
+        low: its lower end.
+        high: its upper end; infinity where a smaller σ cannot be excluded, and where J has a null
+            space.
+        on_row_space: both ends for κ of the non-zero singular values only. It says how hard the
+            recoverable part of an image is to recover, also where J has a null space.
     """
 
     low: Float[np.ndarray, " images"]
@@ -96,7 +98,9 @@ class ConditionNumber(NamedTuple):
 
 
 def condition_number(maps: LinearizedLayer, least: SmallestSingular) -> ConditionNumber:
-    """κ as an interval; LSQR's and LSMR's estimates of it are wrong by 5 to 30 times.
+    """An interval that holds κ.
+
+    The estimates of κ that LSQR and LSMR give are wrong by factors of 5 to 30.
 
     Args:
         maps: from `linearize`.
@@ -106,7 +110,7 @@ def condition_number(maps: LinearizedLayer, least: SmallestSingular) -> Conditio
     floor = resolution(maps)
     low = least.largest / np.maximum(least.upper, least.largest * floor)
     high = np.where(least.exact, low, np.inf)
-    # What exact numbers would find there is 0 or hidden: at least as small as the floor.
+    # All other singular values are 0 or cannot be told from 0.
     hidden = least.exact & (least.rank < n)
     wide = np.full(maps.images, maps.shape[0] < n)
     whole = np.where(wide, np.inf, np.where(hidden, 1 / floor, low))

@@ -1,4 +1,4 @@
-"""All singular values of a convolution on its own, where it wraps around the image's edges."""
+"""All singular values of a single convolution with circular padding."""
 
 from typing import Any
 
@@ -7,30 +7,31 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 _NUMBERS = 2**22
-"""Complex numbers held at once."""
+"""How many complex numbers are held in memory at once."""
 
 
 def conv_singular_values(
     kernel: ArrayLike, size: tuple[int, int], *, stride: int = 1, groups: int = 1
 ) -> Float[np.ndarray, " r"]:
-    """The singular values of a strided circular convolution, descending, in float64.
+    """The singular values of a strided circular convolution, in descending order, float64.
 
-    Fourier's transform makes it block diagonal: at each frequency of the output meet the stride²
-    frequencies of the input that fold onto it, in a block of `[outputs, stride² · inputs]`
-    (Sedghi, Gupta & Long 2019, for stride 1). Layers pad with zeros instead, which moves values by
-    some percent: the reference says what the kernel does, not what the edge does.
+    The Fourier transform makes the convolution block diagonal. Each frequency of the output has one
+    block `[outputs, stride² · inputs]`: it depends on the stride² frequencies of the input that are
+    aliased to it (Sedghi, Gupta & Long 2019, for stride 1). Networks pad with zeros instead, which
+    changes the values by some percent.
 
     Args:
-        kernel: `[height, width, inputs / groups, outputs]`, as Flax keeps it.
+        kernel: `[height, width, inputs / groups, outputs]`, as in Flax.
         size: height and width of the input.
-        stride: in both directions; it must divide them.
-        groups: of channels that do not meet.
+        stride: in both directions; it must divide the size.
+        groups: of channels, as in `jax.lax.conv_general_dilated`.
 
     Returns:
         `[min(outputs · H/s · W/s, inputs · H · W)]`.
 
     Raises:
-        ValueError: for a kernel of other axes, and a stride or groups that do not divide.
+        ValueError: for a kernel with other axes or with values that are not finite, for a stride
+            that does not divide the size, and for groups that do not divide the outputs.
     """
     weights = np.asarray(kernel, np.float64)
     if weights.ndim != 4 or not np.isfinite(weights).all():
@@ -45,17 +46,19 @@ def conv_singular_values(
         )
     if groups < 1 or weights.shape[3] % groups:
         raise ValueError(f"{groups} groups do not divide {weights.shape[3]} outputs")
-    found = [_of_group(part, size, stride) for part in np.split(weights, groups, axis=3)]
-    values = np.sort(np.concatenate(found))[::-1]
+    of_groups = [
+        _group_singular_values(part, size, stride) for part in np.split(weights, groups, axis=3)
+    ]
+    values = np.sort(np.concatenate(of_groups))[::-1]
     inputs = weights.shape[2] * groups
     outputs = weights.shape[3] * (size[0] // stride) * (size[1] // stride)
     return _padded(values, min(outputs, inputs * size[0] * size[1]))
 
 
-def _of_group(weights: np.ndarray, size: tuple[int, int], stride: int) -> np.ndarray:
+def _group_singular_values(weights: np.ndarray, size: tuple[int, int], stride: int) -> np.ndarray:
     height, width, inputs, outputs = weights.shape
     coarse = [np.arange(side // stride) for side in size]
-    u, v = (each.ravel() for each in np.meshgrid(*coarse, indexing="ij"))
+    u, v = (axis.ravel() for axis in np.meshgrid(*coarse, indexing="ij"))
     flat = weights.reshape(height * width, inputs * outputs)
     rows: list[Any] = []
     together = max(1, _NUMBERS // (stride**2 * inputs * outputs))
@@ -77,5 +80,5 @@ def _waves(frequency: np.ndarray, taps: int, side: int) -> np.ndarray:
 
 
 def _padded(values: np.ndarray, count: int) -> np.ndarray:
-    """Where groups are unlike in rank there may be zeros too few or too many."""
+    """The `count` largest values, with zeros where there are fewer; ranks of groups may differ."""
     return np.concatenate([values, np.zeros(max(0, count - len(values)))])[:count]

@@ -1,4 +1,4 @@
-"""All of J, written down: for small inputs, and as the truth for everything else."""
+"""The Jacobian as a dense matrix: for small inputs, and as the reference for all estimates."""
 
 from typing import Any
 
@@ -14,27 +14,30 @@ from depthjax.typing import LayerFn, Variables
 
 
 def dense_jacobian(maps: LinearizedLayer, *, block: int = 64) -> Float[np.ndarray, "images m n"]:
-    """All of J, by products with unit vectors on its smaller side; for small inputs.
+    """J as a matrix, by products with the unit vectors of its smaller side; for small inputs.
 
     Args:
         maps: from `linearize`.
-        block: products at once.
+        block: how many products are computed at once.
+
+    Returns:
+        `[B, m, n]`, in the dtype of the products.
 
     Raises:
-        ValueError: if it does not fit into memory.
+        ValueError: if the matrices do not fit into memory.
     """
     m, n = maps.shape
     _require(maps, copies=2)
     rows = m <= n
     size = m if rows else n
-    found = []
+    products = []
     for first in range(0, size, block):
         units = np.zeros((block, maps.images, size), maps.dtype)
         here = np.arange(first, min(first + block, size))
         units[here - first, :, here] = 1
         product = (pull if rows else push)(maps, jnp.asarray(units))
-        found.append(np.asarray(product)[: len(here)])
-    stacked = np.concatenate(found).swapaxes(0, 1)  # [images, smaller, larger]
+        products.append(np.asarray(product)[: len(here)])
+    stacked = np.concatenate(products).swapaxes(0, 1)  # [images, smaller, larger]
     return stacked if rows else stacked.swapaxes(1, 2)
 
 
@@ -56,15 +59,17 @@ def exact_jacobian(
     from_layer: str | None = None,
     block: int = 64,
 ) -> Float[np.ndarray, "images m n"]:
-    """All of J in float64 throughout; for small inputs.
+    """J as a matrix, computed in float64 throughout; for small inputs.
 
     Args:
-        layer, variables, images, from_layer: as in `linearize`; made float64 here, whatever they
-            are.
-        block: products at once.
+        layer, variables, images, from_layer: as in `linearize`; floats are converted to float64.
+        block: how many products are computed at once.
+
+    Returns:
+        `[B, m, n]`, float64.
 
     Raises:
-        ValueError: as `linearize`, and if the Jacobian does not fit into memory.
+        ValueError: as `linearize`, and if the matrices do not fit into memory.
     """
     with jax.enable_x64(True):
         exact = jax.tree.map(_as_float64, variables)
@@ -83,13 +88,13 @@ def dense_singular_values(
     from_layer: str | None = None,
     block: int = 64,
 ) -> Float[np.ndarray, "images r"]:
-    """All singular values, in float64 throughout, in falling order; for small inputs.
+    """All singular values, computed in float64 throughout; for small inputs.
 
     Args:
         layer, variables, images, from_layer, block: as in `exact_jacobian`.
 
     Returns:
-        `[B, min(m, n)]`.
+        `[B, min(m, n)]`, float64, in descending order.
 
     Raises:
         ValueError: as `exact_jacobian`.
@@ -105,6 +110,6 @@ def _as_float64(leaf: Any) -> Any:
 
 def _singular_values(matrix: np.ndarray) -> np.ndarray:
     tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
-    if tall.shape[0] > 2 * tall.shape[1]:  # the small factor has the same ones
+    if tall.shape[0] > 2 * tall.shape[1]:  # R of the QR decomposition has the same ones
         tall = np.asarray(np.linalg.qr(tall, mode="r"))
     return np.linalg.svd(tall, compute_uv=False)

@@ -1,8 +1,8 @@
-"""Block Golub–Kahan bidiagonalisation: what every matrix-free number but the moments rests on.
+"""Block Golub–Kahan bidiagonalisation, on which all matrix-free results but the moments rest.
 
-Products are made on the device, for all images and all spaces at once; the bases are kept
-orthonormal in float64 on the host, on both sides. Golub, Luk & Overton (1981), "A block Lanczos
-method for computing the singular values and corresponding singular vectors of a matrix".
+Products are computed on the device, for all images and all Krylov spaces at once. Both bases are
+kept orthonormal on the host, in float64. Golub, Luk & Overton (1981), "A block Lanczos method for
+computing the singular values and corresponding singular vectors of a matrix".
 """
 
 from collections.abc import Iterator
@@ -17,15 +17,15 @@ from depthjax.devices.memory import require
 from depthjax.jacobian.linearization import LinearizedLayer, pull, push
 
 _LEAK = 0.5
-"""Of a vector that is to lie within the row space, what may lie outside of it."""
+"""The largest null-space component of a unit vector that counts as one of the row space."""
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """NumPy's products on one thread; a decorator too.
+    """Limits NumPy's matrix products to one thread; a context manager and a decorator.
 
-    Between them its threads wait by spinning, and take the cores from the products on the device:
-    a pair at layer2 of ResNet-18 at 64² took 33 ms of CPU time instead of 5.
+    Idle BLAS threads spin and take the cores from the products on the device: a pair of products at
+    layer2 of ResNet-18 at 64² took 33 ms of CPU time instead of 5.
     """
     from threadpoolctl import ThreadpoolController  # comes with scikit-learn
 
@@ -34,16 +34,16 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def require_bases(maps: LinearizedLayer, spaces: int, vectors: int, advice: str) -> None:
-    """Refuses bases that would not fit into memory.
+    """Refuses Krylov bases that do not fit into memory.
 
     Args:
         maps: from `linearize`.
         spaces: Krylov spaces for each image.
-        vectors: on either side of each.
-        advice: the smaller setting that would fit.
+        vectors: of each basis, U and V.
+        advice: what to do instead, for the message.
 
     Raises:
-        ValueError: if they do not.
+        ValueError: if they do not fit.
     """
     m, n = maps.shape
     require(
@@ -55,7 +55,7 @@ def require_bases(maps: LinearizedLayer, spaces: int, vectors: int, advice: str)
 
 
 def extend(maps: LinearizedLayer, groups: list[list["KrylovSpace"]]) -> None:
-    """A block more on either side, for several spaces of each image at once."""
+    """Adds a block to U and one to V, for several groups of one space per image at once."""
     for product, last, add in (
         (push, KrylovSpace.last_right, KrylovSpace.add_left),
         (pull, KrylovSpace.last_left, KrylovSpace.add_right),
@@ -68,13 +68,13 @@ def extend(maps: LinearizedLayer, groups: list[list["KrylovSpace"]]) -> None:
 
 
 class KrylovSpace:
-    """Orthonormal bases U and V with `J V = U B`, and `Jᵀ U = V Bᵀ` but for the last block.
+    """Orthonormal bases U and V with `J V = U B`, and `Jᵀ U = V Bᵀ` except for the last block.
 
     Args:
-        start: what spans the first block of V, `[block, n]`.
-        random: where the space is exhausted, vectors are drawn from here, outside of it. `None`: V
-            stays within what `Jᵀ` gives, as the start must; zeros stand where nothing is left.
-        epsilon: of the products.
+        start: spans the first block of V, `[block, n]`.
+        random: draws vectors orthogonal to a basis if the space is exhausted. `None`: V stays in
+            the row space, in which the start must lie, and zero rows fill up the blocks.
+        epsilon: of the dtype of the products.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class KrylovSpace:
         self.block = len(start)
         self._left, self._right = _Rows(), _Rows()
         _, lengths, rows = np.linalg.svd(start, full_matrices=False)
-        # Of the last right vectors, how much lies outside of the row space: rounding over length.
+        # Bounds on the null-space components of the last right vectors: rounding error / length.
         self._leaks = 10 * epsilon * lengths[0] / np.maximum(lengths, 1e-300)
         if random is None:
             rows = np.where(self._leaks[:, None] < _LEAK, rows, 0.0)
@@ -99,29 +99,29 @@ class KrylovSpace:
         self._scale = 0.0
 
     def last_right(self) -> np.ndarray:
-        """The block of V whose products come next."""
+        """The last block of V, to be multiplied by J."""
         return self._right.rows[-self.block :]
 
     def last_left(self) -> np.ndarray:
-        """The block of U whose products come next."""
+        """The last block of U, to be multiplied by Jᵀ."""
         return self._left.rows[-self.block :]
 
     def add_left(self, products: np.ndarray) -> None:
-        """Takes `J v` of the last right block."""
+        """Adds a block to U, from `J v` of the last block of V."""
         self._scale = max(self._scale, float(np.linalg.norm(products, axis=1).max()))
-        coefficients, rest = self._extended(self._left, products)
+        coefficients, rest = self._extend_basis(self._left, products)
         self._projected.append(np.concatenate([coefficients, rest], 1))
 
     def add_right(self, products: np.ndarray) -> None:
-        """Takes `Jᵀ u` of the last left block."""
-        _, self._next = self._extended(self._right, products)
+        """Adds a block to V, from `Jᵀ u` of the last block of U."""
+        _, self._next = self._extend_basis(self._right, products)
 
     def _leak(self, coefficients: np.ndarray, length: float) -> float:
-        """Of a vector of that length that is left when these parts of others are taken off."""
+        """The bound for a vector of this length, left after subtracting multiples of others."""
         return float((10 * self._epsilon * self._scale + abs(coefficients) @ self._leaks) / length)
 
     def quadrature(self) -> tuple[np.ndarray, np.ndarray]:
-        """Gauss's nodes σ and weights of the spectrum that the start vector sees, of sum 1."""
+        """Gauss nodes σ and weights of the start vector's spectral measure; weights sum to 1."""
         _, nodes, right = self._svd()
         return nodes, np.square(right[:, 0])
 
@@ -130,9 +130,10 @@ class KrylovSpace:
         return self._svd()[1][:k]
 
     def least(self) -> tuple[float, int]:
-        """A bound on the least `‖J v‖` of a unit v in the row space, and the dimension of V.
+        """An upper bound on the smallest non-zero σ, and the dimension of V.
 
-        The vectors of V have leaks, `‖part in the null space‖`; those of a combination add up.
+        It is the smallest `‖J v‖` of a unit vector in V, corrected for the null-space components
+        ("leaks") of the vectors of V, which add up in v.
         """
         matrix = self._matrix()
         held = np.linalg.norm(self._right.rows[: len(matrix)], axis=1) > 0.5
@@ -142,33 +143,33 @@ class KrylovSpace:
 
     @property
     def ended(self) -> bool:
-        """Whether there is no next vector."""
+        """Whether the last block of V is zero, so that nothing can be added."""
         return not self.last_right().any()
 
     @property
     def exhausted(self) -> bool:
-        """Whether it ended because nothing but rounding was left."""
+        """Whether it ended because only rounding errors were left."""
         return self.ended and self._cut <= 100 * self._epsilon * self._scale
 
     def residuals(self, k: int) -> np.ndarray:
-        """`‖Jᵀ u − σ v‖` of each."""
+        """`‖Jᵀ u − σ v‖` of the k largest singular values."""
         left = self._svd()[0][:, :k]
         return np.linalg.norm(self._next.T @ left[-self.block :], axis=0)
 
     def vectors(self, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Left and right singular vectors, `[k, m]` and `[k, n]`."""
+        """The first k left and right singular vectors, `[k, m]` and `[k, n]`."""
         left, _, right = self._svd()
         return left[:, :k].T @ self._left.rows, right[:k] @ self._right.rows[: len(left)]
 
-    def _extended(self, basis: "_Rows", vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Adds an orthonormal block for what the basis does not hold of some vectors.
+    def _extend_basis(self, basis: "_Rows", vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Adds an orthonormal block to a basis, so that it spans some vectors too.
 
-        Returns the vectors' coefficients on the basis as it was, and on the block.
+        Returns the coefficients of the vectors on the old basis, and on the new block.
         """
         old = basis.rows if len(basis) else np.zeros((0, vectors.shape[1]))
         coefficients = np.zeros((len(vectors), len(old)))
         before = np.zeros(len(vectors))
-        for _ in range(2):  # once leaves what rounding makes of large coefficients
+        for _ in range(2):  # the second pass removes the rounding errors of the first
             before = np.linalg.norm(vectors, axis=1)
             part = vectors @ old.T
             coefficients += part
@@ -182,7 +183,7 @@ class KrylovSpace:
                 vector = vector - part @ new
             length = float(np.linalg.norm(vector))
             unit = None
-            if length > 0.7 * before[row]:  # twice was enough (Kahan): nothing was cancelled
+            if length > 0.7 * before[row]:  # nothing cancelled: two passes are enough (Kahan)
                 unit = vector / length
             elif length > self._epsilon * self._scale:
                 unit = _unit_outside(vector, basis)
@@ -198,7 +199,7 @@ class KrylovSpace:
             elif self._random is None:
                 unit = np.zeros_like(vector)
             else:
-                unit = _drawn_outside(len(vector), basis, self._random)
+                unit = _random_outside(len(vector), basis, self._random)
             basis.add(unit[None])
         return coefficients, rest
 
@@ -215,7 +216,7 @@ class KrylovSpace:
 
 
 class _Rows:
-    """Rows that grow without being copied each time."""
+    """A matrix to which rows are added, most of the time without copying it."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -238,8 +239,8 @@ class _Rows:
         self._count = count
 
 
-def _drawn_outside(size: int, basis: _Rows, random: np.random.Generator) -> np.ndarray:
-    """A random unit vector orthogonal to a basis; zero where nothing is left."""
+def _random_outside(size: int, basis: _Rows, random: np.random.Generator) -> np.ndarray:
+    """A random unit vector orthogonal to a basis; zero if the basis is complete."""
     if len(basis) >= size:
         return np.zeros(size)
     vector = random.standard_normal(size)
@@ -250,7 +251,7 @@ def _drawn_outside(size: int, basis: _Rows, random: np.random.Generator) -> np.n
 
 
 def _unit_outside(vector: np.ndarray, basis: _Rows) -> np.ndarray | None:
-    """Of length 1, and orthogonal to a basis; None if it was rounding that left it outside."""
+    """The unit vector orthogonal to a basis; None if only rounding errors are orthogonal to it."""
     vector = vector / np.linalg.norm(vector)
     if len(basis):
         vector = vector - (vector @ basis.rows.T) @ basis.rows

@@ -1,4 +1,4 @@
-"""The linearised layer: products `J v` and `Jᵀ u` for a batch of images."""
+"""A layer linearised at some images: products `J v` and `Jᵀ u` with its Jacobians."""
 
 import dataclasses
 import math
@@ -23,15 +23,16 @@ from depthjax.typing import LayerFn, PerExample, Variables
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class LinearizedLayer:
-    """The Jacobians of a layer at B images, as one block-diagonal map. A pytree: `jit` takes it.
+    """The Jacobians of a layer at B images, as one block-diagonal linear map; a pytree.
 
     Fields:
-        pushforward: the linearised layer, `[B, H, W, C]` -> `[B, …]`, with all that it keeps.
-        input_shape: `(H, W, C)`; n is their product.
-        output_shape: of one embedding; m is its size.
+        pushforward: the map `v ↦ J v`, `[B, H, W, C]` -> `[B, …]`, with the activations it needs.
+        input_shape: `(H, W, C)`; n is the product.
+        output_shape: of the embedding of one image; m is the product.
         images: B.
         dtype: of the products.
-        grid: the devices as `images × probes` that share the products out; None for a single one.
+        grid: the devices, `images × probes`, over which products are distributed; None for one
+            device.
     """
 
     pushforward: Any
@@ -43,17 +44,17 @@ class LinearizedLayer:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(m, n), of each image's Jacobian."""
+        """(m, n): the elements of an embedding and of an image."""
         return math.prod(self.output_shape), math.prod(self.input_shape)
 
     def jvp(self, v: Float[Array, "images n"]) -> Float[Array, "images m"]:
-        """`J v`, image by image."""
+        """`J v` for one vector per image."""
         with matmul_precision():
             pushed = self.pushforward(v.reshape(self.images, *self.input_shape))
         return pushed.reshape(self.images, -1)
 
     def vjp(self, u: Float[Array, "images m"]) -> Float[Array, "images n"]:
-        """`Jᵀ u`, image by image."""
+        """`Jᵀ u` for one vector per image."""
         like = jax.ShapeDtypeStruct((self.images, *self.input_shape), self.dtype)
         with matmul_precision():
             pull = jax.linear_transpose(self.pushforward, like)
@@ -69,22 +70,22 @@ def linearize(
     from_layer: str | None = None,
     mesh: Mesh | None = None,
 ) -> LinearizedLayer:
-    """The Jacobians of a layer at some images; the forward pass is done once, here.
+    """Linearises a layer at some images; the forward pass is done here, once.
 
     Args:
         layer, variables: see `depthjax.typing.LayerFn`; examples of a batch must be independent.
         images: `[B, H, W, C]`, or one `[H, W, C]`; floats.
-        from_layer: the name of an earlier layer: the Jacobian is that of `layer` with respect to
-            the activation there, at these images. For a `depthjax.Layer`, or whatever else has
-            `split`.
-        mesh: the devices that share images and probes; by default all of this process. Where they
-            do not divide the images, they divide the probes of each; products with fewer vectors
-            at once (`block`) leave some of them idle.
+        from_layer: the name of an earlier layer. The Jacobian is then taken with respect to the
+            activation of that layer, at these images. For a `depthjax.Layer`, or any other layer
+            with a method `split`.
+        mesh: the devices that images and probes are distributed over; by default all of this
+            process. If the number of devices does not divide the images, each image's probes are
+            distributed; some devices are then idle in products with few vectors (`block`).
 
     Raises:
-        ValueError: for images that are not finite floats of three or four axes; for a layer that
-            does not depend on them; where `from_layer` is not passed by all that `layer` knows;
-            if what the derivative keeps does not fit into memory, saying how many images would.
+        ValueError: for images that are not finite floats with three or four axes; for a layer that
+            does not depend on its input; if some path to `layer` does not pass through
+            `from_layer`; if the stored activations do not fit into memory.
     """
     x = jnp.asarray(images)
     x = x[None] if x.ndim == 3 else x
@@ -104,10 +105,10 @@ def linearize(
             )
         before, layer = split(from_layer)
         x = before(variables, x)
-    return _linear_map(layer, variables, x, mesh or local_mesh())
+    return _linearized_at(layer, variables, x, mesh or local_mesh())
 
 
-def _linear_map(layer: LayerFn, variables: Variables, x: Array, mesh: Mesh) -> LinearizedLayer:
+def _linearized_at(layer: LayerFn, variables: Variables, x: Array, mesh: Mesh) -> LinearizedLayer:
     fast, weights = prepare_layer(layer, variables, x)
     count = x.shape[0]
     grid = grid_of(mesh, count) if mesh.size > 1 else None
@@ -140,14 +141,14 @@ def _linearized(
 ) -> tuple[Any, Any]:
     function = layer
     if grid is not None:
-        whole, shared = PartitionSpec(), PartitionSpec(IMAGES)
-        function = jax.shard_map(layer, mesh=grid, in_specs=(whole, shared), out_specs=shared)
+        replicated, split = PartitionSpec(), PartitionSpec(IMAGES)
+        function = jax.shard_map(layer, mesh=grid, in_specs=(replicated, split), out_specs=split)
     with matmul_precision():
         return jax.linearize(partial(function, variables), images)
 
 
 def _depends(maps: LinearizedLayer) -> bool:
-    """Whether the program of `J v` reads v."""
+    """Whether the result of `J v` depends on v, by the program of the product."""
     v = jax.ShapeDtypeStruct((maps.images, *maps.input_shape), maps.dtype)
     with matmul_precision():
         program = jax.make_jaxpr(maps.pushforward)(v).jaxpr
@@ -155,7 +156,7 @@ def _depends(maps: LinearizedLayer) -> bool:
 
 
 def _reached(program: Any, given: list[bool]) -> list[bool]:
-    """Which outputs of a program read one of the given inputs."""
+    """Which outputs of a program depend on one of the inputs for which `given` is true."""
     reached = {var for var, reads in zip(program.invars, given, strict=True) if reads}
 
     def reads(atom: Any) -> bool:
@@ -180,15 +181,15 @@ def _name(layer: Any) -> str:
 def push(
     maps: LinearizedLayer, v: Float[Array, "block images n"]
 ) -> Float[Array, "block images m"]:
-    """`J v` for a block of vectors for each image."""
-    return _shared(_push, maps, v)
+    """`J v` for a block of vectors per image, distributed over the devices."""
+    return _distributed(_push, maps, v)
 
 
 def pull(
     maps: LinearizedLayer, u: Float[Array, "block images m"]
 ) -> Float[Array, "block images n"]:
-    """`Jᵀ u` likewise."""
-    return _shared(_pull, maps, u)
+    """`Jᵀ u` for a block of vectors per image, distributed over the devices."""
+    return _distributed(_pull, maps, u)
 
 
 @jax.jit
@@ -201,23 +202,23 @@ def _pull(maps: LinearizedLayer, u: Array) -> Array:
     return jax.vmap(maps.vjp, spmd_axis_name=PROBES if maps.grid else None)(u)
 
 
-def _shared(product: Any, maps: LinearizedLayer, vectors: Array) -> Array:
-    """A product with vectors that are shared out over the devices, as many for each of them."""
+def _distributed(product: Any, maps: LinearizedLayer, vectors: Array) -> Array:
+    """A product whose vectors are split over the devices; zeros fill up the last devices."""
     if maps.grid is None:
         return product(maps, vectors)
     missing = -len(vectors) % maps.grid.shape[PROBES]
     if missing:
         vectors = jnp.pad(vectors, ((0, missing), (0, 0), (0, 0)))
     place = NamedSharding(maps.grid, PartitionSpec(PROBES, IMAGES))
-    found = product(maps, jax.device_put(vectors, place))
-    return found[:-missing] if missing else found
+    products = product(maps, jax.device_put(vectors, place))
+    return products[:-missing] if missing else products
 
 
 def dot_test(maps: LinearizedLayer, key: Array) -> PerExample:
-    """`|⟨u, J v⟩ − ⟨Jᵀ u, v⟩| / (‖u‖ ‖J v‖)` for random u and v: rounding alone if all is well.
+    """`|⟨u, J v⟩ − ⟨Jᵀ u, v⟩| / (‖u‖ ‖J v‖)` for random u and v; a rounding error if all is well.
 
-    A layer with a derivative of its own (`custom_jvp`, `custom_vjp`) may have products that are no
-    transposes of each other; then nothing here can be trusted.
+    A layer with its own derivative rule (`custom_jvp`, `custom_vjp`) may have products that are not
+    transposes of each other. All results of this package would then be wrong.
 
     Args:
         maps: from `linearize`.
@@ -237,8 +238,8 @@ def dot_test(maps: LinearizedLayer, key: Array) -> PerExample:
 
 
 def resolution(maps: LinearizedLayer) -> float:
-    """σ / σ₁ below which products in this dtype tell nothing: ten times its epsilon.
+    """σ / σ₁ below which a singular value cannot be told from 0: ten times the dtype's epsilon.
 
-    1.2e-6 in float32, which is what Golub–Kahan was measured to resolve; 2.2e-15 in float64.
+    1.2e-6 in float32, as measured for Golub–Kahan; 2.2e-15 in float64.
     """
     return 10 * float(jnp.finfo(maps.dtype).eps)

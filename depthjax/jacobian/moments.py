@@ -1,4 +1,4 @@
-"""Sums over all singular values by random probes: norms, stable rank, participation ratio."""
+"""Sums over all singular values, estimated with random vectors: norms and effective ranks."""
 
 from typing import NamedTuple
 
@@ -10,19 +10,19 @@ from depthjax.jacobian.linearization import LinearizedLayer, pull, push
 
 
 class Estimate(NamedTuple):
-    """A number for each image, and its standard error, `[B]` each."""
+    """An estimate for each image, `[B]`, and its standard error, `[B]`; float64."""
 
     value: Float[np.ndarray, " images"]
     error: Float[np.ndarray, " images"]
 
 
 class Moments(NamedTuple):
-    """Sums over all singular values, by random probes.
+    """Sums over the singular values of each image's Jacobian.
 
     Fields:
         frobenius: `‖J‖_F² = Σσ²`.
         gram: `‖JᵀJ‖_F² = Σσ⁴`.
-        participation_ratio: `(Σσ²)² / Σσ⁴`: how many directions the Jacobian is spread over.
+        participation_ratio: `(Σσ²)² / Σσ⁴`, an effective rank: r for r equal singular values.
     """
 
     frobenius: Estimate
@@ -31,19 +31,20 @@ class Moments(NamedTuple):
 
 
 def moments(maps: LinearizedLayer, key: Array, *, probes: int = 32, block: int = 4) -> Moments:
-    """Norms of each image's Jacobian without its singular values (Hutchinson 1990).
+    """Norms of each image's Jacobian, estimated from products with random vectors.
 
-    With z of independent ±1, the mean of `‖J z‖²` is Σσ² and that of `‖Jᵀ J z‖²` is Σσ⁴. The error
-    of the first is `√(2 / (probes · participation ratio))` at most, relatively.
+    For z of independent ±1, the expectation of `‖J z‖²` is Σσ², and that of `‖Jᵀ J z‖²` is Σσ⁴
+    (Hutchinson 1990). The relative standard error of Σσ² is at most
+    `√(2 / (probes · participation ratio))`.
 
     Args:
         maps: from `linearize`.
         key: a `jax.random.key`.
-        probes: at least 2.
-        block: products at once.
+        probes: random vectors, at least 2.
+        block: how many products are computed at once.
 
     Raises:
-        ValueError: for fewer than 2 probes, which have no error.
+        ValueError: for fewer than 2 probes, as these have no standard error.
     """
     if probes < 2:
         raise ValueError(f"{probes} probe has no standard error; take 2 or more")
@@ -60,19 +61,19 @@ def moments(maps: LinearizedLayer, key: Array, *, probes: int = 32, block: int =
     return Moments(_mean(a), _mean(b), _participation(a, b))
 
 
-def stable_rank(found: Moments, largest: Float[np.ndarray, " images"]) -> Estimate:
-    """`‖J‖_F² / σ₁²`: how many directions are stretched about as much as the first.
+def stable_rank(sums: Moments, largest: Float[np.ndarray, " images"]) -> Estimate:
+    """The stable rank `‖J‖_F² / σ₁²`: r for r equal singular values.
 
     Args:
-        found: from `moments`.
-        largest: σ₁ of each image, as `top_singular_values(maps, 1).values[:, 0]`.
+        sums: from `moments`.
+        largest: σ₁, `[B]`, as from `top_singular_values(maps, 1).values[:, 0]`.
 
     Raises:
         ValueError: for a σ₁ that is not positive.
     """
     if not (np.asarray(largest) > 0).all():
         raise ValueError("the stable rank of a Jacobian that is 0 is not defined")
-    value, error = found.frobenius
+    value, error = sums.frobenius
     return Estimate(value / largest**2, error / largest**2)
 
 
@@ -83,7 +84,7 @@ def _mean(samples: Float[np.ndarray, "probes images"]) -> Estimate:
 def _participation(
     a: Float[np.ndarray, "probes images"], b: Float[np.ndarray, "probes images"]
 ) -> Estimate:
-    """Its jackknife: the bias of a ratio of means is taken off. NaN where J is 0."""
+    """The jackknife estimate, which removes the bias of a ratio of means; NaN where J is 0."""
     probes = len(a)
     b = np.where(b > 0, b, np.nan)
     whole = a.mean(0) ** 2 / b.mean(0)

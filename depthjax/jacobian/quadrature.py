@@ -1,4 +1,4 @@
-"""How the singular values are distributed: stochastic Lanczos quadrature, with brackets."""
+"""The distribution of the singular values, by stochastic Lanczos quadrature, with bounds."""
 
 from typing import NamedTuple
 
@@ -11,13 +11,13 @@ from depthjax.jacobian.linearization import LinearizedLayer, resolution
 
 
 class SpectralQuadrature(NamedTuple):
-    """How the singular values lie, as a few random vectors see it.
+    """Quadrature nodes and weights of the spectrum of each image's Jacobian, one set per probe.
 
     Fields:
-        nodes: σ in falling order, `[B, probes, steps]`.
-        weights: how many of the n singular values each stands for, likewise; n in all (where J is
-            wide, n − m of them are 0).
-        floor: σ below which rounding hides what is there, `[B]`: `resolution` times the largest.
+        nodes: σ in descending order, `[B, probes, steps]`.
+        weights: how many of the n singular values a node stands for, `[B, probes, steps]`; those of
+            a probe sum to n. (If m < n, n − m singular values are 0.)
+        floor: `resolution` times the largest node, `[B]`; smaller σ cannot be told from 0.
     """
 
     nodes: Float[np.ndarray, "images probes steps"]
@@ -29,21 +29,21 @@ class SpectralQuadrature(NamedTuple):
 def spectral_quadrature(
     maps: LinearizedLayer, *, probes: int = 8, steps: int = 40, block: int = 8, seed: int = 0
 ) -> SpectralQuadrature:
-    """Gauss quadrature of the spectrum of `JᵀJ` by stochastic Lanczos, through Golub–Kahan.
+    """Gauss quadrature of the spectrum of `JᵀJ` by stochastic Lanczos (Ubaru, Chen & Saad 2017).
 
-    For random z of ±1, `zᵀ f(JᵀJ) z` is in the mean the sum of f over all n eigenvalues; each probe
-    gives nodes and weights that are exact for polynomials of degree `2·steps − 1` (Ubaru, Chen &
-    Saad 2017; with full reorthogonalisation, so that no node is there twice).
+    For random z of ±1, the expectation of `zᵀ f(JᵀJ) z` is the sum of f over all n eigenvalues. The
+    nodes and weights of a probe z are exact for polynomials f of degree `2·steps − 1`. They come
+    from Golub–Kahan bidiagonalisation with full reorthogonalisation, so that no node is repeated.
 
     Args:
         maps: from `linearize`.
-        probes: random vectors.
+        probes: random vectors z.
         steps: pairs of products for each.
-        block: probes whose products run at once; their bases are kept together, too.
+        block: how many probes are computed at once; the bases of all of these are in memory.
         seed: of the probes.
 
     Raises:
-        ValueError: for no probe or no step, for more steps than n, and if the bases do not fit
+        ValueError: for no probe or no step, for more than n steps, and if the bases do not fit
             into memory.
     """
     n = maps.shape[1]
@@ -61,15 +61,17 @@ def spectral_quadrature(
     random = np.random.default_rng(seed)
     epsilon = float(np.finfo(maps.dtype).eps)
     starts = random.choice([-1.0, 1.0], size=(probes, maps.images, 1, n))
-    found: list[list[tuple[np.ndarray, np.ndarray]]] = []
+    rules: list[list[tuple[np.ndarray, np.ndarray]]] = []
     for first in range(0, probes, block):
         together = starts[first : first + block]
-        groups = [[KrylovSpace(start, random, epsilon) for start in each] for each in together]
+        groups = [
+            [KrylovSpace(start, random, epsilon) for start in of_probe] for of_probe in together
+        ]
         for _ in range(steps):
             extend(maps, groups)
-        found += [[space.quadrature() for space in group] for group in groups]
+        rules += [[space.quadrature() for space in group] for group in groups]
     nodes, weights = (
-        np.array([[pair[side] for pair in group] for group in found]).swapaxes(0, 1)
+        np.array([[pair[side] for pair in group] for group in rules]).swapaxes(0, 1)
         for side in (0, 1)
     )
     return SpectralQuadrature(nodes, n * weights, resolution(maps) * nodes.max((1, 2)))
@@ -79,11 +81,11 @@ class Counts(NamedTuple):
     """How many singular values lie above each threshold, `[B, thresholds]` each.
 
     Fields:
-        low, high: a bracket: the means over the probes of what each of them sees lie within.
-        error: standard error of that over the probes; NaN for a single one. It says nothing of the
-            bracket's width, which more steps make smaller, not more probes.
-        below_floor: whether the threshold is one that rounding hides; the count then says how many
-            singular values were told from 0, not how many there are.
+        low, high: a lower and an upper bound, as means over the probes.
+        error: the standard error over the probes; NaN for a single probe. It does not include the
+            distance of the bounds, which more steps reduce, not more probes.
+        below_floor: whether the threshold is below what can be told from 0. The count is then the
+            number of singular values that can be told from 0.
     """
 
     low: Float[np.ndarray, "images thresholds"]
@@ -92,36 +94,35 @@ class Counts(NamedTuple):
     below_floor: Bool[np.ndarray, "images thresholds"]
 
 
-def count_above(found: SpectralQuadrature, thresholds: ArrayLike) -> Counts:
-    """How many singular values lie above thresholds, with what is certain of it.
+def count_above(quadrature: SpectralQuadrature, thresholds: ArrayLike) -> Counts:
+    """How many singular values lie above thresholds, with bounds.
 
-    For each probe, `zᵀ 1[JᵀJ > ε²] z` lies between two sums of its weights, by the inequalities of
-    Chebyshev, Markov and Stieltjes: all but the last node above, and one node more. Only the mean
-    over probes is random.
+    For each probe, two sums of weights enclose `zᵀ 1[JᵀJ > ε²] z`, by the inequalities of
+    Chebyshev, Markov and Stieltjes: the sum over all nodes above ε but the last one, and the sum
+    over one node more than these. Only the mean over probes is random.
 
     Args:
-        found: from `spectral_quadrature`.
-        thresholds: ε, absolute, the same for all images `[thresholds]` or `[B, thresholds]`; `σ₁`
-            times powers of ten, say.
+        quadrature: from `spectral_quadrature`.
+        thresholds: ε in units of σ, `[thresholds]` for all images or `[B, thresholds]`.
     """
-    levels = _levels(found, thresholds)
-    low, high = bracket_above(found, thresholds)
+    levels = _levels(quadrature, thresholds)
+    low, high = bracket_above(quadrature, thresholds)
     probes = low.shape[1]
     middle = (low + high) / 2
     error = (
         middle.std(1, ddof=1) / np.sqrt(probes) if probes > 1 else np.full_like(low[:, 0], np.nan)
     )
-    return Counts(low.mean(1), high.mean(1), error, levels < found.floor[:, None])
+    return Counts(low.mean(1), high.mean(1), error, levels < quadrature.floor[:, None])
 
 
 def bracket_above(
-    found: SpectralQuadrature, thresholds: ArrayLike
+    quadrature: SpectralQuadrature, thresholds: ArrayLike
 ) -> tuple[
     Float[np.ndarray, "images probes thresholds"], Float[np.ndarray, "images probes thresholds"]
 ]:
-    """The bracket of `count_above` for each probe by itself."""
-    nodes, weights, _ = found
-    above = (nodes[..., None] > _levels(found, thresholds)[:, None, None]).sum(2)
+    """The lower and upper bound of `count_above` for each probe, before they are averaged."""
+    nodes, weights, _ = quadrature
+    above = (nodes[..., None] > _levels(quadrature, thresholds)[:, None, None]).sum(2)
     sums = np.concatenate([np.zeros((*weights.shape[:2], 1)), weights.cumsum(2)], 2)
     steps = nodes.shape[2]
     low = np.take_along_axis(sums, np.maximum(above - 1, 0), 2)
@@ -129,26 +130,29 @@ def bracket_above(
     return low, high
 
 
-def _levels(found: SpectralQuadrature, thresholds: ArrayLike) -> np.ndarray:
-    """`[B, thresholds]`."""
+def _levels(quadrature: SpectralQuadrature, thresholds: ArrayLike) -> np.ndarray:
+    """The thresholds of each image, `[B, thresholds]`."""
     levels = np.atleast_1d(np.asarray(thresholds, float))
-    return np.broadcast_to(levels, (len(found.nodes), levels.shape[-1]))
+    return np.broadcast_to(levels, (len(quadrature.nodes), levels.shape[-1]))
 
 
 def spectral_density(
-    found: SpectralQuadrature, values: ArrayLike, *, width: float = 0.1
+    quadrature: SpectralQuadrature, values: ArrayLike, *, width: float = 0.1
 ) -> Float[np.ndarray, "images points"]:
-    """How many singular values lie in a decade around each value, smoothed; for drawing.
+    """The smoothed density of singular values per decade of σ, for figures.
 
-    `Σ w N(log₁₀ σ − log₁₀ node; width)`, the mean over probes. What lies below the floor is left
-    out, so the integral over log₁₀ σ is the number of singular values above it.
+    `Σ w N(log₁₀ σ − log₁₀ node; width)`, averaged over probes. Nodes below the floor are left out,
+    so the integral over log₁₀ σ is the number of singular values above the floor.
 
     Args:
-        found: from `spectral_quadrature`.
-        values: σ > 0, `[points]`, evenly spaced in the logarithm if they are to be drawn.
-        width: of the bell that each node becomes, in decades.
+        quadrature: from `spectral_quadrature`.
+        values: σ > 0 at which the density is computed, `[points]`.
+        width: standard deviation of the Gaussian kernel, in decades.
+
+    Returns:
+        `[B, points]`.
     """
-    nodes, weights, floor = found
+    nodes, weights, floor = quadrature
     held = nodes > floor[:, None, None]
     where = np.log10(np.where(held, nodes, 1.0))
     distance = (np.log10(np.asarray(values, float)) - where[..., None]) / width

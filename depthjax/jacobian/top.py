@@ -10,15 +10,15 @@ from depthjax.jacobian.linearization import LinearizedLayer
 
 
 class TopSingular(NamedTuple):
-    """The largest singular values of each image's Jacobian, with their vectors.
+    """The largest singular values of each image's Jacobian, with their singular vectors.
 
     Fields:
-        values: in falling order, `[B, k]`.
-        left, right: unit vectors `u` and `v`, `[B, k, m]` and `[B, k, n]`, with `J v = σ u`.
-        residual: `‖Jᵀ u − σ v‖`, `[B, k]`: a singular value lies within that of σ. It does not
-            tell whether one that is repeated was found as often as it is there.
+        values: σ in descending order, `[B, k]`, float64.
+        left, right: unit vectors `u` and `v` with `J v = σ u`, `[B, k, m]` and `[B, k, n]`.
+        residual: `‖Jᵀ u − σ v‖`, `[B, k]`. Some singular value is at most that far from σ. It does
+            not show whether repeated singular values were found with their full multiplicity.
         converged: whether the residual is within the tolerance, `[B, k]`.
-        products: pairs of `J v` and `Jᵀ u` for each image.
+        products: pairs of products `J v` and `Jᵀ u` for each image.
     """
 
     values: Float[np.ndarray, "images k"]
@@ -39,25 +39,25 @@ def top_singular_values(
     tolerance: float | None = None,
     seed: int = 0,
 ) -> TopSingular:
-    """The k largest singular values by block Golub–Kahan with full reorthogonalisation.
+    """The k largest singular values, by block Golub–Kahan with full reorthogonalisation.
 
-    A block of b finds singular values that are repeated up to b times. Where a Krylov space is
-    exhausted (identity, projection, zero), it goes on from random vectors, so that k may exceed the
-    rank: the values beyond it are 0, up to rounding.
+    Blocks of b vectors find repeated singular values up to a multiplicity of b. If a Krylov space
+    is exhausted (identity, projection, zero), random vectors extend it. So k may exceed the rank;
+    the values beyond it are 0 up to rounding errors.
 
     Args:
         maps: from `linearize`.
-        k: how many.
-        block: b, vectors at once. The fewer, the sooner it gets there; what is repeated more often
-            than that is missed.
-        most: pairs of products after which it ends, converged or not.
-        tolerance: of the residual, relative to the largest singular value; by default what the
-            dtype of the products can resolve.
-        seed: of the directions that it starts from.
+        k: how many singular values.
+        block: b, the vectors per product. A smaller block converges after fewer products, but
+            misses singular values of a higher multiplicity.
+        most: the largest number of pairs of products for each image; the estimates at that point
+            are returned, converged or not.
+        tolerance: of the residual, relative to σ₁; by default 30 times the epsilon of the dtype.
+        seed: of the random vectors that it starts from.
 
     Raises:
-        ValueError: for more singular values than there are, or than `most` products can give; if
-            their bases do not fit into memory.
+        ValueError: for k above the number of singular values, or above what `most` products can
+            give, and if the bases do not fit into memory.
     """
     m, n = maps.shape
     if not 1 <= k <= min(m, n):

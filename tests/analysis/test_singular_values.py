@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from known_spectra import matrix_layer, with_spectrum
 
+from depthjax.analysis.ball_section import ball_section
 from depthjax.analysis.singular_values import (
     LEVELS,
+    Probing,
     SpectralCurve,
-    ball_section,
     dense_spectrum,
     level_at_rank,
     probed_spectrum,
@@ -41,7 +42,9 @@ def test_dense_numbers_are_those_of_the_singular_values():
 def test_probes_agree_with_what_is_exact():
     exact = dense_spectrum(*layer_and_image())
     found = probed_spectrum(
-        jax.random.key(0), *layer_and_image(), k=3, probes=60, steps=22, moment_probes=60
+        jax.random.key(0),
+        *layer_and_image(),
+        Probing(values=3, probes=60, steps=22, moment_probes=60),
     )
     np.testing.assert_allclose(found.largest, exact.largest, rtol=1e-5)
     for name in ("stable_rank", "participation_ratio"):

@@ -18,7 +18,7 @@ from depthjax.devices.spreading import spread
 from depthjax.inversion import invert as inversion
 from depthjax.inversion.invert import prepared
 from depthjax.inversion.loop import descend, initial_state_on, numbers_of
-from depthjax.jacobian import linear_map
+from depthjax.jacobian import linearization
 
 ONE, EIGHT = local_mesh(1), local_mesh()
 IMAGES = np.random.default_rng(0).random((11, 8, 8, 3))
@@ -143,7 +143,10 @@ def products(count):
     layer, variables = network(jnp.float32)
     maps = jacobian.linearize(layer, variables, jnp.asarray(IMAGES[:count], jnp.float32))
     place = jax.sharding.NamedSharding(maps.grid, jax.P("probes", "images"))
-    for product, size in ((linear_map._push, maps.shape[1]), (linear_map._pull, maps.shape[0])):
+    for product, size in (
+        (linearization._push, maps.shape[1]),
+        (linearization._pull, maps.shape[0]),
+    ):
         vectors = jax.device_put(jnp.ones((8, count, size), jnp.float32), place)
         yield product.lower(maps, vectors).compile().as_text()
 

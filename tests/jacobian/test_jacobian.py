@@ -14,7 +14,7 @@ from depthjax.jacobian import (
     count_above,
     dense_jacobian,
     dense_singular_values,
-    linear_map,
+    linearization,
     linearize,
     moments,
     spectral_quadrature,
@@ -58,10 +58,10 @@ def test_the_map_is_a_pytree_that_passes_through_jit():
 
 def test_other_images_and_weights_compile_nothing_again():
     linearize(LAYER, network(), images())
-    before = linear_map._linearized._cache_size()
+    before = linearization._linearized._cache_size()
     other = jax.tree.map(lambda leaf: 2 * leaf, network())
     linearize(LAYER, other, images() / 2)
-    assert linear_map._linearized._cache_size() == before
+    assert linearization._linearized._cache_size() == before
 
 
 def test_dense_is_jacrev(x64):

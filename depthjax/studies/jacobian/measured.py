@@ -1,6 +1,7 @@
-"""What a layer loses exactly, and the singular values of the rest: one piece of work for a layer.
+"""What each layer loses exactly, and the singular values of its Jacobian.
 
-A piece is kept in a file of its own as soon as it is done, so that a cut-off loses no other.
+The work is split by network, weight seed and layer. Each piece is saved when it is done, so that an
+interrupted run loses only the one it was at.
 """
 
 import time
@@ -15,10 +16,11 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.analysis import accounting
+from depthjax.analysis.ball_section import ball_section
 from depthjax.analysis.singular_values import (
     LEVELS,
     LayerSpectrum,
-    ball_section,
+    Probing,
     dense_spectrum,
     probed_spectrum,
     spectral_curve,
@@ -32,10 +34,11 @@ from depthjax.studies.rows import Row
 from depthjax.typing import Variables
 
 METHODS = ("auto", "dense", "products", "none")
-"""Ways to a spectrum: what fits; all of it; the largest values and probes; accounting alone."""
+"""Ways to compute a spectrum: "dense": all singular values. "products": the largest, and random
+probes for the rest. "auto": dense if that fits. "none": no spectrum, only the accounting."""
 
 DENSE_ELEMENTS = 5e7
-"""Of a Jacobian that auto still decomposes whole: 400 MB in float64."""
+"""The largest Jacobian that "auto" decomposes densely, in elements: 400 MB in float64."""
 
 
 @described
@@ -59,14 +62,19 @@ class SpectrumSettings:
     def __post_init__(self) -> None:
         check_settings(self)
 
+    @property
+    def probing(self) -> Probing:
+        """The part that `probed_spectrum` takes."""
+        return Probing(self.values, self.products, self.probes, self.steps, self.moment_probes)
+
 
 class Piece(NamedTuple):
-    """What is kept of one network, seed and layer, as JSON takes it.
+    """The results for one network, weight seed and layer, in the form of JSON.
 
     Fields:
-        rows: one for each image.
+        rows: of the table, one for each image.
         curves: the `SpectralCurve` of each image, as lists; empty where no spectrum is computed.
-        sections: what `ball_section` found at the first image, where that is asked for.
+        sections: from `ball_section` at the first image, as lists; empty where not asked for.
     """
 
     rows: list[Row]
@@ -76,12 +84,12 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Accounts:
-    """What every operation of a network lets through and loses at each image; computed once asked.
+    """What each operation of a network keeps and loses at each image; computed when first read.
 
     Fields:
-        deepest: the layer up to which there are accounts.
+        deepest: the last layer that is accounted for.
         variables: the weights.
-        photographs: `[B, H, W, C]`.
+        photographs: `[B, H, W, C]`, in [0, 1].
     """
 
     deepest: Layer
@@ -90,29 +98,32 @@ class Accounts:
 
     @cached_property
     def bounds(self) -> list[dict[str, accounting.RankBound]]:
-        """For each image and operation, how many directions reach it at most."""
-        every = (
+        """For each image, by operation: an upper bound on the rank of the Jacobian up to it."""
+        bounds_of_images = (
             accounting.local_rank_bounds(self.deepest, self.variables, image)
             for image in self.photographs
         )
-        return [{bound.layer: bound for bound in bounds} for bounds in every]
+        return [{bound.layer: bound for bound in bounds} for bounds in bounds_of_images]
 
     @cached_property
     def pooling(self) -> list[accounting.OperationLoss | None]:
-        """For each image, the losses of the first max pooling, if there is one."""
-        every = (
+        """For each image, the losses of the first max pooling; None if there is no pooling."""
+        losses_of_images = (
             accounting.account(self.deepest, self.variables, image) for image in self.photographs
         )
-        return [next((loss for loss in each if loss.kind == "max pool"), None) for each in every]
+        return [
+            next((loss for loss in losses if loss.kind == "max pool"), None)
+            for losses in losses_of_images
+        ]
 
 
 def accounts_of(
     places: Sequence[Place], photographs: Float[np.ndarray, "b h w c"]
 ) -> dict[tuple[str, int], Accounts]:
-    """Accounts of each network and seed, up to the deepest of its layers; none is computed yet."""
+    """The accounts of each network and weight seed, up to its last layer; computed on demand."""
     return {
         (place.network, place.seed): Accounts(place.layer, place.variables, photographs)
-        for place in places  # the last one of each counts
+        for place in places  # shallow to deep: the last layer of each network and seed stays
     }
 
 
@@ -125,15 +136,15 @@ def piece_at(
     *,
     ball: bool = False,
 ) -> Piece:
-    """All about one layer of one network: from its file, or computed and kept there.
+    """The results for one layer of one network: read from its file, or computed and saved there.
 
     Args:
         folder: of the pieces of a run.
         place: the layer.
         image_names: labels of the images of `accounts`.
-        accounts: of the place's network and seed.
+        accounts: of the network and weight seed of the place.
         settings: of the spectra.
-        ball: whether `ball_section` is asked, too.
+        ball: whether to compute a `ball_section` at the first image, too.
     """
     stem = f"{place.network}_{place.seed}_{place.name}".replace("/", "_")
 
@@ -180,11 +191,12 @@ def _computed(
 
 
 def chosen_method(asked: str, bound: accounting.RankBound) -> str:
-    """How a spectrum is found; by auto dense if that is small and memory is free for it.
+    """How a spectrum is computed: "dense", "products" or "none".
 
     Args:
-        asked: one of `METHODS`.
-        bound: of the layer, for its inputs and outputs.
+        asked: one of `METHODS`. "auto" is dense for a Jacobian of at most `DENSE_ELEMENTS`
+            elements if four copies of it in float64 fit into the free memory.
+        bound: of the layer; it holds the number of inputs and outputs.
     """
     if asked != "auto":
         return asked
@@ -199,37 +211,31 @@ def _spectrum(
 ) -> LayerSpectrum:
     if method == "dense":
         return dense_spectrum(place.layer, place.variables, image)
-    return probed_spectrum(
-        jax.random.key(settings.probe_seed),
-        place.layer,
-        place.variables,
-        image,
-        k=settings.values,
-        most=settings.products,
-        probes=settings.probes,
-        steps=settings.steps,
-        moment_probes=settings.moment_probes,
-    )
+    key = jax.random.key(settings.probe_seed)
+    return probed_spectrum(key, place.layer, place.variables, image, settings.probing)
 
 
 def spectrum_columns(spectrum: LayerSpectrum, values: int) -> Row:
-    """A row's share of the spectrum of its first image; None for what is not known or not finite.
+    """The columns of a table that describe the spectrum of the first image of a batch.
 
     Args:
         spectrum: of a layer.
-        values: how many of the largest singular values are noted.
+        values: how many of the largest singular values are listed.
+
+    Returns:
+        Numbers by column; None for those that are unknown or infinite.
     """
-    found: Row = {"sigma_1": float(spectrum.largest[0])}
+    columns: Row = {"sigma_1": float(spectrum.largest[0])}
     for name in ("stable_rank", "participation_ratio"):
         value, error = getattr(spectrum, name)
-        found |= {name: float(value[0]), f"{name}_error": float(error[0])}
+        columns |= {name: float(value[0]), f"{name}_error": float(error[0])}
     for power, low, high in zip(
         range(1, len(LEVELS) + 1), spectrum.counts.low[0], spectrum.counts.high[0], strict=True
     ):
-        found |= {f"above_1e-{power}_low": float(low), f"above_1e-{power}_high": float(high)}
+        columns |= {f"above_1e-{power}_low": float(low), f"above_1e-{power}_high": float(high)}
     least = spectrum.values[0, -1] if spectrum.values is not None else float("nan")
     high = float(spectrum.condition_high[0])
-    return found | {
+    return columns | {
         "least_nonzero": float(spectrum.least[0]),
         "least_of_all": float(least) if np.isfinite(least) else None,
         "condition_low": float(spectrum.condition_low[0]),
