@@ -6,19 +6,41 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from study_rows import (
+    TRAINED_ON,
+    WIDTHS,
+    WITNESS_ROWS,
+    gated_rows,
+    jacobian_rows,
+    manifold_rows,
+    prediction_rows,
+    preimage_rows,
+    slowed_rows,
+    stalled_rows,
+    widened_rows,
+)
 
 import depthjax
 from depthjax.folders.begin import kept
+from depthjax.folders.results import write_results
 from depthjax.models.normalization import as_normalization
 from depthjax.statistics import depth_slopes
+from depthjax.studies.jacobian import judged as jacobian
+from depthjax.studies.manifold import judged as manifold
 from depthjax.studies.networks import (
     Weights,
+    aside_of,
     places,
     same_normalization,
     untrained_label,
     weight_records,
 )
-from depthjax.studies.rows import among, seed_table, with_all_columns
+from depthjax.studies.prediction import judged as prediction
+from depthjax.studies.preimages import judged as preimages
+from depthjax.studies.rows import among, read_rows, seed_table, with_all_columns
+from depthjax.studies.widths import judged as widths
+from depthjax.studies.widths.measured import PAPER
+from depthjax.studies.witnesses import judged as witnesses
 
 ROWS = [
     {"seed": seed, "image": image, "layer": layer, "value": 100 * seed + 10 * place + depth}
@@ -108,3 +130,42 @@ def test_places_are_every_network_seed_and_layer():
     with pytest.raises(ValueError, match="do not normalise pixels alike"):
         same_normalization(networks)
     assert same_normalization({"trained": networks["trained"]}) == half
+
+
+STORED = {
+    "jacobian": (
+        jacobian_rows(),
+        lambda rows: jacobian.findings(rows, ("conv1", "deep"), ["untrained"]),
+    ),
+    "manifold": (
+        manifold_rows(),
+        lambda rows: manifold.findings(rows, ("fc1",), "untrained", TRAINED_ON),
+    ),
+    "linear": (prediction_rows(True, 0.1), prediction.findings),
+    "relu": (prediction_rows(False, 0.1), prediction.findings),
+    "preimages": (preimage_rows(3, 1.5), preimages.findings),
+    "widths": (
+        [*stalled_rows(PAPER), *slowed_rows(), *gated_rows(), *widened_rows()],
+        lambda rows: widths.findings(WIDTHS, rows, 48, 48),
+    ),
+    "witnesses": (WITNESS_ROWS, lambda rows: witnesses.findings(rows, ["fc1"], ["net"], 0.1)),
+}
+
+
+@pytest.mark.parametrize("study", STORED)
+def test_stored_rows_are_judged_as_when_they_were_measured(study, tmp_path):
+    """Verdicts are made again without measuring; truth, numbers and gaps survive the table."""
+    rows, judge = STORED[study]
+    write_results(tmp_path, {}, with_all_columns(rows), [])
+    again = [finding.record() for finding in judge(read_rows(tmp_path))]
+    assert again == [finding.record() for finding in judge(rows)] and again
+
+
+def test_rows_that_are_not_there(tmp_path):
+    with pytest.raises(ValueError, match=r"it has no results\.csv"):
+        read_rows(tmp_path)
+
+
+def test_networks_called_control_have_no_vote():
+    labels = ("control", "control2", "photos", "uncontrolled")
+    assert [aside_of(label) for label in labels] == ["control", "control", "", ""]
