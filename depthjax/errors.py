@@ -1,4 +1,4 @@
-"""The shape of our error messages: what was asked, what exists, the nearest match."""
+"""The form of error messages: what was asked for, what exists, the nearest match."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,8 +7,11 @@ from collections.abc import Iterable
 def unknown(kind: str, asked: str, known: Iterable[str], *, hint: str = "") -> ValueError:
     """A one-line `ValueError` for a name that does not exist.
 
-    `kind` is the noun ("model"), `asked` the name given, `known` what exists, `hint` what else to
-    do. Long lists are cut.
+    Args:
+        kind: what is named, such as "model".
+        asked: the name that was given.
+        known: the names that exist; a list of more than 24 is shortened.
+        hint: what else the user can do.
     """
     names = list(known)
     begun = [name for name in names if asked and name.startswith(asked)]
@@ -21,7 +24,7 @@ def unknown(kind: str, asked: str, known: Iterable[str], *, hint: str = "") -> V
 
 
 def one_of(kind: str, asked: str, known: Iterable[str]) -> str:
-    """`asked`, if it is among `known`; otherwise raises the `ValueError` of `unknown`."""
+    """Returns `asked` if it is among `known`; otherwise raises the error of `unknown`."""
     names = tuple(known)
     if asked not in names:
         raise unknown(kind, asked, names)
@@ -29,9 +32,13 @@ def one_of(kind: str, asked: str, known: Iterable[str]) -> str:
 
 
 def require(condition: bool, name: str, value: object, wanted: str) -> None:
-    """Raises a `ValueError` for the setting `name` unless `condition` holds.
+    """Raises a `ValueError` for a setting unless a condition holds.
 
-    `value` is what was given, `wanted` says in words what is allowed ("at least 1").
+    Args:
+        condition: whether the value is allowed.
+        name: of the setting.
+        value: that was given.
+        wanted: what is allowed, in words ("at least 1").
     """
     if not condition:
         raise ValueError(f"{name} must be {wanted}, got {value!r}")

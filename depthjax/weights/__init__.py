@@ -1,4 +1,4 @@
-"""Trained weights in and out: PyTorch's state dicts, from files, the Hub and addresses."""
+"""Reading and writing of trained weights: PyTorch's state dicts in files, on the Hub, at URLs."""
 
 from depthjax.weights.fitting import WeightsMismatch
 from depthjax.weights.loading import load_weights, save_weights

@@ -1,4 +1,7 @@
-"""A file over HTTP: goes on after interruptions, and exists only once its SHA-256 is right."""
+"""Downloads of a file over HTTP that resume after interruptions.
+
+The file appears under its name only when it is complete and its SHA-256 is right.
+"""
 
 import http.client
 import os
@@ -11,11 +14,11 @@ from pathlib import Path
 from depthjax.files import file_sha256
 
 Report = Callable[[int, int | None], None]
-"""Told about the bytes there are, and how many there will be (if the server says so)."""
+"""Called with the bytes downloaded so far and the total; None if the server does not tell it."""
 
 _CHUNK = 1 << 20
-_PASSING = (408, 425, 429)  # as every 5xx: worth another try
-_NOTHING_LEFT = 416  # the range begins where the file ends
+_PASSING = (408, 425, 429)  # like 5xx: another try may succeed
+_NOTHING_LEFT = 416  # the requested range starts at the end of the file
 
 
 def download(
@@ -28,22 +31,25 @@ def download(
     wait: float = 1.0,
     on_progress: Report | None = None,
 ) -> Path:
-    """The file at an address, downloaded once.
+    """Downloads the file at a URL, unless it is already there.
 
-    What has arrived is kept beside the target until it is complete, so an interrupted download
-    goes on where it stopped, in the next try as in the next call.
+    A partial file is kept beside the target, so an interrupted download continues where it stopped,
+    in the next try and in the next call.
 
     Args:
         url: `http://` or `https://`; redirections are followed.
-        sha256: of the whole file, hexadecimal: the right bytes or none.
-        target: the file to be.
-        timeout: seconds of silence after which a connection counts as dead.
-        tries: connections in a row that may bring nothing new.
-        wait: seconds before the second of them; doubles with each.
+        sha256: of the whole file, in hexadecimal digits.
+        target: the path of the file.
+        timeout: seconds without data after which a connection counts as dead.
+        tries: how many connections in a row may bring no new data.
+        wait: seconds before the second of these tries; doubled before each further one.
         on_progress: see `Report`.
 
+    Returns:
+        The target.
+
     Raises:
-        ValueError: in one line, when the file cannot be had or is another one.
+        ValueError: in one line, if the download fails or the SHA-256 is another one.
     """
     target = Path(target)
     if target.is_file() and file_sha256(target) == sha256:
@@ -58,7 +64,7 @@ def download(
                 os.replace(part, target)
                 return target
             part.unlink()
-            if not resumed:  # pieces of two versions may have met: only whole ones convict
+            if not resumed:  # a resumed file may mix two versions: it is tried once more, whole
                 break
             tries = 1
     except OSError as error:
@@ -72,7 +78,7 @@ def download(
 def _complete(
     url: str, part: Path, timeout: float, tries: int, wait: float, on_progress: Report | None
 ) -> bool:
-    """Fills `part` until the server has no more; whether several connections had a share."""
+    """Downloads all of `part`; returns whether it came in several pieces."""
     resumed, failures = False, 0
     while True:
         before = _size(part)
@@ -91,13 +97,13 @@ def _complete(
 
 
 class _Interrupted(Exception):
-    """The connection failed in a way that another one may not."""
+    """The connection failed, but another try may succeed."""
 
 
 def _fetch(url: str, part: Path, timeout: float, on_progress: Report | None) -> None:
-    """Appends to `part` what one connection brings; returns once that is all there is."""
+    """Appends to `part` what one connection brings; returns when the file is complete."""
     start = _size(part)
-    # Compressed in transit, a range would be one of the compressed bytes.
+    # If the server compressed the file, the range would count compressed bytes.
     headers = {"Accept-Encoding": "identity", "User-Agent": "depthjax"}
     if start:
         headers["Range"] = f"bytes={start}-"

@@ -1,4 +1,4 @@
-"""Trained weights into a model, and a model's weights into a file that PyTorch reads."""
+"""Loading of trained weights into a model, and saving of a model's weights for PyTorch."""
 
 import json
 import os
@@ -28,26 +28,28 @@ def load_weights(
     drop_head: bool = False,
     image_size: int | tuple[int, int] = 224,
 ) -> dict[str, Any]:
-    """The variables of a model from torchvision's or timm's weights.
+    """The variables of a model, loaded from weights of torchvision or timm.
 
-    Names may carry the prefix of a wrapper (`module.`), and half precision becomes float32. What
-    the network expects of its pixels is not part of the variables: `fetch(source).normalization`
-    says it, and `Layer(model, name, normalization=…)` does it.
+    Names may have the prefix of a wrapper (`module.`), and half precision is converted to float32.
+    The normalisation of the pixels is not part of the variables: `fetch(source).normalization` is
+    the one that the network expects, and `Layer(model, name, normalization=…)` applies it.
 
     Args:
         model: a model of `depthjax.models`.
-        source: a file (`.safetensors`; `.pth` and `.pt` where PyTorch is installed), what `fetch`
-            takes (`torchvision:resnet50`, `hf://timm/resnet50.tv_in1k`, `https://…#sha256=…`,
-            `zoo:resnet18_small/photos`) or returned, or a state dict.
-        drop_head: do not read the head (a model with other classes); it is then an untrained one.
-        image_size: height and width of the images; it matters to MLPs alone.
+        source: a file (`.safetensors`; `.pth` and `.pt` if PyTorch is installed), another source
+            that `fetch` takes (`torchvision:resnet50`, `hf://timm/resnet50.tv_in1k`,
+            `https://…#sha256=…`, `zoo:resnet18_small/photos`), a result of `fetch`, or a state
+            dict.
+        drop_head: leave out the head of the file, if the model has other classes; the head is then
+            initialised with seed 0.
+        image_size: height and width of the images; only MLPs depend on it.
 
     Returns:
         `{"params": …, "batch_stats": …}`, float32.
 
     Raises:
-        WeightsMismatch: naming all that is missing, unexpected or of another shape.
-        ValueError: for a source that cannot be read, and for values that are not finite.
+        WeightsMismatch: if weights are missing, unexpected or of another shape, naming them all.
+        ValueError: for a source that cannot be read, and for weights that are not finite.
     """
     if isinstance(source, Mapping):
         what, state = "the state dict", {str(k): np.asarray(v) for k, v in source.items()}
@@ -71,7 +73,7 @@ def load_weights(
 
 
 def _check_is(source: str, network: ZooNetwork, model: Network) -> None:
-    """Weights of the zoo are of one model, and say of which."""
+    """Refuses weights of the zoo for another model than their own."""
     if network.build() == model:
         return
     fields = [f"--model_field={name}={value}" for name, value in network.model_fields.items()]
@@ -86,15 +88,16 @@ def _check_is(source: str, network: ZooNetwork, model: Network) -> None:
 def save_weights(
     path: str | os.PathLike[str], variables: Variables, *, normalization: Any = None
 ) -> None:
-    """Writes a safetensors file that torchvision's model of the same architecture loads.
+    """Writes a safetensors file that torchvision's model of the same architecture can load.
 
     Args:
-        path: ends in `.safetensors`.
+        path: must end in `.safetensors`.
         variables: of a model of `depthjax.models`.
-        normalization: what `Layer` was given; noted in the file and found again by `fetch`.
+        normalization: as for `Layer`; stored in the file, where `fetch` finds it.
 
     Raises:
-        ValueError: for another suffix, an unknown normalisation, or where it cannot be written.
+        ValueError: for another suffix, for an unknown normalisation, and if the file cannot be
+            written.
     """
     import safetensors.numpy
 
@@ -104,7 +107,7 @@ def save_weights(
     note = json.dumps(known and known._asdict())
     state = {
         name: np.ascontiguousarray(
-            # safetensors writes no bfloat16 from NumPy; every bfloat16 is a float32.
+            # safetensors cannot write bfloat16 from NumPy; float32 holds it exactly.
             array.astype(np.float32) if array.dtype == jnp.bfloat16 else array
         )
         for name, array in to_torch_state_dict(variables).items()
@@ -114,13 +117,13 @@ def save_weights(
 
 
 def _in_order(content: bytes) -> bytes:
-    """A safetensors file with a header that is always the same for the same weights.
+    """A safetensors file with its metadata sorted, so that equal weights have equal files.
 
-    The library writes its notes in random order, and the SHA-256 would differ from run to run.
+    The library writes the metadata in random order, which would change the SHA-256.
     """
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # arrays begin at a multiple of 8, as the format asks
+    text += b" " * (-len(text) % 8)  # the format wants arrays to begin at a multiple of 8
     return len(text).to_bytes(8, "little") + text + content[end:]

@@ -1,4 +1,4 @@
-"""State dicts out of files: arrays by name, and never anything that could run code."""
+"""Reading of state dicts from files: arrays by name, without running any code from the file."""
 
 import os
 import pickle
@@ -13,12 +13,12 @@ StateDict = dict[str, np.ndarray]
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
 WRAPPERS = ("state_dict", "model", "model_state_dict")
-"""Where training scripts put the state dict, beside optimiser and epoch."""
+"""The keys under which training scripts store a state dict in a checkpoint."""
 _SAFE_TORCH = (2, 6)  # before it, weights_only=True could be made to run code (CVE-2025-32434)
 
 
 def check_suffix(name: str) -> None:
-    """Raises a `ValueError` unless files of that name are read here."""
+    """Raises a `ValueError` for a file name with a suffix that is not in `SUFFIXES`."""
     if not name.endswith(SUFFIXES):
         raise ValueError(
             f"weights come from files ending in {', '.join(SUFFIXES)}, not {name!r};"
@@ -29,11 +29,11 @@ def check_suffix(name: str) -> None:
 def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
     """The arrays of a state dict, in PyTorch's layout, with the dtypes of the file.
 
-    `.safetensors` needs NumPy alone; `.pth` and `.pt` need PyTorch, whose `weights_only` reader
-    refuses everything but tensors. A state dict may lie inside a checkpoint (`WRAPPERS`).
+    `.safetensors` needs only NumPy; `.pth` and `.pt` need PyTorch, whose `weights_only` reader
+    refuses everything but tensors. The state dict may be part of a checkpoint (see `WRAPPERS`).
 
     Raises:
-        ValueError: in one line, for another kind of file, a damaged one, or pickled code.
+        ValueError: in one line, for another kind of file, a damaged file, or pickled code.
     """
     path = Path(path)
     check_suffix(path.name)
@@ -46,7 +46,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """The notes in the header of a safetensors file; empty where there are none."""
+    """The metadata of a safetensors file; empty if there are none."""
     if path.suffix != ".safetensors":
         return {}
     with _open_safetensors(path) as file:
@@ -56,10 +56,10 @@ def read_metadata(path: Path) -> dict[str, str]:
 def _read_safetensors(path: Path) -> StateDict:
     with _open_safetensors(path) as file:
         state = {}
-        for name in file.keys():  # noqa: SIM118 (it is no mapping)
+        for name in file.keys():  # noqa: SIM118 (the file is not a mapping)
             try:
                 state[name] = file.get_tensor(name)
-            except Exception as error:  # numpy lacks some dtypes, each of which fails its own way
+            except Exception as error:  # dtypes that NumPy lacks raise different errors
                 kind = file.get_slice(name).get_dtype()
                 raise ValueError(
                     f"{path.name} holds {name} as {kind}, which NumPy cannot read; save it as"
@@ -90,7 +90,7 @@ def _read_torch(path: Path) -> StateDict:
             f"{path.name} holds pickled code ({refused[1]}), not only tensors, and is not loaded;"
             " save the model's state_dict() instead, best as .safetensors"
         ) from error
-    except Exception as error:  # zipfile and torch each raise kinds of their own
+    except Exception as error:  # zipfile and torch raise many different errors
         raise _damaged(path, error) from error
     state = _unwrap(path, content, torch.Tensor)
     others = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]
@@ -103,7 +103,7 @@ def _read_torch(path: Path) -> StateDict:
 
 def _array(path: Path, name: str, tensor: Any, torch: Any) -> np.ndarray:
     try:
-        # NumPy has no bfloat16; every bfloat16 is a float32.
+        # NumPy has no bfloat16; float32 holds it exactly.
         return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).detach().numpy()
     except (TypeError, RuntimeError) as error:
         raise ValueError(
@@ -113,7 +113,7 @@ def _array(path: Path, name: str, tensor: Any, torch: Any) -> np.ndarray:
 
 
 def _unwrap(path: Path, content: Any, tensor: type) -> Mapping[str, Any]:
-    """The state dict within a checkpoint."""
+    """The state dict in a checkpoint, under nested keys of `WRAPPERS`."""
     while isinstance(content, Mapping):
         if any(isinstance(value, tensor) for value in content.values()):
             return content

@@ -1,4 +1,4 @@
-"""Where weights come from: a file, the Hub, an address with a SHA-256, or the zoo."""
+"""Sources of weights: a file, the Hub, a URL with its SHA-256, or the zoo."""
 
 import json
 import os
@@ -33,22 +33,22 @@ TORCHVISION: dict[str, str] = {
     **{name: f"hf://timm/{name}.tv_in1k" for name in _FIRST},
     **{f"{name}:v2": f"hf://timm/{name}.tv2_in1k" for name in _SECOND},
 }
-"""torchvision's weights by name (`resnet50` is IMAGENET1K_V1, `resnet50:v2` IMAGENET1K_V2) to
-timm's mirrors of them, which are safetensors files under torchvision's names."""
+"""The names of torchvision's weights, with their copies in timm's repositories. `resnet50` is
+IMAGENET1K_V1, `resnet50:v2` is IMAGENET1K_V2. The files have torchvision's parameter names."""
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file of weights on this machine, and where it came from.
+    """A local file of weights, and where it came from.
 
     Fields:
-        path: where it lies; None for the zoo's untrained weights, which are made and not stored.
-        source: what was asked for.
-        sha256: of its content.
-        revision: the Hub's commit, for weights from there.
-        normalization: what the network expects of its pixels, as stated in a timm `config.json`
-            beside the file or by `save_weights`; ImageNet's where nothing is stated.
-        network: what the zoo says of its networks.
+        path: of the file; None for untrained weights of the zoo, which are computed, not stored.
+        source: as it was given to `fetch`.
+        sha256: of the file.
+        revision: the commit, for weights from the Hub.
+        normalization: of the pixels, as the network expects it: from the file, if `save_weights`
+            wrote it, else from timm's `config.json` beside it, else that of ImageNet.
+        network: the zoo's record, for its networks.
     """
 
     path: Path | None
@@ -59,7 +59,7 @@ class WeightsFile:
     network: ZooNetwork | None = None
 
     def record(self) -> dict[str, Any]:
-        """What a run notes about its weights, as plain JSON."""
+        """What the config of a run records about its weights, for JSON."""
         return {"source": self.source, "revision": self.revision, "sha256": self.sha256}
 
 
@@ -69,19 +69,19 @@ def fetch(
     on_progress: Report | None = None,
     zoo: str | os.PathLike[str] = ZOO,
 ) -> WeightsFile:
-    """The file of weights that a source stands for, downloaded where it must, and only once.
+    """Finds the file of weights of a source, and downloads it if it is not here yet.
 
     Args:
         source: a path; `torchvision:resnet50` (see `TORCHVISION`);
             `hf://OWNER/REPOSITORY[@REVISION][/FILE]` (by default `model.safetensors`);
             `https://…#sha256=HEX`, `file://…#sha256=HEX`; `zoo:resnet18_small/photos` (see
             `depthjax.weights.zoo`).
-        on_progress: told about downloads from addresses; see `depthjax.weights.download.Report`.
-        zoo: the folder of `zoo:`.
+        on_progress: called during downloads from URLs; see `depthjax.weights.download.Report`.
+        zoo: the folder that `zoo:` refers to.
 
     Raises:
-        ValueError: in one line, for a source that does not exist, cannot be reached, or is not
-            what its SHA-256 says.
+        ValueError: in one line, for a source that does not exist or cannot be reached, or whose
+            file has another SHA-256.
     """
     text = os.fspath(source)
     scheme, separator, rest = text.partition(":")
@@ -120,7 +120,7 @@ def _unknown_source(text: str) -> ValueError:
 
 
 def _from_hub(source: str) -> tuple[Path, str, Path | None]:
-    """The file, its commit, and timm's `config.json` if there is one."""
+    """A file on the Hub, its commit, and the path of timm's `config.json` if there is one."""
     parts = re.fullmatch(r"hf://([^/@]+/[^/@]+)(?:@([^/]+))?(?:/(.+))?", source)
     if parts is None:
         raise ValueError(f"{source!r} is not of the form hf://OWNER/REPOSITORY[@REVISION][/FILE]")
@@ -141,7 +141,7 @@ def _hub_file(
         raise ValueError(f"{source} needs huggingface_hub: pip install 'depthjax[hub]'") from error
     where = f"{repository}@{revision}" if revision else repository
     try:
-        # One look first: unreachable, hf_hub_download would warn and try again for half a minute.
+        # If the Hub is unreachable, hf_hub_download retries for half a minute; so ask once before.
         online = _answers(huggingface_hub.hf_hub_url(repository, name, revision=revision))
         return Path(
             huggingface_hub.hf_hub_download(
@@ -150,7 +150,7 @@ def _hub_file(
         )
     except errors.LocalEntryNotFoundError as error:
         known = huggingface_hub.try_to_load_from_cache(repository, name, revision=revision)
-        if optional and known is not None:  # a mark that the repository has no such file
+        if optional and known is not None:  # the cache knows that there is no such file
             return None
         raise ValueError(
             f"the Hub cannot be reached and {name} of {where} is not in its cache; connect once, or"
@@ -174,7 +174,7 @@ def _hub_file(
 
 
 def _answers(url: str) -> bool:
-    """Whether the Hub says anything about a file, if only that there is none."""
+    """Whether the Hub answers at all, even if only that there is no such file."""
     from huggingface_hub import errors, get_hf_file_metadata
 
     try:
@@ -187,7 +187,7 @@ def _answers(url: str) -> bool:
 
 
 def _split_sha256(source: str) -> tuple[str, str]:
-    """An address and the SHA-256 that follows it."""
+    """The URL and the SHA-256 of `URL#sha256=HEX`."""
     address, _, fragment = source.partition("#")
     parts = re.fullmatch(r"sha256=([0-9a-fA-F]{64})", fragment)
     if parts is None:
@@ -201,7 +201,7 @@ def _split_sha256(source: str) -> tuple[str, str]:
 
 def _from_address(source: str, on_progress: Report | None) -> Path:
     address, sha256 = _split_sha256(source)
-    # By content, so that one file is downloaded once whatever mirror it comes from.
+    # Named by content, so that a file from several mirrors is downloaded once.
     name = os.path.basename(urlsplit(address).path)
     target = cache_folder() / "weights" / sha256 / name
     return download(address, sha256, target, on_progress=on_progress)

@@ -7,9 +7,9 @@ from depthjax.weights.zoo import ZooNetwork
 
 
 def zoo_table(networks: Sequence[ZooNetwork]) -> str:
-    """What the zoo has: a row a network, with the accuracies of the file's weights.
+    """The table of the zoo: one row per network, with the accuracies of the stored weights.
 
-    The last column is the largest change that half precision has made to one of them.
+    The last column is the largest change of an accuracy by rounding the weights to half precision.
     """
     if not networks:
         return "No network is packed yet."

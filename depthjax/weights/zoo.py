@@ -1,11 +1,12 @@
-"""The zoo: small networks that come with the package, trained and matched untrained ones.
+"""The zoo: small networks that come with the package, trained ones and their initialisations.
 
-    zoo:resnet18_small/photos      trained on crops of photographs, from the weights of seed 0
-    zoo:resnet18_small/noise/1     trained on noise, from those of seed 1
-    zoo:resnet18_small/untrained/1 the weights that both began from at seed 1; made, not stored
-    zoo:photos_or_noise            tells the two kinds of images apart
+    zoo:resnet18_small/photos      trained on crops of photographs, initialised with seed 0
+    zoo:resnet18_small/noise/1     trained on noise, initialised with seed 1
+    zoo:resnet18_small/untrained/1 the initialisation with seed 1; computed, not stored
+    zoo:photos_or_noise            a classifier of these two kinds of images
 
-Files hold half precision; `zoo.json` beside them says how each network was made and how good it is.
+The files hold half precision. `zoo.json` beside them records how each network was trained, and its
+accuracies.
 """
 
 import dataclasses
@@ -21,31 +22,32 @@ from depthjax.files import file_sha256
 from depthjax.models import Network, build_model
 
 ZOO = Path(__file__).with_suffix("")
-"""The folder that comes with the package."""
+"""The folder of the zoo in the package."""
 
 LISTING = "zoo.json"
 UNTRAINED = ("resnet18_small", "vgg_small")
-"""The architectures whose untrained weights have names here."""
+"""The architectures with untrained weights in the zoo."""
 
 TASKS = {"photo_crops": "photos", "noise": "noise", "photos_or_noise": "photos_or_noise"}
-"""From a data set to what the networks that were trained on it are called."""
+"""Data sets, with the name of the networks that are trained on them."""
 
 
 @dataclass(frozen=True)
 class ZooNetwork:
-    """A network of the zoo, and how it came to be.
+    """A network of the zoo, and how it was trained.
 
     Fields:
-        name: in full, `resnet18_small/photos/0`.
-        model, model_fields: what `build_model` takes.
-        seed: of the untrained weights that it began from.
-        dataset, splits: what it was trained, validated and tested on; empty if untrained.
-        epochs: that it was trained for.
-        command: that trained it.
+        name: the full name, `resnet18_small/photos/0`.
+        model, model_fields: the arguments of `build_model`.
+        seed: of the initialisation.
+        dataset, splits: the data set of training, validation and test; empty if untrained.
+        epochs: of training.
+        command: the command that trained it.
         accuracy: of the float32 weights, by split.
-        half_accuracy: of those in the file.
-        curve: of learning, columns by name (`epoch`, `train_loss`, …); None where not measured.
-        sha256: of the file; None if untrained, which has none.
+        half_accuracy: of the weights in the file, in half precision, by split.
+        curve: the learning curve, columns by name (`epoch`, `train_loss`, …); None for values that
+            were not measured.
+        sha256: of the file; None if untrained, as there is no file.
     """
 
     name: str
@@ -63,19 +65,19 @@ class ZooNetwork:
 
     @property
     def file(self) -> str:
-        """The name of its file."""
+        """The name of the file."""
         return f"{self.name.replace('/', '_')}.safetensors"
 
     def build(self) -> Network:
-        """The model that the weights are of."""
+        """The model that has these weights."""
         return build_model(self.model, **self.model_fields)
 
 
 def zoo_name(model: str, dataset: str, seed: int) -> str:
-    """What a network is called: `resnet18_small/photos/0`, `photos_or_noise/0`.
+    """The name of a network: `resnet18_small/photos/0`, `photos_or_noise/0`.
 
     Raises:
-        ValueError: for a data set that the zoo has no networks for.
+        ValueError: for a data set that the zoo has no networks of.
     """
     kind = dataset.split("/")[0]
     if kind not in TASKS:
@@ -85,13 +87,13 @@ def zoo_name(model: str, dataset: str, seed: int) -> str:
 
 
 def zoo_card(folder: str | os.PathLike[str] = ZOO) -> dict[str, ZooNetwork]:
-    """The networks that a zoo has files of, by name.
+    """The networks with a file in a zoo, by name.
 
     Args:
-        folder: with a `zoo.json`; without one it is empty.
+        folder: of the zoo, with its `zoo.json`; empty if it has none.
 
     Raises:
-        ValueError: if the listing cannot be read.
+        ValueError: if `zoo.json` cannot be read.
     """
     path = Path(folder) / LISTING
     if not path.is_file():
@@ -104,7 +106,7 @@ def zoo_card(folder: str | os.PathLike[str] = ZOO) -> dict[str, ZooNetwork]:
 
 
 def listing(networks: dict[str, ZooNetwork]) -> str:
-    """The content of `zoo.json`: a line for each network."""
+    """The content of `zoo.json`, with one line per network."""
     lines = []
     for name, network in sorted(networks.items()):
         record = {k: v for k, v in dataclasses.asdict(network).items() if k != "name"}
@@ -115,16 +117,19 @@ def listing(networks: dict[str, ZooNetwork]) -> str:
 def find(
     name: str, folder: str | os.PathLike[str] = ZOO
 ) -> tuple[ZooNetwork, Path | None, str | None]:
-    """A network of the zoo, its file and that file's SHA-256; without a file if it is untrained.
+    """A network of the zoo with its file and the SHA-256 of the file.
 
     Args:
         name: `MODEL/photos`, `MODEL/noise/1`, `MODEL/untrained/1`, `photos_or_noise`; the seed is 0
             by default.
         folder: of the zoo.
 
+    Returns:
+        The network, the path and the SHA-256; the latter are None for an untrained network.
+
     Raises:
-        ValueError: in one line, for a name that the zoo does not have, and for a file that is
-            missing or not the one that was packed.
+        ValueError: in one line, for an unknown name, and for a file that is missing or has another
+            SHA-256 than `zoo.json` records.
     """
     known = zoo_card(folder)
     full = name if re.search(r"/\d+$", name) else f"{name}/0"
@@ -138,6 +143,6 @@ def find(
     path = Path(folder) / network.file
     actual = file_sha256(path) if path.is_file() else None
     if actual is None or actual != network.sha256:
-        found = f"has the SHA-256 {actual}, not {network.sha256}" if actual else "is missing"
-        raise ValueError(f"the file {network.file} of the zoo {found}; install depthjax again")
+        fault = f"has the SHA-256 {actual}, not {network.sha256}" if actual else "is missing"
+        raise ValueError(f"the file {network.file} of the zoo {fault}; install depthjax again")
     return network, path, actual
