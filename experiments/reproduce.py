@@ -5,9 +5,10 @@
     python experiments/reproduce.py --scale=paper      # the paper's sizes, on one accelerator
     python experiments/reproduce.py --scale=paper --list
 
-Each step of the plan is a script of this folder with a flag file, in a process of its own. A
-reproduction that was cut off, at any moment, goes on when the same command is given again, and ends
-with the same results. What fails stops only what needs it, and is named at the end. How findings
+Each step of the plan is a script of this folder with a flag file, in a process of its own. The same
+command continues a reproduction that was interrupted at any moment (`--resume` says the same in
+words, `--overwrite` begins anew), and it ends with the same results. A step that fails stops only
+the steps that need it, and is named at the end. How findings
 become one verdict is fixed in `depthjax/claims/judging.py`.
 """
 
@@ -19,19 +20,22 @@ from tqdm import tqdm
 
 from depthjax import cli
 from depthjax.claims.judging import NOT_RUN
-from depthjax.claims.reproduction import DONE, MISSING, Outcome, Reproduction, Step
+from depthjax.claims.reproduction import Reproduction
+from depthjax.claims.step import DONE, MISSING, Outcome, Step
 from depthjax.claims.tables import judgement_table
 from depthjax.errors import one_of
 from depthjax.report import write_report
 from depthjax.tables import markdown_table
 
 FLAGS = flags.FLAGS
+cli.define_output_flags(
+    None,
+    "reproduction (default: runs/reproduce_SCALE); without --overwrite one that is there goes on",
+)
 cli.define_script_flags()
 flags.DEFINE_enum("scale", "quick", ["quick", "cpu", "paper"], "which plan of runs")
 flags.DEFINE_list("steps", None, "only these steps of the plan, by name (default: all)")
 flags.DEFINE_boolean("list", False, "show the plan and how far it is, and run nothing")
-flags.DEFINE_string("output", None, "folder of the reproduction (default: runs/reproduce_SCALE)")
-flags.DEFINE_boolean("overwrite", False, "begin again")
 
 EXPERIMENTS = Path(__file__).parent
 DEPTH, TRAINED = ("C1", "C2", "C3"), ("C10", "C11", "C12", "C13")
@@ -132,7 +136,7 @@ def main() -> None:
     if FLAGS.list:
         print(plan_table(reproduction))
         return
-    reproduction.open(FLAGS.scale, overwrite=FLAGS.overwrite)
+    reproduction.open(FLAGS.scale, overwrite=FLAGS.overwrite and not FLAGS.resume)
     with Bar(reproduction) as bar:
         outcomes = reproduction.run(bar)
     judgements = reproduction.judgements()

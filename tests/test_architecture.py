@@ -26,7 +26,7 @@ FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 WITHOUT_FLAX = ("inversion", "jacobian", "analysis.witnesses", "analysis.power_spectrum")
 WRITERS = (
     *("files", "checkpoint", "images.writing", "inversion.checkpoints", "data", "weights"),
-    *("folders", "training", "claims.reproduction", "sweeps", "report"),
+    *("folders", "training", "claims.reproduction", "claims.step", "sweeps", "report"),
 )
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (

@@ -24,8 +24,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from depthjax.files import TEMPORARY, CannotWrite, cannot_write, write_atomically
+from depthjax.files import CannotWrite, cannot_write, write_atomically
 from depthjax.folders import lock as locks
+from depthjax.folders import marked
 from depthjax.folders.lock import FolderBusy, FolderLock
 from depthjax.sweeps.cells import Cell, cell_hash
 from depthjax.sweeps.parquet import Result, decode, encode
@@ -94,7 +95,7 @@ class SweepFolder:
                 cell for name, cell in zip(names, cells, strict=True) if names.count(name) > 1
             )
             raise ValueError(f"a cell is in the list twice: {json.dumps(dict(twice))[:200]}")
-        self._check_ours()
+        marked.check_ours(self.path, "sweep.json", "sweep")
         content = json.dumps({"cells": [dict(cell) for cell in cells]}, indent=1) + "\n"
         file = self.path / "sweep.json"
         if not file.is_file() or file.read_text(encoding="utf-8") != content:
@@ -114,34 +115,11 @@ class SweepFolder:
     def clear(self) -> None:
         """Removes all that the sweep has written, so that it can begin anew.
 
-        The list of cells goes last: what a kill leaves in between is still a sweep.
-
         Raises:
             FolderBusy: if a process runs the sweep, or works at one of its cells.
             ValueError: if the folder holds something else, or cannot be emptied.
         """
-        self._check_ours()
-        if not self.path.is_dir():
-            return
-        locks.check_free(self.path)
-        entries = sorted(self.path.iterdir(), key=lambda entry: entry.name == "sweep.json")
-        for entry in entries:
-            try:
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry)
-                else:
-                    entry.unlink()
-            except OSError as error:
-                raise cannot_write(entry, error) from error
-
-    def _check_ours(self) -> None:
-        """Returns if the folder is new, empty, or that of a sweep."""
-        if not self.path.exists() or (self.path / "sweep.json").is_file():
-            return
-        if not self.path.is_dir() or any(
-            not TEMPORARY.fullmatch(entry.name) for entry in self.path.iterdir()
-        ):
-            raise ValueError(f"{str(self.path)!r} exists and is no sweep; choose another --output")
+        marked.clear(self.path, "sweep.json", "sweep")
 
     # ---------------------------------------------------------------------------- results
 

@@ -16,7 +16,9 @@ from script_loading import EXPERIMENTS, loaded
 
 from depthjax.claims.judging import NOT_RUN, NOT_SUPPORTED, SUPPORTED
 from depthjax.claims.paper import CLAIMS
-from depthjax.claims.reproduction import DONE, FAILED, MISSING, SKIPPED, Reproduction, Step
+from depthjax.claims.reproduction import Reproduction
+from depthjax.claims.step import DONE, FAILED, MISSING, SKIPPED, Step
+from depthjax.folders.lock import FolderBusy
 
 SCRIPT = """
 import json, sys, time
@@ -141,6 +143,25 @@ def test_killed_at_any_moment_it_ends_with_the_same_results(experiments, tmp_pat
         assert (cut / path.relative_to(whole)).read_bytes() == path.read_bytes()
     told = [json.dumps(claims(folder)).replace(str(folder), "") for folder in (whole, cut)]
     assert told[0] == told[1]
+
+
+def test_a_second_process_is_refused_and_harms_nothing(experiments, tmp_path):
+    output = tmp_path / "out"
+    code = DRIVER.format(
+        tests=str(Path(__file__).parent),
+        helpers=str(HELPERS),
+        output=str(output),
+        experiments=str(experiments),
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], env=os.environ)
+    while not (output / "long" / "0.txt").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    for settings in ({}, {"overwrite": True}):
+        with pytest.raises(FolderBusy, match=f"being written by process {process.pid} on"):
+            Reproduction(plan(), output, experiments).open("quick", **settings)
+    assert process.wait() == 0
+    assert starts(output) == ["long False", "short False"]
 
 
 def test_a_failing_step_is_named_and_stops_only_what_needs_it(experiments, tmp_path):
