@@ -7,9 +7,11 @@ float `[B, H, W, C]` in [0, 1] and weights always as arguments.
 from depthjax.folders.inversions import Run, load_run
 from depthjax.inversion.autoencoding import Autoencoding, autoencode
 from depthjax.inversion.config import InversionConfig
-from depthjax.inversion.invert import Inversion, initial_images, invert, step_scale
+from depthjax.inversion.invert import initial_images, invert
 from depthjax.inversion.memory import fitting_batch
 from depthjax.inversion.metrics import Measurement, measure
+from depthjax.inversion.results import Inversion
+from depthjax.inversion.step_scale import step_scale
 from depthjax.models import MODELS, build_model, init_variables, layer_names
 from depthjax.models.layers import Layer, select_layers
 from depthjax.weights import load_weights, save_weights, to_torch_state_dict

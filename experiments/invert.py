@@ -24,7 +24,8 @@ from depthjax.devices import processes
 from depthjax.devices.precision import matmul_precision
 from depthjax.folders import inversions
 from depthjax.folders.tables import class_table, inversion_table
-from depthjax.inversion import autoencoding, metrics
+from depthjax.inversion import metrics
+from depthjax.inversion.reference import ReferenceNoise, checked_reference
 from depthjax.models import labels
 from depthjax.report import films, write_report
 from depthjax.typing import Variables
@@ -59,21 +60,20 @@ def main() -> None:
     names = depthjax.select_layers(model, FLAGS.layers)
     sources = images.find_images(FLAGS.images)
     image_names = images.image_labels(sources)
-    mine = [sources[index] for index in processes.share(len(sources))]
-    photographs = processes.whole(
+    mine = [sources[index] for index in processes.my_share(len(sources))]
+    photographs = processes.gather(
         images.load_images(mine, FLAGS.size, fit=FLAGS.fit)[1], len(sources)
     )
     targets = jnp.asarray(photographs)
     weights = cli.weights_from_flags(model, FLAGS.size)
     variables = weights.variables
     layers = {name: depthjax.Layer(model, name, weights.normalization) for name in names}
-    reference = {
-        "reference_std": FLAGS.reference_std,
-        "draws": FLAGS.reference_draws,
+    seed = jax.random.key(FLAGS.reference_seed)
+    noise = ReferenceNoise(seed, FLAGS.reference_std, FLAGS.reference_draws)
+    # What cannot be inverted ends here, before anything is written.
+    references = {
+        name: checked_reference(layer, variables, targets, noise) for name, layer in layers.items()
     }
-    reference_key = jax.random.key(FLAGS.reference_seed)
-    for layer in layers.values():  # what cannot be inverted ends here, before anything is written
-        autoencoding.checked_reference(layer, variables, targets, reference_key, **reference)
     starts = depthjax.initial_images(
         jax.random.key(FLAGS.start_seed), targets.shape, config, others=targets
     )
@@ -117,13 +117,12 @@ def main() -> None:
                 variables,
                 targets,
                 config,
-                reference_key=reference_key,
+                reference=references[name],
                 init=starts,
                 max_batch=batch,
                 checkpoints=writer.checkpoints(name),
                 frames=FLAGS.frames,
                 on_progress=bar,
-                **reference,
             )
         if not processes.is_first():
             continue

@@ -21,7 +21,8 @@ from numpy.typing import ArrayLike
 from depthjax.analysis.singular_directions import SingularDirections, singular_directions
 from depthjax.devices.precision import matmul_precision
 from depthjax.inversion.config import InversionConfig
-from depthjax.inversion.invert import Inversion, invert
+from depthjax.inversion.invert import invert
+from depthjax.inversion.results import Inversion
 from depthjax.jacobian import dense_jacobian, exact_jacobian, linearize
 from depthjax.typing import Images, LayerFn, Variables
 
@@ -66,7 +67,7 @@ def predict_input_distance(
             pixels. Everything else (L1, Adam, clipping, blur, …) is not linear.
         embedding_norm: ‖O(a)‖₂, which relative objectives divide by.
         step_scale: the factor of the rates where the config asks for one ("layer"); by default the
-            one that `depthjax.inversion.invert.step_scale` would find for the affine layer.
+            one that `depthjax.step_scale` would find for the affine layer.
 
     Raises:
         ValueError: for a config that is not linear, for images that do not have n elements, and for

@@ -3,7 +3,7 @@
 import numpy as np
 from tqdm import tqdm
 
-from depthjax.inversion.invert import Progress
+from depthjax.inversion.results import Progress
 from depthjax.training import Progress as TrainingProgress
 from depthjax.training.runs import Epoch
 

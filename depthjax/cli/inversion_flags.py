@@ -9,7 +9,7 @@ from absl import flags
 from depthjax.cli.setting_flags import define_setting_flags, given_settings
 from depthjax.errors import one_of
 from depthjax.inversion.config import InversionConfig
-from depthjax.inversion.memory import fitting_batch
+from depthjax.inversion.memory import largest_batch
 from depthjax.typing import LayerFn, Variables
 
 FLAGS = flags.FLAGS
@@ -47,13 +47,14 @@ def batch_from_flags(
     Raises:
         ValueError: if --max_batch is neither auto nor a positive number, or nothing fits.
     """
-    count, devices = shape[0] * config.restarts, jax.local_device_count()
+    count = shape[0] * config.restarts
     if FLAGS.max_batch == "auto":
-        fit = fitting_batch(layer, variables, shape[1:], -(-count // devices), config)
+        most, fit = largest_batch(layer, variables, shape, config)
         if fit.batches > 1:
+            devices = jax.local_device_count()
             each = f" on each of {devices} devices" if devices > 1 else ""
             print(f"{name}: {count} descents, {fit}{each}", file=sys.stderr)
-        return min(count, fit.batch * devices)
+        return most
     if not FLAGS.max_batch.isdecimal() or int(FLAGS.max_batch) < 1:
         raise ValueError(f"--max_batch must be auto or a number from 1, got {FLAGS.max_batch!r}")
     return min(count, int(FLAGS.max_batch))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from depthjax.inversion.metrics import REFERENCE_STD
+from depthjax.inversion.reference import REFERENCE_STD
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here

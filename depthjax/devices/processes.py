@@ -1,4 +1,4 @@
-"""Several processes, on one machine or on many, as one: each does its share, all get the whole.
+"""Several processes, on one machine or on many: each does its share, and all get all results.
 
 Every process makes the same calls in the same order. JAX finds the others by itself under Slurm,
 Open MPI, Kubernetes and on TPU pods; elsewhere it is told where the first one listens.
@@ -40,18 +40,22 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def share(count: int) -> Int[np.ndarray, " n"]:
-    """Which of so many things this process does: as many in each, the first again if need be."""
+def my_share(count: int) -> Int[np.ndarray, " n"]:
+    """The indices of the things that this process does, of `count` in all.
+
+    Every process has as many; where they do not divide `count`, the last ones do the first again.
+    """
     processes = jax.process_count()
     indices = np.resize(np.arange(count), (processes, -(-count // processes)))
     return indices[jax.process_index()]
 
 
-def whole(part: Any, count: int, *, axis: int = 0) -> Any:
-    """What all processes found, from the shares that each of them has.
+def gather(mine: Any, count: int, *, axis: int = 0) -> Any:
+    """The results of all processes; every process gets them.
 
     Args:
-        part: a pytree of arrays, of `share(count)` along `axis`; equal shapes in all processes.
+        mine: a pytree of arrays with the results for `my_share(count)` along `axis`; of equal
+            shapes in all processes.
         count: of all things.
         axis: along which they lie.
 
@@ -59,21 +63,21 @@ def whole(part: Any, count: int, *, axis: int = 0) -> Any:
         NumPy arrays with `count` things along the axis.
     """
     if jax.process_count() == 1:
-        return jax.tree.map(np.asarray, part)
+        return jax.tree.map(np.asarray, mine)
     from jax.experimental import multihost_utils
 
-    def gathered(array: Any) -> np.ndarray:
-        mine = np.ascontiguousarray(array)
+    def gather_array(array: Any) -> np.ndarray:
+        own = np.ascontiguousarray(array)
         # As bytes: float64 would pass through float32 where JAX has it switched off.
-        sent = multihost_utils.process_allgather(mine.reshape(-1).view(np.uint8))
-        shares = [np.asarray(one).view(mine.dtype).reshape(mine.shape) for one in sent]
+        sent = multihost_utils.process_allgather(own.reshape(-1).view(np.uint8))
+        shares = [np.asarray(share).view(own.dtype).reshape(own.shape) for share in sent]
         return np.take(np.concatenate(shares, axis=axis), np.arange(count), axis=axis)
 
-    return jax.tree.map(gathered, part)
+    return jax.tree.map(gather_array, mine)
 
 
 def of_first(value: int) -> int:
-    """The value that process 0 has."""
+    """The value that process 0 has, in every process."""
     if jax.process_count() == 1:
         return value
     from jax.experimental import multihost_utils

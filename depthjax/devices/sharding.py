@@ -15,6 +15,12 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 AXIS = "data"
 """The one axis of every mesh here but that of `grid_of`."""
 
+BY_EXAMPLE, WHOLE = PartitionSpec(AXIS), PartitionSpec()
+"""How arrays lie on a mesh: split along their first axis, or whole on every device."""
+
+COLUMN_BY_EXAMPLE = PartitionSpec(None, AXIS)
+"""Arrays that are split along their second axis, such as `[records, examples]`."""
+
 IMAGES, PROBES = "images", "probes"
 """The axes of `grid_of`."""
 
@@ -93,12 +99,12 @@ def grid_of(mesh: Mesh, images: int) -> Mesh:
 
 def split_batch(mesh: Mesh) -> NamedSharding:
     """Arrays whose first axis is shared out between the devices."""
-    return NamedSharding(mesh, PartitionSpec(AXIS))
+    return NamedSharding(mesh, BY_EXAMPLE)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
     """Arrays that every device holds whole."""
-    return NamedSharding(mesh, PartitionSpec())
+    return NamedSharding(mesh, WHOLE)
 
 
 def replicate(arrays: Any, mesh: Mesh) -> Any:

@@ -16,7 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from depthjax.devices.memory import tree_bytes, usable_memory
-from depthjax.devices.sharding import AXIS
+from depthjax.devices.sharding import AXIS, WHOLE
 from depthjax.typing import Embedding, Inputs, LayerFn, Variables
 
 
@@ -38,18 +38,25 @@ def spread(weights: Variables, mesh: Mesh) -> Variables:
     """Arrays as `Spread`, each along its longest axis that the devices divide.
 
     Args:
-        weights: any pytree; what no axis of can be divided lies whole on every device.
+        weights: any pytree of arrays, or of their shapes and dtypes. An array that has no such axis
+            lies whole on every device.
         mesh: along one axis.
     """
 
-    def placed(leaf: Array) -> Any:
+    def place(leaf: Any, spec: PartitionSpec) -> Any:
+        sharding = NamedSharding(mesh, spec)
+        if isinstance(leaf, jax.ShapeDtypeStruct):
+            return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+        return jax.device_put(leaf, sharding)
+
+    def spread_leaf(leaf: Any) -> Any:
         fitting = [axis for axis, size in enumerate(leaf.shape) if size % mesh.size == 0]
         if not fitting:
-            return jax.device_put(leaf, NamedSharding(mesh, PartitionSpec()))
+            return place(leaf, WHOLE)
         axis = max(fitting, key=lambda axis: leaf.shape[axis])
-        return Spread(jax.device_put(leaf, NamedSharding(mesh, _along(axis))), axis)
+        return Spread(place(leaf, _along(axis)), axis)
 
-    return jax.tree.map(placed, weights)
+    return jax.tree.map(spread_leaf, weights)
 
 
 def specs(weights: Variables) -> Any:
@@ -58,7 +65,7 @@ def specs(weights: Variables) -> Any:
     def spec(leaf: Any) -> Any:
         if isinstance(leaf, Spread):
             return dataclasses.replace(leaf, part=_along(leaf.axis))
-        return PartitionSpec()
+        return WHOLE
 
     return jax.tree.map(spec, weights, is_leaf=_is_spread)
 
@@ -114,10 +121,15 @@ class Gathering:
         return self.layer(gathered(weights), images)
 
 
-def fits(weights: Variables) -> bool:
-    """Whether a device has room for the whole of some weights."""
-    usable = usable_memory()
-    return usable is None or tree_bytes(weights) <= usable
+def fits(weights: Variables, free: int | None = None) -> bool:
+    """Whether a device has room for all of the weights.
+
+    Args:
+        weights: arrays, or their shapes and dtypes.
+        free: bytes that may be used; by default what `devices.memory` plans with.
+    """
+    free = usable_memory() if free is None else free
+    return free is None or tree_bytes(weights) <= free
 
 
 def _along(axis: int) -> PartitionSpec:

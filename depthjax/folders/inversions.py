@@ -37,8 +37,8 @@ from depthjax.folders.begin import begin, environment
 from depthjax.images import save_png
 from depthjax.inversion.autoencoding import Autoencoding
 from depthjax.inversion.checkpoints import DescentCheckpoints
-from depthjax.inversion.loop import NON_FINITE, PLATEAU, REACHED, RUNNING
 from depthjax.inversion.metrics import MATCHED_RATIOS
+from depthjax.inversion.state import NON_FINITE, PLATEAU, REACHED, RUNNING
 from depthjax.models.labels import TopClasses, describe
 
 __all__ = [

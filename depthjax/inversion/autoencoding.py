@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
@@ -14,18 +13,23 @@ from numpy.typing import ArrayLike
 from depthjax.devices.precision import matmul_precision
 from depthjax.inversion.checkpoints import DescentCheckpoints
 from depthjax.inversion.config import InversionConfig
-from depthjax.inversion.invert import Inversion, Progress, initial_images, invert
+from depthjax.inversion.invert import initial_images, invert
 from depthjax.inversion.metrics import (
     MATCHED_RATIOS,
-    REFERENCE_STD,
     Measurement,
-    Reference,
     baselines,
     input_ratio_at,
-    measure,
-    reference_distances,
+    measure_against,
 )
-from depthjax.typing import Images, LayerFn, Scalar, Variables
+from depthjax.inversion.reference import (
+    REFERENCE_STD,
+    Reference,
+    ReferenceNoise,
+    checked_images,
+    checked_reference,
+)
+from depthjax.inversion.results import Inversion, Progress
+from depthjax.typing import LayerFn, Scalar, Variables
 
 
 @jax.tree_util.register_dataclass
@@ -95,6 +99,7 @@ def autoencode(
     reference_key: Array | None = None,
     reference_std: Scalar = REFERENCE_STD,
     draws: int = 8,
+    reference: Reference | None = None,
     init: Array | None = None,
     stop_ratio: float | None = None,
     max_batch: int | None = None,
@@ -134,16 +139,17 @@ def autoencode(
         raise ValueError(f"stop_ratio must be positive, got {stop_ratio}; None never stops")
     images = checked_images(images)
     start_key, default_reference_key = jax.random.split(key)
-    reference_key = default_reference_key if reference_key is None else reference_key
-    settings: dict[str, Any] = {"reference_std": reference_std, "draws": draws}
-    reference = checked_reference(layer, variables, images, reference_key, **settings)
+    if reference is None:
+        noise_key = default_reference_key if reference_key is None else reference_key
+        noise = ReferenceNoise(noise_key, reference_std, draws)
+        reference = checked_reference(layer, variables, images, noise)
     scale = np.asarray(reference.embedding_distance)
     if init is None:
         init = initial_images(start_key, images.shape, config, others=images, dtype=images.dtype)
     with matmul_precision():
         target_embedding = layer(variables, images)
 
-    def report(progress: Progress) -> None:
+    def on_invert_progress(progress: Progress) -> None:
         if on_progress is not None:
             restarts = progress.embedding_distance.reshape(-1, len(scale))
             on_progress(progress, (restarts / scale).ravel())
@@ -160,16 +166,15 @@ def autoencode(
         mesh=mesh,
         checkpoints=checkpoints,
         frames=frames,
-        on_progress=report if on_progress else None,
+        on_progress=on_invert_progress if on_progress else None,
     )
     trajectory = found.trajectory
+    measure_images = partial(measure_against, reference, layer, variables, images)
     return Autoencoding(
         start=init,
         inversion=found,
-        measurement=measure(layer, variables, images, found.images, reference_key, **settings),
-        final_measurement=measure(
-            layer, variables, images, found.final_images, reference_key, **settings
-        ),
+        measurement=measure_images(found.images),
+        final_measurement=measure_images(found.final_images),
         baselines=baselines(images, init, reference.input_distance),
         matched_input_ratio=input_ratio_at(
             trajectory.embedding_distance / scale,
@@ -177,57 +182,3 @@ def autoencode(
             MATCHED_RATIOS,
         ),
     )
-
-
-def checked_reference(
-    layer: LayerFn,
-    variables: Variables,
-    images: ArrayLike,
-    reference_key: Array,
-    *,
-    reference_std: Scalar = REFERENCE_STD,
-    draws: int = 8,
-) -> Reference:
-    """`reference_distances`, refusing a layer that tells nothing of its input.
-
-    Raises:
-        ValueError: if noise on an image does not move its embedding, or moves it out of range.
-    """
-    images = checked_images(images)
-    reference = reference_distances(
-        layer, variables, images, reference_key, reference_std=reference_std, draws=draws
-    )
-    scale = np.asarray(reference.embedding_distance)
-    usable = np.isfinite(scale) & (scale > 0)
-    if not usable.all():
-        first = int(np.argmin(usable))
-        name = getattr(layer, "name", None) or getattr(layer, "__name__", layer)
-        what = "constant" if scale[first] == 0 else "not finite"
-        raise ValueError(
-            f"the embedding of layer {name!r} is {what} around image"
-            f" {first}: noise on the input moves it by {scale[first]:g}; choose an earlier layer or"
-            " other weights"
-        )
-    return reference
-
-
-def checked_images(images: ArrayLike) -> Images:
-    """The images as a JAX array.
-
-    Raises:
-        ValueError: unless they are finite floats `[B, H, W, C]` in [0, 1].
-    """
-    values = np.asarray(images)
-    if values.ndim != 4 or not jnp.issubdtype(values.dtype, jnp.floating):
-        raise ValueError(
-            f"images must be floats [batch, height, width, channels] in [0, 1], got"
-            f" {values.dtype} {values.shape}"
-        )
-    if not np.isfinite(values).all():
-        raise ValueError("images hold NaN or infinite pixels; check how they were made")
-    if values.size and (values.min() < -0.01 or values.max() > 1.01):
-        raise ValueError(
-            f"images must lie in [0, 1], got {values.min():g} to {values.max():g};"
-            " divide 8-bit pixels by 255"
-        )
-    return jnp.asarray(images)

@@ -10,7 +10,8 @@ from depthjax.errors import one_of, require
 from depthjax.inversion.gauss_newton import Options
 from depthjax.inversion.objectives import OBJECTIVES
 from depthjax.inversion.optimizers import OPTIMIZERS, make_optimizer
-from depthjax.inversion.priors import PIXEL_HANDLING, STARTS
+from depthjax.inversion.priors import PIXEL_HANDLING
+from depthjax.inversion.starts import STARTS
 from depthjax.settings import check_settings, described, is_number, setting
 
 SCHEDULES = ("constant", "linear", "cosine")

@@ -5,11 +5,15 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from depthjax.devices.memory import gigabytes, total_bytes, usable_memory
+from depthjax.devices.sharding import BY_EXAMPLE, WHOLE, local_mesh
 from depthjax.inversion.config import InversionConfig
-from depthjax.inversion.invert import prepared
-from depthjax.inversion.loop import descend, initial_state, numbers_of
+from depthjax.inversion.loop import descend
+from depthjax.inversion.preparing import Prepared, must_spread, place_weights, prepared_shapes
+from depthjax.inversion.problem import Data, numbers_of
+from depthjax.inversion.state import initial_state, initial_state_on
 from depthjax.typing import LayerFn, Variables
 
 
@@ -17,7 +21,7 @@ class Fit(NamedTuple):
     """How a descent of many images is split.
 
     Fields:
-        batch: images × restarts at once.
+        batch: images × restarts at once, on one device.
         batches: how often.
         needed: bytes that one batch takes at most.
         free: bytes that the device has for it, or None if it does not say.
@@ -44,6 +48,8 @@ def fitting_batch(
     config: InversionConfig | None = None,
     *,
     free: int | None = None,
+    mesh: Mesh | None = None,
+    spread_weights: bool | None = None,
 ) -> Fit:
     """The largest batch of a descent that fits into memory, all batches of one size.
 
@@ -57,21 +63,27 @@ def fitting_batch(
         image_shape: `(H, W, C)`.
         count: images × restarts, on one device.
         free: bytes that may be used; by default `SHARE` of what the device has free.
+        mesh, spread_weights: as in `depthjax.invert`: where the weights do not fit on one device of
+            several, each holds a part of them, and room for one device's images is what counts.
 
     Raises:
         ValueError: if not even one image fits.
     """
     config = config or InversionConfig()
-    layer, variables = _prepared_shapes(layer, variables, config)
     free = usable_memory() if free is None else free
-    bound = total_bytes(_traced(layer, variables, image_shape, config, count).jaxpr.jaxpr)
+    mesh = mesh or local_mesh()
+    if spread_weights is None:
+        spread_weights = must_spread(layer, variables, config, mesh, free)
+    prepared = prepared_shapes(layer, variables, config, spread=spread_weights)
+    embed = partial(jax.eval_shape, layer, variables)
+    trace = partial(_traced, prepared, embed, image_shape, config, mesh if spread_weights else None)
+    bound = total_bytes(trace(count).jaxpr.jaxpr)
     if free is None or 2 * bound <= free:
         return Fit(count, 1, bound, free)
-    needed = partial(descent_memory, layer, variables, image_shape, config)
-    whole = needed(count)
-    if whole <= free:
-        return Fit(count, 1, whole, free)
-    one = needed(1)
+    all_at_once = program_memory(trace(count))
+    if all_at_once <= free:
+        return Fit(count, 1, all_at_once, free)
+    one = program_memory(trace(1))
     if one > free:
         name = getattr(layer, "node", None) or getattr(layer, "__name__", layer)
         raise ValueError(
@@ -79,64 +91,82 @@ def fitting_batch(
             f" {gigabytes(one)}, but {gigabytes(free)} are free: use smaller images, an earlier"
             " layer, or rematerialize"
         )
-    each = max(1.0, (whole - one) / max(1, count - 1))
+    each = max(1.0, (all_at_once - one) / max(1, count - 1))
     most = max(1, min(count, 1 + int((free - one) / each)))
     batches = -(-count // most)
     batch = -(-count // batches)
     return Fit(batch, batches, int(one + (batch - 1) * each), free)
 
 
-def _prepared_shapes(
-    layer: LayerFn, variables: Variables, config: InversionConfig
-) -> tuple[LayerFn, Variables]:
-    """What the loop runs on, with shapes for weights: nothing is computed."""
-    layers: list[LayerFn] = []
-
-    def prepare(variables: Variables) -> Variables:
-        fast, weights = prepared(layer, variables, config)
-        layers.append(fast)
-        return weights
-
-    weights = jax.eval_shape(prepare, variables)
-    return layers[0], weights
-
-
-def descent_memory(
+def largest_batch(
     layer: LayerFn,
     variables: Variables,
-    image_shape: tuple[int, ...],
+    shape: tuple[int, ...],
     config: InversionConfig,
-    count: int,
-) -> int:
-    """Bytes that the compiled loop takes with a batch of `count`: all arguments and buffers.
+    *,
+    mesh: Mesh | None = None,
+) -> tuple[int, Fit]:
+    """How many images × restarts can run at once over all devices: `max_batch` of `invert`.
 
-    The program is compiled and not run; `layer` is taken as it is, not prepared.
+    Args:
+        layer, variables, config, mesh: as in `depthjax.invert`.
+        shape: `[B, H, W, C]` of the images.
+
+    Returns:
+        The number, and how the descents of one device fit into its memory.
+
+    Raises:
+        ValueError: if not even one image fits.
     """
-    used = _traced(layer, variables, image_shape, config, count).lower().compile().memory_analysis()
+    mesh = mesh or local_mesh()
+    count = shape[0] * config.restarts
+    fit = fitting_batch(layer, variables, shape[1:], -(-count // mesh.size), config, mesh=mesh)
+    return min(count, fit.batch * mesh.size), fit
+
+
+def program_memory(traced: Any) -> int:
+    """Bytes that a program takes on one device: all arguments and buffers. It is not run."""
+    used = traced.lower().compile().memory_analysis()
     both_ways = used.argument_size_in_bytes + used.output_size_in_bytes - used.alias_size_in_bytes
     return int(both_ways + used.temp_size_in_bytes)
 
 
 def _traced(
-    layer: LayerFn,
-    variables: Variables,
+    prepared: Prepared,
+    embed: Any,
     image_shape: tuple[int, ...],
     config: InversionConfig,
+    mesh: Mesh | None,
     count: int,
 ) -> Any:
-    """The loop with a batch of `count`; the descent itself finds the trace again."""
-    start = jax.ShapeDtypeStruct((count, *image_shape), jnp.float32)
-    target = jax.eval_shape(layer, variables, start)
-    scale = jax.ShapeDtypeStruct((count,), start.dtype)
-    state: Any = jax.eval_shape(partial(initial_state, config.structure), start)
-    return descend().trace(
-        layer,
+    """The loop with `count` examples on each device; the descent itself finds the trace again.
+
+    Args:
+        prepared: with shapes for weights.
+        embed: the shape of images -> that of their embedding.
+        image_shape: `(H, W, C)`.
+        config: of the descent.
+        mesh: the devices that hold parts of the weights; None where one device holds them all.
+        count: of examples.
+    """
+
+    def shape_of(value: Any, spec: PartitionSpec) -> Any:
+        sharding = None if mesh is None else NamedSharding(mesh, spec)
+        return jax.ShapeDtypeStruct(value.shape, value.dtype, sharding=sharding)
+
+    by_example, whole = partial(shape_of, spec=BY_EXAMPLE), partial(shape_of, spec=WHOLE)
+    devices = 1 if mesh is None else mesh.size
+    start = jax.ShapeDtypeStruct((count * devices, *image_shape), jnp.float32)
+    per_example = by_example(jax.ShapeDtypeStruct(start.shape[:1], start.dtype))
+    target, start = by_example(embed(start)), by_example(start)
+    numbers = jax.tree.map(whole, jax.eval_shape(lambda: numbers_of(config, start.dtype)))
+    initial = initial_state if mesh is None else initial_state_on(mesh)
+    state = jax.eval_shape(partial(initial, config.structure), start, per_example)
+    return descend(mesh).trace(
+        prepared.layer,
         config.structure,
-        variables,
-        target,
-        start,
-        scale,
-        jax.eval_shape(lambda: numbers_of(config, start.dtype)),
-        state,
-        jax.ShapeDtypeStruct((), jnp.int32),
+        place_weights(prepared.weights, mesh, in_parts=True),
+        Data(target, start, per_example, numbers),
+        jax.tree.map(by_example, state),
+        whole(jax.ShapeDtypeStruct((), jnp.int32)),
     )

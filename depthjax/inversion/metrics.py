@@ -16,34 +16,19 @@ from scipy import ndimage
 
 from depthjax.devices.precision import matmul_precision
 from depthjax.inversion.objectives import norms
+from depthjax.inversion.reference import (
+    REFERENCE_STD,
+    Reference,
+    ReferenceNoise,
+    reference_distances,
+)
 from depthjax.typing import Images, LayerFn, PerExample, Scalar, Variables
-
-REFERENCE_STD = 1 / 18
-"""Standard deviation of the reference noise in the author's code (the text says 1/25)."""
 
 MATCHED_RATIOS = (1.0, 0.3, 0.1, 0.03)
 """The ρ at which input ratios of different layers can be compared."""
 
 RECOVERED_ELASTICITY = 0.05
 """Below it, matching the embedding better does not bring the image back."""
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Reference:
-    """Distances from the target to its noisy copies, means over the draws; each `[batch]`.
-
-    Fields:
-        embedding_distance: m_r.
-        embedding_distance_std: its standard deviation over the draws.
-        input_distance: m_i'.
-        embedding_norm: ‖O(a)‖₂.
-    """
-
-    embedding_distance: Array
-    embedding_distance_std: Array
-    input_distance: Array
-    embedding_norm: Array
 
 
 @jax.tree_util.register_dataclass
@@ -80,37 +65,6 @@ class Measurement:
     out_of_range: Array
 
 
-@partial(jax.jit, static_argnames=("layer", "draws"))
-def reference_distances(
-    layer: LayerFn,
-    variables: Variables,
-    a: Images,
-    reference_key: Array,
-    *,
-    reference_std: Scalar = REFERENCE_STD,
-    draws: int = 8,
-) -> Reference:
-    """m_r and m_i': how far noise `σ_r·ε`, ε standard normal, not clipped, moves both.
-
-    Args:
-        layer, variables: the embedding, see `depthjax.typing.LayerFn`.
-        a: target images `[B, H, W, C]` in [0, 1].
-        reference_key: seeds the noise; give the same to every layer and network.
-        reference_std: σ_r, in pixel units of [0, 1].
-        draws: noisy copies averaged over.
-    """
-    with matmul_precision():
-        target = layer(variables, a)
-
-        def distances(key: Array) -> tuple[PerExample, PerExample]:
-            noise = reference_std * jax.random.normal(key, a.shape, a.dtype)
-            return norms(layer(variables, a + noise) - target), norms(noise)
-
-        # One draw after the other: memory stays that of one batch.
-        embedding, inputs = jax.lax.map(distances, jax.random.split(reference_key, draws))
-    return Reference(embedding.mean(0), embedding.std(0), inputs.mean(0), norms(target))
-
-
 @partial(jax.jit, static_argnames="layer")
 def embedding_distances(
     layer: LayerFn, variables: Variables, a: Images, a_g: Float[Array, "*leading h w c"]
@@ -123,7 +77,6 @@ def embedding_distances(
     return norms(residual.reshape(-1, *target.shape[1:])).reshape(a_g.shape[:-3])
 
 
-@partial(jax.jit, static_argnames=("layer", "draws"))
 def measure(
     layer: LayerFn,
     variables: Variables,
@@ -140,14 +93,26 @@ def measure(
         layer, variables: the embedding, see `depthjax.typing.LayerFn`.
         a: targets `[B, H, W, C]` in [0, 1].
         a_g: recovered images, `[B, H, W, C]` or `[restarts, B, H, W, C]`; any range.
-        reference_key, reference_std, draws: see `reference_distances`.
+        reference_key, reference_std, draws: of the noise, see `ReferenceNoise`.
 
     Returns:
-        A `Measurement`, as it came out, after clipping, and after rounding to 8 bits.
+        A `Measurement`: of the images as they are, after clipping, and after rounding to 8 bits.
     """
-    reference = reference_distances(
-        layer, variables, a, reference_key, reference_std=reference_std, draws=draws
+    noise = ReferenceNoise(reference_key, reference_std, draws)
+    return measure_against(
+        reference_distances(layer, variables, a, noise), layer, variables, a, a_g
     )
+
+
+@partial(jax.jit, static_argnames="layer")
+def measure_against(
+    reference: Reference,
+    layer: LayerFn,
+    variables: Variables,
+    a: Images,
+    a_g: Float[Array, "*leading h w c"],
+) -> Measurement:
+    """`measure`, with reference distances that are known already."""
     clipped = jnp.clip(a_g, 0, 1)
     rounded = jnp.round(clipped * 255) / 255
     versions = jnp.stack([a_g, clipped, rounded])

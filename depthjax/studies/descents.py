@@ -19,9 +19,10 @@ from jaxtyping import Array, Float
 
 from depthjax.devices import processes
 from depthjax.folders import inversions
-from depthjax.inversion.autoencoding import autoencode, checked_reference
+from depthjax.inversion.autoencoding import autoencode
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images
+from depthjax.inversion.reference import ReferenceNoise, checked_reference
 from depthjax.typing import LayerFn, Variables
 
 
@@ -146,7 +147,7 @@ def check(
         for layer in one.layers.values():
             place = (one.network, one.seed, layer)
             if place not in seen:
-                checked_reference(layer, one.variables, targets, reference_key)
+                checked_reference(layer, one.variables, targets, ReferenceNoise(reference_key))
             seen.add(place)
 
 

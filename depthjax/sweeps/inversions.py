@@ -11,15 +11,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from depthjax.devices.sharding import split_of
 from depthjax.files import file_sha256
 from depthjax.folders.inversions import result_rows
 from depthjax.images import load_images
 from depthjax.inversion.autoencoding import autoencode
 from depthjax.inversion.checkpoints import DescentCheckpoints
 from depthjax.inversion.config import InversionConfig
-from depthjax.inversion.memory import fitting_batch
-from depthjax.inversion.metrics import REFERENCE_STD
+from depthjax.inversion.memory import largest_batch
+from depthjax.inversion.reference import REFERENCE_STD
 from depthjax.models import Network, build_model, init_variables, layer_names
 from depthjax.models.layers import Layer, select_layers
 from depthjax.models.normalization import Normalization, as_normalization
@@ -226,10 +225,7 @@ def batch_of(
     layer: Layer, variables: Variables, shape: tuple[int, ...], config: InversionConfig
 ) -> int:
     """How many images × restarts run at once on the devices of this process."""
-    count, devices = shape[0] * config.restarts, jax.local_device_count()
-    each = split_of(count, devices).per_device
-    fit = fitting_batch(layer, variables, shape[1:], each, config)
-    return min(count, fit.batch * devices)
+    return largest_batch(layer, variables, shape, config)[0]
 
 
 def _config(cell: Cell) -> InversionConfig:

@@ -15,8 +15,10 @@ import jax
 import jax.numpy as jnp
 
 from depthjax.devices.sharding import split_of
-from depthjax.inversion.invert import prepared
-from depthjax.inversion.loop import descend, initial_state, numbers_of
+from depthjax.inversion.loop import descend
+from depthjax.inversion.preparing import prepare_for_descent
+from depthjax.inversion.problem import Data, numbers_of
+from depthjax.inversion.state import initial_state
 from depthjax.sweeps.cells import Cell
 from depthjax.sweeps.inversions import batch_of, load_cell, program
 
@@ -127,17 +129,12 @@ def _planned(cell: Cell, cells: int, measured: bool) -> ProgramPlan:
     of_cell, variables, _, images, config = load_cell(cell)
     count = len(images) * config.restarts
     split = split_of(count, 1, batch_of(of_cell, variables, images.shape, config))
-    layer, variables = prepared(of_cell, variables, config)
+    layer, weights = prepare_for_descent(of_cell, variables, config)
     start = jnp.resize(images, (split.per_device, *images.shape[1:]))
     embed = jax.jit(layer) if measured else partial(jax.eval_shape, layer)
-    target = embed(variables, start)
-    arguments: tuple[Any, ...] = (
-        variables,
-        target,
-        start,
-        jnp.ones(len(start), start.dtype),
-        numbers_of(config, start.dtype),
-    )
+    scale = jnp.ones(len(start), start.dtype)
+    data = Data(embed(weights, start), start, scale, numbers_of(config, start.dtype))
+    arguments: tuple[Any, ...] = weights, data
     fresh = partial(initial_state, config.structure)
     began = time.perf_counter()
     lowered = descend().lower(

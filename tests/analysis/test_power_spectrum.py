@@ -12,7 +12,7 @@ from depthjax.analysis.power_spectrum import (
     spectral_slope,
 )
 from depthjax.images import load_image
-from depthjax.inversion.priors import draw_start
+from depthjax.inversion.starts import draw_start
 
 SIDE = 32
 

@@ -14,7 +14,7 @@ from depthjax.analysis.prediction import (
     predict_input_distance,
 )
 from depthjax.analysis.singular_directions import singular_directions
-from depthjax.inversion.invert import step_scale
+from depthjax.inversion.step_scale import step_scale
 from depthjax.jacobian import dense_singular_values, exact_jacobian
 
 SHAPE = (2, 3, 2)

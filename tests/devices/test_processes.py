@@ -91,9 +91,9 @@ def test_scripts_that_do_not_share_say_so():
 
 
 def test_one_process_has_everything():
-    np.testing.assert_array_equal(processes.share(3), [0, 1, 2])
+    np.testing.assert_array_equal(processes.my_share(3), [0, 1, 2])
     part = {"a": np.ones((3, 2))}
-    assert processes.whole(part, 3)["a"].shape == (3, 2)
+    assert processes.gather(part, 3)["a"].shape == (3, 2)
     assert processes.is_first() and processes.of_first(5) == 5
 
 

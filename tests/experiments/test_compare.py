@@ -11,7 +11,8 @@ from script_loading import EXPERIMENTS, loaded
 
 import depthjax
 from depthjax.claims.findings import load_findings
-from depthjax.inversion.loop import REACHED, descend
+from depthjax.inversion.loop import descend
+from depthjax.inversion.state import REACHED
 from depthjax.studies import descents
 from depthjax.studies.comparison.setting import conditions
 

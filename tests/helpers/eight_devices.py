@@ -15,9 +15,11 @@ import depthjax
 from depthjax import InversionConfig, jacobian
 from depthjax.devices.sharding import local_mesh, replicate, split_batch
 from depthjax.devices.spreading import spread
-from depthjax.inversion import invert as inversion
-from depthjax.inversion.invert import prepared
-from depthjax.inversion.loop import descend, initial_state_on, numbers_of
+from depthjax.inversion import preparing
+from depthjax.inversion.loop import descend
+from depthjax.inversion.preparing import prepare_for_descent
+from depthjax.inversion.problem import Data, numbers_of
+from depthjax.inversion.state import initial_state_on
 from depthjax.jacobian import linearization
 
 ONE, EIGHT = local_mesh(1), local_mesh()
@@ -87,16 +89,16 @@ def who_spreads():
         calls[-1] += 1
         return spread(weights, mesh)
 
-    inversion.spread = counting
-    room = inversion.fits
-    for fits, asked in ((lambda weights: False, None), (room, None), (room, True)):
-        inversion.fits = fits
+    preparing.spread = counting
+    room = preparing.fits
+    for fits, asked in ((lambda *_: False, None), (room, None), (room, True)):
+        preparing.fits = fits
         calls.append(0)
         config = InversionConfig(steps=1)
         depthjax.invert(
             layer, variables, layer(variables, images), images, config, spread_weights=asked
         )
-    inversion.spread, inversion.fits = spread, room
+    preparing.spread, preparing.fits = spread, room
     return np.array(calls)
 
 
@@ -110,7 +112,7 @@ def memory(spread_weights):
     layer = depthjax.Layer(model, "fc12")
     variables = depthjax.init_variables(model, jax.random.key(0), 8)
     config = InversionConfig(steps=3)
-    layer, weights = prepared(layer, variables, config, spread=spread_weights)
+    layer, weights = prepare_for_descent(layer, variables, config, spread=spread_weights)
     place = spread if spread_weights else replicate
     analysis = loop(layer, weights, config, place).memory_analysis()
     return analysis.argument_size_in_bytes + analysis.temp_size_in_bytes
@@ -153,7 +155,7 @@ def products(count):
 
 def collectives(config):
     """The compiled loop of eight devices, as text."""
-    layer, variables = prepared(*network(jnp.float32), config)
+    layer, variables = prepare_for_descent(*network(jnp.float32), config)
     return loop(layer, variables, config).as_text()
 
 
@@ -165,7 +167,8 @@ def loop(layer, weights, config, place=replicate):
     ones = jax.device_put(jnp.ones(8), split_batch(EIGHT))
     state = initial_state_on(EIGHT)(config.structure, shared, ones)
     numbers = numbers_of(config, jnp.float32)
-    arguments = (place(weights, EIGHT), target, shared, ones, numbers, state, jnp.asarray(3))
+    data = Data(target, shared, ones, numbers)
+    arguments = place(weights, EIGHT), data, state, jnp.asarray(3)
     return descend(EIGHT).lower(layer, config.structure, *arguments).compile()
 
 

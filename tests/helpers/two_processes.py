@@ -74,8 +74,8 @@ if __name__ == "__main__":
     processes.connect(f"localhost:{port}", 2, int(index))
     assert jax.process_count() == 2 and processes.is_first() == (index == "0")
     assert processes.of_first(7 + int(index)) == 7
-    read = processes.share(5)
-    np.testing.assert_array_equal(processes.whole({"a": IMAGES[read]}, 5)["a"], IMAGES)
+    read = processes.my_share(5)
+    np.testing.assert_array_equal(processes.gather({"a": IMAGES[read]}, 5)["a"], IMAGES)
 
     def cut(progress):
         assert np.isfinite(progress.embedding_distance).sum() in (2, 3)

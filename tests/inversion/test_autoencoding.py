@@ -18,15 +18,10 @@ from depthjax import (
     initial_images,
     measure,
 )
-from depthjax.inversion.autoencoding import checked_images
-from depthjax.inversion.invert import Progress
-from depthjax.inversion.loop import REACHED
-from depthjax.inversion.metrics import (
-    MATCHED_RATIOS,
-    baselines,
-    input_ratio_at,
-    reference_distances,
-)
+from depthjax.inversion.metrics import MATCHED_RATIOS, baselines, input_ratio_at
+from depthjax.inversion.reference import ReferenceNoise, checked_images, reference_distances
+from depthjax.inversion.results import Progress
+from depthjax.inversion.state import REACHED
 
 KEY = jax.random.key(2)
 IMAGE = (4, 4, 3)
@@ -201,9 +196,8 @@ def test_the_reference_key_decides_the_reference_alone(variables: dict[str, Any]
     )  # fmt: skip
     np.testing.assert_array_equal(one.images, other.images)
     assert (one.reference_input_distance != other.reference_input_distance).all()
-    expected = reference_distances(
-        linear, variables, images, jax.random.key(1), reference_std=0.2, draws=2
-    )
+    noise = ReferenceNoise(jax.random.key(1), 0.2, draws=2)
+    expected = reference_distances(linear, variables, images, noise)
     np.testing.assert_allclose(other.reference_input_distance, expected.input_distance, rtol=1e-6)
     np.testing.assert_allclose(
         other.final_measurement.reference_embedding_distance,

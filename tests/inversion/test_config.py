@@ -16,7 +16,8 @@ from depthjax.devices.precision import PRECISIONS
 from depthjax.inversion.config import SCHEDULES
 from depthjax.inversion.objectives import OBJECTIVES
 from depthjax.inversion.optimizers import make_optimizer
-from depthjax.inversion.priors import PIXEL_HANDLING, STARTS
+from depthjax.inversion.priors import PIXEL_HANDLING
+from depthjax.inversion.starts import STARTS
 
 
 def make(**fields: Any) -> InversionConfig:

@@ -10,7 +10,7 @@ from depthjax.folders import inversions
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.frames import frame_steps, on_screen
 from depthjax.inversion.invert import invert
-from depthjax.inversion.loop import REACHED
+from depthjax.inversion.state import REACHED
 
 CONFIG = InversionConfig(
     steps=30,

@@ -10,7 +10,7 @@ import pytest
 from golden.formula import formula_image, formula_start, formula_state_dict
 
 from depthjax import InversionConfig, Layer, build_model, invert
-from depthjax.inversion.invert import Trajectory
+from depthjax.inversion.results import Trajectory
 from depthjax.models import Network
 from depthjax.weights import from_torch_state_dict, to_torch_state_dict
 

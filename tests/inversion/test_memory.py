@@ -1,5 +1,6 @@
 """What fits into memory, and that splitting changes nothing else."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import depthjax
 from depthjax import InversionConfig, fitting_batch, invert
 from depthjax.devices import memory as device_memory
 from depthjax.inversion import memory
+from depthjax.inversion.preparing import prepared_shapes
+from depthjax.inversion.state import NON_FINITE
 
 CONFIG = InversionConfig(steps=12, record_every=5, blur=True)
 
@@ -30,15 +33,16 @@ def exactly(
     network: tuple, count: int, config: InversionConfig = CONFIG, shape: tuple = (16, 16, 3)
 ) -> int:
     """What the compiler says of a batch."""
-    prepared = memory._prepared_shapes(*network, config)
-    return memory.descent_memory(*prepared, shape, config, count)
+    embed = partial(jax.eval_shape, *network)
+    prepared = prepared_shapes(*network, config)
+    return memory.program_memory(memory._traced(prepared, embed, shape, config, None, count))
 
 
 def test_the_bound_holds_and_asks_no_compiler(
     network: tuple, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = [exactly(network, count) for count in (1, 6)]
-    monkeypatch.setattr(memory, "descent_memory", None)
+    monkeypatch.setattr(memory, "program_memory", None)
     for count, size in zip((1, 6), sizes, strict=True):
         bound = fitting_batch(*network, (16, 16, 3), count, CONFIG, free=10**9).needed
         assert size <= bound < 100 * size
@@ -177,5 +181,5 @@ def test_a_rematerialised_example_of_nan_leaves_the_others_alone(network: tuple)
     config = CONFIG.replace(rematerialize=True, pixels="none")
     alone = invert(layer, variables, target[1:], images[::-1][1:], config)
     together = invert(layer, variables, target.at[0].set(np.nan), images[::-1], config)
-    assert together.status[0] == depthjax.inversion.loop.NON_FINITE
+    assert together.status[0] == NON_FINITE
     np.testing.assert_allclose(together.images[1:], alone.images, rtol=1e-3, atol=1e-3)

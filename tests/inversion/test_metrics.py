@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from depthjax import Measurement, measure
 from depthjax.inversion.metrics import (
     MATCHED_RATIOS,
-    REFERENCE_STD,
     baselines,
     elasticity,
     embedding_distances,
     input_distances,
     input_ratio_at,
-    reference_distances,
 )
+from depthjax.inversion.reference import REFERENCE_STD
 
 KEY = jax.random.key(5)
 SHAPE = (3, 4, 5, 2)
@@ -162,46 +161,7 @@ def test_clipping_never_moves_an_image_away(variables: dict) -> None:
     np.testing.assert_array_equal(inside.out_of_range, 0)
 
 
-# -------------------------------------------------------------------------------------- reference
-
-
-@settings(max_examples=10, deadline=None)
-@given(factor=st.floats(0.01, 20), seed=st.integers(0, 20))
-def test_reference_distances_grow_with_the_noise(factor: float, seed: int) -> None:
-    """The layer is linear, so both do, exactly."""
-    weights = {"w": draw((40, 6), 9, -1, 1)}
-    a, key = draw(SHAPE, seed), jax.random.key(seed)
-    one = reference_distances(linear, weights, a, key, reference_std=0.1)
-    other = reference_distances(linear, weights, a, key, reference_std=0.1 * factor)
-    for name in ("embedding_distance", "embedding_distance_std", "input_distance"):
-        np.testing.assert_allclose(
-            getattr(other, name), factor * getattr(one, name), rtol=1e-2, err_msg=name
-        )
-    np.testing.assert_allclose(other.input_distance, factor * one.input_distance, rtol=1e-5)
-    np.testing.assert_array_equal(one.embedding_norm, other.embedding_norm)
-
-
-def test_the_reference_moves_an_image_by_the_noise_times_the_root_of_its_size() -> None:
-    a = draw((4, 16, 16, 3), 1)
-    ours = reference_distances(linear, {"w": jnp.ones((768, 1))}, a, KEY, draws=16)
-    expected = REFERENCE_STD * 768**0.5
-    np.testing.assert_allclose(ours.input_distance, expected, rtol=0.02)
-    # Against ones, the noise adds up to one normal variable of std σ√n, whose size is σ√(2n/π).
-    np.testing.assert_allclose(
-        ours.embedding_distance.mean(), expected * (2 / np.pi) ** 0.5, rtol=0.3
-    )
-
-
-def test_the_reference_key_decides(variables: dict) -> None:
-    a = draw(SHAPE, 1)
-    first, again, other = (
-        reference_distances(linear, variables, a, jax.random.key(seed)) for seed in (0, 0, 1)
-    )
-    assert_same(first, again)
-    assert (first.embedding_distance != other.embedding_distance).all()
-    # The same noise for every layer: the input distance does not depend on the layer.
-    deeper = reference_distances(linear, {"w": variables["w"][:, :3]}, a, jax.random.key(0))
-    np.testing.assert_array_equal(first.input_distance, deeper.input_distance)
+# --------------------------------------------------------------------------------------- programs
 
 
 def test_new_noise_needs_no_new_program(variables: dict) -> None:

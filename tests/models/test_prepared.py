@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import depthjax
-from depthjax.inversion import loop as descent
+from depthjax.inversion.loop import descend
+from depthjax.inversion.problem import Data, numbers_of
+from depthjax.inversion.state import initial_state
 from depthjax.models.prepared import plan
 
 MODELS = {
@@ -106,21 +108,11 @@ def test_a_step_of_a_descent_costs_what_the_cut_network_costs():
     layer, variables = layer_of(depthjax.build_model("resnet152"))
     fast, weights = layer.prepare(variables)
     config = depthjax.InversionConfig()
-    loop = (
-        descent.descend()
-        .lower(
-            fast,
-            config.structure,
-            weights,
-            layer(variables, images),
-            images,
-            jnp.ones(1),
-            descent.numbers_of(config, images.dtype),
-            descent.initial_state(config.structure, images),
-            jnp.asarray(3),
-        )
-        .compile()
-    )
+    numbers = numbers_of(config, images.dtype)
+    data = Data(layer(variables, images), images, jnp.ones(1), numbers)
+    state = initial_state(config.structure, images)
+    lowered = descend().lower(fast, config.structure, weights, data, state, jnp.asarray(3))
+    loop = lowered.compile()
     cut, cut_variables = layer_of(depthjax.build_model("resnet50", stage_sizes=(3,)))
     bare = jax.jit(jax.value_and_grad(lambda v, x: (cut(v, x) ** 2).sum(), argnums=1))
     flops = [

@@ -6,8 +6,8 @@ from study_rows import LAYERS, QUANTITIES, compared
 
 from depthjax.claims.findings import Finding
 from depthjax.folders.results import write_results
-from depthjax.inversion.loop import REACHED, RUNNING
 from depthjax.inversion.metrics import MATCHED_RATIOS
+from depthjax.inversion.state import REACHED, RUNNING
 from depthjax.studies.comparison import judged
 from depthjax.studies.comparison.judged import network_table
 from depthjax.studies.comparison.measured import Comparison, quantities

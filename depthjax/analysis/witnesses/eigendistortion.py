@@ -8,8 +8,12 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from depthjax.analysis.witnesses.pairs import on_grid, pair_distances
-from depthjax.inversion.autoencoding import checked_images, checked_reference
-from depthjax.inversion.metrics import REFERENCE_STD
+from depthjax.inversion.reference import (
+    REFERENCE_STD,
+    ReferenceNoise,
+    checked_images,
+    checked_reference,
+)
 from depthjax.jacobian import linearize, top_singular_values
 from depthjax.typing import LayerFn, Scalar, Variables
 
@@ -57,7 +61,7 @@ def eigendistortions(
         k: how many directions.
         rmse: root mean square of the change before clipping and rounding; pixels are in [0, 1].
         reference_key: seeds the noise of m_r and m_i'; by default `jax.random.key(0)`.
-        reference_std, draws: of that noise, see `metrics.reference_distances`.
+        reference_std, draws: of that noise, see `ReferenceNoise`.
 
     Raises:
         ValueError: for images that are not finite floats in [0, 1], for k below 1 or above the
@@ -67,9 +71,8 @@ def eigendistortions(
     if not rmse > 0:
         raise ValueError(f"rmse must be positive, got {rmse}; 4 / 255 is four grey levels")
     reference_key = jax.random.key(0) if reference_key is None else reference_key
-    reference = checked_reference(
-        layer, variables, targets, reference_key, reference_std=reference_std, draws=draws
-    )
+    noise = ReferenceNoise(reference_key, reference_std, draws)
+    reference = checked_reference(layer, variables, targets, noise)
     top = top_singular_values(linearize(layer, variables, targets), k)
     directions = top.right.swapaxes(0, 1).reshape(k, *targets.shape).astype(targets.dtype)
     step = rmse * np.sqrt(targets[0].size) * directions

@@ -16,9 +16,13 @@ from numpy.typing import ArrayLike
 from depthjax.analysis.witnesses.pairs import on_grid, pair_distances
 from depthjax.devices.precision import compiler_options, matmul_precision
 from depthjax.inversion import gauss_newton
-from depthjax.inversion.autoencoding import checked_images, checked_reference
-from depthjax.inversion.metrics import REFERENCE_STD
 from depthjax.inversion.objectives import norms
+from depthjax.inversion.reference import (
+    REFERENCE_STD,
+    ReferenceNoise,
+    checked_images,
+    checked_reference,
+)
 from depthjax.models.verification import prepare_layer
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Variables
 
@@ -95,7 +99,7 @@ def null_space_witness(
         corrections: Gauss–Newton corrections after each stride.
         iterations: of conjugate gradients in each correction, with one product with J and one with
             Jᵀ each.
-        reference_key, reference_std, draws: of m_r and m_i', see `metrics.reference_distances`.
+        reference_key, reference_std, draws: of m_r and m_i', see `ReferenceNoise`.
 
     Returns:
         Of all accepted strides the one farthest from `a`, or closest to `towards`.
@@ -111,12 +115,9 @@ def null_space_witness(
             f" {corrections} and {iterations}"
         )
     start_key, default_reference_key = jax.random.split(key)
-    reference = checked_reference(
-        *(layer, variables, targets),
-        default_reference_key if reference_key is None else reference_key,
-        reference_std=reference_std,
-        draws=draws,
-    )
+    noise_key = default_reference_key if reference_key is None else reference_key
+    noise = ReferenceNoise(noise_key, reference_std, draws)
+    reference = checked_reference(layer, variables, targets, noise)
     goal = _goal(start_key, targets, towards)
     radius = reference.embedding_distance * ratio * (1 - _SLACK)
     fast, weights = prepare_layer(layer, variables, targets)

@@ -6,7 +6,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from depthjax.images import to_uint8
-from depthjax.inversion.metrics import Reference, embedding_distances
+from depthjax.inversion.metrics import embedding_distances
+from depthjax.inversion.reference import Reference
 from depthjax.typing import LayerFn, Variables
 
 

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from depthjax.analysis.power_spectrum import spectral_distance
 from depthjax.analysis.similarity import gradient_energy_ratio, structural_similarity
 from depthjax.folders.inversions import load_run
-from depthjax.inversion.loop import REACHED
 from depthjax.inversion.metrics import MATCHED_RATIOS, elasticity
+from depthjax.inversion.state import REACHED
 from depthjax.statistics import interval_of
 from depthjax.studies.comparison.judges import Judges
 from depthjax.studies.comparison.setting import BLURRED, MATCHED, PLAIN

@@ -7,8 +7,7 @@ import jax
 
 from depthjax.analysis.prediction import descend_and_predict
 from depthjax.inversion.config import InversionConfig
-from depthjax.inversion.metrics import REFERENCE_STD
-from depthjax.inversion.objectives import norms
+from depthjax.inversion.reference import ReferenceNoise, shared_input_distance
 from depthjax.models.layers import Layer
 from depthjax.studies.controls.networks import case_of, variables_of
 from depthjax.studies.rows import Row
@@ -98,5 +97,5 @@ def reference_distance(shape: tuple[int, ...], draws: int = 8) -> float:
         shape: of the images, `[B, H, W, C]`; the same for any B.
         draws: of the noise.
     """
-    noise = jax.random.normal(jax.random.key(2), (draws, *shape[1:]))
-    return float(norms(REFERENCE_STD * noise).mean())
+    noise = ReferenceNoise(jax.random.key(2), draws=draws)
+    return shared_input_distance(shape[1:], noise)

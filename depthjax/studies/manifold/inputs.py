@@ -13,7 +13,7 @@ from depthjax.data import Augmentation, Dataset, augment, open_dataset
 from depthjax.data import noise as noise_set
 from depthjax.data.randomness import permutation
 from depthjax.errors import unknown
-from depthjax.inversion.priors import draw_start
+from depthjax.inversion.starts import draw_start
 from depthjax.settings import check_settings, described, setting
 
 GAUSSIAN = "Gaussian noise"

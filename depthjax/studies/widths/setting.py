@@ -16,7 +16,7 @@ from depthjax.errors import one_of
 from depthjax.images import find_images, load_images
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images
-from depthjax.inversion.metrics import REFERENCE_STD
+from depthjax.inversion.reference import expected_input_distance
 from depthjax.models import build_model, init_variables
 from depthjax.settings import check_settings, described, setting
 from depthjax.typing import Images
@@ -121,7 +121,7 @@ class Inputs:
     @property
     def reference_distance(self) -> float:
         """m_i', of noise of standard deviation σ_r."""
-        return REFERENCE_STD * self.count**0.5
+        return expected_input_distance(self.count)
 
 
 def inputs_of(photographs: Sequence[str], size: int, start_seed: int) -> Inputs:

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 import depthjax
-from depthjax.inversion.autoencoding import checked_reference
+from depthjax.inversion.reference import ReferenceNoise, checked_reference
 
 from ..job import Job
 from .problem import Problem
@@ -24,7 +24,8 @@ class Descent(Problem):
         self.config = self.config.replace(steps=steps, record_every=RECORD_EVERY)
         # By the preset's own rule, as the descent would draw it.
         self._init = depthjax.initial_images(jax.random.key(1), self.images.shape, self.config)
-        reference = checked_reference(self.layer, self.variables, self.images, jax.random.key(2))
+        noise = ReferenceNoise(jax.random.key(2))
+        reference = checked_reference(self.layer, self.variables, self.images, noise)
         self._scale = np.asarray(reference.embedding_distance)
 
     def descend(self) -> dict[str, Any]:

@@ -5,7 +5,9 @@ import time
 import jax
 import jax.numpy as jnp
 
-from depthjax.inversion.loop import descend, initial_state, numbers_of
+from depthjax.inversion.loop import descend
+from depthjax.inversion.problem import Data, numbers_of
+from depthjax.inversion.state import initial_state
 
 from ..job import Job
 from .problem import Problem
@@ -20,8 +22,9 @@ class Loop(Problem):
     def __init__(self, job: Job) -> None:
         super().__init__(job)
         self.config = self.config.replace(steps=ENDLESS)
-        self._numbers = numbers_of(self.config, self.start.dtype)
-        self._scale = jnp.ones(len(self.start), self.start.dtype)
+        numbers = numbers_of(self.config, self.start.dtype)
+        scale = jnp.ones(len(self.start), self.start.dtype)
+        self._data = Data(self.target, self.images, scale, numbers)
 
     def steps(self, count: int) -> float:
         """Seconds for so many steps from the start."""
@@ -32,8 +35,8 @@ class Loop(Problem):
         began = time.perf_counter()
         while made < count:
             state, *_, running = descend()(
-                self.prepared, self.config.structure, self.weights, self.target, self.images,
-                self._scale, self._numbers, state, jnp.asarray(count),
+                self.prepared, self.config.structure, self.weights, self._data, state,
+                jnp.asarray(count),
             )  # fmt: skip
             made = int(state.step)
             if made < count and not running:

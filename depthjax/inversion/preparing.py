@@ -1,0 +1,86 @@
+"""What the loop runs on: a layer and its weights, made fast and laid out on the devices."""
+
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import Mesh
+
+from depthjax.devices.sharding import replicate
+from depthjax.devices.spreading import Gathering, fits, spread
+from depthjax.inversion.config import InversionConfig
+from depthjax.typing import LayerFn, Variables
+
+
+class Prepared(NamedTuple):
+    """A layer as the loop runs it; `layer(weights, images)` is the embedding, as ever."""
+
+    layer: LayerFn
+    weights: Variables
+
+
+def prepare_for_descent(
+    layer: LayerFn, variables: Variables, config: InversionConfig, *, spread: bool = False
+) -> Prepared:
+    """The layer's own fast form, where it has one (`prepare`), or else the layer as it is.
+
+    Args:
+        layer, variables: as in `invert`.
+        config: whether to rematerialise.
+        spread: whether the weights will lie in parts on several devices. They are then prepared in
+            the host's memory, and the layer gathers them while it runs.
+    """
+    if not spread or not hasattr(layer, "prepare"):
+        return _prepare(layer, variables, config, spread)
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        return _prepare(layer, jax.device_get(variables), config, spread)
+
+
+def _prepare(
+    layer: LayerFn, variables: Variables, config: InversionConfig, spread: bool
+) -> Prepared:
+    if not hasattr(layer, "prepare"):
+        return Prepared(Gathering(layer) if spread else layer, variables)
+    # Where activations are computed again, weights are gathered again, and need not be kept.
+    # Gauss–Newton makes many products with one linearisation, which keeps all that they take.
+    again = (config.rematerialize or spread) and config.optimizer != "gauss_newton"
+    settings = {"rematerialize": True} if again else {}
+    return Prepared(*layer.prepare(variables, **settings))
+
+
+def prepared_shapes(
+    layer: LayerFn, variables: Variables, config: InversionConfig, *, spread: bool = False
+) -> Prepared:
+    """`prepare_for_descent` without computing anything: its weights are shapes and dtypes."""
+    layers: list[LayerFn] = []
+
+    def prepare(variables: Variables) -> Variables:
+        prepared = _prepare(layer, variables, config, spread)
+        layers.append(prepared.layer)
+        return prepared.weights
+
+    weights = jax.eval_shape(prepare, variables)
+    return Prepared(layers[0], weights)
+
+
+def must_spread(
+    layer: LayerFn,
+    variables: Variables,
+    config: InversionConfig,
+    mesh: Mesh,
+    free: int | None = None,
+) -> bool:
+    """Whether the weights have to lie in parts: one device of several has no room for all.
+
+    Args:
+        layer, variables, config: as in `invert`.
+        mesh: the devices.
+        free: bytes that a device may use; None: as many as it has.
+    """
+    return mesh.size > 1 and not fits(prepared_shapes(layer, variables, config).weights, free)
+
+
+def place_weights(weights: Variables, mesh: Mesh | None, *, in_parts: bool) -> Any:
+    """Weights on the devices of a mesh, in parts or whole on each; without a mesh as they are."""
+    if mesh is None:
+        return weights
+    return spread(weights, mesh) if in_parts else replicate(weights, mesh)

@@ -1,0 +1,128 @@
+"""What a descent minimises, and which images it may reach: the loop's view of a config.
+
+The compiled loop asks three questions and no other: what is the embedding of these images
+(`embed`), how far are they from the target (`assess`), and which images does a change lead to
+(`place`). A new objective or penalty answers the second, a transformation of the images the first,
+a parametrisation or a constraint the third; none of them needs a change of the loop.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from depthjax.devices.precision import matmul_precision
+from depthjax.inversion.config import InversionConfig, Structure
+from depthjax.inversion.objectives import base_objective, norms, objective_weight
+from depthjax.inversion.optimizers import in_fourier, make_optimizer
+from depthjax.inversion.priors import blur3, range_penalty
+from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
+
+
+class Data(NamedTuple):
+    """The arrays that define a batch of descents; another value compiles nothing again.
+
+    Fields:
+        target: the embeddings to reach, `[B, …]`.
+        reference: images that the iterates are compared to, `[B, H, W, C]`, or None.
+        scale: what the rate of each example is multiplied by, `[B]`.
+        numbers: of the config, from `numbers_of`.
+    """
+
+    target: Embedding
+    reference: Images | None
+    scale: PerExample
+    numbers: dict[str, Array]
+
+
+class Problem(NamedTuple):
+    """The three functions that the loop calls at every step.
+
+    Fields:
+        embed: images `[B, H, W, C]` -> embedding `[B, …]`.
+        assess: images and their embedding -> the objective of each example, `[B]`.
+        place: images, a change of them, and the number of the step -> the next images.
+    """
+
+    embed: Callable[[Images], Embedding]
+    assess: Callable[[Images, Embedding], PerExample]
+    place: Callable[[Images, Images, Int[Array, ""]], Images]
+
+
+def problem_of(layer: LayerFn, structure: Structure, variables: Variables, data: Data) -> Problem:
+    """The problem of a config, for use within a trace.
+
+    Args:
+        layer, variables: as in `invert`.
+        structure: the part of the config that is compiled in.
+        data: of the batch; `data.target` in the dtype of the images.
+    """
+    target, _, scale, numbers = data
+    weight = objective_weight(structure.objective, target, numbers["objective_scale"])
+
+    def embed(images: Images) -> Embedding:
+        with matmul_precision(structure.precision):
+            # Weights in float64 make a float64 embedding; the descent stays in the start's dtype.
+            return layer(variables, images).astype(images.dtype)
+
+    def assess(images: Images, embedding: Embedding) -> PerExample:
+        objective = weight * base_objective(structure.objective, embedding - target)
+        if structure.pixels == "penalty":
+            objective += numbers["penalty_weight"] * range_penalty(images)
+        return objective
+
+    def place(images: Images, change: Images, step: Int[Array, ""]) -> Images:
+        fraction = step.astype(scale.dtype) / numbers["steps"].astype(scale.dtype)
+        rate = _scheduled_rate(structure.schedule, numbers, fraction) * scale  # [B]
+        if structure.trust:
+            size = norms(change) * rate / math.sqrt(change[0].size)
+            rate *= numbers["trust_radius"] / jnp.maximum(size, numbers["trust_radius"])
+        images = images + rate[:, None, None, None] * change
+        if structure.blur:
+            first, last = numbers["blur_sigma"], numbers["final_blur_sigma"]
+            images = blur3(images, first + (last - first) * fraction)
+        if structure.pixels == "clip":
+            images = jnp.clip(images, 0, 1)
+        return images
+
+    return Problem(embed, assess, place)
+
+
+def _scheduled_rate(schedule: str, numbers: dict[str, Array], fraction: Array) -> Array:
+    """λ_n, where `fraction` is n/N."""
+    first, last = numbers["learning_rate"], numbers["final_learning_rate"]
+    if schedule == "constant":
+        return first
+    if schedule == "linear":
+        return first + (last - first) * fraction
+    return last + (first - last) * 0.5 * (1 + jnp.cos(jnp.pi * fraction))
+
+
+def optimizer_of(structure: Structure, decay: Array | float) -> Any:
+    """The optax optimiser of a config, for one image; `decay` is that of Fourier coefficients."""
+    optimizer = make_optimizer(structure.optimizer, structure.optimizer_options)
+    return in_fourier(optimizer, decay) if structure.fourier else optimizer
+
+
+def numbers_of(config: InversionConfig, dtype: Any) -> dict[str, Array]:
+    """The numbers of a config as arrays: arguments of the compiled loop.
+
+    Args:
+        config: any.
+        dtype: of the images; counts are int32.
+    """
+    names = (
+        "objective_scale", "learning_rate", "final_learning_rate", "blur_sigma",
+        "final_blur_sigma", "penalty_weight", "plateau", "fourier_decay", "trust_radius",
+    )  # fmt: skip
+    numbers = {name: jnp.asarray(getattr(config, name), dtype) for name in names}
+    # A patience that cannot run out switches the plateau off without another program.
+    most = np.iinfo(np.int32).max
+    patience = config.patience if config.plateau > 0 else most
+    counts = {"steps": config.steps, "record_every": config.record_every, "patience": patience}
+    return numbers | {
+        name: jnp.asarray(min(value, most), jnp.int32) for name, value in counts.items()
+    }

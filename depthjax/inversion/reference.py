@@ -1,0 +1,149 @@
+"""The reference: how far a lightly noised copy a' lies from its image, in pixels and in embeddings.
+
+A distance says little by itself; m_r and m_i' are what it is divided by. All are measured at
+`highest` precision.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+from numpy.typing import ArrayLike
+
+from depthjax.devices.precision import matmul_precision
+from depthjax.inversion.objectives import norms
+from depthjax.typing import Images, LayerFn, PerExample, Scalar, Variables
+
+REFERENCE_STD = 1 / 18
+"""Standard deviation of the reference noise in the author's code (the text says 1/25)."""
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["key", "std"], meta_fields=["draws"])
+@dataclass(frozen=True)
+class ReferenceNoise:
+    """The noise that makes a' of a: `σ_r·ε`, ε standard normal, not clipped.
+
+    Fields:
+        key: a `jax.random.key`; give the same to every layer and network.
+        std: σ_r, in pixel units of [0, 1].
+        draws: noisy copies that distances are averaged over.
+    """
+
+    key: Array
+    std: Scalar = REFERENCE_STD
+    draws: int = 8
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Reference:
+    """Distances from the target to its noisy copies, means over the draws; each `[batch]`.
+
+    Fields:
+        embedding_distance: m_r.
+        embedding_distance_std: its standard deviation over the draws.
+        input_distance: m_i'.
+        embedding_norm: ‖O(a)‖₂.
+    """
+
+    embedding_distance: Array
+    embedding_distance_std: Array
+    input_distance: Array
+    embedding_norm: Array
+
+
+@partial(jax.jit, static_argnames="layer")
+def reference_distances(
+    layer: LayerFn, variables: Variables, a: Images, noise: ReferenceNoise
+) -> Reference:
+    """m_r and m_i': how far noise moves images and their embeddings.
+
+    Args:
+        layer, variables: the embedding, see `depthjax.typing.LayerFn`.
+        a: target images `[B, H, W, C]` in [0, 1].
+        noise: drawn for each image by itself.
+    """
+    with matmul_precision():
+        target = layer(variables, a)
+
+        def distances(key: Array) -> tuple[PerExample, PerExample]:
+            added = noise.std * jax.random.normal(key, a.shape, a.dtype)
+            return norms(layer(variables, a + added) - target), norms(added)
+
+        # One draw after the other: memory stays that of one batch.
+        embedding, inputs = jax.lax.map(distances, jax.random.split(noise.key, noise.draws))
+    return Reference(embedding.mean(0), embedding.std(0), inputs.mean(0), norms(target))
+
+
+def shared_input_distance(shape: tuple[int, ...], noise: ReferenceNoise) -> float:
+    """m_i' where all images get the same noise: one number, and nothing is embedded.
+
+    Args:
+        shape: of one image, `(H, W, C)`.
+        noise: whose draws are averaged over.
+    """
+    drawn = jax.random.normal(noise.key, (noise.draws, *shape))
+    return float(norms(noise.std * drawn).mean())
+
+
+def expected_input_distance(count: int, std: float = REFERENCE_STD) -> float:
+    """What m_i' tends to in images of many pixels: `σ_r·√n`, without drawing any noise.
+
+    Args:
+        count: n, the numbers in one image.
+        std: σ_r.
+    """
+    return std * count**0.5
+
+
+def checked_reference(
+    layer: LayerFn, variables: Variables, images: ArrayLike, noise: ReferenceNoise
+) -> Reference:
+    """`reference_distances`, refusing a layer that tells nothing of its input.
+
+    Args:
+        layer, variables, noise: as there.
+        images: as `checked_images` takes them.
+
+    Raises:
+        ValueError: if noise on an image does not move its embedding, or moves it out of range.
+    """
+    images = checked_images(images)
+    reference = reference_distances(layer, variables, images, noise)
+    scale = np.asarray(reference.embedding_distance)
+    usable = np.isfinite(scale) & (scale > 0)
+    if not usable.all():
+        first = int(np.argmin(usable))
+        name = getattr(layer, "name", None) or getattr(layer, "__name__", layer)
+        what = "constant" if scale[first] == 0 else "not finite"
+        raise ValueError(
+            f"the embedding of layer {name!r} is {what} around image"
+            f" {first}: noise on the input moves it by {scale[first]:g}; choose an earlier layer or"
+            " other weights"
+        )
+    return reference
+
+
+def checked_images(images: ArrayLike) -> Images:
+    """The images as a JAX array.
+
+    Raises:
+        ValueError: unless they are finite floats `[B, H, W, C]` in [0, 1].
+    """
+    values = np.asarray(images)
+    if values.ndim != 4 or not jnp.issubdtype(values.dtype, jnp.floating):
+        raise ValueError(
+            f"images must be floats [batch, height, width, channels] in [0, 1], got"
+            f" {values.dtype} {values.shape}"
+        )
+    if not np.isfinite(values).all():
+        raise ValueError("images hold NaN or infinite pixels; check how they were made")
+    if values.size and (values.min() < -0.01 or values.max() > 1.01):
+        raise ValueError(
+            f"images must lie in [0, 1], got {values.min():g} to {values.max():g};"
+            " divide 8-bit pixels by 255"
+        )
+    return jnp.asarray(images)

@@ -1,0 +1,94 @@
+"""Where a descent stands: all that the compiled loop takes and gives back, and the first of it."""
+
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jaxtyping import Array, Int
+
+from depthjax.devices.sharding import BY_EXAMPLE
+from depthjax.inversion import gauss_newton
+from depthjax.inversion.config import Structure
+from depthjax.inversion.problem import optimizer_of
+from depthjax.typing import Images, PerExample
+
+RUNNING, PLATEAU, NON_FINITE, REACHED = 0, 1, 2, 3
+"""Why an example stopped (`Inversion.status`): it did not stop, it converged, it overflowed, or its
+embedding came as near as was asked for."""
+
+
+class State(NamedTuple):
+    """All that a descent needs to go on; B is images × restarts.
+
+    On a mesh every device has a `step` of its own, `[devices]`.
+    """
+
+    step: Int[Array, "*devices"]
+    images: Images
+    optimizer: Any
+    best_images: Images
+    best_objective: PerExample
+    best_step: Int[Array, " batch"]
+    plateau_objective: PerExample
+    plateau_step: Int[Array, " batch"]
+    status: Int[Array, " batch"]
+    stopped_step: Int[Array, " batch"]
+    stop_distance: PerExample
+
+
+@partial(jax.jit, static_argnums=0)
+def initial_state(
+    structure: Structure, start: Images, stop_distance: PerExample | None = None
+) -> State:
+    """The state before the first step.
+
+    Args:
+        structure: of the config; only the optimiser matters here.
+        start: `[B, H, W, C]`.
+        stop_distance: m_g at which an example stops, `[B]`; None: it never does.
+    """
+    batch = start.shape[0]
+    zeros = jnp.zeros(batch, jnp.int32)
+    infinite = jnp.full(batch, jnp.inf, start.dtype)
+
+    if structure.optimizer == "gauss_newton":
+        options = gauss_newton.Options(**dict(structure.optimizer_options))
+        optimizer = jnp.full(batch, options.damping, start.dtype)
+    else:
+        # An optimiser's first state has the shape of its parameters, whatever the decay.
+        optimizer = jax.vmap(optimizer_of(structure, 0.0).init)(jnp.zeros_like(start))
+    return State(
+        step=jnp.zeros((), jnp.int32),
+        images=start,
+        optimizer=optimizer,
+        best_images=start,
+        best_objective=infinite,
+        best_step=zeros,
+        plateau_objective=infinite,
+        plateau_step=zeros,
+        status=zeros,
+        stopped_step=zeros,
+        stop_distance=-infinite if stop_distance is None else stop_distance,
+    )
+
+
+@cache
+def initial_state_on(mesh: Mesh) -> Any:
+    """`initial_state` for a batch that is split over a mesh; each device makes its own part."""
+
+    def on_all(structure: Structure, start: Images, stop_distance: PerExample) -> State:
+        def on_one(start: Images, stop_distance: PerExample) -> State:
+            return with_device_axis(initial_state(structure, start, stop_distance))
+
+        return jax.shard_map(
+            on_one, mesh=mesh, in_specs=BY_EXAMPLE, out_specs=BY_EXAMPLE, check_vma=False
+        )(start, stop_distance)
+
+    return jax.jit(on_all, static_argnums=0)
+
+
+def with_device_axis(state: State) -> State:
+    """The state of one device, its `step` as `[1]`, so that those of all devices make one array."""
+    return state._replace(step=state.step[None])
