@@ -28,7 +28,7 @@ from depthjax.studies.prediction.measured import PERCEPTRONS
 from depthjax.studies.rows import Row
 
 FLAGS = flags.FLAGS
-cli.define_images_flag(images.EMBEDDED)
+cli.define_images_flag(list(images.EMBEDDED))
 cli.define_size_flag(16)
 cli.define_seeds_flag(["0", "1", "2", "3", "4"])
 cli.define_start_seed_flag()

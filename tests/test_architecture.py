@@ -1,6 +1,7 @@
 """The rules of the package that no other test sees: who imports whom, who writes files."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -221,3 +222,16 @@ def test_scripts_judge_nothing_themselves(script: Path) -> None:
         for alias in node.names
     ]
     assert not [name for name in origins if name.startswith("depthjax.statistics")]
+
+
+def test_studies_know_nothing_of_flags() -> None:
+    """Their messages name parameters: whoever calls them from a notebook has no flags."""
+    offenders = [
+        f"{module}:{node.lineno}: {node.value}"
+        for module, tree in SOURCES.items()
+        if is_in(module, ("studies", "analysis", "inversion", "models", "jacobian"))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if re.search(r"(?<![-|\w])--\w", node.value)
+    ]
+    assert not offenders

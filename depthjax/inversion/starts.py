@@ -73,7 +73,7 @@ def _another_image(shape: tuple[int, ...], others: Array | None, shift: int) -> 
     if others is None or count < 2:
         raise ValueError(
             f"a start of kind 'image' needs at least 2 images to start from, got {count}; give"
-            " more images or another --start"
+            " more images or another start"
         )
     if others.shape[1:] != shape[1:]:
         raise ValueError(f"images to start from are {others.shape[1:]}, the targets {shape[1:]}")

@@ -64,7 +64,7 @@ def same_normalization(networks: Networks) -> Normalization | None:
     if len(every) > 1:
         raise ValueError(
             "the networks do not normalise pixels alike; choose what all of them do, as in"
-            " --normalization=none"
+            " normalization=none"
         )
     return every.pop()
 

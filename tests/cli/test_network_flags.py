@@ -3,7 +3,6 @@
 import jax
 import numpy as np
 import pytest
-from absl import flags
 from absl.testing import flagsaver
 from script_loading import own_flags
 
@@ -15,9 +14,7 @@ MODEL = depthjax.build_model("resnet18", width=2, stage_sizes=(1, 1), num_classe
 
 @pytest.fixture(autouse=True, scope="module")
 def _flags():
-    with own_flags():
-        cli.define_network_flags()
-        flags.FLAGS.mark_as_parsed()
+    with own_flags(cli.define_network_flags):
         yield
 
 

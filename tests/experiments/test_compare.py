@@ -1,13 +1,13 @@
 """The comparison of networks, from photographs to findings, cut off and resumed."""
 
-import csv
 import json
 
 import jax
 import numpy as np
 import pytest
 from absl.testing import flagsaver
-from script_loading import EXPERIMENTS, loaded
+from script_loading import EXPERIMENTS
+from script_running import rows_of, runner, script_fixture
 
 import depthjax
 from depthjax.claims.findings import load_findings
@@ -33,12 +33,7 @@ SMALL = {
 }
 CONDITIONS = ("converging", "matched", "paper", "paper_no_blur")
 
-
-@pytest.fixture(scope="module")
-def script():
-    """The script as a module."""
-    with loaded("compare") as module:
-        yield module
+script = script_fixture("compare")
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +53,7 @@ def networks(tmp_path_factory):
 
 def run(script, networks, output, **settings):
     three = [f"{label}={networks}/{label}_{{seed}}.safetensors" for label in ("photos", "noise")]
-    asked = {"networks": ["untrained", *three], "output": str(output), **SMALL, **settings}
-    with flagsaver.flagsaver(**asked):
-        script.main()
-
-
-def table(folder):
-    with open(folder / "results.csv", newline="") as file:
-        return list(csv.DictReader(file))
+    runner({**SMALL, "networks": ["untrained", *three]})(script, output, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +72,7 @@ def whole(script, networks, tmp_path_factory):
 
 def test_from_photographs_to_findings(whole):
     folder, _ = whole
-    rows = table(folder)
+    rows = rows_of(folder)
     assert len(rows) == 3 * 2 * 2 * 4 * 2
     assert {row["condition"] for row in rows} == set(CONDITIONS)
     claims = load_findings(folder)
@@ -161,24 +149,24 @@ def test_a_killed_run_goes_on(script, networks, whole, tmp_path, monkeypatch):
     run(script, networks, folder, resume=True)
     assert len(calls) == 8 + 48 - 7
     missing = ("photograph_probability",)
-    expected = [{k: v for k, v in row.items() if k not in missing} for row in table(whole[0])]
-    assert table(folder) == expected
+    expected = [{k: v for k, v in row.items() if k not in missing} for row in rows_of(whole[0])]
+    assert rows_of(folder) == expected
 
 
 def test_without_judges_it_says_so(script, networks, tmp_path, capsys):
     run(script, networks, tmp_path / "one", seeds=["0"], layers="fc1", steps=2, images=["coffee"])
     printed = capsys.readouterr().out
     assert "C12 is not judged" in printed and "No --noise_judge" in printed
-    assert "class_probability" not in table(tmp_path / "one")[0]
+    assert "class_probability" not in rows_of(tmp_path / "one")[0]
     assert "| C10" in printed and "| C12" not in printed
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"blur": True}, "without --blur"),
-        ({"restarts": 2}, "--restarts=1"),
-        ({"stop_ratio": 0.0}, "--stop_ratio must be positive"),
+        ({"blur": True}, "with blur=False"),
+        ({"restarts": 2}, "restarts=1"),
+        ({"stop_ratio": 0.0}, "stop_ratio must be positive"),
         ({"layers": "layer9"}, "layer9"),
         ({"images": ["nobody"]}, "nobody"),
         ({"judge": "PHOTOS"}, "is one of the networks compared"),

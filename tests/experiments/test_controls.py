@@ -1,6 +1,5 @@
 """Networks of which it is known what they keep, and both readings of claim C6, in small."""
 
-import csv
 import json
 
 import jax
@@ -8,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from absl.testing import flagsaver
-from script_loading import EXPERIMENTS, loaded
+from script_loading import EXPERIMENTS
+from script_running import rows_of, runner, script_fixture
 
 from depthjax import Layer
 from depthjax.claims.findings import load_findings
@@ -27,24 +27,15 @@ SETTINGS = {
     "descent_steps": 5,
 }
 
-
-@pytest.fixture(scope="module")
-def script():
-    with loaded("controls") as module:
-        yield module
-
-
-def run(script, folder, **settings):
-    with flagsaver.flagsaver(**{**SETTINGS, "output": str(folder), **settings}):
-        script.main()
+script = script_fixture("controls")
+run = runner(SETTINGS)
 
 
 @pytest.fixture(scope="module")
 def done(script, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "controls"
     run(script, folder, controls=["orthogonal", "default", "narrow"])
-    with open(folder / "results.csv", newline="") as file:
-        return folder, list(csv.DictReader(file))
+    return folder, rows_of(folder)
 
 
 def of(rows, control, quantity, layer=None):

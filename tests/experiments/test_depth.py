@@ -1,10 +1,9 @@
 """Blocks of a tiny untrained network, from photographs to findings, cut off and resumed."""
 
-import csv
-
 import pytest
 from absl.testing import flagsaver
-from script_loading import EXPERIMENTS, loaded
+from script_loading import EXPERIMENTS
+from script_running import rows_of, runner, script_fixture
 
 import depthjax
 from depthjax.claims.findings import load_findings
@@ -21,22 +20,8 @@ SMALL = {
     "steps": 12,
 }
 
-
-@pytest.fixture(scope="module")
-def script():
-    """The script as a module."""
-    with loaded("depth") as module:
-        yield module
-
-
-def run(script, output, **settings):
-    with flagsaver.flagsaver(**(SMALL | {"output": str(output)} | settings)):
-        script.main()
-
-
-def table(folder):
-    with open(folder / "results.csv", newline="") as file:
-        return list(csv.DictReader(file))
+script = script_fixture("depth")
+run = runner(SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +33,7 @@ def whole(script, tmp_path_factory):
 
 
 def test_from_photographs_to_findings(whole):
-    rows = table(whole)
+    rows = rows_of(whole)
     assert len(rows) == (2 + 1) * 2 * 2
     assert {(row["stage"], row["block"]) for row in rows} == {("1", "1"), ("1", "2"), ("1", "3")}
     found = load_findings(whole)
@@ -89,7 +74,7 @@ def test_a_killed_run_goes_on(script, whole, tmp_path, monkeypatch):
     calls[:] = [1] * 4
     run(script, folder, resume=True)
     assert len(calls) == 4 + 6 - 3
-    assert table(folder) == table(whole)
+    assert rows_of(folder) == rows_of(whole)
     assert (folder / "findings.json").read_text() == (whole / "findings.json").read_text()
 
 
@@ -102,7 +87,7 @@ def test_a_killed_run_goes_on(script, whole, tmp_path, monkeypatch):
         ({"network": ["resnet18 @conv1"]}, "'conv1' is not the output of a residual block"),
         ({"network": ["resnet18", "resnet18", "resnet18"]}, "is given twice"),
         ({"network": [""]}, "unknown model ''"),
-        ({"restarts": 2}, "--restarts=1"),
+        ({"restarts": 2}, "restarts=1"),
         ({"seeds": ["0", "0"]}, "must be different whole numbers"),
     ],
 )

@@ -1,13 +1,11 @@
 """The command for claim C15: pictures and numbers of filters, and bad input."""
 
-import csv
 import json
 
 import jax
 import numpy as np
 import pytest
-from absl.testing import flagsaver
-from script_loading import loaded
+from script_running import rows_of, runner, script_fixture
 
 import depthjax
 from depthjax.claims.findings import load_findings
@@ -19,16 +17,8 @@ SETTINGS = {
     "layer": "layer2.0.conv2",
 }
 
-
-@pytest.fixture(scope="module")
-def script():
-    with loaded("filters") as module:
-        yield module
-
-
-def run(script, folder, **settings):
-    with flagsaver.flagsaver(**{**SETTINGS, "output": str(folder), **settings}):
-        script.main()
+script = script_fixture("filters")
+run = runner(SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +39,7 @@ def test_pictures_numbers_and_findings(script, smooth, tmp_path, capsys):
     folder = tmp_path / "filters"
     networks = ["untrained", f"photos={smooth}", "noise=untrained"]
     run(script, folder, networks=networks)
-    with open(folder / "results.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(folder)
     assert len(rows) == 3 * 2 * 8
     energy = {
         label: np.array(

@@ -16,7 +16,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
-from script_loading import loaded
+from script_running import runner, script_fixture
 
 import depthjax
 from depthjax.inversion import metrics
@@ -36,24 +36,16 @@ SMALL = {
 }
 
 
-@pytest.fixture(scope="module")
-def script():
-    """The script as a module."""
-    with loaded("invert") as module:
-        yield module
-
-
-def run(script, folder, **settings):
-    with flagsaver.flagsaver(**{**SMALL, "output": str(folder), **settings}):
-        script.main()
-
-
 class Whole(NamedTuple):
     """A finished run, what it was asked for, and what it printed."""
 
     folder: Path
     settings: dict[str, Any]
     printed: str
+
+
+script = script_fixture("invert")
+run = runner(SMALL)
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,11 @@
 """The script writes numbers that are those of the library, and goes on where it was cut off."""
 
-import csv
 import json
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from absl.testing import flagsaver
-from script_loading import loaded
+from script_running import rows_of, runner, script_fixture
 
 import depthjax
 from depthjax.jacobian import dense_singular_values
@@ -25,20 +22,8 @@ SETTINGS = {
     "moment_probes": 2,
 }
 
-
-@pytest.fixture(scope="module")
-def script():
-    with loaded("jacobian") as module:
-        yield module
-
-
-def run(script, output: Path, **changed):
-    with flagsaver.flagsaver(output=str(output), **{**SETTINGS, **changed}):
-        script.main()
-
-
-def rows_of(output: Path):
-    return list(csv.DictReader((output / "results.csv").open()))
+script = script_fixture("jacobian")
+run = runner(SETTINGS)
 
 
 def test_numbers_findings_and_figures(script, tmp_path, capsys):

@@ -1,6 +1,5 @@
 """The command for claim C14, from networks and data sets to findings, and bad input."""
 
-import csv
 import json
 import subprocess
 import sys
@@ -8,8 +7,8 @@ import sys
 import jax
 import numpy as np
 import pytest
-from absl.testing import flagsaver
-from script_loading import EXPERIMENTS, loaded
+from script_loading import EXPERIMENTS
+from script_running import rows_of, runner, script_fixture
 
 import depthjax
 from depthjax.claims.findings import load_findings
@@ -25,11 +24,7 @@ from depthjax.studies.manifold.inputs import (
 FIELDS = {"width": 2, "stage_sizes": (1, 1), "num_classes": 3, "stem": "small"}
 KINDS = ("photographs", "Gaussian noise", "1/f noise", "uniform noise")
 
-
-@pytest.fixture(scope="module")
-def script():
-    with loaded("manifold") as module:
-        yield module
+script = script_fixture("manifold")
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +69,7 @@ def flat(tmp_path_factory):
 
 
 def run(script, folder, settings, **others):
-    with flagsaver.flagsaver(**{**settings, "output": str(folder), **others}):
-        script.main()
+    runner(settings)(script, folder, **others)
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +78,6 @@ def done(script, settings, flat, tmp_path_factory):
     networks = ["untrained", f"photos={flat}", f"noise={flat}", "same=untrained"]
     run(script, folder, settings, networks=networks)
     return folder
-
-
-def rows_of(folder):
-    with open(folder / "results.csv", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_every_input_has_a_row_for_every_network_layer_and_seed(done, settings):

@@ -1,12 +1,12 @@
 """The command that sets linear theory beside descents, in small, and bad input."""
 
-import csv
 import json
 
 import numpy as np
 import pytest
 from absl.testing import flagsaver
-from script_loading import EXPERIMENTS, loaded
+from script_loading import EXPERIMENTS
+from script_running import rows_of, runner, script_fixture
 
 from depthjax.analysis.r_squared import r_squared
 from depthjax.claims.findings import load_findings
@@ -21,24 +21,15 @@ SETTINGS = {
     "steps": 50,
 }
 
-
-@pytest.fixture(scope="module")
-def script():
-    with loaded("prediction") as module:
-        yield module
-
-
-def run(script, folder, **settings):
-    with flagsaver.flagsaver(**{**SETTINGS, "output": str(folder), **settings}):
-        script.main()
+script = script_fixture("prediction")
+run = runner(SETTINGS)
 
 
 @pytest.fixture(scope="module")
 def done(script, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "prediction"
     run(script, folder)
-    with open(folder / "results.csv", newline="") as file:
-        return folder, list(csv.DictReader(file))
+    return folder, rows_of(folder)
 
 
 def of(rows, network, layer, quantity):

@@ -1,12 +1,10 @@
 """The command for claims C4, C5, C7 and C8: from flags to findings, and bad input."""
 
-import csv
 import json
 
 import numpy as np
 import pytest
-from absl.testing import flagsaver
-from script_loading import loaded
+from script_running import rows_of, runner, script_fixture
 
 from depthjax.claims.findings import load_findings
 
@@ -24,16 +22,8 @@ SETTINGS = {
     "relu_steps": 20,
 }
 
-
-@pytest.fixture(scope="module")
-def script():
-    with loaded("widths") as module:
-        yield module
-
-
-def run(script, folder, **others):
-    with flagsaver.flagsaver(**{**SETTINGS, "output": str(folder), **others}):
-        script.main()
+script = script_fixture("widths")
+run = runner(SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +31,6 @@ def done(script, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "widths"
     run(script, folder)
     return folder
-
-
-def rows_of(folder):
-    with open(folder / "results.csv", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def findings_of(folder, claim):
@@ -117,8 +102,8 @@ def test_one_claim_alone(script, done, tmp_path, capsys):
 
 BAD = {
     "claim": ({"claims": ["C6"]}, "unknown claim 'C6'"),
-    "narrow": ({"narrow": 48}, "--narrow=48 must be below that"),
-    "wide": ({"wide": 47}, "--wide=47 at least that"),
+    "narrow": ({"narrow": 48}, "narrow=48 must be below that"),
+    "wide": ({"wide": 47}, "wide=47 at least that"),
     "widths": ({"relu_widths": ["2", "1"]}, "must be rising numbers"),
     "photograph": ({"photographs": ["astronaus"]}, "did you mean 'astronaut'"),
     "steps": ({"paper_steps": ["500", "few"]}, "--paper_steps=500,few"),

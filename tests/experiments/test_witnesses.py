@@ -1,6 +1,5 @@
 """The command for witnesses, from networks and photographs to picture files and findings."""
 
-import csv
 import json
 
 import jax
@@ -11,7 +10,8 @@ from absl import flags
 from absl.testing import flagsaver
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
-from script_loading import EXPERIMENTS, loaded
+from script_loading import EXPERIMENTS
+from script_running import rows_of, runner, script_fixture
 
 import depthjax
 from depthjax import figures
@@ -30,16 +30,8 @@ SETTINGS = {
     "iterations": 4,
 }
 
-
-@pytest.fixture(scope="module")
-def script():
-    with loaded("witnesses") as module:
-        yield module
-
-
-def run(script, folder, **others):
-    with flagsaver.flagsaver(**{**SETTINGS, "output": str(folder), **others}):
-        script.main()
+script = script_fixture("witnesses")
+run = runner(SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +39,6 @@ def done(script, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "witnesses"
     run(script, folder)
     return folder
-
-
-def rows_of(folder):
-    return list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
 
 
 def test_a_row_and_a_file_for_every_picture(done):

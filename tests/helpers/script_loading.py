@@ -1,32 +1,48 @@
 """Scripts as modules, several in one process, though their flags have the same names."""
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from absl import flags
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
+_of_scripts: set[str] = set()
+"""The flags that a script has defined; those of libraries, which stay, are not among them."""
+
 
 @contextmanager
-def own_flags() -> Iterator[None]:
-    """All flags but absl's are put aside, and come back when those defined meanwhile are gone."""
+def own_flags(define: Callable[[], Any]) -> Iterator[Any]:
+    """Runs `define` and gives what it returns; its flags replace other scripts' meanwhile."""
     registry = flags.FLAGS
-    aside = _script_flags()
-    for flag, _, _ in aside:
-        delattr(registry, flag.name)
+    aside = [
+        (
+            registry[name],
+            registry.find_module_defining_flag(name),
+            registry.find_module_id_defining_flag(name),
+        )
+        for name in _of_scripts
+    ]
+    _remove()
+    before = set(registry)
     try:
-        yield
+        try:
+            defined = define()
+        finally:  # also of a script that fails half-way
+            _of_scripts.update(set(registry) - before)
+        registry.mark_as_parsed()
+        yield defined
     finally:
-        for flag, _, _ in _script_flags():
-            delattr(registry, flag.name)
+        _remove()
         for flag, module, number in aside:
             registry[flag.name] = flag
             registry.register_flag_by_module(module, flag)
             registry.register_flag_by_module_id(number, flag)
+            _of_scripts.add(flag.name)
 
 
 @contextmanager
@@ -35,21 +51,11 @@ def loaded(name: str) -> Iterator[ModuleType]:
     spec = importlib.util.spec_from_file_location(f"{name}_script", EXPERIMENTS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    with own_flags():
-        spec.loader.exec_module(module)
-        flags.FLAGS.mark_as_parsed()
+    with own_flags(lambda: spec.loader.exec_module(module)):
         yield module
 
 
-def _script_flags() -> list[tuple[flags.Flag, str, int]]:
-    """Every flag that is not absl's, with the module that it was defined by."""
-    registry = flags.FLAGS
-    found = [
-        (
-            registry[name],
-            registry.find_module_defining_flag(name),
-            registry.find_module_id_defining_flag(name),
-        )
-        for name in registry
-    ]
-    return [entry for entry in found if not entry[1].startswith("absl.")]
+def _remove() -> None:
+    for name in _of_scripts & set(flags.FLAGS):
+        delattr(flags.FLAGS, name)
+    _of_scripts.clear()

@@ -30,9 +30,9 @@ def test_conditions_differ_in_what_they_are_called_by():
 @pytest.mark.parametrize(
     ("chosen", "ratio", "message"),
     [
-        ({"blur": True}, 0.1, "without --blur"),
-        ({"restarts": 2}, 0.1, "--restarts=1"),
-        ({}, 0.0, "--stop_ratio must be positive, got 0.0"),
+        ({"blur": True}, 0.1, "with blur=False"),
+        ({"restarts": 2}, 0.1, "restarts=1"),
+        ({}, 0.0, "stop_ratio must be positive, got 0.0"),
     ],
 )
 def test_other_settings_are_refused(chosen, ratio, message):

@@ -22,7 +22,7 @@ def test_networks_are_as_wide_as_they_are_called():
     assert WIDTHS.networks[WIDE] == (60, 60, 60) and WIDTHS.networks["narrow"] == (32, 32, 32)
     assert WIDTHS.networks["one narrow layer"] == (60, 32, 60)
     assert WIDTHS.networks[WIDER_LATE] == (60, 120, 120)
-    with pytest.raises(ValueError, match="--narrow=48 must be below"):
+    with pytest.raises(ValueError, match="narrow=48 must be below"):
         Setting(size=4, narrow=48, wide=60)
     with pytest.raises(ValueError, match="unknown claim 'C9'"):
         Setting(claims=("C4", "C9"))

@@ -114,7 +114,7 @@ def _third_networks(model: Network, networks: Networks, source: str, size: int) 
     file = fetch(source)
     compared = [record for records in weight_records(networks).values() for record in records]
     if file.sha256 in [record.get("sha256") for record in compared]:
-        raise ValueError(f"--judge={source} is one of the networks compared; take a third")
+        raise ValueError(f"judge={source} is one of the networks compared; take a third")
     variables = load_weights(model, file, image_size=size)
     judge = Weights(variables, same_normalization(networks), True, file.record())
     return [judge] * len(next(iter(networks.values())))
@@ -138,7 +138,7 @@ def photograph_judge(model: Network, source: str, size: int, photograph_class: i
     classes = jax.eval_shape(head, variables, jnp.zeros((1, size, size, 3))).shape[1]
     if photograph_class >= classes:
         raise ValueError(
-            f"--photograph_class={photograph_class}, but --noise_judge has {classes} classes,"
+            f"photograph_class={photograph_class}, but the judge of noise has {classes} classes,"
             " numbered from 0"
         )
     return Judge(head, variables)

@@ -32,9 +32,9 @@ def conditions(
         ValueError: for settings under which they would not be what their names say.
     """
     if chosen.blur or chosen.restarts > 1:
-        raise ValueError("networks are compared without --blur and with --restarts=1")
+        raise ValueError("networks are compared with blur=False and restarts=1")
     if not stop_ratio > 0:
-        raise ValueError(f"--stop_ratio must be positive, got {stop_ratio}")
+        raise ValueError(f"stop_ratio must be positive, got {stop_ratio}")
     # At every step, or a descent would pass the matched ρ unseen.
     converging = chosen.replace(record_every=1)
     return {

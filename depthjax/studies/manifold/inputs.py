@@ -77,9 +77,9 @@ def training_sets(
     for entry in entries:
         label, separator, spec = entry.partition("=")
         if not separator or not spec:
-            raise ValueError(f"--trained_on has {entry!r}, which is not of the form label=DATASET")
+            raise ValueError(f"trained_on has {entry!r}, which is not of the form label=DATASET")
         if label not in sets:
-            raise unknown("trained network", label, sets, hint="of --networks")
+            raise unknown("trained network", label, sets)
         sets[label] = spec
     return sets
 

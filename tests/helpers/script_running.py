@@ -1,0 +1,42 @@
+"""Scripts that run within the tests: a fixture with the script, a call of it, and its table."""
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from absl.testing import flagsaver
+from script_loading import loaded
+
+
+def script_fixture(name: str) -> Any:
+    """A fixture of a test module: `experiments/NAME.py` with its flags."""
+
+    @pytest.fixture(scope="module")
+    def script() -> Iterator[ModuleType]:
+        with loaded(name) as module:
+            yield module
+
+    return script
+
+
+def runner(settings: dict[str, Any]) -> Callable[..., None]:
+    """A function `run(script, folder, **changes)` that runs a script with these flags.
+
+    Args:
+        settings: the flags of all runs, by name; the changes of one run come over them.
+    """
+
+    def run(script: ModuleType, folder: Path, **changes: Any) -> None:
+        with flagsaver.flagsaver(**{**settings, "output": str(folder), **changes}):
+            script.main()
+
+    return run
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    """The table that a script wrote."""
+    with open(folder / "results.csv", newline="") as file:
+        return list(csv.DictReader(file))
