@@ -47,7 +47,7 @@ def main() -> None:
     model = cli.model_from_flags()
     names = depthjax.select_layers(model, FLAGS.layers)
     choice = cli.settings_from_flags(inputs.Choice)
-    shape = choice.opened(FLAGS.dataset, "train").image_shape
+    shape = choice.open_split(FLAGS.dataset, "train").image_shape
     if shape[0] != shape[1] or shape[2] != 3:
         raise ValueError(
             f"--dataset={FLAGS.dataset} has images of {shape}; they must be square RGB"

@@ -31,10 +31,10 @@ from depthjax.folders import results
 from depthjax.studies.rows import Row
 from depthjax.studies.widths import judged, measured
 from depthjax.studies.widths.drawn import draw
-from depthjax.studies.widths.setting import CLAIMS, RELU_WIDTHS, Setting, inputs_of
+from depthjax.studies.widths.setting import CLAIMS, RELU_WIDTHS, WidthSettings, inputs_of
 
 FLAGS = flags.FLAGS
-cli.define_setting_flags(Setting, without=["claims", "paper_steps", "relu_widths"])
+cli.define_setting_flags(WidthSettings, without=["claims", "paper_steps", "relu_widths"])
 cli.define_start_seed_flag()
 cli.define_output_flags("runs/widths")
 cli.define_script_flags()
@@ -72,7 +72,7 @@ def main() -> None:
     cli.say_where("Numbers, findings and figures", output)
 
 
-def setting_from_flags() -> Setting:
+def setting_from_flags() -> WidthSettings:
     """What the flags ask for.
 
     Raises:
@@ -82,7 +82,7 @@ def setting_from_flags() -> Setting:
     changed["relu_widths"] = RELU_WIDTHS
     if FLAGS.relu_widths is not None:
         changed["relu_widths"] = cli.rising("relu_widths", least=2)
-    return cli.settings_from_flags(Setting, **changed)
+    return cli.settings_from_flags(WidthSettings, **changed)
 
 
 if __name__ == "__main__":

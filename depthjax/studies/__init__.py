@@ -1,10 +1,11 @@
-"""What the scripts measure and judge: a package for each study, which knows nothing of flags.
+"""What the scripts measure and judge: one package per study, independent of command-line flags.
 
     measured.py   the rows of its table
-    judged.py     what they say of the paper's claims, and the tables that are printed
-    drawn.py      their figures, with the names of their files
+    judged.py     what the rows say about the paper's claims, and the printed tables
+    drawn.py      the figures, with the names of their files
 
-What is asked is in measured.py, too, or in a file beside it. What all studies share is here:
-networks of several seeds, descents that are saved one by one, and tables `[seeds, images]` of rows.
-Nothing parses flags, prints, or writes files but those of `depthjax.folders.begin`.
+The settings of a study are in measured.py, or in a file beside it. Shared by all studies are here:
+networks with several weight seeds (`networks`), descents that are saved one by one (`descents`),
+and tables of rows (`rows`). Nothing here parses flags or prints; files are written through
+`depthjax.folders`.
 """

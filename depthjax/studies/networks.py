@@ -1,6 +1,6 @@
-"""Networks of one architecture, each with several weight seeds, and the places where they are seen.
+"""Networks of one architecture with several weight seeds each, and their layers.
 
-A network is a label and its weights of each seed; all have as many, in the order of the seeds.
+A network is a label with its weights for each seed. All networks have the same seeds, in one order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,13 @@ from depthjax.typing import Variables
 
 
 class Weights(NamedTuple):
-    """Weights of a network, and what a run notes about them.
+    """The weights of a network for one seed.
 
     Fields:
         variables: the weights.
-        normalization: of the pixels, that they expect.
-        has_trained_head: whether their classes mean anything.
-        record: where they came from, as JSON takes it.
+        normalization: of the pixels, as these weights expect it.
+        has_trained_head: whether the outputs are trained classes.
+        record: where the weights came from, for the config of a run (JSON).
     """
 
     variables: Variables
@@ -31,7 +31,7 @@ class Weights(NamedTuple):
 
 
 Networks: TypeAlias = Mapping[str, Sequence[Weights]]
-"""By label, the weights of each seed."""
+"""By label: the weights for each seed."""
 
 
 def aside_of(label: str) -> Aside:
@@ -43,41 +43,48 @@ def aside_of(label: str) -> Aside:
 
 
 def weight_records(networks: Networks) -> dict[str, list[dict[str, Any]]]:
-    """Where all weights came from, as a run's config has it."""
-    return {label: [weights.record for weights in ones] for label, ones in networks.items()}
+    """Where the weights came from, for the config of a run: by label, one record per seed."""
+    return {label: [weights.record for weights in of_seeds] for label, of_seeds in networks.items()}
 
 
 def untrained_label(networks: Networks) -> str | None:
-    """The first network whose weights are the initialisation from the seed; None if none is."""
+    """The first network whose weights are an initialisation; None if all are trained."""
     return next(
-        (label for label, ones in networks.items() if ones[0].record["source"] == "untrained"), None
+        (
+            label
+            for label, of_seeds in networks.items()
+            if of_seeds[0].record["source"] == "untrained"
+        ),
+        None,
     )
 
 
 def same_normalization(networks: Networks) -> Normalization | None:
-    """What all networks do to the pixels.
+    """The normalisation of the pixels, which must be the same for all networks.
 
     Raises:
-        ValueError: if they do not do the same, for then they see different images.
+        ValueError: if it differs; the networks would then see different images.
     """
-    every = {weights.normalization for ones in networks.values() for weights in ones}
-    if len(every) > 1:
+    normalizations = {
+        weights.normalization for of_seeds in networks.values() for weights in of_seeds
+    }
+    if len(normalizations) > 1:
         raise ValueError(
             "the networks do not normalise pixels alike; choose what all of them do, as in"
             " normalization=none"
         )
-    return every.pop()
+    return normalizations.pop()
 
 
 class Place(NamedTuple):
-    """A layer of one network and weight seed.
+    """A layer of one network with one weight seed.
 
     Fields:
         network: its label.
         seed: of the weights.
         name: of the layer.
-        depth: its position among the layers, from 0.
-        layer: as these weights want their pixels.
+        depth: the index of the layer, from 0 for the shallowest.
+        layer: the layer, with the normalisation that these weights expect.
         variables: the weights.
     """
 
@@ -90,7 +97,7 @@ class Place(NamedTuple):
 
     @property
     def columns(self) -> Row:
-        """What a row of the table says of it."""
+        """The columns of a table that describe it."""
         return {
             **{"network": self.network, "seed": self.seed},
             **{"layer": self.name, "depth": self.depth},
@@ -100,19 +107,19 @@ class Place(NamedTuple):
 def places(
     model: Network, names: Sequence[str], networks: Networks, seeds: Sequence[int]
 ) -> list[Place]:
-    """Network by network, seed by seed, layer by layer.
+    """All layers: network by network, seed by seed, shallow to deep.
 
     Args:
         model: the architecture.
         names: of the layers, shallow to deep.
-        networks: with weights of each of the seeds.
-        seeds: their numbers.
+        networks: with weights for each of the seeds.
+        seeds: of the weights.
     """
     return [
         Place(
             label, seed, name, depth, Layer(model, name, weights.normalization), weights.variables
         )
-        for label, ones in networks.items()
-        for seed, weights in zip(seeds, ones, strict=True)
+        for label, of_seeds in networks.items()
+        for seed, weights in zip(seeds, of_seeds, strict=True)
         for depth, name in enumerate(names)
     ]

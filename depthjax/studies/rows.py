@@ -1,4 +1,4 @@
-"""Tidy rows, and the tables `[seeds, images]` of them that intervals are taken of."""
+"""Rows of a study's table, and arrays `[seeds, images]` of one of its columns."""
 
 import csv
 import os
@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Float
 
 Row: TypeAlias = dict[str, Any]
-"""A number or several, and in other columns what they are of: among these the weights' `seed`."""
+"""Columns by name: numbers, and what they belong to (network, layer, image, weight `seed`, …)."""
 
 
 def among(rows: Sequence[Row], **place: Any) -> list[Row]:
-    """The rows that have these values in these columns."""
+    """The rows with these values in these columns."""
     return [row for row in rows if all(row[name] == value for name, value in place.items())]
 
 
@@ -29,14 +29,14 @@ def seed_table(
     """One number for each weight seed and image, in the order of the rows.
 
     Args:
-        rows: of any places.
-        value: the column of the number, or a function from a row to it.
-        column: what stands beside each other: images, or whatever is resampled in their stead.
-        average: of the numbers of one seed and image, where several rows have them.
-        place: columns and the values that they have in the rows that count.
+        rows: of a table.
+        value: the column of the number, or a function that computes it from a row.
+        column: the second axis: "image", or the column of what is resampled instead of images.
+        average: combines the numbers of several rows with the same seed and image.
+        place: columns and their values; all other rows are ignored.
 
     Returns:
-        `[0, 0]` if there is no such row.
+        float64; of shape `[0, 0]` if there is no such row.
 
     Raises:
         ValueError: if some seeds have fewer images than others.
@@ -52,15 +52,15 @@ def seed_table(
 
 
 def with_all_columns(rows: Sequence[Row]) -> list[Row]:
-    """Rows of several kinds in one table: what a row does not have is empty."""
+    """Rows of several kinds for one table: missing columns are empty strings."""
     columns = dict.fromkeys(name for row in rows for name in row)
     return [{name: row.get(name, "") for name in columns} for row in rows]
 
 
 def read_rows(folder: str | os.PathLike[str]) -> list[Row]:
-    """The rows that a study stored in its `results.csv`, so that it can be judged again.
+    """Reads the rows of a study from its `results.csv`, so that it can be judged again.
 
-    Numbers are numbers again, an empty cell is None, and `True` and `False` are what they say.
+    Numbers, `True` and `False` are converted back from text; an empty cell becomes None.
 
     Raises:
         ValueError: if there is no such file.

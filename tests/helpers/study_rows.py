@@ -32,7 +32,7 @@ from depthjax.studies.preimages.measured import control_name
 from depthjax.studies.rows import Row
 from depthjax.studies.widths import judged as widths
 from depthjax.studies.widths.measured import CG, CURVATURE, PAPER, width_name
-from depthjax.studies.widths.setting import WIDE, WIDER_LATE, Setting
+from depthjax.studies.widths.setting import WIDE, WIDER_LATE, WidthSettings
 from depthjax.studies.witnesses import judged as witnesses
 from depthjax.studies.witnesses.measured import EIGEN, FARTHEST, TOWARDS
 
@@ -189,7 +189,9 @@ def prediction_rows(affine: bool, error: float, offset: float = 0.0) -> list[Row
     ]
 
 
-WIDTHS = Setting(size=4, narrow=32, wide=60, depth=3, paper_steps=(5,), relu_widths=(1.0, 2.0, 3.0))
+WIDTHS = WidthSettings(
+    size=4, narrow=32, wide=60, depth=3, paper_steps=(5,), relu_widths=(1.0, 2.0, 3.0)
+)
 
 
 def width_rows(
@@ -212,7 +214,7 @@ def width_rows(
     ]
 
 
-def stalled_rows(optimizer: str) -> list[Row]:
+def null_space_rows(optimizer: str) -> list[Row]:
     """C4: a narrow network that ends at its floor, and a wide one that recovers."""
     return [
         *width_rows("C4", "narrow", 3, optimizer, "floor", 2),
@@ -223,7 +225,7 @@ def stalled_rows(optimizer: str) -> list[Row]:
     ]
 
 
-def slowed_rows() -> list[Row]:
+def depth_rows() -> list[Row]:
     """C5: tenfold with every layer."""
     return [
         row
@@ -233,7 +235,7 @@ def slowed_rows() -> list[Row]:
     ]
 
 
-def gated_rows() -> list[Row]:
+def relu_rows() -> list[Row]:
     """C7: D = 4, 2, 1/4 at widths of 1, 2, 3."""
     return [
         row
@@ -243,7 +245,7 @@ def gated_rows() -> list[Row]:
     ]
 
 
-def widened_rows() -> list[Row]:
+def late_width_rows() -> list[Row]:
     """C8: a quarter of the steps once widened."""
     return [
         row
@@ -276,8 +278,8 @@ WITNESS_ROWS = [
 
 
 def _widths() -> list[Finding]:
-    rows = [*stalled_rows(CG), *stalled_rows(PAPER), *slowed_rows(), *gated_rows()]
-    return widths.findings(WIDTHS, [*rows, *widened_rows()], 48, 48)
+    rows = [*null_space_rows(CG), *null_space_rows(PAPER), *depth_rows(), *relu_rows()]
+    return widths.findings(WIDTHS, [*rows, *late_width_rows()], 48, 48)
 
 
 STUDIES: dict[str, Callable[[], list[Finding]]] = {

@@ -10,14 +10,14 @@ from study_rows import (
     TRAINED_ON,
     WIDTHS,
     WITNESS_ROWS,
-    gated_rows,
+    depth_rows,
     jacobian_rows,
+    late_width_rows,
     manifold_rows,
+    null_space_rows,
     prediction_rows,
     preimage_rows,
-    slowed_rows,
-    stalled_rows,
-    widened_rows,
+    relu_rows,
 )
 
 import depthjax
@@ -145,7 +145,7 @@ STORED = {
     "relu": (prediction_rows(False, 0.1), prediction.findings),
     "preimages": (preimage_rows(3, 1.5), preimages.findings),
     "widths": (
-        [*stalled_rows(PAPER), *slowed_rows(), *gated_rows(), *widened_rows()],
+        [*null_space_rows(PAPER), *depth_rows(), *relu_rows(), *late_width_rows()],
         lambda rows: widths.findings(WIDTHS, rows, 48, 48),
     ),
     "witnesses": (WITNESS_ROWS, lambda rows: witnesses.findings(rows, ["fc1"], ["net"], 0.1)),

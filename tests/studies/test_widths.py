@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from study_rows import WIDTHS, gated_rows, slowed_rows, stalled_rows, widened_rows
+from study_rows import WIDTHS, depth_rows, late_width_rows, null_space_rows, relu_rows
 
 from depthjax.studies.widths.judged import (
     condition_table,
@@ -11,11 +11,11 @@ from depthjax.studies.widths.judged import (
     recovered_shares,
 )
 from depthjax.studies.widths.measured import PAPER
-from depthjax.studies.widths.setting import WIDE, WIDER_LATE, Setting
+from depthjax.studies.widths.setting import WIDE, WIDER_LATE, WidthSettings
 
 
 def alone(claim):
-    return Setting(**{**WIDTHS.__dict__, "claims": (claim,)})
+    return WidthSettings(**{**WIDTHS.__dict__, "claims": (claim,)})
 
 
 def test_networks_are_as_wide_as_they_are_called():
@@ -23,13 +23,13 @@ def test_networks_are_as_wide_as_they_are_called():
     assert WIDTHS.networks["one narrow layer"] == (60, 32, 60)
     assert WIDTHS.networks[WIDER_LATE] == (60, 120, 120)
     with pytest.raises(ValueError, match="narrow=48 must be below"):
-        Setting(size=4, narrow=48, wide=60)
+        WidthSettings(size=4, narrow=48, wide=60)
     with pytest.raises(ValueError, match="unknown claim 'C9'"):
-        Setting(claims=("C4", "C9"))
+        WidthSettings(claims=("C4", "C9"))
 
 
 def test_stalling_is_judged_over_its_floor_at_the_last_record():
-    made = stalled_rows(PAPER)
+    made = null_space_rows(PAPER)
     narrow, wide = findings(alone("C4"), made, 48, 48)
     assert narrow.where == f"narrow, 3 layers, {PAPER} (90 steps)"
     assert narrow.interval[:3] == (1, 1, 1) and narrow.verdict == "supported"
@@ -38,7 +38,7 @@ def test_stalling_is_judged_over_its_floor_at_the_last_record():
 
 
 def test_steps_that_grow_tenfold_a_layer_have_that_slope():
-    made = slowed_rows()
+    made = depth_rows()
     slower, reached, farther = findings(alone("C5"), made, 48, 48)
     assert slower.interval.estimate == pytest.approx(np.log(10)) and reached.verdict == "supported"
     assert farther.interval.estimate == pytest.approx(np.log(10))
@@ -48,13 +48,13 @@ def test_steps_that_grow_tenfold_a_layer_have_that_slope():
 
 
 def test_wider_late_layers_are_judged_pair_by_pair():
-    made = widened_rows()
+    made = late_width_rows()
     found = findings(alone("C8"), made, 48, 48)
     assert [one.interval.estimate for one in found] == pytest.approx([0.25, 0.25])
 
 
 def test_the_width_at_which_half_recover():
-    made = gated_rows()
+    made = relu_rows()
     needed = needed_widths(alone("C7"), made)
     # log D is linear between widths: 2 to 1/4 crosses 1 at a third, 4 to 1/2 at two thirds.
     np.testing.assert_allclose(needed["D ≤ 1"], [[2 + 1 / 3, 2 + 2 / 3]] * 2)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from depthjax import figures
 from depthjax.folders.inversions import load_run
-from depthjax.studies.comparison.measured import Comparison, intervals, recovered
+from depthjax.studies.comparison.measured import Comparison, intervals, recovered_images
 from depthjax.studies.comparison.setting import BLURRED, CONVERGING, MATCHED
 from depthjax.studies.descents import Descents
 
@@ -52,7 +52,7 @@ def _galleries(
     seed = compared.seeds[0]
     first = [one for one in descents if (one.seed, one.condition) == (seed, condition)]
     layers = [load_run(one.folder).layers.values() for one in first]
-    back = np.array([[recovered(arrays, condition) for arrays in each] for each in layers])
+    back = np.array([[recovered_images(arrays, condition) for arrays in each] for each in layers])
     d, rho = (  # [N, L, B]
         compared.values[condition, name][:, 0] for name in ("input_ratio", "embedding_ratio")
     )

@@ -1,4 +1,4 @@
-"""What came back from the same layers of all networks, of the same images and starts."""
+"""Images recovered from the same layers of all networks, with the same targets and starts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from depthjax.studies.rows import Row
 
 @dataclass(frozen=True)
 class Comparison:
-    """Numbers of every network, seed, layer and image. N networks, S seeds, L layers, B images.
+    """The measurements of N networks, S seeds, L layers and B images.
 
     Fields:
         networks: their labels; those called `untrained`, `photos` and `noise` are judged.
-        seeds: of the weights; one seed is one initialisation, whatever was trained from it.
+        seeds: of the initialisation, also of trained networks.
         layers: shallow to deep.
-        images: labels.
-        values: by condition and quantity, `[N, S, L, B]`; NaN where there is none.
+        images: their labels.
+        values: by condition and quantity, `[N, S, L, B]`; NaN where it was not measured.
     """
 
     networks: Sequence[str]
@@ -40,27 +40,27 @@ class Comparison:
     def of(
         self, condition: str, quantity: str, network: str, layer: str
     ) -> Float[np.ndarray, "s b"]:
-        """One quantity at one layer of one network, for every seed and image."""
+        """One quantity at one layer of one network, `[S, B]`."""
         table = self.values[condition, quantity]
         return table[self.networks.index(network), :, self.layers.index(layer)]
 
     @property
     def early(self) -> Sequence[str]:
-        """The first two layers."""
+        """The first two layers; fewer if there are less than four."""
         return self.layers[: min(2, len(self.layers) // 2)]
 
     @property
     def late(self) -> Sequence[str]:
-        """The last two layers, none of which is early."""
+        """As many last layers as there are early ones."""
         return self.layers[len(self.layers) - len(self.early) :]
 
     @property
     def deep(self) -> Sequence[str]:
-        """What follows the first two: `conv3` to `conv5`, where the layers are stages."""
+        """All layers after the first two: `conv3` to `conv5` if the layers are stages."""
         return self.layers[2:]
 
     def rows(self) -> list[dict[str, Any]]:
-        """One for each network × seed × layer × condition × image."""
+        """One row for each network, seed, layer, condition and image."""
         quantities = list(dict.fromkeys(quantity for _, quantity in self.values))
         conditions = list(dict.fromkeys(condition for condition, _ in self.values))
         return [
@@ -83,7 +83,7 @@ class Comparison:
 
     @classmethod
     def of_rows(cls, rows: Sequence[Row]) -> "Comparison":
-        """The comparison whose `rows` these are, so that it can be judged again."""
+        """The inverse of `rows`, so that a stored comparison can be judged again."""
         names = ("network", "seed", "layer", "image")
         axes = [list(dict.fromkeys(row[name] for row in rows)) for name in names]
         shape = tuple(map(len, axes))
@@ -105,31 +105,31 @@ def quantities(
     noise: Float[np.ndarray, "k h w c"],
     condition: str,
 ) -> dict[str, Float[np.ndarray, " b"]]:
-    """The numbers of one network's images recovered from one layer.
+    """The quantities of one network's images recovered from one layer, `[B]` each.
 
     Args:
-        arrays: of the layer, as in `depthjax.Run.layers`; the first restart counts.
+        arrays: of the layer, as in `depthjax.Run.layers`; only the first restart is used.
         targets, starts: a and a_0.
-        noise: what `noise` was trained on.
-        condition: one of those of a comparison; of the paper's recipe the last iterate counts, of
-            the others the best.
+        noise: examples of the training set of `noise`.
+        condition: one of `CONDITIONS`. For the paper's recipe the last iterate is measured, for the
+            others the best one.
 
     Returns:
-        ρ, D and m_g/‖O(a)‖ of the image; D at matched ρ and the elasticity, of the trajectory;
-        SSIM and the gradient energy over the target's; the distance of the spectrum of a_g − a_0 to
-        that of the training noise; the steps made. For `MATCHED` all of the image is NaN where ρ
-        was not reached.
+        Of the image: ρ, D and m_g/‖O(a)‖, SSIM, the gradient energy relative to the target's, and
+        the distance of the spectrum of a_g − a_0 from that of the training noise. For `MATCHED`
+        these are NaN where ρ was not reached. Of the trajectory: D at matched ρ, the elasticity,
+        and the number of steps.
     """
     last = condition in (BLURRED, PLAIN)
-    found = recovered(arrays, condition)
+    back = recovered_images(arrays, condition)
     prefix = "final_" if last else ""
     image = {
         name: arrays[prefix + name][0].astype(np.float64)
         for name in ("embedding_ratio", "input_ratio", "relative_embedding_distance")
     }
-    image["ssim"] = structural_similarity(targets, found)
-    image["gradient_energy_ratio"] = gradient_energy_ratio(targets, found)
-    image["spectral_distance"] = _spectral_distance(found - starts, noise)
+    image["ssim"] = structural_similarity(targets, back)
+    image["gradient_energy_ratio"] = gradient_energy_ratio(targets, back)
+    image["spectral_distance"] = _spectral_distance(back - starts, noise)
     if condition == MATCHED:
         reached = arrays["status"][0] == REACHED
         image = {name: np.where(reached, value, np.nan) for name, value in image.items()}
@@ -144,16 +144,18 @@ def quantities(
 
 
 def _spectral_distance(changes: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """NaN for those that are not finite."""
+    """The spectral distance of each change; NaN for one that is not finite."""
     finite = np.isfinite(changes).all((1, 2, 3))
-    found = np.full(len(changes), np.nan)
+    distance = np.full(len(changes), np.nan)
     if finite.any():
-        found[finite] = spectral_distance(changes[finite], noise)
-    return found
+        distance[finite] = spectral_distance(changes[finite], noise)
+    return distance
 
 
-def recovered(arrays: Mapping[str, np.ndarray], condition: str) -> Float[np.ndarray, "b h w c"]:
-    """The images that a condition stands for: the paper's recipe reports the last iterate."""
+def recovered_images(
+    arrays: Mapping[str, np.ndarray], condition: str
+) -> Float[np.ndarray, "b h w c"]:
+    """The recovered images: the last iterates for the paper's recipe, otherwise the best ones."""
     last = condition in (BLURRED, PLAIN)
     return arrays["final_images" if last else "images"][0]
 
@@ -165,31 +167,31 @@ def gather(
     noise: Float[np.ndarray, "k h w c"],
     judges: Judges,
 ) -> Comparison:
-    """The numbers of all images recovered, from the files.
+    """The measurements of all recovered images, from the run folders.
 
     Args:
-        descents: finished ones, of every network, seed and condition.
+        descents: the finished descents of every network, seed and condition.
         targets, starts: a and a_0.
-        noise: what `noise` was trained on.
-        judges: who looks at the images.
+        noise: examples of the training set of `noise`.
+        judges: networks that classify the recovered images.
     """
-    networks = list(dict.fromkeys(one.network for one in descents))
-    seeds = list(dict.fromkeys(one.seed for one in descents))
+    networks = list(dict.fromkeys(descent.network for descent in descents))
+    seeds = list(dict.fromkeys(descent.seed for descent in descents))
     values: dict[tuple[str, str], np.ndarray] = {}
-    for one in descents:
-        run = load_run(one.folder)
+    for descent in descents:
+        run = load_run(descent.folder)
         numbers = [
-            quantities(arrays, targets, starts, noise, one.condition)
+            quantities(arrays, targets, starts, noise, descent.condition)
             for arrays in run.layers.values()
         ]
-        found = {name: np.stack([each[name] for each in numbers]) for name in numbers[0]}
-        shape = (len(networks), len(seeds), *found["steps"].shape)
-        back = [recovered(arrays, one.condition) for arrays in run.layers.values()]
-        seen = judges.read(seeds.index(one.seed), np.concatenate(back))
-        found |= {name: value.reshape(shape[2:]) for name, value in seen.items()}
-        for name, value in found.items():
-            table = values.setdefault((one.condition, name), np.full(shape, np.nan))
-            table[networks.index(one.network), seeds.index(one.seed)] = value
+        tables = {name: np.stack([of_layer[name] for of_layer in numbers]) for name in numbers[0]}
+        shape = (len(networks), len(seeds), *tables["steps"].shape)
+        back = [recovered_images(arrays, descent.condition) for arrays in run.layers.values()]
+        seen = judges.read(seeds.index(descent.seed), np.concatenate(back))
+        tables |= {name: value.reshape(shape[2:]) for name, value in seen.items()}
+        for name, value in tables.items():
+            table = values.setdefault((descent.condition, name), np.full(shape, np.nan))
+            table[networks.index(descent.network), seeds.index(descent.seed)] = value
     return Comparison(networks, seeds, list(run.layers), run.image_names, values)
 
 

@@ -1,4 +1,4 @@
-"""The descents of a comparison: one optimiser, and one recipe of the paper, for all networks."""
+"""The descents of a comparison: the same optimisers for all networks."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,11 +9,11 @@ from depthjax.studies.networks import Networks
 from depthjax.typing import LayerFn
 
 UNTRAINED, PHOTOS, NOISE = "untrained", "photos", "noise"
-"""What the networks are called that the claims speak of."""
+"""The labels of the networks that the claims are about."""
 
 CONVERGING, MATCHED, BLURRED, PLAIN = "converging", "matched", "paper", "paper_no_blur"
-"""The descents: to convergence; the same, stopped at a matched ρ; the paper's recipe for a fixed
-number of steps, with its blur and without."""
+"""The kinds of descents: until convergence; the same, stopped at a matched ρ; the paper's recipe
+with a fixed number of steps, with its blur and without."""
 
 CONDITIONS = (CONVERGING, MATCHED, BLURRED, PLAIN)
 
@@ -21,21 +21,21 @@ CONDITIONS = (CONVERGING, MATCHED, BLURRED, PLAIN)
 def conditions(
     chosen: InversionConfig, paper: InversionConfig, stop_ratio: float
 ) -> dict[str, InversionConfig]:
-    """The four descents of `CONDITIONS`.
+    """The settings of each of `CONDITIONS`.
 
     Args:
-        chosen: of the converging ones.
+        chosen: of the converging descents.
         paper: the paper's recipe, with its blur.
-        stop_ratio: ρ at which images are compared.
+        stop_ratio: the matched ρ.
 
     Raises:
-        ValueError: for settings under which they would not be what their names say.
+        ValueError: for blur, several restarts, or a ratio that is not positive.
     """
     if chosen.blur or chosen.restarts > 1:
         raise ValueError("networks are compared with blur=False and restarts=1")
     if not stop_ratio > 0:
         raise ValueError(f"stop_ratio must be positive, got {stop_ratio}")
-    # At every step, or a descent would pass the matched ρ unseen.
+    # Recorded at every step, so that a descent stops right at the matched ρ.
     converging = chosen.replace(record_every=1)
     return {
         CONVERGING: converging,
@@ -55,16 +55,16 @@ def descents_of(
     stop_ratio: float,
     frames: int = 0,
 ) -> list[Descents]:
-    """Every network and seed under every condition, in the order in which they are made.
+    """The descents of every network and seed under every condition, in the order of the work.
 
     Args:
         folder: of the comparison.
-        networks: with weights of each of the seeds.
-        seeds: their numbers.
+        networks: with weights for each of the seeds.
+        seeds: of the weights.
         layers: by name, shallow to deep.
         conditions: from `conditions`.
-        stop_ratio: ρ at which those of the matched condition stop.
-        frames: how many iterates are kept of those of the first seed.
+        stop_ratio: ρ at which descents of the matched condition stop.
+        frames: how many iterates of the first seed's descents are kept.
     """
     return [
         Descents(
@@ -74,12 +74,12 @@ def descents_of(
             condition,
             config,
             layers,
-            ones[index].variables,
-            ones[index].record,
+            of_seeds[index].variables,
+            of_seeds[index].record,
             stop_ratio=stop_ratio if condition == MATCHED else None,
             frames=0 if index else frames,
         )
         for index, seed in enumerate(seeds)
         for condition, config in conditions.items()
-        for label, ones in networks.items()
+        for label, of_seeds in networks.items()
     ]

@@ -1,1 +1,1 @@
-"""Networks of which it is known what they keep."""
+"""Descents through control networks, of which it is known what they keep."""

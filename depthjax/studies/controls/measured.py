@@ -1,4 +1,4 @@
-"""Gradient descent on the controls, and what linear theory predicts of it."""
+"""Gradient descent on the control networks, beside the prediction of linear theory."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -15,11 +15,11 @@ from depthjax.typing import Images
 
 
 class Descent(NamedTuple):
-    """One control at one layer and seed, still to be descended through.
+    """A descent that is to be made: one control, layer and weight seed.
 
     Fields:
         control, layer: their names.
-        depth: of the layer, from 1.
+        depth: the number of the layer, from 1.
         seed: of the weights.
     """
 
@@ -30,11 +30,11 @@ class Descent(NamedTuple):
 
 
 def descents(controls: Sequence[str], inputs: int, seeds: Sequence[int]) -> list[Descent]:
-    """Control by control, layer by layer, seed by seed.
+    """All descents: control by control, layer by layer, seed by seed.
 
     Args:
         controls: their names.
-        inputs: numbers of an image.
+        inputs: the number of elements of an image.
         seeds: of the weights.
 
     Raises:
@@ -57,36 +57,36 @@ def rows_of(
     *,
     coupling: float,
 ) -> Iterator[Row]:
-    """A row for each image.
+    """Descends and yields a row for each image.
 
     Args:
         descent: which control, layer and seed.
         names: of the images.
-        targets, starts: a and a_0, the same of all layers and controls.
+        targets, starts: a and a_0, `[B, H, W, C]`; the same for all layers and controls.
         config: from `depthjax.analysis.prediction.linear_descent`.
-        coupling: as `variables_of` takes it.
+        coupling: as in `variables_of`.
     """
     name, layer, depth, seed = descent
     model, _, affine = case_of(name, targets[0].size)
     reference = reference_distance(targets.shape)
     variables = variables_of(name, model, seed, targets.shape[1], coupling)
-    found = descend_and_predict(
+    descents = descend_and_predict(
         Layer(model, layer), variables, targets, starts, config, affine=affine
     )
-    for index, told in enumerate(found.predictions):
-        last = found.inversion.trajectory.input_distance[-1, index]
+    for index, prediction in enumerate(descents.predictions):
+        last = descents.inversion.trajectory.input_distance[-1, index]
         yield {
             **{"control": name, "layer": layer, "depth": depth},
             **{"seed": seed, "image": names[index]},
-            "rank": len(found.directions[index].values),
-            "condition_number": found.directions[index].condition_number,
+            "rank": len(descents.directions[index].values),
+            "condition_number": descents.directions[index].condition_number,
             "input_distance": float(last),
-            "predicted": float(told.input_distance[-1]),
-            "lost": told.lost,
-            "slow": float(told.slow[-1]),
+            "predicted": float(prediction.input_distance[-1]),
+            "lost": prediction.lost,
+            "slow": float(prediction.slow[-1]),
             "D": float(last / reference),
-            "predicted_D": float(told.input_distance[-1] / reference),
-            "start_D": float(told.input_distance[0] / reference),
+            "predicted_D": float(prediction.input_distance[-1] / reference),
+            "start_D": float(prediction.input_distance[0] / reference),
         }
 
 

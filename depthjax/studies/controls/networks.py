@@ -1,8 +1,8 @@
-"""Networks of which it is known what they keep, and how well.
+"""Control networks: it is known what they keep, and how well conditioned they are.
 
-Of these an orthogonal MLP and an i-RevNet of small couplings keep everything and are well
-conditioned, a square MLP as PyTorch initialises it keeps everything and is not, and an orthogonal
-MLP with one narrow layer loses half.
+An orthogonal MLP and an i-RevNet with small couplings are invertible and well conditioned. A square
+MLP with PyTorch's initialisation is invertible and ill conditioned. An orthogonal MLP with one
+narrow layer loses half of its input.
 """
 
 from typing import NamedTuple
@@ -23,14 +23,20 @@ WORDS = {
     DEFAULT: "square MLP, default weights",
     NARROW: "orthogonal MLP, one narrow layer",
 }
-"""The controls by name."""
+"""The controls by name, with a description."""
 
 DEPTH = 4
-"""Layers of each."""
+"""The number of layers of each control."""
 
 
 class Case(NamedTuple):
-    """A control: its network, its layers, and whether they are affine."""
+    """A control network.
+
+    Fields:
+        model: its architecture.
+        layers: shallow to deep.
+        affine: whether they are affine maps.
+    """
 
     model: Network
     layers: tuple[str, ...]
@@ -38,10 +44,14 @@ class Case(NamedTuple):
 
 
 def case_of(name: str, inputs: int) -> Case:
-    """A control for images of so many numbers.
+    """The control of a name.
+
+    Args:
+        name: one of `WORDS`.
+        inputs: the number of elements of an image.
 
     Raises:
-        ValueError: for a name that is not in `WORDS`.
+        ValueError: for another name.
     """
     one_of("control", name, WORDS)
     if name == IREVNET:
@@ -55,14 +65,14 @@ def case_of(name: str, inputs: int) -> Case:
 
 
 def variables_of(name: str, model: Network, seed: int, size: int, coupling: float) -> Variables:
-    """PyTorch's initialisation, made orthogonal or of small couplings where the control is.
+    """The weights of a control: PyTorch's initialisation, changed where the control asks for it.
 
     Args:
         name: of the control.
-        model: its network.
-        seed: of the weights.
+        model: its architecture.
+        seed: of the initialisation.
         size: height and width of the images.
-        coupling: factor of the i-RevNet's couplings; 0 makes it orthogonal.
+        coupling: factor of the couplings of the i-RevNet; with 0 it is orthogonal.
     """
     variables = init_variables(model, jax.random.key(seed), size)
     for layer, leaves in variables["params"].items():
@@ -75,7 +85,7 @@ def variables_of(name: str, model: Network, seed: int, size: int, coupling: floa
 
 
 def semi_orthogonal(kernel: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
-    """All singular values 1: what the smaller side allows is kept."""
+    """A matrix of the same shape whose singular values are all 1: orthonormal columns, or rows."""
     tall = kernel if kernel.shape[0] >= kernel.shape[1] else kernel.T
-    found = np.linalg.qr(tall)[0]
-    return found if tall is kernel else found.T
+    orthonormal = np.linalg.qr(tall)[0]
+    return orthonormal if tall is kernel else orthonormal.T

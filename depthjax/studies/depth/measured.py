@@ -1,4 +1,4 @@
-"""What untrained residual networks keep, block by block: the numbers of their descents."""
+"""Descents from every block of untrained residual networks, as numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,13 @@ from depthjax.studies.descents import Descents
 
 @dataclass(frozen=True)
 class Block:
-    """A residual block: its stage and its place among all blocks of the network, both from 1."""
+    """A residual block.
+
+    Fields:
+        layer: its name.
+        stage: its stage, from 1.
+        index: its number among all blocks of the network, from 1.
+    """
 
     layer: str
     stage: int
@@ -24,17 +30,17 @@ class Block:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Numbers of one network's blocks. S weight seeds, L blocks, B images.
+    """The measurements of one network, for S weight seeds, L blocks and B images.
 
     Fields:
         network: its label.
-        kind: of its blocks; networks of one kind are compared with each other.
-        depth: blocks that the whole network has.
-        stages: that it has.
+        kind: of its blocks; networks of the same kind are compared with each other.
+        depth: the number of blocks of the whole network.
+        stages: the number of its stages.
         seeds: of the weights.
-        blocks: those that were inverted, shallow to deep.
-        images: labels.
-        values: by quantity, `[S, L, B]`; NaN where there is none.
+        blocks: that were inverted, shallow to deep.
+        images: their labels.
+        values: by quantity, `[S, L, B]`; NaN where it was not measured.
     """
 
     network: str
@@ -47,17 +53,17 @@ class Blocks:
     values: Mapping[str, Float[np.ndarray, "s l b"]]
 
     def of(self, quantity: str, layer: int) -> Float[np.ndarray, "s b"]:
-        """One quantity at one block, by its place in `blocks`."""
+        """One quantity at the block with this index in `blocks`, `[S, B]`."""
         return self.values[quantity][:, layer]
 
     @property
     def last(self) -> int | None:
-        """The place of the block that ends the last stage; None if it was not inverted."""
-        found = [place for place, block in enumerate(self.blocks) if block.index == self.depth]
-        return found[0] if found else None
+        """The index in `blocks` of the network's last block; None if it was not inverted."""
+        places = [place for place, block in enumerate(self.blocks) if block.index == self.depth]
+        return places[0] if places else None
 
     def rows(self) -> list[dict[str, Any]]:
-        """One for each seed × block × image."""
+        """One row for each seed, block and image."""
         return [
             {
                 **{"network": self.network, "seed": seed, "layer": block.layer},
@@ -71,7 +77,7 @@ class Blocks:
 
 
 def block_names(model: ResNet) -> list[str]:
-    """The layers that are outputs of residual blocks, shallow to deep."""
+    """The names of all residual blocks, shallow to deep."""
     return [
         f"layer{stage}.{number}"
         for stage, blocks in enumerate(model.stage_sizes, 1)
@@ -80,13 +86,13 @@ def block_names(model: ResNet) -> list[str]:
 
 
 def blocks_of(model: ResNet, layers: Sequence[str]) -> list[Block]:
-    """Where layers stand in the network.
+    """The blocks that layers are the outputs of.
 
     Raises:
         ValueError: for a layer that is not the output of a block.
     """
     names = block_names(model)
-    found = []
+    blocks = []
     for layer in layers:
         node = resolve(model, layer)
         if node not in names:
@@ -95,15 +101,15 @@ def blocks_of(model: ResNet, layers: Sequence[str]) -> list[Block]:
                 f" {names[-1]}, and layer1 to layer{len(model.stage_sizes)}"
             )
         stage = int(node.removeprefix("layer").split(".")[0])
-        found.append(Block(layer, stage, names.index(node) + 1))
-    return found
+        blocks.append(Block(layer, stage, names.index(node) + 1))
+    return blocks
 
 
 def gather(descents: Sequence[Descents], model: ResNet) -> Blocks:
-    """The numbers of one network, from the files of its descents (one for each weight seed)."""
-    every = [load_run(one.folder) for one in descents]
+    """The measurements of one network, from the run folders of its descents, one per seed."""
+    runs = [load_run(of_seed.folder) for of_seed in descents]
     values: dict[str, list[list[np.ndarray]]] = {}
-    for run in every:
+    for run in runs:
         tables = [quantities(arrays) for arrays in run.layers.values()]
         for name in tables[0]:
             values.setdefault(name, []).append([table[name] for table in tables])
@@ -112,22 +118,22 @@ def gather(descents: Sequence[Descents], model: ResNet) -> Blocks:
         kind=model.block,
         depth=sum(model.stage_sizes),
         stages=len(model.stage_sizes),
-        seeds=[one.seed for one in descents],
-        blocks=blocks_of(model, list(every[0].layers)),
-        images=every[0].image_names,
+        seeds=[of_seed.seed for of_seed in descents],
+        blocks=blocks_of(model, list(runs[0].layers)),
+        images=runs[0].image_names,
         values={name: np.array(table, np.float64) for name, table in values.items()},
     )
 
 
 def quantities(arrays: Mapping[str, np.ndarray]) -> dict[str, Float[np.ndarray, " b"]]:
-    """What counts of the images recovered from one layer.
+    """The quantities of the images recovered from one layer, `[B]` each.
 
     Args:
-        arrays: of the layer, as in `depthjax.Run.layers`; the first restart counts.
+        arrays: of the layer, as in `depthjax.Run.layers`; only the first restart is used.
 
     Returns:
-        ρ and D of the best image; D at matched ρ and the elasticity, of the trajectory; D of the
-        start, of the flat mean colour and of the blurred target; the steps made.
+        ρ and D of the best image; D at matched ρ and the elasticity, from the trajectory; D of the
+        start, of the mean colour and of the blurred target; the number of steps.
     """
     rho, d = arrays["trajectory_embedding_ratio"][:, 0], arrays["trajectory_input_ratio"][:, 0]
     levels = zip(MATCHED_RATIOS, arrays["matched_input_ratio"][:, 0], strict=True)

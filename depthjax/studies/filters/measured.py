@@ -1,4 +1,4 @@
-"""How smooth the filters of a convolution are, a row for each of its output channels."""
+"""How smooth the filters of a convolution are: one row per output channel."""
 
 from collections.abc import Sequence
 
@@ -8,20 +8,20 @@ from depthjax.studies.rows import Row
 
 
 def rows_of(networks: Networks, layer: str, node: str, seeds: Sequence[int]) -> list[Row]:
-    """Every network, weight seed and output channel.
+    """The rows of every network, weight seed and output channel.
 
     Args:
-        networks: with weights of each of the seeds.
-        layer: the convolution, as it is called.
+        networks: with weights for each of the seeds.
+        layer: the convolution, as the user calls it.
         node: its name in the weights.
-        seeds: their numbers.
+        seeds: of the weights.
     """
     return [
         {
             **{"network": label, "seed": seed, "layer": layer},
             **{"output_channel": channel, "low_frequency_energy": float(value)},
         }
-        for label, ones in networks.items()
-        for seed, weights in zip(seeds, ones, strict=True)
+        for label, of_seeds in networks.items()
+        for seed, weights in zip(seeds, of_seeds, strict=True)
         for channel, value in enumerate(low_frequency_energy(kernel_of(weights.variables, node)))
     ]

@@ -1,4 +1,4 @@
-"""What is embedded: examples of training sets, others of their kind, and what is neither."""
+"""The inputs that are embedded: training examples, held-out examples, and arbitrary inputs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from depthjax.settings import check_settings, described, setting
 
 GAUSSIAN = "Gaussian noise"
 ARBITRARY_NOISE = 1_000_003
-"""A seed that no training set of noise has."""
+"""The seed of arbitrary noise; no training set of noise has it."""
 
 
 @described
@@ -42,16 +42,16 @@ class Choice:
     def __post_init__(self) -> None:
         check_settings(self)
 
-    def opened(self, spec: str, split: str) -> Dataset:
-        """A data set; `size` is for those whose spec says none."""
+    def open_split(self, spec: str, split: str) -> Dataset:
+        """Opens a data set; `size` is used where the spec contains none."""
         size = self.size if ":" in spec else None
         return open_dataset(
             spec, split=split, size=size, data_dir=self.data_dir, skip_corrupt=self.skip_corrupt
         )
 
     def read(self, spec: str, split: str, count: int) -> tuple[np.ndarray, Dataset]:
-        """So many examples of a split, of any classes, `[N, H, W, C]`."""
-        dataset = self.opened(spec, split)
+        """Random examples of a split, `[count, H, W, C]`, and the data set."""
+        dataset = self.open_split(spec, split)
         order = permutation(self.inputs_seed, "manifold", spec, split, count=len(dataset))
         return dataset.read(np.sort(order[:count]))[0], dataset
 
@@ -59,17 +59,17 @@ class Choice:
 def training_sets(
     labels: Sequence[str], dataset: str, size: int, entries: Sequence[str] | None = None
 ) -> dict[str, str]:
-    """The data set that each trained network was trained on.
+    """The training set of each trained network.
 
     Args:
         labels: of the trained networks.
-        dataset: what they were trained on if nothing else is said.
-        size: of its images; a network labelled `noise` was trained on noise of that size, unless
-            there are entries.
+        dataset: the training set of networks without an entry.
+        size: of its images. Without entries, a network labelled `noise` has a training set of
+            noise of that size.
         entries: `label=DATASET`.
 
     Raises:
-        ValueError: for an entry of another form, or of no such network.
+        ValueError: for an entry of another form, or for an unknown network.
     """
     sets = dict.fromkeys(labels, dataset)
     if entries is None:
@@ -85,16 +85,16 @@ def training_sets(
 
 
 def is_noise(spec: str) -> bool:
-    """Whether a training set is Gaussian noise."""
+    """Whether a training set consists of Gaussian noise."""
     return spec.startswith("noise/")
 
 
 def training_and_held_out(choice: Choice, spec: str) -> tuple[np.ndarray, np.ndarray, Augmentation]:
-    """Examples that a network was trained on, others of their kind, and how both are prepared.
+    """Training examples, held-out examples, and the augmentation of the training set.
 
     Args:
-        choice: how many.
-        spec: the training set; with `@SPLIT` where it was a part.
+        choice: how many examples.
+        spec: the training set; with `@SPLIT` if the network was trained on a part of it.
     """
     spec, _, split = spec.partition("@")
     training, dataset = choice.read(spec, split or "train", choice.examples)
@@ -108,13 +108,13 @@ def training_and_held_out(choice: Choice, spec: str) -> tuple[np.ndarray, np.nda
 
 
 class Arbitrary(NamedTuple):
-    """Images of one kind, and for each what it is a part of.
+    """Arbitrary inputs of one kind.
 
-    Patches of one photograph are no independent inputs: they count as one.
+    Patches of one photograph are not independent of each other: statistically they count as one.
 
     Fields:
         images: `[M, H, W, 3]`.
-        origin: of each.
+        origin: the photograph of each patch, or a name of its own for each image.
     """
 
     images: np.ndarray
@@ -122,10 +122,10 @@ class Arbitrary(NamedTuple):
 
 
 def arbitrary_inputs(choice: Choice, size: int) -> dict[str, Arbitrary]:
-    """What no network was trained on, by kind: patches of photographs, and three kinds of noise.
+    """Inputs that no network was trained on, by kind: patches of photographs, three kinds of noise.
 
     Args:
-        choice: how many, and of which seed.
+        choice: how many of each kind, and their seed.
         size: height and width.
     """
     from depthjax.data import photo_crops
@@ -133,20 +133,20 @@ def arbitrary_inputs(choice: Choice, size: int) -> dict[str, Arbitrary]:
     count = choice.inputs
     shape = (count, size, size, 3)
     pink, uniform = jax.random.split(jax.random.key(choice.inputs_seed))
-    drawn = {
+    noises = {
         GAUSSIAN: choice.read(f"noise/{size}/{ARBITRARY_NOISE}", "train", count)[0],
         "1/f noise": draw_start(pink, "pink", shape, mean=noise_set.MEAN, std=noise_set.STD),
         "uniform noise": draw_start(uniform, "uniform", shape),
     }
-    each = [str(number) for number in range(count)]
+    numbers = [str(number) for number in range(count)]
     return {
         "photographs": Arbitrary(*photo_crops.held_out_patches(size, count)),
-        **{kind: Arbitrary(np.asarray(images), each) for kind, images in drawn.items()},
+        **{kind: Arbitrary(np.asarray(images), numbers) for kind, images in noises.items()},
     }
 
 
 def prepare_images(
     images: np.ndarray, augmentation: Augmentation
 ) -> Float32[np.ndarray, "n h w c"]:
-    """As in evaluation: nothing random, but grey if that is what training saw."""
+    """The images as they are in evaluation: not changed randomly, but grey if training was."""
     return np.asarray(augment(None, jnp.asarray(images), augmentation))

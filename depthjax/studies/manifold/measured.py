@@ -1,4 +1,4 @@
-"""Both ratios to held-out examples, for every arbitrary input at every layer."""
+"""The nearness of arbitrary inputs to training examples, for every input and layer."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -23,13 +23,15 @@ NEIGHBOURS, RESIDUAL = "neighbour_ratio", "principal_residual"
 def places_by_training_set(
     places: Sequence[Place], untrained: str, trained_on: Mapping[str, str], dataset: str
 ) -> list[tuple[str, Place]]:
-    """Training sets with the places that are seen beside each: its networks', and untrained ones.
+    """Training sets, each with the layers that are measured on it.
+
+    These are the layers of the networks trained on it, and those of the untrained network.
 
     Args:
-        places: of all networks.
+        places: the layers of all networks.
         untrained: the network that all others are compared with.
         trained_on: the training set of each other network.
-        dataset: the set for untrained networks if there are no others.
+        dataset: the training set if there is only the untrained network.
     """
     sets = list(dict.fromkeys(trained_on.values())) or [dataset]
     return [
@@ -49,27 +51,27 @@ def rows_of(
     share: float = 0.9,
     max_batch: int = 256,
 ) -> Iterator[list[Row]]:
-    """The rows of each pair of a training set and a place, one for each arbitrary input.
+    """For each pair of a training set and a layer, the rows of all arbitrary inputs.
 
     Args:
         pairs: from `places_by_training_set`.
         choice: of the examples of training sets.
         arbitrary: inputs by kind.
-        neighbours: which nearest neighbour's distance.
-        share: of the variance that principal components hold.
-        max_batch: images embedded at once.
+        neighbours: k of `neighbour_ratio`.
+        share: of `principal_residual`.
+        max_batch: the largest number of images that are embedded at once.
 
     Raises:
-        ValueError: as `depthjax.analysis.nearness`, naming the place.
+        ValueError: as the functions of `depthjax.analysis.nearness`, naming the layer.
     """
     for spec, group in groupby(pairs, itemgetter(0)):
         training, held_out, augmentation = training_and_held_out(choice, spec)
         together = [training, held_out, *(inputs.images for inputs in arbitrary.values())]
-        images = [prepare_images(each, augmentation) for each in together]
-        ends = np.cumsum([len(each) for each in images])[:-1]
+        batches = [prepare_images(images, augmentation) for images in together]
+        ends = np.cumsum([len(images) for images in batches])[:-1]
         for _, place in group:
             embedded = embed(
-                place.layer, place.variables, np.concatenate(images), max_batch=max_batch
+                place.layer, place.variables, np.concatenate(batches), max_batch=max_batch
             )
             try:
                 ratios = _ratios(np.split(embedded, ends), neighbours, share)
@@ -81,8 +83,8 @@ def rows_of(
             yield [
                 columns
                 | {"input": kind, "origin": origin, "number": index}
-                | {name: float(values[index]) for name, values in each.items()}
-                for (kind, inputs), each in zip(arbitrary.items(), ratios, strict=True)
+                | {name: float(values[index]) for name, values in of_kind.items()}
+                for (kind, inputs), of_kind in zip(arbitrary.items(), ratios, strict=True)
                 for index, origin in enumerate(inputs.origin)
             ]
 
@@ -90,13 +92,13 @@ def rows_of(
 def _ratios(
     embedded: Sequence[np.ndarray], neighbours: int, share: float
 ) -> list[dict[str, Float[np.ndarray, " m"]]]:
-    """For each kind of arbitrary input, both ratios of every one."""
+    """Both ratios of every arbitrary input: for each kind, arrays by column."""
     training, held_out, *arbitrary = embedded
-    every = np.concatenate(arbitrary)
-    found = {
-        NEIGHBOURS: neighbour_ratio(training, held_out, every, neighbours),
-        RESIDUAL: principal_residual(training, held_out, every, share),
+    together = np.concatenate(arbitrary)
+    ratios = {
+        NEIGHBOURS: neighbour_ratio(training, held_out, together, neighbours),
+        RESIDUAL: principal_residual(training, held_out, together, share),
     }
     ends = np.cumsum([len(images) for images in arbitrary])[:-1]
-    split = {name: np.split(values, ends) for name, values in found.items()}
+    split = {name: np.split(values, ends) for name, values in ratios.items()}
     return [dict(zip(split, values, strict=True)) for values in zip(*split.values(), strict=True)]

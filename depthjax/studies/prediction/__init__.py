@@ -1,1 +1,1 @@
-"""Does linear theory predict what descents recover?"""
+"""Does linear theory predict how close to the image a descent comes?"""

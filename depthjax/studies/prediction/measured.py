@@ -1,4 +1,4 @@
-"""Descents of untrained networks beside what linear theory predicts of each."""
+"""Descents through untrained networks, beside the prediction of linear theory for each."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -15,16 +15,16 @@ from depthjax.studies.rows import Row
 from depthjax.typing import Images
 
 PERCEPTRONS = ("linear", "relu")
-"""Multilayer perceptrons by their activation."""
+"""The multilayer perceptrons; a name is that of the activation."""
 
 
 def model_of(name: str, widths: Sequence[float], inputs: int) -> Network:
-    """A network by its name.
+    """The architecture of a name.
 
     Args:
-        name: one of `PERCEPTRONS`, or of an architecture.
-        widths: of a perceptron's layers, over the number of inputs.
-        inputs: numbers of an image.
+        name: one of `PERCEPTRONS`, or a name that `build_model` takes.
+        widths: of a perceptron's layers, as multiples of the number of inputs.
+        inputs: the number of elements of an image.
 
     Raises:
         ValueError: for an unknown name.
@@ -36,13 +36,13 @@ def model_of(name: str, widths: Sequence[float], inputs: int) -> Network:
 
 
 class UntrainedLayer(NamedTuple):
-    """A layer of an untrained network of one weight seed.
+    """A layer of an untrained network with one weight seed.
 
     Fields:
         network: its label.
         model: its architecture.
-        layer: the layer's name.
-        depth: its position among the layers, from 0.
+        layer: the name of the layer.
+        depth: the index of the layer, from 0 for the shallowest.
         seed: of the weights.
     """
 
@@ -54,12 +54,12 @@ class UntrainedLayer(NamedTuple):
 
     @property
     def affine(self) -> bool:
-        """Whether theory is exact."""
+        """Whether the layer is an affine map, for which the theory is exact."""
         return getattr(self.model, "activation", "") == "linear"
 
 
 def untrained_layers(models: dict[str, Network], seeds: Sequence[int]) -> list[UntrainedLayer]:
-    """Network by network, layer by layer, seed by seed."""
+    """All layers: network by network, shallow to deep, seed by seed."""
     return [
         UntrainedLayer(network, model, layer, depth, seed)
         for network, model in models.items()
@@ -75,13 +75,14 @@ def descend_at(
     config: InversionConfig,
     jacobian_at: str,
 ) -> PredictedDescents:
-    """Descents at a place, and theory.
+    """Descends through a layer, and predicts the descents.
 
     Args:
         place: the layer.
-        targets, starts: a and a_0.
+        targets, starts: a and a_0, `[B, H, W, C]`.
         config: from `depthjax.analysis.prediction.linear_descent`.
-        jacobian_at: where the Jacobian is taken: "target", "start" or "middle" of both.
+        jacobian_at: where the Jacobian is taken: at the "target", the "start", or the "middle" of
+            both.
 
     Raises:
         ValueError: for another place of the Jacobian.
@@ -95,34 +96,36 @@ def descend_at(
     )
 
 
-def rows_of(place: UntrainedLayer, names: Sequence[str], found: PredictedDescents) -> Iterator[Row]:
-    """What was predicted and measured, a row for each image.
+def rows_of(
+    place: UntrainedLayer, names: Sequence[str], descents: PredictedDescents
+) -> Iterator[Row]:
+    """A row for each image: what was predicted, and what was measured.
 
     Args:
-        place: where.
+        place: the layer.
         names: of the images.
-        found: from `descend_at`.
+        descents: from `descend_at`.
     """
     where: Row = {"network": place.network, "layer": place.layer, "depth": place.depth}
     where |= {"affine": place.affine, "seed": place.seed}
-    trajectory = found.inversion.trajectory
-    each = zip(names, found.predictions, found.directions, strict=True)
-    for index, (name, told, directions) in enumerate(each):
+    trajectory = descents.inversion.trajectory
+    of_images = zip(names, descents.predictions, descents.directions, strict=True)
+    for index, (name, prediction, directions) in enumerate(of_images):
         curve = trajectory.input_distance[:, index]
-        expected = told.input_distance[trajectory.step]
+        expected = prediction.input_distance[trajectory.step]
         yield where | {
             "image": name,
             "rank": len(directions.values),
             "largest_singular_value": float(directions.values[0]),
             "condition_number": directions.condition_number,
-            "learning_rate": found.config.learning_rate,
-            "start_distance": float(told.input_distance[0]),
-            "lost": told.lost,
-            "slow": float(told.slow[-1]),
-            "predicted": float(told.input_distance[-1]),
+            "learning_rate": descents.config.learning_rate,
+            "start_distance": float(prediction.input_distance[0]),
+            "lost": prediction.lost,
+            "slow": float(prediction.slow[-1]),
+            "predicted": float(prediction.input_distance[-1]),
             "measured": float(curve[-1]),
             "largest_relative_error": float(np.abs(curve / expected - 1).max()),
-            "predicted_embedding_distance": float(told.embedding_distance[-1]),
+            "predicted_embedding_distance": float(prediction.embedding_distance[-1]),
             "measured_embedding_distance": float(trajectory.embedding_distance[-1, index]),
-            "status": int(found.inversion.status[index]),
+            "status": int(descents.inversion.status[index]),
         }

@@ -1,1 +1,1 @@
-"""The paper's invertible control, as its text and as its author's code have it: claim C6."""
+"""The paper's invertible control, claim C6: as in its text, and as in its author's code."""

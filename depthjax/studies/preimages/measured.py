@@ -20,18 +20,18 @@ from depthjax.studies.controls.measured import reference_distance
 from depthjax.studies.rows import Row
 
 READINGS: dict[str, dict[str, Any]] = {"text": preimages.TEXT, "code": preimages.CODE}
-"""Of the control, by name."""
+"""The settings of the control by name: as in the paper's text, and as in its author's code."""
 
 
 def control_name(reading: str) -> str:
-    """What the rows of a reading are called."""
+    """The value of the column `control` for a reading."""
     return f"pre-images, {reading}"
 
 
 @described
 @dataclass(frozen=True)
 class PreimageSettings:
-    """How many networks have exact pre-images taken, and of how many embeddings."""
+    """How many networks are inverted exactly, and for how many embeddings each."""
 
     inits: int = setting(10, "initialisations of the invertible networks; C6 asks for 10", least=1)
     draws: int = setting(100, "perturbed embeddings of each", least=1)
@@ -50,7 +50,7 @@ def rows_of(
     Args:
         reading: one of `READINGS`.
         name: of the image.
-        image: a.
+        image: a, `[H, W, C]`, in [0, 1].
         settings: of the control.
     """
     key, how = jax.random.key(0), READINGS[reading]
@@ -89,6 +89,5 @@ def _descended(
     start = initial_images(jax.random.key(settings.start_seed), target.shape, config)
     with matmul_precision():
         embedding = layer(variables, target)
-    found = invert(layer, variables, embedding, start, config, compare_to=target)
-    last = found.trajectory
-    return float(last.embedding_distance[-1, 0]), float(last.input_distance[-1, 0])
+    path = invert(layer, variables, embedding, start, config, compare_to=target).trajectory
+    return float(path.embedding_distance[-1, 0]), float(path.input_distance[-1, 0])

@@ -19,11 +19,11 @@ from depthjax.studies.widths.judged import (
     steps_by_depth,
 )
 from depthjax.studies.widths.measured import CURVATURE
-from depthjax.studies.widths.setting import WIDE, WIDER_LATE, Setting
+from depthjax.studies.widths.setting import WIDE, WIDER_LATE, WidthSettings
 
 
 def draw(
-    setting: Setting, rows: Sequence[Row], findings: Sequence[Finding], relu_inputs: int
+    setting: WidthSettings, rows: Sequence[Row], findings: Sequence[Finding], relu_inputs: int
 ) -> Iterator[tuple[str, Figure]]:
     """The figures of the claims asked for, with their names.
 
@@ -33,15 +33,15 @@ def draw(
         findings: what they say.
         relu_inputs: n of the layers of ReLUs.
     """
-    kinds = {"C4": _stalled, "C5": _slowed, "C8": _widened}
+    kinds = {"C4": _null_space, "C5": _depth, "C8": _late_width}
     for claim in setting.claims:
         if claim == "C7":
-            yield "widths_C7", _gated(setting, rows, findings, relu_inputs)
+            yield "widths_C7", _relu(setting, rows, findings, relu_inputs)
         else:
             yield f"widths_{claim}", kinds[claim](setting, rows)
 
 
-def _stalled(setting: Setting, rows: Sequence[Row]) -> Figure:
+def _null_space(setting: WidthSettings, rows: Sequence[Row]) -> Figure:
     """C4: distances on the way, at the last layer."""
     descents: dict[str, dict[str, Any]] = {}
     floors = {}
@@ -62,7 +62,7 @@ def _stalled(setting: Setting, rows: Sequence[Row]) -> Figure:
     return figures.distances_against_step(descents, floors, note=note)
 
 
-def _slowed(setting: Setting, rows: Sequence[Row]) -> Figure:
+def _depth(setting: WidthSettings, rows: Sequence[Row]) -> Figure:
     """C5: steps against depth."""
     steps = [one.ravel() for one in steps_by_depth(setting, rows)]
     return figures.steps_to_recover(
@@ -73,7 +73,7 @@ def _slowed(setting: Setting, rows: Sequence[Row]) -> Figure:
     )
 
 
-def _widened(setting: Setting, rows: Sequence[Row]) -> Figure:
+def _late_width(setting: WidthSettings, rows: Sequence[Row]) -> Figure:
     """C8: steps of the same images through both networks."""
     labels = (WIDE, WIDER_LATE)
     steps = [
@@ -86,8 +86,8 @@ def _widened(setting: Setting, rows: Sequence[Row]) -> Figure:
     )
 
 
-def _gated(
-    setting: Setting, rows: Sequence[Row], findings: Sequence[Finding], count: int
+def _relu(
+    setting: WidthSettings, rows: Sequence[Row], findings: Sequence[Finding], count: int
 ) -> Figure:
     """C7: the share of runs that recover against the width."""
     needed = needed_widths(setting, rows)

@@ -16,7 +16,7 @@ from depthjax.claims.findings import Bound, Finding
 from depthjax.statistics import bootstrap, bootstrap_ratio, depth_slopes
 from depthjax.studies.rows import Row, among, seed_table
 from depthjax.studies.widths.measured import CG, CURVATURE, PAPER, width_name
-from depthjax.studies.widths.setting import CLAIMS, WIDE, WIDER_LATE, Setting
+from depthjax.studies.widths.setting import CLAIMS, WIDE, WIDER_LATE, WidthSettings
 from depthjax.tables import markdown_table, median_and_range
 
 PAPER_INPUTS = 2523
@@ -28,7 +28,9 @@ HALF_RECOVER = (1.8, 2.2)
 """Widths over n between which half recover, if C7 holds."""
 
 
-def findings(setting: Setting, rows: Sequence[Row], inputs: int, relu_inputs: int) -> list[Finding]:
+def findings(
+    setting: WidthSettings, rows: Sequence[Row], inputs: int, relu_inputs: int
+) -> list[Finding]:
     """What the rows say of the claims asked for.
 
     Args:
@@ -37,10 +39,10 @@ def findings(setting: Setting, rows: Sequence[Row], inputs: int, relu_inputs: in
         inputs, relu_inputs: n of the linear networks, and of the layers of ReLUs.
     """
     judges = {
-        "C4": partial(_stalled, inputs),
-        "C5": partial(_slowed, setting),
-        "C7": partial(_gated, setting, relu_inputs),
-        "C8": partial(_widened, setting),
+        "C4": partial(_null_space, inputs),
+        "C5": partial(_depth, setting),
+        "C7": partial(_relu, setting, relu_inputs),
+        "C8": partial(_late_width, setting),
     }
     asked = [claim for claim in CLAIMS if claim in setting.claims]
     return [finding for claim in asked for finding in judges[claim](rows)]
@@ -59,7 +61,7 @@ def recorded_steps(rows: Sequence[Row], place: Row) -> list[int]:
     return sorted({row["steps"] for row in among(rows, **place, quantity="m_i")})
 
 
-def _stalled(count: int, rows: Sequence[Row]) -> Iterator[Finding]:
+def _null_space(count: int, rows: Sequence[Row]) -> Iterator[Finding]:
     """C4: the last m_i, over the part that no descent can bring back, or in the paper's units."""
     for place in descents_of(rows):
         steps = recorded_steps(rows, place)[-1]
@@ -84,7 +86,7 @@ def _stalled(count: int, rows: Sequence[Row]) -> Iterator[Finding]:
         )
 
 
-def _slowed(setting: Setting, rows: Sequence[Row]) -> Iterator[Finding]:
+def _depth(setting: WidthSettings, rows: Sequence[Row]) -> Iterator[Finding]:
     """C5: steps against depth, and D after the paper's numbers of steps."""
     steps = steps_by_depth(setting, rows)
     yield Finding(
@@ -128,20 +130,20 @@ def _slowed(setting: Setting, rows: Sequence[Row]) -> Iterator[Finding]:
 
 
 def steps_by_depth(
-    setting: Setting, rows: Sequence[Row]
+    setting: WidthSettings, rows: Sequence[Row]
 ) -> Float[np.ndarray, "layers seeds images"]:
     """C5: steps to D = 1 of networks of 1, 2, … layers; inf where they are too many."""
     return _by_depth(setting, rows, quantity=STEPS)
 
 
 def _by_depth(
-    setting: Setting, rows: Sequence[Row], **place: Any
+    setting: WidthSettings, rows: Sequence[Row], **place: Any
 ) -> Float[np.ndarray, "layers seeds images"]:
     depths = range(1, setting.depth + 1)
     return np.stack([seed_table(rows, "value", claim="C5", layers=d, **place) for d in depths])
 
 
-def _gated(setting: Setting, count: int, rows: Sequence[Row]) -> Iterator[Finding]:
+def _relu(setting: WidthSettings, count: int, rows: Sequence[Row]) -> Iterator[Finding]:
     """C7: the width at which half recover, by both criteria; the image's distance counts."""
     for criterion, needed in needed_widths(setting, rows).items():
         yield Finding(
@@ -157,7 +159,7 @@ def _gated(setting: Setting, count: int, rows: Sequence[Row]) -> Iterator[Findin
 
 
 def needed_widths(
-    setting: Setting, rows: Sequence[Row]
+    setting: WidthSettings, rows: Sequence[Row]
 ) -> dict[str, Float[np.ndarray, "seeds images"]]:
     """C7: for each criterion the width over n from which on an image is recovered."""
     at = np.array(setting.relu_widths, np.float64)
@@ -176,12 +178,14 @@ def needed_widths(
     return widths
 
 
-def recovered_shares(setting: Setting, needed: Float[np.ndarray, "seeds images"]) -> list[float]:
+def recovered_shares(
+    setting: WidthSettings, needed: Float[np.ndarray, "seeds images"]
+) -> list[float]:
     """The share of images that are recovered at each of the widths tried."""
     return [float((needed <= width).mean()) for width in setting.relu_widths]
 
 
-def _widened(setting: Setting, rows: Sequence[Row]) -> Iterator[Finding]:
+def _late_width(setting: WidthSettings, rows: Sequence[Row]) -> Iterator[Finding]:
     """C8: the network that widens over the one that does not, seed by seed, image by image.
 
     The number of steps counts.

@@ -1,4 +1,4 @@
-"""Descents through perceptrons of many widths and depths, a row for each number of each image."""
+"""Descents through perceptrons of many widths and depths: one row per number and image."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -18,35 +18,37 @@ from depthjax.studies.widths.setting import (
     WIDER_LATE,
     Inputs,
     LinearNetwork,
-    Setting,
+    WidthSettings,
 )
 
 PAPER, CG, CURVATURE = "paper's descent", "conjugate gradients", "rate 1/σ₁²"
-"""Optimisers of linear networks."""
+"""The optimisers of linear networks."""
 
 
-def rows_of(setting: Setting, inputs: Inputs, relu_inputs: Inputs, seed: int) -> Iterator[Row]:
-    """All rows of one weight seed.
+def rows_of(
+    setting: WidthSettings, inputs: Inputs, relu_inputs: Inputs, seed: int
+) -> Iterator[Row]:
+    """The rows of one weight seed, claim by claim.
 
     Args:
-        setting: what is asked for.
-        inputs: of the linear networks.
-        relu_inputs: of the layers of ReLUs.
+        setting: of the study.
+        inputs: images for the linear networks.
+        relu_inputs: images for the layers of ReLUs.
         seed: of the weights of all networks.
     """
     parts = {
-        "C4": (stalled, inputs),
-        "C5": (slowed, inputs),
-        "C8": (widened, inputs),
-        "C7": (gated, relu_inputs),
+        "C4": (null_space_rows, inputs),
+        "C5": (depth_rows, inputs),
+        "C8": (late_width_rows, inputs),
+        "C7": (relu_rows, relu_inputs),
     }
-    for claim, (part, seen) in parts.items():
+    for claim, (part, images) in parts.items():
         if claim in setting.claims:
-            yield from part(setting, seen, seed)
+            yield from part(setting, images, seed)
 
 
-def stalled(setting: Setting, inputs: Inputs, seed: int) -> Iterator[Row]:
-    """C4: the last layer and the first of each network, by both optimisers."""
+def null_space_rows(setting: WidthSettings, inputs: Inputs, seed: int) -> Iterator[Row]:
+    """C4, what the null space leaves: first and last layer of each network, by both optimisers."""
     for label in (NARROW, ONE_NARROW, WIDE):
         for depth in (1, setting.depth):
             if label == ONE_NARROW and depth == 1:
@@ -71,14 +73,14 @@ def stalled(setting: Setting, inputs: Inputs, seed: int) -> Iterator[Row]:
             yield _condition_row("C4", label, depth, seed, network)
 
 
-def slowed(setting: Setting, inputs: Inputs, seed: int) -> Iterator[Row]:
-    """C5: the wide network, layer by layer."""
+def depth_rows(setting: WidthSettings, inputs: Inputs, seed: int) -> Iterator[Row]:
+    """C5, the number of steps against depth: each layer of the wide network."""
     for depth in range(1, setting.depth + 1):
         yield from _pace("C5", WIDE, depth, setting, inputs, seed, setting.paper_steps)
 
 
-def widened(setting: Setting, inputs: Inputs, seed: int) -> Iterator[Row]:
-    """C8: the wide network and one whose late layers are twice as wide, at their last layer."""
+def late_width_rows(setting: WidthSettings, inputs: Inputs, seed: int) -> Iterator[Row]:
+    """C8, wider late layers: the last layer of the wide network, and of one widened halfway."""
     for label in (WIDE, WIDER_LATE):
         few = setting.paper_steps[:1]
         yield from _pace("C8", label, setting.depth, setting, inputs, seed, few)
@@ -88,12 +90,15 @@ def _pace(
     claim: str,
     label: str,
     depth: int,
-    setting: Setting,
+    setting: WidthSettings,
     inputs: Inputs,
     seed: int,
     paper_steps: Sequence[int],
 ) -> Iterator[Row]:
-    """Steps at the rate 1/σ₁² until D = 1 (inf if too many); κ; D of the paper's descent."""
+    """Rows with the steps until D = 1 at the rate 1/σ₁², κ, and D of the paper's descent.
+
+    The number of steps is infinite if it is above `setting.most_steps`.
+    """
     network = setting.linear(label, depth, seed)
     begin = _begin(claim, label, depth, CURVATURE, seed)
     needed = linear_mlp.steps_until(
@@ -107,8 +112,8 @@ def _pace(
         yield from _rows(begin | {"optimizer": PAPER}, inputs, "D", ratio, steps)
 
 
-def gated(setting: Setting, inputs: Inputs, seed: int) -> Iterator[Row]:
-    """C7: one layer of ReLUs; narrower ones are the first units of the widest."""
+def relu_rows(setting: WidthSettings, inputs: Inputs, seed: int) -> Iterator[Row]:
+    """C7, one layer of ReLUs of each width; a narrow one is the first units of the widest."""
     counts = [round(ratio * inputs.count) for ratio in setting.relu_widths]
     model = build_model("mlp", widths=(counts[-1], 1), activation="relu")
     size = inputs.targets.shape[1]
@@ -125,11 +130,11 @@ def gated(setting: Setting, inputs: Inputs, seed: int) -> Iterator[Row]:
     for ratio, count in zip(setting.relu_widths, counts, strict=True):
         weights = linear_mlp.first_units(variables, count)
         target = linear_mlp.relu_layer(weights, inputs.targets)
-        found = invert(
+        descents = invert(
             linear_mlp.relu_layer, weights, target, inputs.starts, config, compare_to=inputs.targets
         )
         begin = _begin("C7", width_name(ratio), 1, "Gauss–Newton", seed)
-        last = found.trajectory
+        last = descents.trajectory
         distance = last.input_distance[-1] / inputs.reference_distance
         relative = last.embedding_distance[-1] / np.linalg.norm(target, axis=1)
         active = np.asarray(target > 0).sum(1)
@@ -140,12 +145,12 @@ def gated(setting: Setting, inputs: Inputs, seed: int) -> Iterator[Row]:
 
 
 def width_name(ratio: float) -> str:
-    """What a layer of ReLUs is called: `1.5 n`."""
+    """The name of a layer of ReLUs, such as `1.5 n`."""
     return f"{ratio:g} n"
 
 
 def _begin(claim: str, network: str, layers: int, optimizer: str, seed: int) -> Row:
-    """What all rows of a descent begin with."""
+    """The columns that all rows of a descent share."""
     where: Row = {"claim": claim, "network": network, "layers": layers}
     return where | {"optimizer": optimizer, "seed": seed}
 
@@ -161,26 +166,22 @@ def _rows(
 
 
 def _condition_row(claim: str, label: str, depth: int, seed: int, network: LinearNetwork) -> Row:
-    """κ, which no image changes."""
+    """The row with κ, which is the same for all images."""
     begin = _begin(claim, label, depth, "", seed)
-    return begin | {
-        "image": "",
-        "steps": "",
-        "quantity": "κ",
-        "value": network.directions.condition_number,
-    }
+    kappa = network.directions.condition_number
+    return begin | {"image": "", "steps": "", "quantity": "κ", "value": kappa}
 
 
 def _paper_descent(inputs: Inputs, weights: Any, steps: int) -> linear_mlp.DescentPath:
-    """The paper's recipe for MLPs from the starts, on the network as one map."""
+    """The distances on the way of the paper's recipe for MLPs, on the network as one map."""
     config = InversionConfig.paper("mlp", steps=steps, record_every=max(1, steps // 400))
     target = linear_mlp.affine_layer(weights, inputs.targets)
-    found = invert(
+    path = invert(
         linear_mlp.affine_layer, weights, target, inputs.starts, config, compare_to=inputs.targets
     ).trajectory
-    return linear_mlp.DescentPath(found.step, found.embedding_distance, found.input_distance)
+    return linear_mlp.DescentPath(path.step, path.embedding_distance, path.input_distance)
 
 
 def _nearest(wanted: set[int], recorded: np.ndarray) -> set[int]:
-    """The records that are nearest to those wanted."""
-    return {int(recorded[np.abs(recorded - one).argmin()]) for one in wanted}
+    """For each wanted step, the recorded one that is nearest."""
+    return {int(recorded[np.abs(recorded - step).argmin()]) for step in wanted}

@@ -1,4 +1,4 @@
-"""What is asked of the widths of perceptrons, and the networks that answer."""
+"""The settings of the study of widths, its linear networks, and its images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,19 +23,20 @@ from depthjax.typing import Images
 
 CLAIMS = ("C4", "C5", "C7", "C8")
 RELU_WIDTHS = tuple(round(1.4 + 0.1 * index, 1) for index in range(13))
-"""Widths over inputs at which layers of ReLUs are tried, unless others are asked for."""
+"""The widths of layers of ReLUs by default, as multiples of the number of inputs."""
 
 WIDE, NARROW, ONE_NARROW, WIDER_LATE = "wide", "narrow", "one narrow layer", "wider late"
-"""What the linear networks are called."""
+"""The names of the linear networks."""
 
 
 @described
 @dataclass(frozen=True)
-class Setting:
-    """What the networks are, and how many steps descend through them.
+class WidthSettings:
+    """The widths of the networks, and the numbers of steps.
 
     Raises:
-        ValueError: for another claim; unless `narrow` is narrower than the input and `wide` is not.
+        ValueError: for an unknown claim; unless `narrow` is below the number of inputs, and `wide`
+            is not.
     """
 
     claims: Sequence[str] = setting(CLAIMS, "which of them")
@@ -66,7 +67,7 @@ class Setting:
 
     @property
     def networks(self) -> dict[str, tuple[int, ...]]:
-        """The linear networks of C4, C5 and C8 by name: the width of every layer."""
+        """The linear networks of C4, C5 and C8 by name, with the width of each layer."""
         early = self.depth // 2
         return {
             NARROW: (self.narrow,) * self.depth,
@@ -76,12 +77,23 @@ class Setting:
         }
 
     def linear(self, network: str, depth: int, seed: int) -> "LinearNetwork":
-        """The first layers of one of `networks`, untrained."""
+        """The first layers of an untrained network.
+
+        Args:
+            network: one of `networks`.
+            depth: how many layers.
+            seed: of the weights.
+        """
         return _linear(self.networks[network], depth, seed, self.size)
 
 
 class LinearNetwork(NamedTuple):
-    """So many layers of a linear MLP: as one map in float32, and what it sees."""
+    """The first layers of a linear MLP.
+
+    Fields:
+        weights: as one affine map, for `linear_mlp.affine_layer`, float32.
+        directions: the singular directions of that map, float64.
+    """
 
     weights: Any
     directions: SingularDirections
@@ -95,14 +107,20 @@ def _linear(layers: tuple[int, ...], depth: int, seed: int, size: int) -> Linear
 
 @lru_cache(maxsize=2)
 def _affine_maps(layers: tuple[int, ...], seed: int, size: int) -> list[linear_mlp.Affine]:
-    """An untrained linear MLP up to each of its layers."""
+    """An untrained linear MLP up to each of its layers, as affine maps in float64."""
     model = build_model("mlp", widths=layers, activation="linear")
     return linear_mlp.affine_maps(init_variables(model, jax.random.key(seed), size))
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Photographs and where descents to them start, `[B, H, W, 3]`."""
+    """The images of the study.
+
+    Fields:
+        names: of the photographs.
+        targets: the photographs a, `[B, H, W, 3]`, in [0, 1].
+        starts: a_0, `[B, H, W, 3]`.
+    """
 
     names: tuple[str, ...]
     targets: Images
@@ -110,12 +128,12 @@ class Inputs:
 
     @property
     def count(self) -> int:
-        """n, the numbers of one image."""
+        """n, the number of elements of an image."""
         return self.targets[0].size
 
     @property
     def errors(self) -> Float[np.ndarray, "b n"]:
-        """`a_0 − a`, float64."""
+        """`a_0 − a`, flattened, float64."""
         return linear_mlp.flatten_images(self.starts) - linear_mlp.flatten_images(self.targets)
 
     @property
@@ -125,10 +143,10 @@ class Inputs:
 
 
 def inputs_of(photographs: Sequence[str], size: int, start_seed: int) -> Inputs:
-    """Photographs at a size, with the paper's starts.
+    """Loads photographs, and draws starts as in the paper's recipe for MLPs.
 
     Args:
-        photographs: paths, folders or embedded names.
+        photographs: paths, folders or names of embedded photographs.
         size: height and width.
         start_seed: of the starts.
 

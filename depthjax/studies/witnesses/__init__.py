@@ -1,1 +1,1 @@
-"""Pairs of picture files that a layer cannot tell apart."""
+"""Pairs of picture files that a layer cannot tell apart, or tells apart best."""

@@ -1,4 +1,4 @@
-"""Witnesses and eigendistortions of photographs at a layer, with the numbers of their files."""
+"""Witnesses and eigendistortions of photographs, with the distances of the picture files."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from depthjax.studies.rows import Row
 from depthjax.typing import Images
 
 FARTHEST, TOWARDS, EIGEN = "farthest", "towards the next", "eigendistortion"
-"""Kinds of pictures."""
+"""The kinds of pictures: witnesses as far away as possible, towards another image, and others."""
 
 
 @described
@@ -38,7 +38,13 @@ class WitnessSettings:
 
 
 class WitnessPicture(NamedTuple):
-    """An image that was made of a target, with its row of the table; `[H, W, C]`."""
+    """A witness or an eigendistortion of an image.
+
+    Fields:
+        row: of the table.
+        target: the image, on the 8-bit grid, `[H, W, C]`.
+        picture: what was made of it, `[H, W, C]`.
+    """
 
     row: Row
     target: Float[np.ndarray, "h w c"]
@@ -46,7 +52,7 @@ class WitnessPicture(NamedTuple):
 
     @property
     def files(self) -> dict[str, Float[np.ndarray, "h w c"]]:
-        """The picture beside what it was made of, `NETWORK_SEED/LAYER/IMAGE_KIND.png`."""
+        """Target and picture by the paths of their files, `NETWORK_SEED/LAYER/IMAGE_KIND.png`."""
         row = self.row
         kind = row["kind"].split()[0]
         if kind == EIGEN:
@@ -61,15 +67,15 @@ def pictures_of(
     photographs: Float[np.ndarray, "b h w c"],
     settings: WitnessSettings,
 ) -> Iterator[WitnessPicture]:
-    """All that is made of the photographs at one layer.
+    """All pictures that are made of photographs at one layer.
 
-    The image farthest away that the layer takes for it; the one nearest to the next photograph, if
-    there are several; the eigendistortions, with both signs.
+    For each photograph: the farthest witness; if there are several photographs, the witness closest
+    to the next one; the eigendistortions, with both signs.
 
     Args:
         place: the layer.
         labels: of the photographs.
-        photographs: `[B, H, W, C]`.
+        photographs: `[B, H, W, C]`, in [0, 1].
         settings: of all layers.
     """
     layer, variables, where = place.layer, place.variables, place.columns
@@ -78,7 +84,7 @@ def pictures_of(
     if len(photographs) > 1:
         goals[TOWARDS] = jnp.roll(jnp.asarray(photographs), -1, axis=0)
     for kind, goal in goals.items():
-        found = null_space_witness(
+        witness = null_space_witness(
             *(jax.random.key(settings.start_seed), layer, variables, photographs),
             ratio=settings.ratio,
             towards=goal,
@@ -89,22 +95,22 @@ def pictures_of(
         )
         for index, image in enumerate(labels):
             row = where | {"image": image, "kind": kind, "direction": 0, "sign": 1}
-            pair = found.targets[index], found.rounded[index]
-            yield WitnessPicture(row | _numbers(found, index), *pair)
-    seen = eigendistortions(
+            pair = witness.targets[index], witness.rounded[index]
+            yield WitnessPicture(row | _distances(witness, index), *pair)
+    distorted = eigendistortions(
         *(layer, variables, photographs),
         k=settings.directions,
         rmse=settings.grey_levels / 255,
         reference_key=reference_key,
     )
-    for side, k, index in np.ndindex(seen.images.shape[:3]):
+    for side, k, index in np.ndindex(distorted.images.shape[:3]):
         row = where | {"image": labels[index], "kind": EIGEN}
         row |= {"direction": k + 1, "sign": (1, -1)[side]}
-        pair = seen.targets[index], seen.images[side, k, index]
-        yield WitnessPicture(row | _numbers(seen, (side, k, index)), *pair)
+        pair = distorted.targets[index], distorted.images[side, k, index]
+        yield WitnessPicture(row | _distances(distorted, (side, k, index)), *pair)
 
 
-def _numbers(found: Any, index: Any) -> Row:
+def _distances(pictures: Any, index: Any) -> Row:
     """ρ, D and PSNR of one picture."""
     columns = ("embedding_ratio", "input_ratio", "psnr")
-    return {name: float(getattr(found, name)[index]) for name in columns}
+    return {name: float(getattr(pictures, name)[index]) for name in columns}
