@@ -146,7 +146,7 @@ def settings_from_flags(model: depthjax.models.network.Network) -> parts.Setting
     layers = depthjax.select_layers(model, FLAGS.layers)
     return parts.Settings(
         layers=layers,
-        batches=counts("batch"),
+        batches=cli.whole_numbers("batch"),
         size=FLAGS.size,
         rounds=FLAGS.rounds,
         steps=FLAGS.steps,
@@ -154,9 +154,9 @@ def settings_from_flags(model: depthjax.models.network.Network) -> parts.Setting
         peers_python=FLAGS.peers_python,
         huge_pages=FLAGS.huge_pages,
         curve_layer=FLAGS.curve_layer,
-        curve_batches=counts("curve_batches"),
-        curve_sizes=counts("curve_sizes"),
-        curve_restarts=counts("curve_restarts"),
+        curve_batches=cli.whole_numbers("curve_batches"),
+        curve_sizes=cli.whole_numbers("curve_sizes"),
+        curve_restarts=cli.whole_numbers("curve_restarts"),
         presets=FLAGS.presets,
         preset_layers=(
             depthjax.select_layers(model, FLAGS.preset_layers) if FLAGS.preset_layers else layers
@@ -170,22 +170,9 @@ def settings_from_flags(model: depthjax.models.network.Network) -> parts.Setting
             if FLAGS.jacobian_layers
             else layers
         ),
-        jacobian_sizes=counts("jacobian_sizes"),
+        jacobian_sizes=cli.whole_numbers("jacobian_sizes"),
         jacobian_pairs=FLAGS.jacobian_pairs,
     )
-
-
-def counts(name: str) -> tuple[int, ...]:
-    """The whole numbers of a list flag."""
-    try:
-        values = tuple(int(value) for value in FLAGS[name].value)
-    except ValueError:
-        values = ()
-    if not values or min(values) < 1:
-        raise ValueError(
-            f"--{name}={','.join(FLAGS[name].value)} must be whole numbers of at least 1"
-        )
-    return values
 
 
 def report(results: dict[str, Any], output: Path) -> None:

@@ -116,7 +116,7 @@ def networks_from_flags() -> list[Asked]:
     for entry in FLAGS.network:
         text, _, chosen = entry.partition("@")
         name, *fields = text.split() or [""]
-        model = depthjax.build_model(name, **cli.settings(fields, "network"))
+        model = depthjax.build_model(name, **cli.parse_fields(fields, "network"))
         if not isinstance(model, ResNet):
             raise ValueError(
                 f"--network={entry!r} is no residual network; take resnet18 or another"

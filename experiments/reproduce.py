@@ -16,12 +16,11 @@ import sys
 from pathlib import Path
 
 from absl import flags
-from tqdm import tqdm
 
 from depthjax import cli
 from depthjax.claims.judging import NOT_RUN
 from depthjax.claims.reproduction import Reproduction
-from depthjax.claims.step import DONE, MISSING, Outcome, Step
+from depthjax.claims.step import DONE, Step
 from depthjax.claims.tables import judgement_table
 from depthjax.errors import one_of
 from depthjax.report import write_report
@@ -137,7 +136,7 @@ def main() -> None:
         print(plan_table(reproduction))
         return
     reproduction.open(FLAGS.scale, overwrite=FLAGS.overwrite and not FLAGS.resume)
-    with Bar(reproduction) as bar:
+    with cli.PlanBar(reproduction) as bar:
         outcomes = reproduction.run(bar)
     judgements = reproduction.judgements()
     print(f"\n{judgement_table(judgements)}\n")
@@ -185,40 +184,6 @@ def plan_table(reproduction: Reproduction) -> str:
         for step in reproduction.plan
     ]
     return markdown_table(["step", "claims", "minutes", "state", "command"], rows)
-
-
-class Bar:
-    """A progress bar over the minutes that the plan may take; a line for each step that ends."""
-
-    def __init__(self, reproduction: Reproduction) -> None:
-        waiting = [s for s in reproduction.plan if reproduction.outcome(s).state != DONE]
-        self._waiting = {step.name: 60 * step.minutes for step in waiting}
-        self._passed = 0.0
-        self._bar = tqdm(
-            total=round(sum(self._waiting.values())),
-            disable=None,
-            dynamic_ncols=True,
-            bar_format="{desc} |{bar}| {elapsed}, about {remaining} left{postfix}",
-        )
-
-    def __call__(self, step: Step, seconds: float, outcome: Outcome | None) -> None:
-        """Moves to where the plan stands."""
-        budget = self._waiting.get(step.name, 0.0)
-        if outcome is not None:
-            self._passed += budget
-            self._waiting.pop(step.name, None)
-            if budget or outcome.state != DONE:
-                took = f" in {outcome.seconds:.0f} s" if outcome.state != MISSING else ""
-                self._bar.write(f"{step.name}: {outcome.state}{took} {outcome.message}".rstrip())
-        self._bar.set_description_str(step.name, refresh=False)
-        within = 0.0 if outcome is not None else min(seconds, 0.98 * budget)
-        self._bar.update(round(self._passed + within) - self._bar.n)
-
-    def __enter__(self) -> "Bar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ def cells_of_row(row: Mapping[str, str], config: InversionConfig) -> list[dict[s
         network = inversions.SweptNetwork(
             row.get("model", FLAGS.model),
             source,
-            cli.settings(fields or (), "model_field"),
+            cli.parse_fields(fields or (), "model_field"),
             cli.normalization_setting(),
             label,
         )

@@ -78,10 +78,10 @@ def setting_from_flags() -> WidthSettings:
     Raises:
         ValueError: for widths that are not what they are called, and numbers that do not rise.
     """
-    changed: dict[str, Any] = {"paper_steps": [*map(int, cli.rising("paper_steps"))]}
+    changed: dict[str, Any] = {"paper_steps": [*map(int, cli.rising_numbers("paper_steps"))]}
     changed["relu_widths"] = RELU_WIDTHS
     if FLAGS.relu_widths is not None:
-        changed["relu_widths"] = cli.rising("relu_widths", least=2)
+        changed["relu_widths"] = cli.rising_numbers("relu_widths", least=2)
     return cli.settings_from_flags(WidthSettings, **changed)
 
 

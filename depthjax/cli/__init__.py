@@ -3,11 +3,10 @@
 from depthjax.cli.architecture_flags import (
     define_architecture_flags,
     define_layers_flag,
-    fields_from_flags,
     model_from_flags,
     normalization_setting,
 )
-from depthjax.cli.bars import DescentBar, DownloadBar, TrainingBar
+from depthjax.cli.bars import DescentBar, DownloadBar, PlanBar, TrainingBar
 from depthjax.cli.data_flags import dataset_from_flags, define_data_dir_flag, define_data_flags
 from depthjax.cli.image_flags import (
     FITS,
@@ -43,7 +42,13 @@ from depthjax.cli.start import (
 )
 from depthjax.cli.studies import each_place, recover_all, say_where
 from depthjax.cli.training_flags import define_training_flags, training_from_flags
-from depthjax.cli.values import flag_values, rising, settings, whole_numbers
+from depthjax.cli.values import (
+    fields_from_flags,
+    flag_values,
+    parse_fields,
+    rising_numbers,
+    whole_numbers,
+)
 from depthjax.cli.weights_flags import define_model_flags, weights_from_flags
 from depthjax.studies.networks import Weights
 
@@ -53,6 +58,7 @@ __all__ = [
     "THREE_IMAGES",
     "DescentBar",
     "DownloadBar",
+    "PlanBar",
     "TrainingBar",
     "Weights",
     "batch_from_flags",
@@ -87,13 +93,13 @@ __all__ = [
     "networks_from_flags",
     "normalization_setting",
     "output_from_flags",
+    "parse_fields",
     "recover_all",
-    "rising",
+    "rising_numbers",
     "run",
     "say_where",
     "seed_numbers",
     "seeds_from_flags",
-    "settings",
     "settings_from_flags",
     "training_from_flags",
     "use_huge_pages",

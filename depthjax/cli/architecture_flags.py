@@ -1,10 +1,8 @@
 """The flags of a network's architecture, and the model they ask for."""
 
-from typing import Any
-
 from absl import flags
 
-from depthjax.cli.values import settings_of
+from depthjax.cli.values import fields_from_flags
 from depthjax.models import build_model
 from depthjax.models.network import Network
 from depthjax.models.normalization import NORMALIZATIONS
@@ -35,13 +33,8 @@ def define_layers_flag() -> None:
     )
 
 
-def fields_from_flags(flag: str = "model_field") -> dict[str, Any]:
-    """The fields of the architecture that --model_field sets, or another such flag."""
-    return settings_of(flag)
-
-
 def model_from_flags() -> Network:
-    """The model that the flags ask for."""
+    """The network that `--model` and `--model_field` name, without weights."""
     return build_model(FLAGS.model, **fields_from_flags())
 
 

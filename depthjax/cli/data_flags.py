@@ -4,7 +4,7 @@ import dataclasses
 
 from absl import flags
 
-from depthjax.cli.values import settings_of
+from depthjax.cli.values import fields_from_flags
 from depthjax.data import Augmentation, Dataset, open_dataset
 from depthjax.errors import one_of
 
@@ -37,16 +37,24 @@ def define_data_dir_flag() -> None:
 
 
 def dataset_from_flags(split: str, size: int | None = None) -> Dataset:
-    """A split of the data set that the flags ask for, prepared on first use."""
-    changes = settings_of("augmentation_field")
+    """A split of `--dataset`, with the changes that `--augmentation_field` asks for.
+
+    Args:
+        split: name of the split, or a part of it such as `train[:80%]`.
+        size: height and width that the images are brought to, where the set has none.
+
+    Raises:
+        ValueError: for a data set, split or field that does not exist.
+    """
+    changes = fields_from_flags("augmentation_field")
     for name in changes:
         one_of("field of the augmentation", name, Augmentation.__dataclass_fields__)
-    found = open_dataset(
+    dataset = open_dataset(
         FLAGS.dataset,
         split=split,
         size=size,
         data_dir=FLAGS.data_dir,
         skip_corrupt=FLAGS.skip_corrupt,
     )
-    augmentation = dataclasses.replace(found.augmentation, **changes)
-    return dataclasses.replace(found, augmentation=augmentation)
+    augmentation = dataclasses.replace(dataset.augmentation, **changes)
+    return dataclasses.replace(dataset, augmentation=augmentation)

@@ -24,13 +24,17 @@ PRESETS: dict[str, Callable[..., InversionConfig]] = {
 
 
 def define_inversion_flags() -> None:
-    """--preset, and a flag for every field of `InversionConfig` that overrides it."""
+    """--preset, and a flag for each field of `InversionConfig`, which overrides the preset's."""
     flags.DEFINE_string("preset", "converging", f"settings to begin with: {', '.join(PRESETS)}")
     define_setting_flags(InversionConfig, default="the preset's")
 
 
 def config_from_flags() -> InversionConfig:
-    """The preset, with the flags that were given put over it."""
+    """The settings of `--preset`, changed by the flags that were given.
+
+    Raises:
+        ValueError: for an unknown preset, and values that a field may not have.
+    """
     one_of("preset", FLAGS.preset, PRESETS)
     return PRESETS[FLAGS.preset](**given_settings(InversionConfig))
 
@@ -42,10 +46,20 @@ def batch_from_flags(
     shape: tuple[int, ...],
     config: InversionConfig,
 ) -> int:
-    """How many images × restarts run at once; says so where that is not all of them.
+    """How many images × restarts are inverted at once, by `--max_batch`.
+
+    Where memory does not hold all of them, a line on stderr says so.
+
+    Args:
+        name: of the layer, for that line.
+        layer: what is inverted.
+        variables: its weights.
+        shape: of the images, `(B, H, W, C)`.
+        config: of the inversion.
 
     Raises:
-        ValueError: if --max_batch is neither auto nor a positive number, or nothing fits.
+        ValueError: if `--max_batch` is neither auto nor a positive number, or if memory does not
+            hold a single image.
     """
     count = shape[0] * config.restarts
     if FLAGS.max_batch == "auto":

@@ -15,7 +15,7 @@ flags.disclaim_key_flags()  # so that --help of a script shows what it asks for 
 
 
 def define_network_flags() -> None:
-    """--model, its fields, and several networks of that architecture, each with several seeds."""
+    """The flags of the architecture, and --networks and --seeds."""
     define_architecture_flags()
     flags.DEFINE_list(
         "networks",
@@ -28,15 +28,22 @@ def define_network_flags() -> None:
 
 
 def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weights]]:
-    """The networks that --networks asks for: for each label, its weights of each of --seeds.
+    """The weights of the networks that `--networks` names, one for each of `--seeds`.
 
-    All lists are as long as --seeds and in its order, so that networks can be compared seed by
-    seed. `untrained` is initialised from the seed; all other weights hold `{seed}`, which it
-    replaces. `untrained:10{seed}` is initialised from seed 100 for 0: a control.
+    `untrained` is initialised from the seed. In all other sources the seed replaces `{seed}`:
+    `untrained:10{seed}` is initialised from seed 100 where `untrained` is from seed 0, a control.
+
+    Args:
+        model: the architecture of all networks.
+        image_size: height and width of the images, in pixels.
+
+    Returns:
+        A list of weights for each label, in the order of `--seeds`, so that networks can be
+        compared seed by seed.
 
     Raises:
-        ValueError: for an entry that is no `label=weights`, a label or seed given twice, weights
-            that would be the same for several seeds, do not exist or do not fit.
+        ValueError: for an entry that is not of the form `label=weights`, a label or seed given
+            twice, and weights that do not exist, do not fit, or are the same for several seeds.
     """
     seeds = seeds_from_flags()
     sources = network_sources(FLAGS.networks)
@@ -56,10 +63,11 @@ def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weigh
 
 
 def network_sources(entries: Sequence[str]) -> dict[str, str]:
-    """The weights of each label of `--networks`, with `{seed}` as it stands.
+    """The source of weights of each label of `--networks`; `{seed}` is not replaced yet.
 
     Raises:
-        ValueError: for no entries, one that is no `label=weights`, and a label given twice.
+        ValueError: for no entries, an entry that is not of the form `label=weights`, and a label
+            given twice.
     """
     sources: dict[str, str] = {}
     for entry in entries:

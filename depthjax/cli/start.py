@@ -17,7 +17,7 @@ flags.disclaim_key_flags()  # so that --help of a script shows what it asks for 
 
 
 def define_script_flags() -> None:
-    """--traceback, --compilation_cache, and what joins several processes."""
+    """--traceback, --compilation_cache, and the flags that join several processes."""
     flags.DEFINE_boolean("traceback", False, "show where an error came from")
     flags.DEFINE_boolean("compilation_cache", True, "keep compiled programs for the next run")
     flags.DEFINE_boolean(
@@ -31,12 +31,14 @@ def define_script_flags() -> None:
 
 
 def run(main: Callable[[], None], *, processes_share: bool = False, resumes: bool = True) -> None:
-    """Parses flags and runs a script: bad input gives one line and exit status 2.
+    """Parses the flags and runs a script.
+
+    A ValueError, which means bad input, ends it with one line on stderr and exit status 2.
 
     Args:
         main: the script.
-        processes_share: whether several processes, each running it, share its work.
-        resumes: whether it can go on with a run that was cut off.
+        processes_share: whether several processes that run the script share its work.
+        resumes: whether the script can go on with a run that was cut off.
     """
     use_huge_pages()
 
@@ -67,10 +69,11 @@ def run(main: Callable[[], None], *, processes_share: bool = False, resumes: boo
 
 
 def use_huge_pages() -> None:
-    """Starts the script again with memory in huge pages, where glibc can do that.
+    """Starts the process anew with memory in huge pages, where glibc offers them.
 
-    Descents write and read hundreds of megabytes a step, and glibc decides when a process starts.
-    An entry of one's own in GLIBC_TUNABLES (`glibc.malloc.hugetlb=0`) is left as it is.
+    Descents read and write hundreds of megabytes in each step, which huge pages make faster. glibc
+    reads its settings when a process starts, hence the new start. A setting that the user has made
+    in GLIBC_TUNABLES (`glibc.malloc.hugetlb=0`) stays.
     """
     tunables = os.environ.get("GLIBC_TUNABLES", "")
     glibc = "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", ())
@@ -82,7 +85,7 @@ def use_huge_pages() -> None:
 
 
 def enable_compilation_cache() -> None:
-    """Keeps every compiled program in the user's cache directory."""
+    """Keeps compiled programs in the user's cache folder, unless `--nocompilation_cache`."""
     if not FLAGS.compilation_cache or "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
     jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
@@ -91,13 +94,13 @@ def enable_compilation_cache() -> None:
 
 
 def connect_processes(*, shared: bool) -> None:
-    """Joins the other processes, if the flags say that there are any.
+    """Connects this process with the others, if the flags say that there are others.
 
     Args:
-        shared: whether the script shares its work with them.
+        shared: whether the script shares its work among processes.
 
     Raises:
-        ValueError: if it does not; as `depthjax.devices.processes.connect`.
+        ValueError: if it does not; and as `depthjax.devices.processes.connect`.
     """
     given = (FLAGS.coordinator_address, FLAGS.num_processes, FLAGS.process_id)
     if not FLAGS.distributed and all(value is None for value in given):

@@ -1,4 +1,4 @@
-"""What scripts read out of flags: settings, lists of numbers, dataclasses."""
+"""How the text of flags becomes values: `name=value` pairs and lists of numbers."""
 
 import ast
 from collections.abc import Sequence
@@ -10,46 +10,60 @@ FLAGS = flags.FLAGS
 
 
 def flag_values(*names: str) -> dict[str, Any]:
-    """Flags by name, as they were given: what a run notes of them."""
+    """The values of flags by name, as a run's config.json keeps them."""
     return {name: FLAGS[name].value for name in names}
 
 
-def settings_of(flag: str) -> dict[str, Any]:
-    """The `name=value` settings of a flag that may be given several times."""
-    return settings(FLAGS[flag].value or (), flag)
-
-
-def settings(given: Sequence[str], flag: str) -> dict[str, Any]:
-    """The values of `name=value`, by name.
+def fields_from_flags(flag: str = "model_field") -> dict[str, Any]:
+    """The values by name of a flag such as `--model_field=width=16`, which may be given often.
 
     Raises:
-        ValueError: for a setting of another form, naming the flag that it came from.
+        ValueError: as `parse_fields`.
+    """
+    return parse_fields(FLAGS[flag].value or (), flag)
+
+
+def parse_fields(texts: Sequence[str], flag: str) -> dict[str, Any]:
+    """The values by name of texts such as `width=16`.
+
+    Args:
+        texts: each `name=value`; a value is a number, True, False, numbers separated by commas,
+            or else a text.
+        flag: the flag that they were given with.
+
+    Raises:
+        ValueError: for a text of another form.
     """
     fields = {}
-    for setting in given:
-        name, separator, value = setting.partition("=")
+    for text in texts:
+        name, separator, value = text.partition("=")
         if not separator:
-            raise ValueError(f"--{flag}={setting!r} is not of the form name=value")
+            raise ValueError(f"--{flag}={text!r} is not of the form name=value")
         fields[name] = _literal(value)
     return fields
 
 
-def rising(flag: str, *, least: int = 1) -> list[float]:
+def rising_numbers(flag: str, *, least: int = 1) -> list[float]:
     """The numbers of a flag that takes a list.
 
+    Args:
+        flag: its name.
+        least: how many numbers it must have.
+
     Raises:
-        ValueError: unless they are positive and rise, and `least` of them are given.
+        ValueError: unless they are positive, each is greater than the one before, and there are
+            `least` of them.
     """
-    given: list[str] = flag_values(flag)[flag]
+    texts: list[str] = FLAGS[flag].value or []
     try:
-        found = [*map(float, given)]
+        numbers = [float(text) for text in texts]
     except ValueError:
-        found = []
-    if len(found) < least or sorted(set(found)) != found or found[0] <= 0:
+        numbers = []
+    if len(numbers) < least or sorted(set(numbers)) != numbers or numbers[0] <= 0:
         raise ValueError(
-            f"--{flag}={','.join(given)} must be rising numbers above 0, {least} or more"
+            f"--{flag}={','.join(texts)} must be rising numbers above 0, {least} or more"
         )
-    return found
+    return numbers
 
 
 def whole_numbers(flag: str) -> tuple[int, ...]:
@@ -58,7 +72,7 @@ def whole_numbers(flag: str) -> tuple[int, ...]:
     Raises:
         ValueError: for one that is no whole number of at least 1, and for none.
     """
-    texts: list[str] = flag_values(flag)[flag]
+    texts: list[str] = FLAGS[flag].value or []
     if not texts or not all(text.strip().isdecimal() and int(text) > 0 for text in texts):
         raise ValueError(f"--{flag}={','.join(texts)} must be whole numbers of at least 1")
     return tuple(map(int, texts))

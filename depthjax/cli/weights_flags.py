@@ -16,7 +16,7 @@ flags.disclaim_key_flags()  # so that --help of a script shows what it asks for 
 
 
 def define_model_flags() -> None:
-    """--model, its fields, its weights."""
+    """The flags of the architecture, and --weights, --weights_seed, --drop_head."""
     define_architecture_flags()
     flags.DEFINE_string(
         "weights",
@@ -29,7 +29,11 @@ def define_model_flags() -> None:
 
 
 def weights_from_flags(model: Network, image_size: int | tuple[int, int]) -> Weights:
-    """The variables that the flags ask for, with the normalisation that goes with them.
+    """The variables that `--weights` names, with the normalisation that goes with them.
+
+    Args:
+        model: the network that the weights are for.
+        image_size: height and width of the images, in pixels.
 
     Raises:
         ValueError: for weights that do not exist or do not fit.
