@@ -10,13 +10,16 @@ until ρ ≤ 1 and ρ ≤ 0.1 by preset; e, operations a second and share of the
 step and compilation cache; g, peak memory; h, the input pipeline against a training step; j, the
 largest eigenvalues of JᵀJ and seconds a product against plenoptic. Peers come with
 `pip install -e '.[peers]'`, into this environment or another one; what is not there is reported as
-absent. Leave the machine alone while it runs: the load before it is recorded.
+absent. Leave the machine alone while it runs: the load before it is recorded. A benchmark that was
+cut off goes on with --resume, on the same machine with the same versions: each race is kept.
 """
 
 import json
+import re
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ from benchmarks.presets import config_of
 import depthjax
 from depthjax import cli, figures
 from depthjax.files import write_atomically
+from depthjax.folders.begin import RunFolder, begin
 
 FLAGS = flags.FLAGS
 cli.define_model_flags()
@@ -96,46 +100,77 @@ def main() -> None:
         raise ValueError(f"--weights={FLAGS.weights}: the benchmark runs untrained weights only")
     model = cli.model_from_flags()
     settings = settings_from_flags(model)
-    output = Path(FLAGS.output)
-    if (output / "benchmark.json").exists() and not FLAGS.overwrite:
-        raise ValueError(
-            f"{str(output)!r} holds a benchmark; choose another --output or --overwrite"
-        )
     fields = cli.fields_from_flags()
-    results: dict[str, Any] = {
-        "machine": machine.describe(),
-        "settings": {
-            "model": FLAGS.model, "model_fields": fields, "weights_seed": FLAGS.weights_seed,
-            "parts": asked, **vars(settings),
-        },
+    definition = {
+        "model": FLAGS.model, "model_fields": fields, "weights_seed": FLAGS.weights_seed,
+        "parts": asked, **vars(settings),
     }  # fmt: skip
-    began = time.perf_counter()
+    # Numbers of two machines, or of two versions, do not belong into one table.
+    here = machine.describe()
+    same = {name: here[name] for name in machine.IDENTITY}
+    with (
+        begin(
+            FLAGS.output,
+            definition | {"machine": same},
+            overwrite=FLAGS.overwrite,
+            resume=FLAGS.resume,
+        ) as folder,
+        tempfile.TemporaryDirectory() as arrays,
+    ):
+        inputs = Inputs(Path(arrays), FLAGS.model, fields, model, FLAGS.weights_seed)
+        results = {
+            "machine": folder.piece("machine", lambda: here),
+            "settings": json.loads(json.dumps(definition)),
+        }
+        for numbers in measure(folder, settings, inputs, asked):
+            results |= numbers
+            content = json.dumps(results, indent=1, allow_nan=False) + "\n"
+            folder.write("benchmark.json", content.encode())
+        report(results, folder.path)
+
+
+def measure(
+    folder: RunFolder, settings: parts.Settings, inputs: Inputs, asked: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """The numbers of one part after the other; each race is kept in the folder.
+
+    Args:
+        folder: of the benchmark.
+        settings: how much is measured.
+        inputs: makes the jobs.
+        asked: letters of the parts.
+
+    Yields:
+        The numbers of some parts under their name, and the `seconds` that all took so far.
+    """
+    began, spent = time.perf_counter(), 0.0
 
     def say(text: str) -> None:
         print(f"{time.perf_counter() - began:5.0f} s  {text}", flush=True)
 
-    def keep(name: str, measured: Any) -> None:
-        results[name] = measured
-        results["seconds"] = time.perf_counter() - began
-        text = json.dumps(results, indent=1, allow_nan=False) + "\n"
-        write_atomically(output / "benchmark.json", text.encode())
+    def keep(name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        nonlocal spent
 
-    with tempfile.TemporaryDirectory() as folder:
-        inputs = Inputs(Path(folder), FLAGS.model, fields, model, FLAGS.weights_seed)
-        bench = parts.Bench(settings, inputs, say)
-        if set(asked) & set(parts.RACED):
-            keep("races", bench.races(asked))
-        if "c" in asked:
-            keep("curves", bench.curves())
-        if "d" in asked:
-            keep("presets", bench.presets())
-        if "f" in asked:
-            keep("startup", bench.startup())
-        if "h" in asked:
-            keep("feeding", bench.feeding())
-        if "j" in asked:
-            keep("spectra", bench.spectra())
-    report(results, output)
+        def timed() -> dict[str, Any]:
+            start = time.perf_counter()
+            return {"numbers": make(), "seconds": time.perf_counter() - start}
+
+        piece = folder.piece(re.sub(r"[^\w.=-]", "_", name), timed)
+        spent += piece["seconds"]
+        return piece["numbers"]
+
+    bench = parts.Bench(settings, inputs, say, keep)
+    measurements = {
+        "races": (parts.RACED, lambda: bench.races(asked)),
+        "curves": ("c", bench.curves),
+        "presets": ("d", bench.presets),
+        "startup": ("f", bench.startup),
+        "feeding": ("h", bench.feeding),
+        "spectra": ("j", bench.spectra),
+    }
+    for name, (letters, make) in measurements.items():
+        if set(asked) & set(letters):
+            yield {name: make(), "seconds": spent}
 
 
 def settings_from_flags(model: depthjax.models.network.Network) -> parts.Settings:

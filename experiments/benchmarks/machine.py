@@ -22,6 +22,13 @@ _PEAKS: dict[str, dict[str, float]] = {
 }
 
 
+IDENTITY = (
+    *("device", "devices", "processor", "cores", "usable_cores", "huge_pages"),
+    *("python", "versions", "git_revision"),
+)
+"""What of `describe` must be the same for numbers to belong together."""
+
+
 def data_sheet_peak(device: str, precision: str) -> float | None:
     """Operations per second of an accelerator by its kind, None if it is not in our table.
 

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from depthjax.cli import PRESETS
@@ -98,6 +99,9 @@ def checked_parts(parts: Iterable[str]) -> tuple[str, ...]:
     return tuple(part for part in PARTS if part in asked)
 
 
+Keep = Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class Bench:
     """Measures parts for one network.
@@ -105,12 +109,15 @@ class Bench:
     Args:
         settings: how much.
         inputs: makes the jobs.
-        say: told about everything that begins.
+        say: called with everything that begins.
+        keep: gives the numbers of a name, measured by the function unless an earlier run that was
+            cut off has measured them; see `RunFolder.piece`.
     """
 
     settings: Settings
     inputs: Inputs
     say: Callable[[str], None]
+    keep: Keep
 
     def start(self, contender: str, job: Job, **environment: str) -> Worker:
         """A worker in the interpreter that it belongs to."""
@@ -125,23 +132,27 @@ class Bench:
         names = ["loop"]
         names += ["bare"] if {"a", "e"} & set(parts) else []
         names += PEERS if {"b", "g"} & set(parts) else ()
-        races = []
-        for layer in settings.layers:
-            for batch in settings.batches:
-                self.say(f"{layer}, batch {batch}: {', '.join(names)}")
-                job = self.inputs.job(layer, batch, settings.size)
-                bare = ("flops", "product_flops") if "e" in parts else ()
-                found = self._race({name: (name, job) for name in names}, {"bare": bare})
-                found |= {"layer": layer, "batch": batch, "size": settings.size}
-                races.append(found | self._peak(found))
-        return races
 
-    def _peak(self, found: dict[str, Any]) -> dict[str, Any]:
-        """The peak of the device, from its data sheet or else the product that was timed."""
-        measured = found["entries"].get("bare", {}).get("product_flops")
+        def race_at(layer: str, batch: int) -> dict[str, Any]:
+            self.say(f"{layer}, batch {batch}: {', '.join(names)}")
+            job = self.inputs.job(layer, batch, settings.size)
+            bare = ("flops", "product_flops") if "e" in parts else ()
+            result = self._race({name: (name, job) for name in names}, {"bare": bare})
+            result |= {"layer": layer, "batch": batch, "size": settings.size}
+            return result | self._peak(result)
+
+        return [
+            self.keep(f"race-{layer}-{batch}", partial(race_at, layer, batch))
+            for layer in settings.layers
+            for batch in settings.batches
+        ]
+
+    def _peak(self, result: dict[str, Any]) -> dict[str, Any]:
+        """The peak of the device, from its data sheet or else from the product that was timed."""
+        measured = result["entries"].get("bare", {}).get("product_flops")
         if measured is None:
             return {}
-        device = found["entries"]["bare"]["about"]["device"]
+        device = result["entries"]["bare"]["about"]["device"]
         if device.startswith("cpu"):
             return {"peak_flops": measured, "peak_source": "measured: a product of matrices"}
         precision = PRESETS["paper"]().precision
@@ -171,39 +182,45 @@ class Bench:
             "size": settings.curve_sizes,
             "restarts": settings.curve_restarts,
         }
-        curves = {}
-        for name, values in swept.items():
+
+        def curve(name: str) -> dict[str, Any]:
+            values = swept[name]
             self.say(f"cost against {name}: {', '.join(map(str, values))}")
             entries = {
                 str(value): ("loop", self.inputs.job(**(base | {name: value}))) for value in values
             }
-            found = self._race(entries, {})["entries"]
-            curves[name] = [
-                base | {name: value, "seconds": found[str(value)]["seconds"]} for value in values
-            ]
-        return curves
+            results = self._race(entries, {})["entries"]
+            seconds = {value: results[str(value)]["seconds"] for value in values}
+            return {"points": [base | {name: v, "seconds": seconds[v]} for v in values]}
+
+        return {name: self.keep(f"curve-{name}", partial(curve, name))["points"] for name in swept}
 
     def presets(self) -> list[dict[str, Any]]:
         """Descents of every preset at every layer, each in its own process."""
-        settings, found = self.settings, []
-        for preset in settings.presets:
-            for layer in settings.preset_layers:
-                self.say(f"{preset} at {layer} until it is near")
-                job = self.inputs.job(
-                    layer,
-                    settings.preset_images,
-                    settings.preset_size,
-                    preset=preset,
-                    steps=settings.preset_steps,
-                )
-                try:
-                    with self.start("descent", job) as worker:
-                        descent = worker.ask("descend")
-                except WorkerError as error:
-                    raise WorkerError(f"{preset} at {layer} failed: {error}") from error
-                about = {"images": job.batch, "size": job.size}
-                found.append({"preset": preset, "layer": layer} | about | descent)
-        return found
+        settings = self.settings
+
+        def descend(preset: str, layer: str) -> dict[str, Any]:
+            self.say(f"{preset} at {layer} until it is near")
+            job = self.inputs.job(
+                layer,
+                settings.preset_images,
+                settings.preset_size,
+                preset=preset,
+                steps=settings.preset_steps,
+            )
+            try:
+                with self.start("descent", job) as worker:
+                    descent = worker.ask("descend")
+            except WorkerError as error:
+                raise WorkerError(f"{preset} at {layer} failed: {error}") from error
+            about = {"images": job.batch, "size": job.size}
+            return {"preset": preset, "layer": layer} | about | descent
+
+        return [
+            self.keep(f"descent-{preset}-{layer}", partial(descend, preset, layer))
+            for preset in settings.presets
+            for layer in settings.preset_layers
+        ]
 
     def spectra(self) -> list[dict[str, Any]]:
         """Every layer and size of part j: the largest eigenvalues of JᵀJ by all that find them."""
@@ -214,33 +231,43 @@ class Bench:
         }
         truth = f"truth {max(COMPARED.values())}"
         questions = asked | {"spectrum": (*sum(asked.values(), ()), truth)}
-        races = []
-        for layer in self.settings.jacobian_layers:
-            for size in self.settings.jacobian_sizes:
-                self.say(f"eigenvalues at {layer}, {size}×{size}: {', '.join(SPECTRA)}")
-                job = self.inputs.job(layer, 1, size)
-                found = self._race({name: (name, job) for name in SPECTRA}, questions)
-                races.append(found | {"layer": layer, "batch": 1, "size": size, "pairs": pairs})
-        return races
+
+        def race_at(layer: str, size: int) -> dict[str, Any]:
+            self.say(f"eigenvalues at {layer}, {size}×{size}: {', '.join(SPECTRA)}")
+            job = self.inputs.job(layer, 1, size)
+            result = self._race({name: (name, job) for name in SPECTRA}, questions)
+            return result | {"layer": layer, "batch": 1, "size": size, "pairs": pairs}
+
+        return [
+            self.keep(f"spectrum-{layer}-{size}", partial(race_at, layer, size))
+            for layer in self.settings.jacobian_layers
+            for size in self.settings.jacobian_sizes
+        ]
 
     def feeding(self) -> dict[str, Any]:
         """Batches read and augmented, beside training steps of a small network."""
+        return self.keep("feeding", self._feeding)
+
+    def _feeding(self) -> dict[str, Any]:
         self.say(f"input pipeline and training, batch {FED.batch}, {FED.size}×{FED.size}")
         entries = {"pipeline": ("feeding", FED), "training": ("training", FED)}
         # As many turns as the pipeline makes in a second keep the training busy for a minute.
         settings = replace(self.settings, steps=self.settings.steps or FED_STEPS)
-        found = replace(self, settings=settings)._race(entries, {})
-        return found | {"batch": FED.batch, "size": FED.size}
+        result = replace(self, settings=settings)._race(entries, {})
+        return result | {"batch": FED.batch, "size": FED.size}
 
     def startup(self) -> dict[str, Any]:
         """Seconds to import, and of a first step without and with a compilation cache."""
+        return self.keep("startup", self._startup)
+
+    def _startup(self) -> dict[str, Any]:
         imports: dict[str, list[float]] = {"depthjax": [], "jax, flax.linen, optax": []}
         self.say("imports")
         for turn in range(self.settings.imports + 1):
             for names, seconds in imports.items():
-                found = _import_seconds(names)
-                if turn:  # the first reads files that nobody had read yet
-                    seconds.append(found)
+                took = _import_seconds(names)
+                if turn:  # the first import reads files that nobody had read yet
+                    seconds.append(took)
         layer = self.settings.layers[-1]
         job = self.inputs.job(layer, 1, self.settings.size)
         first_steps = {}

@@ -341,7 +341,9 @@ def machine(results: dict[str, Any]) -> str:
 
 def command(arguments: Sequence[str]) -> str:
     """The command line without what is true of one machine only."""
-    kept = [a for a in arguments[1:] if not a.startswith(("--peers_python", "--output"))]
+    kept = [
+        a for a in arguments[1:] if not a.startswith(("--peers_python", "--output", "--resume"))
+    ]
     return " ".join(["python experiments/benchmark.py", *kept])
 
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -32,6 +33,7 @@ from benchmarks.presets import config_of  # noqa: E402
 from benchmarks.racing import race  # noqa: E402
 from benchmarks.workers import Worker, WorkerError  # noqa: E402
 
+from depthjax.folders.begin import begin  # noqa: E402
 from depthjax.inversion.loop import descend  # noqa: E402
 
 FIELDS = {"width": 4, "stage_sizes": (1, 1), "num_classes": 3}
@@ -179,7 +181,7 @@ def test_what_a_process_cannot_do_is_one_line(job):
 def test_an_absent_peer_is_reported_and_the_others_go_on(job, tmp_path, monkeypatch):
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('none here', name='torch')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    bench = parts.Bench(settings(), None, print)
+    bench = parts.Bench(settings(), None, print, lambda name, make: make())
     entries = {"bare": ("bare", job), "tuned": ("tuned", job)}
     found = bench._race(entries, {})["entries"]
     assert found["tuned"] == {"absent": "torch is not installed"}
@@ -481,6 +483,33 @@ def test_peaks_are_those_of_the_device_and_precision():
 def script(name, *arguments):
     command = [sys.executable, str(EXPERIMENTS / name), *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def test_a_benchmark_that_was_cut_off_measures_what_is_missing(tmp_path, monkeypatch):
+    raced, few = [], settings(layers=["conv1", "layer1"], batches=[1], curve_layer="conv1")
+    limit = 3
+
+    def pretend(self, entries, questions):
+        if len(raced) == limit:
+            raise WorkerError("killed")
+        raced.append(list(entries))
+        return {"steps": 2, "entries": {name: {"seconds": [len(raced)]} for name in entries}}
+
+    monkeypatch.setattr(parts.Bench, "_race", pretend)
+    nothing = SimpleNamespace(job=lambda *_, **__: None)
+    with loaded("benchmark") as module:
+        with begin(tmp_path, {"of": "a benchmark"}) as folder:
+            steps = module.measure(folder, few, nothing, ["b", "c"])
+            first = next(steps)
+            with pytest.raises(WorkerError):
+                next(steps)
+        assert [race["layer"] for race in first["races"]] == ["conv1", "layer1"]
+        limit = 99
+        with begin(tmp_path, {"of": "a benchmark"}, resume=True) as folder:
+            again = list(module.measure(folder, few, nothing, ["b", "c"]))
+    assert again[0]["races"] == first["races"] and again[1]["seconds"] >= first["seconds"]
+    assert list(again[1]["curves"]) == ["layer", "batch", "size", "restarts"]
+    assert len(raced) == 2 + 4  # each once
 
 
 def test_the_command_writes_numbers_table_and_figure(tmp_path):
