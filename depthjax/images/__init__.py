@@ -1,7 +1,7 @@
-"""Photographs in, PNG out; everything here is numpy.
+"""Reads photographs and writes PNG files, with NumPy and Pillow alone.
 
-A photograph is a float32 array `[H, W, 3]` of RGB in [0, 1], with the values as the file encodes
-them (gamma kept, no colour management by ICC profile).
+A photograph is a float32 array `[H, W, 3]` of RGB values in [0, 1], as the file encodes them: gamma
+is kept, and ICC profiles are not applied.
 """
 
 from depthjax.images.embedded import EMBEDDED, EmbeddedPhotograph

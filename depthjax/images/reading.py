@@ -1,9 +1,4 @@
-"""Photographs from files: float32 RGB `[H, W, 3]` in [0, 1], upright.
-
-The values are those that the file encodes (gamma kept, no colour management by ICC profile).
-"""
-
-from __future__ import annotations
+"""Reads photographs from files: float32 RGB `[H, W, 3]` in [0, 1], upright."""
 
 import io
 import re
@@ -15,51 +10,62 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from depthjax.images.resizing import MAX_PIXELS, Photograph, Size, check_fit, fitted, height_width
+from depthjax.images.resizing import MAX_PIXELS, Photograph, Size, check_fit, height_width, resize
 from depthjax.images.sources import Source, as_text, as_texts, locate, unique_labels
 
 
 def load_image(source: Source, size: Size | None = None, *, fit: str = "crop") -> Photograph:
-    """Reads one photograph, upright, as float32 `[H, W, 3]` in [0, 1].
+    """One photograph from a file, upright.
 
-    `source` is an embedded name (a key of `EMBEDDED`) or the path of a PNG, JPEG, WebP, BMP,
-    TIFF or GIF file, or of another that Pillow reads. EXIF orientation is applied, transparency is
-    laid over white, grey becomes RGB, and of an animation the first frame is taken. Grey images of
-    16 bits and of floats keep their precision; Pillow reads 16-bit colour as 8 bits.
+    EXIF orientation is applied, transparency is laid over white, grey becomes RGB, and of an
+    animation the first frame is taken. Grey images of 16 bits or of floats keep their precision;
+    Pillow reads colour of 16 bits as 8 bits. Values stay as the file encodes them: gamma is kept,
+    and ICC profiles are not applied.
 
-    `size` is `(height, width)`, or one integer for a square; None keeps the image's own size.
-    `fit` says what gives when the aspect ratios differ:
+    Args:
+        source: the name of an embedded photograph (a key of `EMBEDDED`), or the path of a PNG,
+            JPEG, WebP, BMP, TIFF or GIF file, or of another format that Pillow reads.
+        size: `(height, width)`, or one integer for a square; None keeps the image's own size.
+            Resizing is antialiased, and works on the values as stored, not on linear light.
+        fit: how an image of another aspect ratio gets the size. "crop": scaled until it covers the
+            size, then cropped about its centre. "pad": scaled until it fits within the size, then
+            centred with borders of mean grey, 0.5. "stretch": scaled to the size in each direction.
 
-    - "crop": scaled to cover the size, then cropped about its centre;
-    - "pad": scaled to fit within the size, centred between borders of mean grey, 0.5;
-    - "stretch": scaled to the size whatever its aspect.
+    Returns:
+        float32 `[H, W, 3]` in [0, 1].
 
-    Resizing is antialiased, and works on the values as stored (not in linear light).
-
-    Raises ValueError, in one line, for an unknown name, a file that is missing, may not be read, is
-    not an image, is corrupt, or has more than `MAX_PIXELS` pixels, for grey values outside 16
-    bits, for floats outside [0, 1] or not finite, and for an invalid `size` or `fit`.
+    Raises:
+        ValueError: for an unknown name; for a file that is missing, may not be read, is no image,
+            is corrupt, or has more than `MAX_PIXELS` pixels; for grey values outside 16 bits; for
+            floats outside [0, 1] or not finite; for an invalid `size` or `fit`.
     """
     check_fit(fit)
     target = None if size is None else height_width(size)
     text = as_text(source)
     with warnings.catch_warnings():
-        # What Pillow warns of, corrupt metadata or many pixels, is harmless or checked here.
+        # Pillow warns of corrupt metadata, which is harmless, and of many pixels, checked here.
         warnings.simplefilter("ignore")
         image = _read(locate(text), repr(text))
-    return fitted(image, target, fit)
+    return resize(image, target, fit)
 
 
 def load_images(
     sources: Sequence[Source], size: Size | None, *, fit: str = "crop"
 ) -> tuple[tuple[str, ...], Photograph]:
-    """Reads a batch: labels, and float32 `[B, H, W, 3]` in [0, 1], in the order of `sources`.
+    """Several photographs as one batch, in the order of `sources`.
 
-    A label is the file's stem or the embedded name, and repeated ones become "stem-2", "stem-3"...
-    Folders are not expanded (see `find_images`). `size` and `fit` are those of
-    `load_image`; `size` may be None when all the images have the same size.
+    Args:
+        sources: as for `load_image`. Folders are not expanded; see `find_images`.
+        size: as for `load_image`; None only if all images have the same size.
+        fit: as for `load_image`.
 
-    Raises ValueError, in one line, as `load_image` does, and for no sources or unequal sizes.
+    Returns:
+        The labels, and the images, float32 `[B, H, W, 3]` in [0, 1]. A label is the name of an
+        embedded photograph, or the file's name without its suffix; repeated ones become "name-2",
+        "name-3", ….
+
+    Raises:
+        ValueError: as `load_image`; for no sources; for images of different sizes without a `size`.
     """
     texts = as_texts(sources)
     if not texts:
@@ -69,7 +75,7 @@ def load_images(
         if image.shape != images[0].shape:
             raise ValueError(
                 f"{text!r} is {_dimensions(image)} but {texts[0]!r} is {_dimensions(images[0])}; "
-                f"give a size to bring them to"
+                "give a size to bring them to"
             )
     return unique_labels(texts), np.stack(images)
 
@@ -77,27 +83,36 @@ def load_images(
 def decode_image(
     content: bytes, size: Size | None = None, *, fit: str = "crop", shown: str = "the image"
 ) -> Photograph:
-    """Decodes the bytes of an image file, as `load_image` does those of a file; in any thread.
+    """One photograph from the bytes of an image file; safe in any thread.
 
-    `shown` names the image in errors, which are those of `load_image`.
+    Args:
+        content: of the file.
+        size, fit: as for `load_image`.
+        shown: what errors call the image.
+
+    Returns:
+        float32 `[H, W, 3]` in [0, 1].
+
+    Raises:
+        ValueError: as `load_image`.
     """
     check_fit(fit)
     target = None if size is None else height_width(size)
-    return fitted(_read(io.BytesIO(content), shown), target, fit)
+    return resize(_read(io.BytesIO(content), shown), target, fit)
 
 
 def _read(file: str | io.BytesIO, shown: str) -> Photograph:
-    """The whole image, upright; `shown` names it in errors."""
+    """The whole image, upright; errors call it `shown`."""
     try:
         image = _decode(file)
-    # Given a corrupt file, Pillow's decoders raise whatever they stumble over.
+    # Given a corrupt file, Pillow's decoders raise errors of many kinds.
     except Exception as error:
         raise ValueError(_unreadable(shown, error)) from error
     return _rgb(image, shown)
 
 
 def _decode(file: str | io.BytesIO) -> Image.Image:
-    """The first frame, decoded only once its header has shown that it is not huge."""
+    """The first frame. The header is read first: a huge image is refused before it is decoded."""
     with Image.open(file) as image:
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError(f"{image.width * image.height} pixels")
@@ -109,22 +124,22 @@ def _unreadable(shown: str, error: Exception) -> str:
     if isinstance(error, PermissionError):
         return f"{shown} may not be read (permission denied); check the file's permissions"
     if isinstance(error, Image.DecompressionBombError):
-        # Pillow's own check comes before the size is ours to read, but it tells the count.
+        # Pillow may refuse the image before we can read its size; its message holds the count.
         count = int(next(iter(re.findall(r"\d+", detail)), MAX_PIXELS))
         return (
             f"{shown} is huge: {count:,} pixels, and the limit is {MAX_PIXELS:,}; "
-            f"make it smaller before reading it"
+            "make it smaller before reading it"
         )
     if isinstance(error, UnidentifiedImageError):
         return (
             f"{shown} is not an image that can be read (unknown format, no pixels, or cut off in "
-            f"its header); give a PNG, JPEG, WebP, BMP, TIFF or GIF file"
+            "its header); give a PNG, JPEG, WebP, BMP, TIFF or GIF file"
         )
     return f"{shown} is corrupt or truncated ({detail}); fetch or export the file again"
 
 
 def _rgb(image: Image.Image, shown: str) -> Photograph:
-    # Pillow's own conversion of these modes would clip them to 8 bits.
+    # Pillow would clip these modes to 8 bits.
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
         grey = _float_grey(image, shown) if image.mode == "F" else _integer_grey(image, shown)
         return np.repeat(grey[..., None], 3, axis=-1)
@@ -144,10 +159,10 @@ def _integer_grey(image: Image.Image, shown: str) -> Photograph:
     if low < 0 or high > 65535:
         raise ValueError(
             f"{shown} holds integers from {low} to {high}, but grey values are read as 16 bits, "
-            f"0 to 65535; rescale it first"
+            "0 to 65535; rescale it first"
         )
     grey = values.astype(np.float32) / np.float32(65535)
-    # A 16-bit grey PNG may name one value as transparent, which is white over white.
+    # A 16-bit grey PNG may declare one value transparent; over white it becomes white.
     return np.where(values == image.info.get("transparency", -1), np.float32(1), grey)
 
 
@@ -157,13 +172,13 @@ def _float_grey(image: Image.Image, shown: str) -> Photograph:
     if nonfinite:
         raise ValueError(
             f"{shown} holds {nonfinite} pixels that are not finite (NaN or infinity); "
-            f"replace them first"
+            "replace them first"
         )
-    # Less than half an 8-bit step outside is rounding; more is another scale, such as 0 to 255.
+    # Up to half an 8-bit step outside is rounding; more means another scale, such as 0 to 255.
     if grey.min() < -1 / 510 or grey.max() > 1 + 1 / 510:
         raise ValueError(
             f"{shown} holds floats from {grey.min():g} to {grey.max():g}, but they are read as "
-            f"0 (black) to 1 (white); rescale it first"
+            "0 (black) to 1 (white); rescale it first"
         )
     return np.clip(grey, 0, 1)
 

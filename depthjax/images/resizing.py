@@ -1,6 +1,4 @@
-"""From one size to another: cropped, padded or stretched, without aliasing."""
-
-from __future__ import annotations
+"""Brings images to a size: cropped, padded or stretched, without aliasing."""
 
 import operator
 from collections.abc import Callable
@@ -9,37 +7,61 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from depthjax.images.sources import nearest
+from depthjax.errors import one_of
 
 Photograph = npt.NDArray[np.float32]
 
 Size = int | tuple[int, int]
 
 MAX_PIXELS = 100_000_000
-"""The most pixels an image may have, read or resized; at this limit its floats fill 1.2 GB."""
+"""Largest number of pixels of an image; its floats then take 1.2 GB."""
 
 _PAD_GREY = 0.5
 
 
-def _resample(
-    image: Photograph,
-    height: int,
-    width: int,
-    box: tuple[float, float, float, float] | None = None,
-) -> Photograph:
-    """Lanczos over `box` (left, top, right, bottom; the whole image by default).
+def check_fit(fit: str) -> None:
+    """Refuses an unknown fit.
 
-    Pillow widens the kernel when it shrinks, which is what keeps fine texture from aliasing. Each
-    channel goes through as floats, so that 16-bit photographs keep their precision.
+    Raises:
+        ValueError: unless `fit` is "crop", "pad" or "stretch".
     """
-    channels = [
-        Image.fromarray(np.ascontiguousarray(image[..., channel])).resize(
-            (width, height), Image.Resampling.LANCZOS, box
+    one_of("fit", str(fit), _FITS)
+
+
+def height_width(size: Size) -> tuple[int, int]:
+    """A size as height and width in pixels.
+
+    Raises:
+        ValueError: for anything but one or two positive integers, and for more than `MAX_PIXELS`.
+    """
+    pair = size if isinstance(size, tuple | list) else (size, size)
+    try:
+        height, width = (operator.index(side) for side in pair)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"size must be an integer or (height, width), not {' '.join(repr(size).split())}"
+        ) from error
+    if height < 1 or width < 1:
+        raise ValueError(f"size must be at least 1 pixel each way, not {height} x {width}")
+    if height * width > MAX_PIXELS:
+        raise ValueError(
+            f"size {height} x {width} is huge: {height * width:,} pixels, and the limit is "
+            f"{MAX_PIXELS:,}; ask for a smaller one"
         )
-        for channel in range(3)
-    ]
-    # Lanczos overshoots beside sharp edges.
-    return np.clip(np.stack([np.asarray(c, np.float32) for c in channels], axis=-1), 0, 1)
+    return height, width
+
+
+def resize(image: Photograph, target: tuple[int, int] | None, fit: str) -> Photograph:
+    """The image at a target size.
+
+    Args:
+        image: `[H, W, 3]`.
+        target: height and width in pixels; None leaves the image as it is.
+        fit: "crop", "pad" or "stretch"; see `depthjax.images.load_image`.
+    """
+    if target is None or target == image.shape[:2]:
+        return image
+    return _FITS[fit](image, *target)
 
 
 def _stretch(image: Photograph, height: int, width: int) -> Photograph:
@@ -76,34 +98,27 @@ _FITS: dict[str, Callable[[Photograph, int, int], Photograph]] = {
 }
 
 
-def check_fit(fit: str) -> None:
-    """Refuses an unknown fit."""
-    if fit not in _FITS:
-        hint = nearest(str(fit), _FITS) or "; give one of these"
-        raise ValueError(f"unknown fit {fit!r}: there are {', '.join(_FITS)}{hint}")
+def _resample(
+    image: Photograph,
+    height: int,
+    width: int,
+    box: tuple[float, float, float, float] | None = None,
+) -> Photograph:
+    """The image, or the part of it in a box, resized by Lanczos' filter.
 
+    Pillow widens the filter when an image shrinks, so that fine texture does not alias. Each
+    channel is resized as floats, so that 16-bit photographs keep their precision.
 
-def height_width(size: Size) -> tuple[int, int]:
-    """Height and width in pixels; refuses sizes that are no sizes, or huge."""
-    pair = size if isinstance(size, tuple | list) else (size, size)
-    try:
-        height, width = (operator.index(side) for side in pair)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"size must be an integer or (height, width), not {' '.join(repr(size).split())}"
-        ) from error
-    if height < 1 or width < 1:
-        raise ValueError(f"size must be at least 1 pixel each way, not {height} x {width}")
-    if height * width > MAX_PIXELS:
-        raise ValueError(
-            f"size {height} x {width} is huge: {height * width:,} pixels, and the limit is "
-            f"{MAX_PIXELS:,}; ask for a smaller one"
+    Args:
+        image: `[H, W, 3]`.
+        height, width: of the result.
+        box: left, top, right and bottom of the part, in pixels; None for the whole image.
+    """
+    channels = [
+        Image.fromarray(np.ascontiguousarray(image[..., channel])).resize(
+            (width, height), Image.Resampling.LANCZOS, box
         )
-    return height, width
-
-
-def fitted(image: Photograph, target: tuple[int, int] | None, fit: str) -> Photograph:
-    """The image at the target size; unchanged for None."""
-    if target is None or target == image.shape[:2]:
-        return image
-    return _FITS[fit](image, *target)
+        for channel in range(3)
+    ]
+    # Lanczos' filter overshoots beside sharp edges.
+    return np.clip(np.stack([np.asarray(c, np.float32) for c in channels], axis=-1), 0, 1)

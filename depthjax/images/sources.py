@@ -1,6 +1,4 @@
-"""What names an image: paths, folders and embedded photographs, and the labels of a batch."""
-
-from __future__ import annotations
+"""Names of images: paths, folders and embedded photographs, and the labels of a batch."""
 
 import difflib
 import os
@@ -12,31 +10,42 @@ from depthjax.images.embedded import EMBEDDED
 Source = str | os.PathLike[str]
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""The suffixes that make a file in a folder an image; a file named by itself may have any other."""
+"""In a folder, files with these suffixes are images; a file given by its path may have any."""
 
 
 def as_text(source: Source) -> str:
-    """A source as text; refuses what names no image."""
+    """A source as text.
+
+    Raises:
+        ValueError: for anything but a string or a path.
+    """
     if not isinstance(source, str | os.PathLike):
         raise ValueError(
             f"an image is named by a string or a path, not by {type(source).__name__}; "
-            f"give the path of an image file or an embedded photograph's name"
+            "give the path of an image file or an embedded photograph's name"
         )
     return os.fsdecode(source)
 
 
 def as_texts(sources: Sequence[Source]) -> list[str]:
-    """Several sources as text; refuses a lone one."""
-    # A lone string is a sequence too, and would be read letter by letter.
+    """Several sources as text.
+
+    Raises:
+        ValueError: for a single source, and as `as_text`.
+    """
+    # A string is a sequence too, and would be read letter by letter.
     if isinstance(sources, str | os.PathLike):
         raise ValueError(f"sources must be a sequence, not one source; give [{as_text(sources)!r}]")
     return [as_text(source) for source in sources]
 
 
 def locate(text: str) -> str:
-    """The file behind an embedded name or a path.
+    """The path of an embedded photograph or of a file.
 
     No embedded name has a separator or a suffix, so './moon' and 'moon.png' are always files.
+
+    Raises:
+        ValueError: for a folder, a missing file, or what is no regular file.
     """
     if text in EMBEDDED:
         return EMBEDDED[text].path
@@ -46,7 +55,7 @@ def locate(text: str) -> str:
         )
     if not os.path.exists(text):
         raise ValueError(_missing(text))
-    # A pipe or a device could block for ever.
+    # Reading a pipe or a device could take for ever.
     if not os.path.isfile(text):
         raise ValueError(f"{text!r} is not a regular file; give the path of an image file")
     return text
@@ -58,7 +67,7 @@ def _missing(text: str) -> str:
         return f"no image file {text!r}: there is no folder {folder!r}; check the path"
     names = _image_names(folder or ".")
     candidates = [os.path.join(folder, n) for n in names] + ([] if folder else list(EMBEDDED))
-    hint = nearest(text, candidates)
+    hint = _nearest(text, candidates)
     if folder or _has_image_suffix(name):
         return (
             f"no image file {text!r}: the folder {folder or '.'!r} holds {_some(names)}"
@@ -70,11 +79,11 @@ def _missing(text: str) -> str:
     )
 
 
-def nearest(asked: str, candidates: Iterable[str]) -> str:
-    """`; did you mean …?`, or nothing where no candidate is near."""
+def _nearest(asked: str, candidates: Iterable[str]) -> str:
+    """`; did you mean …?`, whatever the case of letters; nothing if no candidate is near."""
     by_lower = {candidate.lower(): candidate for candidate in candidates}
-    found = difflib.get_close_matches(asked.lower(), by_lower, n=1)
-    return f"; did you mean {by_lower[found[0]]!r}?" if found else ""
+    close = difflib.get_close_matches(asked.lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
 
 
 def _some(names: Sequence[str], most: int = 8) -> str:
@@ -93,7 +102,7 @@ def _image_names(folder: str) -> list[str]:
         raise ValueError(
             f"cannot list the folder {folder!r} ({error.strerror}); check its permissions"
         ) from error
-    # Hidden files are mostly not what their suffix says: macOS leaves '._photo.jpg' beside a copy.
+    # Hidden files are often no images: macOS leaves '._photo.jpg' beside a copied 'photo.jpg'.
     return [
         name
         for name in names
@@ -117,24 +126,31 @@ def _expand(text: str) -> list[str]:
 
 
 def find_images(sources: Sequence[Source]) -> tuple[str, ...]:
-    """Expands folders into their image files and keeps everything else, in the order given.
+    """The images that sources stand for, in the order given.
 
-    A folder stands for the files directly in it that have an image suffix (`IMAGE_SUFFIXES`) and
-    are not hidden, sorted by name. Exact duplicates are dropped.
+    A folder stands for the files in it that have one of the suffixes `IMAGE_SUFFIXES` and are not
+    hidden, sorted by name; folders within it are not searched. Repeated images are dropped.
 
-    Returns paths and embedded names, each of which `load_image` takes. Raises ValueError for a
-    folder without images, and for a source that is neither a file nor an embedded name.
+    Args:
+        sources: paths of files and folders, and names of embedded photographs.
+
+    Returns:
+        Paths and embedded names, each of which `load_image` takes.
+
+    Raises:
+        ValueError: for a folder without images, and for a source that is neither a file nor an
+            embedded name.
     """
-    return tuple(dict.fromkeys(found for text in as_texts(sources) for found in _expand(text)))
+    return tuple(dict.fromkeys(image for text in as_texts(sources) for image in _expand(text)))
 
 
 def image_labels(sources: Sequence[Source]) -> tuple[str, ...]:
-    """The labels that `load_images` gives, without reading anything."""
+    """The labels that `load_images` gives to these sources; no image is read."""
     return unique_labels(as_texts(sources))
 
 
 def unique_labels(texts: Sequence[str]) -> tuple[str, ...]:
-    """A label for each: the embedded name or the file's stem, repeated ones numbered."""
+    """A label for each source, repeated ones with a number; see `load_images`."""
     labels: dict[str, None] = {}
     for text in texts:
         stem = label = text if text in EMBEDDED else Path(text).stem

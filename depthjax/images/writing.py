@@ -1,6 +1,4 @@
-"""Floats to 8 bits, and to PNG files."""
-
-from __future__ import annotations
+"""Writes floats as 8-bit values and as PNG files."""
 
 import io
 import os
@@ -14,9 +12,13 @@ from depthjax.images.sources import Source, as_text
 
 
 def to_uint8(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    """Rounds floats in [0, 1], of any shape, to uint8 0..255: clipped, and half to even.
+    """Floats in [0, 1] as uint8 0..255: clipped, then rounded, halves to even.
 
-    Raises ValueError for values that are not finite, and for integers, whose range is not [0, 1].
+    Args:
+        image: floats of any shape.
+
+    Raises:
+        ValueError: for integers, whose range is another, and for values that are not finite.
     """
     values = np.asarray(image)
     if values.dtype.kind in "iu":
@@ -28,7 +30,7 @@ def to_uint8(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
     if nonfinite:
         raise ValueError(
             f"{nonfinite} of {values.size} values are not finite (NaN or infinity); "
-            f"replace them first"
+            "replace them first"
         )
     rounded: npt.NDArray[np.uint8] = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
     return rounded
@@ -40,22 +42,26 @@ def _png(image: npt.ArrayLike) -> bytes:
         pixels = pixels[..., 0]
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] == 3)) or not pixels.size:
         raise ValueError(
-            f"a PNG is written from [H, W, 3], [H, W, 1] or [H, W] with at least one pixel, "
+            "a PNG is written from [H, W, 3], [H, W, 1] or [H, W] with at least one pixel, "
             f"not from shape {pixels.shape}"
         )
-    encoded = io.BytesIO()
-    Image.fromarray(pixels).save(encoded, "PNG")
-    return encoded.getvalue()
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue()
 
 
 def save_png(path: Source, image: npt.ArrayLike) -> None:
-    """Writes a float image `[H, W, 3]`, `[H, W, 1]` or `[H, W]` in [0, 1] as an 8-bit PNG.
+    """Writes an image as an 8-bit PNG; values are clipped and rounded as by `to_uint8`.
 
-    Values are clipped to [0, 1] and rounded (see `to_uint8`). The file appears whole or not at
-    all: a write that fails leaves whatever was there before.
+    The file appears whole or not at all: if writing fails, an earlier file stays.
 
-    Raises ValueError, in one line, for another shape, for integers, for values that are not finite,
-    for a path that does not end in ".png", and when the file cannot be written.
+    Args:
+        path: must end in ".png".
+        image: floats in [0, 1], `[H, W, 3]`, `[H, W, 1]` or `[H, W]`.
+
+    Raises:
+        ValueError: for another shape, for integers, for values that are not finite, for another
+            suffix, and if the file cannot be written.
     """
     text = as_text(path)
     folder, name = os.path.split(text)
