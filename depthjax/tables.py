@@ -1,4 +1,4 @@
-"""Numbers as text, and aligned tables that are Markdown too."""
+"""Numbers as text, and aligned tables in Markdown."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """An aligned Markdown table: the first column to the left, the others to the right."""
+    """A Markdown table with aligned columns: the first to the left, the others to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
@@ -19,9 +19,9 @@ def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str
 
 
 def median_and_range(values: np.ndarray) -> str:
-    """The median, with the smallest and largest where there are several: `0.52 (0.31–0.7)`.
+    """The median of some values, and their range if there are several: `0.52 (0.31–0.7)`.
 
-    Where some values do not exist, it says how many do: `3.5 [1 of 3]`.
+    If some values are not finite, the text says how many are: `3.5 [1 of 3]`.
     """
     given = np.asarray(values, float).ravel()
     finite = given[np.isfinite(given)]
@@ -36,5 +36,8 @@ def median_and_range(values: np.ndarray) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits at most."""
+    """At most three significant digits, as tables have them: 0.52, 12.3, 12345, 1.5e-06.
+
+    Labels of figures are shorter: `depthjax.figures.text.short_number`.
+    """
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"

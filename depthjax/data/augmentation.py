@@ -1,4 +1,4 @@
-"""Random changes to training images, on the device and under `jit`."""
+"""Random changes of training images, on the device and under `jit`."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -14,15 +14,16 @@ _LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may happen to an image; hashable, so that `jit` takes it as a static argument.
+    """The random changes of an image; hashable, so that `jit` takes it as a static argument.
 
     Fields:
-        pad: pixels mirrored around the image before a crop is cut at random.
-        crop: height and width of that crop; 0 is the size of the image.
-        flip: whether left and right may change places.
-        grey: whether colour is taken away, always. Grey images cannot then be told by being grey.
-        jitter: brightness, contrast and saturation each change by a factor in 1 ± jitter.
-        tint: each channel changes by a factor in 1 ± tint.
+        pad: pixels that are mirrored around the image before a random crop is cut.
+        crop: height and width of the crop; 0 for the size of the image.
+        flip: whether left and right are exchanged, with probability 1/2.
+        grey: whether every image loses its colour, so that grey images differ in nothing from
+            others.
+        jitter: brightness, contrast and saturation are each multiplied by a factor in 1 ± jitter.
+        tint: each channel is multiplied by a factor in 1 ± tint.
     """
 
     pad: int = 0
@@ -42,7 +43,7 @@ class Augmentation:
 
     @property
     def by_chance(self) -> bool:
-        """Whether anything of it is random."""
+        """Whether any change is random."""
         return bool(self.pad or self.crop or self.flip or self.jitter or self.tint)
 
 
@@ -52,21 +53,22 @@ def augment(
     images: UInt8[Array, "b h w c"] | Float[Array, "b h w c"],
     augmentation: Augmentation,
 ) -> Images:
-    """Bytes to floats in [0, 1], changed at random.
+    """Images as floats, changed at random.
 
-    Floats come as they are and leave [0, 1] only where no jitter brings them back.
+    Bytes become floats in [0, 1]. Floats are taken as they are; jitter and tint clip them to
+    [0, 1], the other changes do not.
 
     Args:
-        key: a `jax.random.key`; without one nothing is random: the central crop, and grey where
-            that is asked for, which is what evaluation wants.
+        key: a `jax.random.key`. Without one nothing is random: the central crop is cut, and colour
+            is removed if `grey`. Evaluation needs this.
         images: uint8 0..255, or floats.
-        augmentation: static.
+        augmentation: the changes; static.
 
     Returns:
         float32 `[b, crop, crop, c]`, or `[b, h, w, c]` without a crop.
 
     Raises:
-        ValueError: when the crop or the padding does not fit the images.
+        ValueError: if the crop or the padding does not fit the images.
     """
     x = images.astype(jnp.float32)
     if images.dtype == jnp.uint8:
@@ -113,7 +115,7 @@ def _cropped(
 
 
 def _luma(x: Images) -> Float[Array, "batch height width 1"]:
-    """Brightness as the eye weighs the channels, `[b, h, w, 1]`."""
+    """Brightness: the mean of the channels, weighted as the eye does, `[b, h, w, 1]`."""
     weights = (
         jnp.asarray(_LUMA, x.dtype) if x.shape[-1] == 3 else jnp.full(x.shape[-1], 1 / x.shape[-1])
     )

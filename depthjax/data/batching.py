@@ -1,4 +1,4 @@
-"""One way to read every data set: shuffled batches on the device, from an exact position on."""
+"""Reads every data set in shuffled batches on the device, and goes on at an exact position."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -17,12 +17,12 @@ Result = TypeVar("Result")
 
 
 class Position(NamedTuple):
-    """Where a stream of batches stands: save it as JSON (`position._asdict()`).
+    """A position in a stream of batches; `position._asdict()` can be saved as JSON.
 
     Fields:
-        epoch: of the batch that comes next.
+        epoch: of the next batch.
         batch: its number within the epoch.
-        order: what the order depends on, in words, so that another one is noticed.
+        order: what the order of examples depends on, in words. Reading does not go on in another.
     """
 
     epoch: int
@@ -31,12 +31,12 @@ class Position(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Images and labels on the device, and where to go on after them.
+    """Images and labels on the device, and the position after them.
 
     Fields:
         images: uint8 0..255 `[b, h, w, c]`, or float32 where the data set has floats.
         labels: int32 `[b]`; -1 where the data set keeps a label secret.
-        position: of the batch after this one.
+        position: of the next batch.
     """
 
     images: Array
@@ -60,25 +60,26 @@ def batches(
 ) -> Iterator[Batch]:
     """The batches of a data set, epoch after epoch, read and put on the device ahead of time.
 
-    What a batch holds depends on the seed, the epoch and its number alone: not on where reading
-    began, nor on the number of processes, each of which reads its share of every batch.
+    The examples of a batch depend only on the seed, the epoch and the number of the batch. They do
+    not depend on where reading began, nor on the number of processes; each process reads its part
+    of every batch.
 
     Args:
         dataset: from `open_dataset`.
         batch_size: examples in a batch, over all processes.
         seed: of the order.
         position: where to go on: the `position` of the last batch that was used.
-        epochs: stop after that many, counted from the very first; None never stops.
-        shuffle: whether each epoch has an order of its own; without it, the order is the set's.
-        drop_remainder: whether the examples that do not fill a last batch are left out.
-        process_index, process_count: which share to read; by default those of `jax`.
-        sharding: a `jax.sharding.Sharding` that batches are laid out by; with several processes
-            each batch is then one global array.
-        ahead: batches that are read before they are asked for.
+        epochs: how many, counted from the first epoch of all; None for no end.
+        shuffle: whether each epoch has an order of its own. If not, the order is that of the set.
+        drop_remainder: whether to leave out the last examples if they do not fill a batch.
+        process_index, process_count: which part to read; by default those of `jax`.
+        sharding: a `jax.sharding.Sharding` for the batches; with several processes each batch is
+            then one global array.
+        ahead: how many batches are read before they are asked for.
 
     Raises:
-        ValueError: for a batch that is larger than the set or that the processes cannot share, and
-            for a position in another order.
+        ValueError: if a batch is larger than the set, if the processes cannot share it evenly, and
+            if the position belongs to another order.
     """
     index = jax.process_index() if process_index is None else process_index
     processes = jax.process_count() if process_count is None else process_count
@@ -143,7 +144,7 @@ def _on_device(array: np.ndarray, sharding: Any) -> Array:
 def _read_ahead(
     read: Callable[[Item], Result], items: Iterable[Item], ahead: int
 ) -> Iterator[Result]:
-    """`map(read, items)`, with some results made in the background."""
+    """`map(read, items)`; a thread in the background makes some results ahead."""
     pending: deque = deque()
     pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
     try:

@@ -1,4 +1,4 @@
-"""Data sets by their spec: opened, and described."""
+"""Opens and describes data sets by their spec, such as `photo_crops/32`."""
 
 import dataclasses
 import os
@@ -18,6 +18,15 @@ from depthjax.data.records import MEMORY_LIMIT, image_and_label, open_split
 from depthjax.errors import one_of, unknown
 
 KINDS = ("photo_crops", "digits", "folder", "tfds", "noise", "photos_or_noise")
+_SPECS = (
+    "photo_crops/32",
+    "photo_crops/all/32",
+    "digits",
+    "noise/224",
+    "photos_or_noise/32",
+    "folder:PATH",
+    "tfds:NAME",
+)
 
 
 def open_dataset(
@@ -30,20 +39,21 @@ def open_dataset(
     skip_corrupt: bool = False,
     memory_limit: int = MEMORY_LIMIT,
 ) -> Dataset:
-    """A data set by its spec, prepared on first use.
+    """A data set by its spec; it is prepared on first use.
 
     Args:
         spec: one of those in `depthjax.data`.
-        split: `train`, `validation`, `test` or what the set has; `train[:80%]` for a part.
-        size: height and width in pixels that images are brought to; needed where they differ, and
-            part of the spec for `photo_crops` and the sets with noise.
-        fit: how: `crop`, `pad` or `stretch`.
-        data_dir: where prepared sets lie; None is `TFDS_DATA_DIR` or `~/tensorflow_datasets`.
-        skip_corrupt: leave out files of a folder that cannot be read.
-        memory_limit: bytes of pixels up to which a split is decoded once and kept in memory.
+        split: `train`, `validation`, `test` or another split of the set; `train[:80%]` for a part.
+        size: height and width in pixels that images are brought to. It is needed if they differ in
+            size. The size of `photo_crops` and of the sets with noise is part of the spec.
+        fit: how images are brought to the size: `crop`, `pad` or `stretch`.
+        data_dir: the folder of prepared sets; None is `TFDS_DATA_DIR` or `~/tensorflow_datasets`.
+        skip_corrupt: whether to leave out files of a folder that cannot be read.
+        memory_limit: a split of at most so many bytes of pixels is decoded once and kept in memory.
 
     Raises:
-        ValueError: in one line, with what to do.
+        ValueError: for an unknown spec or split, for a size that does not go with the spec, and if
+            the set cannot be prepared.
     """
     kind, name, own_size = _parse(spec)
     if size is not None and (own_size is not None or size < 1):
@@ -54,18 +64,18 @@ def open_dataset(
     if kind == "noise":
         return _noise(spec, split, Noise(own_size or 0, int(name)))
     if kind == "photos_or_noise":
-        found = _prepared(spec, "photo_crops", "default", data_dir, skip_corrupt)
+        builder, augmentation = _prepared(spec, "photo_crops", "default", data_dir, skip_corrupt)
         return photos_or_noise.mixture(
             spec,
             split,
-            {base: held.num_examples for base, held in found.builder.info.splits.items()},
-            lambda base: open_split(found.builder, spec, base, own_size, memory_limit=memory_limit),
+            {base: part.num_examples for base, part in builder.info.splits.items()},
+            lambda base: open_split(builder, spec, base, own_size, memory_limit=memory_limit),
             Noise(own_size or 0, int(name)),
-            found.augmentation,
+            augmentation,
         )
-    found = _prepared(spec, kind, name, data_dir, skip_corrupt)
-    opened = open_split(found.builder, spec, split, own_size or size, fit, memory_limit)
-    return dataclasses.replace(opened, augmentation=found.augmentation)
+    builder, augmentation = _prepared(spec, kind, name, data_dir, skip_corrupt)
+    dataset = open_split(builder, spec, split, own_size or size, fit, memory_limit)
+    return dataclasses.replace(dataset, augmentation=augmentation)
 
 
 def card(
@@ -74,9 +84,13 @@ def card(
     data_dir: str | os.PathLike[str] | None = None,
     skip_corrupt: bool = False,
 ) -> Card:
-    """What a data set is: counts, classes, licence, source; it is prepared if need be.
+    """The description of a data set: counts, classes, licence, source. It is prepared if need be.
 
-    Args and errors: those of `open_dataset`.
+    Args:
+        spec, data_dir, skip_corrupt: as for `open_dataset`.
+
+    Raises:
+        ValueError: as `open_dataset`.
     """
     kind, name, size = _parse(spec)
     if kind == "noise":
@@ -112,7 +126,7 @@ def card(
         spec,
         " ".join((info.description or "").split()),
         tuple(info.features[label].names),
-        {split: found.num_examples for split, found in info.splits.items()},
+        {split: part.num_examples for split, part in info.splits.items()},
         _dimensions((size, size, 3) if size else shape),
         info.redistribution_info.license or "not stated by TFDS; see the source",
         info.homepage,
@@ -121,7 +135,7 @@ def card(
 
 
 def _noise(spec: str, split: str, noise: Noise) -> Dataset:
-    """The set of noise, or a part of it with the images and labels that it has in the whole."""
+    """The set of noise or a part of it; an example is the same in a part and in the whole set."""
     chosen = select(spec, split, {"train": EXAMPLES})
     numbers = np.concatenate([part for _, part in chosen])
     classes = tuple(str(label) for label in range(CLASSES))
@@ -134,12 +148,14 @@ def _renumbered(noise: Noise, numbers: np.ndarray, indices: np.ndarray) -> Any:
 
 
 class _Prepared(NamedTuple):
+    """A TFDS builder whose data is prepared, and the augmentation of the set."""
+
     builder: Any
     augmentation: Augmentation
 
 
 def _parse(spec: str) -> tuple[str, str, int | None]:
-    """Kind, name within the kind, and the size where the spec holds one."""
+    """The kind of set, its name within the kind, and the size if the spec has one."""
     kind, _, rest = spec.partition(":")
     if kind in ("folder", "tfds") and rest:
         return kind, rest, None
@@ -160,10 +176,7 @@ def _parse(spec: str) -> tuple[str, str, int | None]:
     raise unknown(
         "data set",
         spec,
-        [
-            *("photo_crops/32", "photo_crops/all/32", "digits", "noise/224", "photos_or_noise/32"),
-            *("folder:PATH", "tfds:NAME"),
-        ],
+        _SPECS,
         hint=f"perhaps tfds:{spec}" if ":" not in spec and kind not in KINDS else "",
     )
 
@@ -180,7 +193,7 @@ def _prepared(
     spec: str, kind: str, name: str, data_dir: str | os.PathLike[str] | None, skip_corrupt: bool
 ) -> _Prepared:
     require_tfds(spec)
-    # TFDS takes its time to import, and none of it is needed for noise.
+    # Importing TFDS takes long, and sets of noise do not need it.
     from depthjax.data import digits, folder, named, photo_crops
 
     place = None if data_dir is None else Path(data_dir).expanduser().absolute()

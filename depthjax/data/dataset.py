@@ -1,4 +1,4 @@
-"""What every data set looks like to those who read it."""
+"""What every data set has: its classes, its size, and a way to read examples by number."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ class Dataset:
     """Labelled images, numbered from 0; made by `open_dataset`.
 
     Fields:
-        name: the spec it was opened by.
-        split: which part of it this is.
-        classes: their names; a label is a number among them.
+        name: the spec by which it was opened.
+        split: the split, or the part of one.
+        classes: names of the classes; a label is an index into them.
         image_shape: height, width, channels.
-        length: how many examples there are; `len(dataset)` says so too.
-        read: from numbers to images, uint8 0..255 (sets with noise: float32), and int32 labels;
-            on the host.
-        augmentation: the changes in training that leave an image what it is.
+        length: number of examples; the same as `len(dataset)`.
+        read: from numbers of examples to images, uint8 0..255 (float32 in sets with noise), and
+            int32 labels; NumPy arrays.
+        augmentation: random changes in training that do not change the class of an image.
     """
 
     name: str
@@ -43,16 +43,16 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Card:
-    """What there is to know of a data set before using it.
+    """The description of a data set.
 
     Fields:
         name: its spec.
-        description: one sentence or a few.
-        classes: their names.
-        counts: examples in each split.
+        description: in one sentence or a few.
+        classes: names of the classes.
+        counts: number of examples in each split.
         image: height × width × channels; `any` where images differ.
         licence: of the images.
-        source: where they come from.
+        source: of the images.
         skipped: corrupt files that were left out.
     """
 
@@ -67,7 +67,7 @@ class Card:
 
 
 def in_memory(images: Pixels, labels: Int[np.ndarray, " b"]) -> Callable[..., Any]:
-    """`Dataset.read` of arrays that are there already."""
+    """A `Dataset.read` for arrays in memory."""
 
     def read(indices: Int[np.ndarray, " b"]) -> tuple[Pixels, Int[np.ndarray, " b"]]:
         return images[indices], labels[indices]

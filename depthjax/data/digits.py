@@ -1,4 +1,4 @@
-"""`digits`: handwritten digits at 8×8 pixels, which come inside scikit-learn."""
+"""`digits`: handwritten digits of 8×8 pixels, which come with scikit-learn."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -63,7 +63,7 @@ class Digits(tfds.core.ShardBasedBuilder):
 
 
 def prepared_builder(data_dir: Path | None) -> Any:
-    """See `depthjax.data.preparation.prepared`."""
-    from depthjax.data.preparation import prepared
+    """The builder of the digits; see `depthjax.data.preparation.prepare_once`."""
+    from depthjax.data.preparation import prepare_once
 
-    return prepared(lambda: Digits(data_dir=data_dir, file_format="array_record"), "digits")
+    return prepare_once(lambda: Digits(data_dir=data_dir, file_format="array_record"), "digits")

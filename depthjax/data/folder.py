@@ -1,8 +1,8 @@
 """`folder:/path`: your own images, a subfolder for each class.
 
-Either the classes lie directly in the folder, or in `train/`, `val/` (or `validation/`) and
-`test/`. The files go into the prepared set byte by byte, in random order, so that a part such as
-`train[:80%]` is a fair one.
+The subfolders of the classes lie in the folder itself, or in `train/`, `val/` (or `validation/`)
+and `test/` within it. The prepared set holds the files as they are, in random order, so that a part
+such as `train[:80%]` is a random sample.
 """
 
 import hashlib
@@ -24,22 +24,27 @@ from depthjax.images import decode_image, find_images
 AUGMENTATION = Augmentation(flip=True)
 SPLIT_FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 
-_SHARD = 4096  # files in one
+_SHARD = 4096  # files in a shard
 
 
 class Listing(NamedTuple):
-    """What lies in a folder: class names, and for each split its files with their classes."""
+    """The content of a folder.
+
+    Fields:
+        classes: names of the classes.
+        files: for each split, the paths of its images and the indices of their classes.
+    """
 
     classes: tuple[str, ...]
     files: dict[str, list[tuple[str, int]]]
 
 
 def list_folder(root: Path) -> Listing:
-    """The images of a folder by split and class; hidden files and other suffixes are not looked at.
+    """The images of a folder by split and class; hidden files and other suffixes are ignored.
 
     Raises:
-        ValueError: if there is no such folder or no class in it, if a class has no image, or if a
-            split has a class that the training set has not.
+        ValueError: if there is no such folder, if it has no class, if a class has no image, or if a
+            split has a class that the training set does not have.
     """
     if not root.is_dir():
         raise ValueError(f"there is no folder {str(root)!r}; give folder:/path with your classes")
@@ -74,18 +79,18 @@ def list_folder(root: Path) -> Listing:
 
 
 def corrupt_files(paths: list[str]) -> dict[str, str]:
-    """The files among `paths` that cannot be decoded, each with the reason in one line."""
+    """The files among `paths` that cannot be decoded, each with the reason."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         reasons = threads.map(_complaint, paths)
         return {path: why for path, why in zip(paths, reasons, strict=True) if why is not None}
 
 
 class Folder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """A copy of a folder, named after the folder and what lay in it.
+    """A copy of a folder; its name depends on the folder and on the files in it.
 
     Args:
         root: the folder.
-        skip_corrupt: leave out files that cannot be read, rather than refuse the folder.
+        skip_corrupt: whether to leave out files that cannot be read; else the folder is refused.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -138,26 +143,35 @@ class Folder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type: igno
         shown = [f"{name}: {reason}" for name, reason in named.items()][:10]
         if len(named) > len(shown):
             shown.append(f"and {len(named) - len(shown)} more")
-        found = f"{len(named)} of {total} images in {str(self.root)!r} cannot be read"
-        found = f"{found} ({'; '.join(shown)})"
+        complaint = (
+            f"{len(named)} of {total} images in {str(self.root)!r} cannot be read"
+            f" ({'; '.join(shown)})"
+        )
         if not self.skip_corrupt:
-            raise ValueError(f"{found}; mend or remove them, or skip them with --skip_corrupt")
-        warnings.warn(f"skipped: {found}", stacklevel=2)
+            raise ValueError(f"{complaint}; mend or remove them, or skip them with --skip_corrupt")
+        warnings.warn(f"skipped: {complaint}", stacklevel=2)
         self.info.metadata["skipped"] = list(named)
 
     def _examples(self, pairs: list[tuple[str, int]]) -> Iterator[tuple[str, dict]]:
         for path, label in pairs:
-            # The path alone, which TFDS reads as it writes: it would keep a shard's bytes.
+            # TFDS reads the file when it writes it; bytes would stay in memory for a whole shard.
             yield path, {"image": path, "label": label, "file": os.path.relpath(path, self.root)}
 
 
 def prepared_builder(root: Path, data_dir: Path | None, skip_corrupt: bool) -> Any:
-    """See `depthjax.data.preparation.prepared`; also ValueError as `list_folder` raises, and for
-    corrupt files that are not to be skipped.
-    """
-    from depthjax.data.preparation import prepared
+    """The builder of a folder's images; see `depthjax.data.preparation.prepare_once`.
 
-    return prepared(
+    Args:
+        root: the folder.
+        data_dir: TFDS's folder of prepared sets; None for the default.
+        skip_corrupt: whether to leave out files that cannot be read.
+
+    Raises:
+        ValueError: as `list_folder`, and for corrupt files unless they are skipped.
+    """
+    from depthjax.data.preparation import prepare_once
+
+    return prepare_once(
         lambda: Folder(
             root=root, skip_corrupt=skip_corrupt, data_dir=data_dir, file_format="array_record"
         ),
@@ -172,13 +186,13 @@ def _subfolders(folder: Path) -> tuple[str, ...]:
 
 
 def _digest(root: Path, listing: Listing, skip_corrupt: bool) -> str:
-    """Changes with the folder, so that a set prepared from what it was is not taken for it."""
-    found = hashlib.sha256(f"{root}\n{listing.classes}\n{skip_corrupt}\n".encode())
+    """A hash of the folder's files, their sizes and times: a changed folder is another set."""
+    digest = hashlib.sha256(f"{root}\n{listing.classes}\n{skip_corrupt}\n".encode())
     for split, pairs in listing.files.items():
         for path, _ in pairs:
             status = os.stat(path)
-            found.update(f"{split} {path} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return found.hexdigest()[:12]
+            digest.update(f"{split} {path} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:12]
 
 
 def _complaint(path: str) -> str | None:

@@ -1,8 +1,7 @@
-"""`tfds:cifar10`: any set of labelled images that tensorflow-datasets knows.
+"""`tfds:cifar10`: any set of labelled images that tensorflow-datasets (TFDS) knows.
 
-What is prepared already is read without TensorFlow, whatever it was prepared as. To prepare one
-takes TensorFlow and the network, so that both are looked for first: TFDS itself would go on trying
-for minutes.
+A prepared set is read without TensorFlow, in whichever format it is. Preparing a set takes
+TensorFlow and the network. Both are checked first, because TFDS itself would try for minutes.
 """
 
 import importlib.util
@@ -15,30 +14,30 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from depthjax.data.augmentation import Augmentation
-from depthjax.data.preparation import is_prepared, prepared
+from depthjax.data.preparation import is_prepared, prepare_once
 from depthjax.errors import unknown
 
 AUGMENTATION = Augmentation(flip=True)
 PATIENCE = 3.0
-"""Seconds to wait for an answer from where a set is downloaded."""
+"""Seconds to wait for an answer from the server of a set."""
 
 
 def prepared_builder(name: str, data_dir: Path | None) -> Any:
-    """See `depthjax.data.preparation.prepared`.
+    """The builder of a set of TFDS; see `depthjax.data.preparation.prepare_once`.
 
     Args:
-        name: as TFDS has it: `cifar10`, `imagenette/160px`, `mnist:3.0.1`.
+        name: as TFDS writes it: `cifar10`, `imagenette/160px`, `mnist:3.0.1`.
         data_dir: TFDS's folder; None is `TFDS_DATA_DIR` or `~/tensorflow_datasets`.
 
     Raises:
-        ValueError: for a name that TFDS does not know; and when the set is not prepared and cannot
-            be now, within `PATIENCE` seconds and with what to do.
+        ValueError: for a name that TFDS does not know; if the set is not prepared and cannot be
+            prepared here, which takes `PATIENCE` seconds to find out.
     """
     builder = _builder(name, data_dir)
     if is_prepared(builder):
         return builder
     _check_that_it_can_be_prepared(name, builder)
-    return prepared(
+    return prepare_once(
         lambda: _builder(name, data_dir, file_format="array_record"), f"tfds:{name}", progress=True
     )
 
@@ -55,7 +54,7 @@ def _builder(name: str, data_dir: Path | None, **kwargs: Any) -> Any:
         raise unknown("TFDS data set", name, known, hint=hint) from error
     except ImportError as error:
         raise ValueError(_needs_tensorflow(f"tfds:{name}", "reading its description")) from error
-    except Exception as error:  # TFDS adds to messages, which changes their kind
+    except Exception as error:  # TFDS adds to the messages of errors, which changes their types
         configs = list(tfds.builder_cls(base).builder_configs) if base in known else []
         if config and config not in configs:
             raise unknown(f"configuration of TFDS's {base!r}", config, configs) from error
@@ -94,7 +93,7 @@ def _needs_tensorflow(what: str, for_what: str) -> str:
 
 
 def answers(url: str) -> bool:
-    """Whether anything at all comes back from a URL within `PATIENCE` seconds."""
+    """Whether a server gives any answer within `PATIENCE` seconds."""
     heard = threading.Event()
 
     def ask() -> None:
@@ -106,7 +105,7 @@ def answers(url: str) -> bool:
         except (OSError, HTTPException):
             return
 
-    # A thread, because looking up the host's address obeys no timeout.
+    # In a thread, because the look-up of the host's address has no timeout.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(PATIENCE)

@@ -1,6 +1,6 @@
-"""The paper's set of pure noise: nothing to learn but the pictures themselves.
+"""The paper's set of noise images with random labels.
 
-Never stored: an image is made from the seed and its number whenever it is read.
+Nothing is stored: an image is made from the seed and its number each time it is read.
 """
 
 import os
@@ -17,11 +17,11 @@ MEAN, STD = 0.5, 0.25
 
 
 class Noise:
-    """Images of independent Gaussian pixels, of mean 1/2 and standard deviation 1/4, not clipped.
+    """Images of independent Gaussian pixels with mean 1/2 and standard deviation 1/4, not clipped.
 
     Args:
         size: height and width in pixels.
-        seed: gives another set.
+        seed: another seed gives another set.
     """
 
     def __init__(self, size: int, seed: int = 0) -> None:
@@ -33,18 +33,18 @@ class Noise:
     def __call__(
         self, indices: Int[np.ndarray, " b"]
     ) -> tuple[Float32[np.ndarray, "b size size 3"], Int[np.ndarray, " b"]]:
-        """The images and labels of those numbers."""
+        """The images and labels of the examples with these numbers."""
         return self.images(indices), self.labels[indices]
 
     def images(self, indices: Int[np.ndarray, " b"]) -> Float32[np.ndarray, "b size size 3"]:
-        """The images of those numbers, of which there is no end."""
+        """The images with these numbers; there is one for every number from 0 on."""
         return np.stack(list(self._threads.map(self._image, indices.tolist())))
 
     def _image(self, index: int) -> Float32[np.ndarray, "size size 3"]:
         pixels = self.size * self.size * 3
         words = random_words(self.seed, "noise image", index, count=(pixels + 1) // 2)
-        # Half a word for each pixel, through the normal distribution's quantiles: the same on
-        # every machine, where NumPy's own sampler may change with its version.
+        # Each half of a word gives a pixel by the quantile function of the normal distribution.
+        # This is the same on every machine; NumPy's own sampler may change with its version.
         uniform = (words.astype("<u8").view("<u4")[:pixels] + 0.5) / 2**32
         image = MEAN + STD * ndtri(uniform)
         return image.astype(np.float32).reshape(self.size, self.size, 3)

@@ -1,4 +1,4 @@
-"""Parts of splits that are not stored, in TFDS's notation: `train[:2000]`, `train[80%:]+test`."""
+"""Parts of splits in TFDS's notation, for sets that are not stored: `train[:2000]`."""
 
 import re
 from collections.abc import Mapping
@@ -14,20 +14,24 @@ _SLICE = re.compile(r"([^\[\]+]+)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")
 def select(
     name: str, split: str, counts: Mapping[str, int]
 ) -> list[tuple[str, Int[np.ndarray, " n"]]]:
-    """The examples that a split means: for each of its terms, of which split, and their numbers.
+    """The examples of a part such as `train[80%:]+test`.
 
-    Percentages are of the split and round to the nearest example, as those of TFDS; negative bounds
-    count from the end.
+    Percentages are rounded to the nearest example, and negative bounds count from the end, as in
+    TFDS.
 
     Args:
         name: the spec, for messages.
-        split: terms joined by `+`, each a split or a slice of one.
-        counts: examples in each split.
+        split: terms joined by `+`; each is a split or a slice of one.
+        counts: number of examples in each split.
+
+    Returns:
+        For each term, the name of the split and the numbers of the examples in it.
 
     Raises:
-        ValueError: for a split that does not exist, and a part that is empty or reaches beyond it.
+        ValueError: for a split that does not exist, and for a part that is empty or reaches beyond
+            its split.
     """
-    found = []
+    chosen = []
     for term in split.split("+"):
         parts = _SLICE.fullmatch(term.strip())
         if parts is None:
@@ -44,8 +48,8 @@ def select(
                 f"{term.strip()!r} of {name!r} is examples {start} to {stop} of {count}; a part has"
                 f" at least one example and lies within 0 to {count}"
             )
-        found.append((base, np.arange(start, stop)))
-    return found
+        chosen.append((base, np.arange(start, stop)))
+    return chosen
 
 
 def _bound(text: str | None, count: int, default: int) -> int:

@@ -1,8 +1,7 @@
 """`photo_crops`: which photograph does this crop come from?
 
-Real images without a network: crops of the photographs inside scikit-image and scikit-learn. Each
-photograph is cut into blocks, and whole blocks are held out for validation and test, so that no
-pixel is in two splits.
+The photographs come with scikit-image and scikit-learn, so that no network is needed. Each is cut
+into blocks, and whole blocks are held out for validation and test: no pixel is in two splits.
 """
 
 import io
@@ -24,21 +23,21 @@ from depthjax.images import decode_image, load_image, to_uint8
 from depthjax.images.embedded import EMBEDDED
 
 SPLITS = {"train": 500, "validation": 60, "test": 100}
-"""Crops of each photograph."""
+"""Number of crops of each photograph."""
 
 BLOCK = 64
 """Height and width of a block in pixels."""
 
 SIDES = (48, 64)
-"""The smallest and the largest crop, before it is brought to the size asked for."""
+"""Side of the smallest and of the largest crop in pixels, before it is resized."""
 
 FLAT = 2.0
-"""A block whose grey values (0..255) deviate less is empty sky or background, and left out."""
+"""Blocks whose grey values (0..255) have a smaller standard deviation are left out as empty."""
 
 HELD_OUT = ("astronaut", "chelsea", "coffee", "rocket", "china")
-"""Photographs that are no class by default, so that a trained network has never seen them."""
+"""Photographs that are no class by default; a trained network has not seen them."""
 
-# Some of the photographs are grey: without colour, and lit at random, all look alike in that.
+# Some photographs are grey. If all lose their colour, being grey tells nothing about the class.
 AUGMENTATION = Augmentation(flip=True, grey=True, jitter=0.4, tint=0.2)
 
 _SPLIT_NUMBER = {name: number for number, name in enumerate(SPLITS)}
@@ -53,7 +52,7 @@ class PhotoCropsConfig(tfds.core.BuilderConfig):
 
 
 class PhotoCrops(tfds.core.ShardBasedBuilder):
-    """The crops at the size that they have in the photograph, 48 to 64 pixels, as PNG."""
+    """The crops as PNG, at their size in the photograph: 48 to 64 pixels."""
 
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS = [  # noqa: RUF012
@@ -98,7 +97,7 @@ class PhotoCrops(tfds.core.ShardBasedBuilder):
             name: list(windows(name, block_owners(name, pixels), split))
             for name, pixels in photographs.items()
         }
-        # The classes take turns, so that a part such as train[:10%] has them all.
+        # The classes take turns, so that a part such as train[:10%] has all of them.
         for number in range(SPLITS[split]):
             for name in names:
                 top, left, side = cuts[name][number]
@@ -110,12 +109,12 @@ class PhotoCrops(tfds.core.ShardBasedBuilder):
 def block_owners(
     name: str, photograph: UInt8[np.ndarray, "height width 3"]
 ) -> Int8[np.ndarray, "rows columns"]:
-    """Which split each block belongs to, by its number in `SPLITS`; -1 for flat ones.
+    """The split of each block as an index into `SPLITS`; -1 for empty blocks.
 
-    Pixels at the right and lower edge that fill no block belong to none.
+    Pixels at the right and at the lower edge that do not fill a block are in no split.
 
     Args:
-        name: seeds the choice, so that a photograph is cut alike whatever the other classes.
+        name: of the photograph. It seeds the choice, so that the other classes do not matter.
         photograph: its pixels.
     """
     rows, columns = photograph.shape[0] // BLOCK, photograph.shape[1] // BLOCK
@@ -134,7 +133,7 @@ def block_owners(
 def windows(
     name: str, owners: Int8[np.ndarray, "rows columns"], split: str
 ) -> Iterator[tuple[int, int, int]]:
-    """Top, left and side of each crop: squares that lie in blocks of the split alone."""
+    """Top, left and side of each crop: squares within the blocks of a split."""
     allowed = np.kron(owners == _SPLIT_NUMBER[split], np.ones((BLOCK, BLOCK), bool))
     total = np.pad(allowed.cumsum(0, np.int32).cumsum(1), ((1, 0), (1, 0)))
     places: dict[int, np.ndarray] = {}
@@ -151,17 +150,17 @@ def windows(
 def held_out_patches(
     size: int, count: int
 ) -> tuple[UInt8[np.ndarray, "count size size 3"], list[str]]:
-    """Patches of the photographs that are no class by default, cut as the crops of the test split.
+    """Patches of the photographs `HELD_OUT`, cut like the crops of the test split.
 
     Args:
-        size: height and width that they are brought to.
-        count: how many; the photographs take turns.
+        size: height and width in pixels that they are resized to.
+        count: number of patches; the photographs take turns.
 
     Returns:
-        The patches, and which photograph each is of.
+        The patches, and the name of the photograph of each.
 
     Raises:
-        ValueError: for more patches than there are crops in the test split.
+        ValueError: for more patches than the test split has crops of these photographs.
     """
     most = len(HELD_OUT) * SPLITS["test"]
     if not 1 <= count <= most:
@@ -186,10 +185,15 @@ def _png(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
 
 
 def prepared_builder(config: str, data_dir: Path | None) -> Any:
-    """See `depthjax.data.preparation.prepared`; `config` is "default" or "all"."""
-    from depthjax.data.preparation import prepared
+    """The builder of the crops; see `depthjax.data.preparation.prepare_once`.
 
-    return prepared(
+    Args:
+        config: "default" or "all".
+        data_dir: TFDS's folder of prepared sets; None for the default.
+    """
+    from depthjax.data.preparation import prepare_once
+
+    return prepare_once(
         lambda: PhotoCrops(config=config, data_dir=data_dir, file_format="array_record"),
         f"photo_crops/{config}",
     )

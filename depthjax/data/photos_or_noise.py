@@ -1,6 +1,6 @@
 """`photos_or_noise`: is this a photograph, or noise?
 
-Half of it are the crops of `photo_crops`, in their splits; half are images of the paper's noise.
+One half of each split is the crops of `photo_crops`, the other half is images of the paper's noise.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,21 +24,22 @@ def mixture(
     noise: Noise,
     augmentation: Augmentation,
 ) -> Dataset:
-    """Photographs and noise by turns: example 2i is photograph i, example 2i + 1 is noise.
+    """Photographs and noise in turn: example 2i is photograph i, example 2i + 1 is noise.
 
-    So every part of a split has as many of the one as of the other, and each split has noise of its
-    own.
+    So every part of a split has as many photographs as images of noise. No image of noise is in two
+    splits.
 
     Args:
         name: the spec.
         split: in TFDS's notation.
-        counts: photographs in each split, all splits in their order.
-        photographs: opens a split of them, uint8.
-        noise: makes the other half.
-        augmentation: for both. It must take colour away: many photographs are grey, no noise is.
+        counts: number of photographs in each split; all splits in their order.
+        photographs: opens a split of the photographs, uint8.
+        noise: makes the images of noise.
+        augmentation: for both halves. It must remove colour, since many photographs are grey and no
+            noise is.
     """
     chosen = select(name, split, {split: 2 * count for split, count in counts.items()})
-    # Numbered through all splits: photograph 700 of 720 + 1200, and image 700 of the noise.
+    # Photographs and noise are numbered through all splits, so that each split has its own.
     begins = dict(zip(counts, np.cumsum([0, *counts.values()]).tolist(), strict=False))
     numbers = np.concatenate([2 * begins[base] + part for base, part in chosen])
     opened = {base: photographs(base) for base, _ in chosen}
@@ -48,14 +49,14 @@ def mixture(
         indices: Int[np.ndarray, " b"],
     ) -> tuple[Float32[np.ndarray, "b h w c"], Int[np.ndarray, " b"]]:
         image, label = np.divmod(numbers[indices], len(CLASSES))
-        found = np.empty((len(indices), *shape), np.float32)
+        pixels = np.empty((len(indices), *shape), np.float32)
         if (noisy := label == CLASSES.index("noise")).any():
-            found[noisy] = noise.images(image[noisy])
+            pixels[noisy] = noise.images(image[noisy])
         for base, dataset in opened.items():
             of_split = image - begins[base]
             here = ~noisy & (of_split >= 0) & (of_split < len(dataset))
             if here.any():
-                found[here] = dataset.read(of_split[here])[0] / np.float32(255)
-        return found, label.astype(np.int32)
+                pixels[here] = dataset.read(of_split[here])[0] / np.float32(255)
+        return pixels, label.astype(np.int32)
 
     return Dataset(name, split, CLASSES, shape, len(numbers), read, augmentation)

@@ -1,7 +1,8 @@
-"""Preparing a set once, in a folder that is there whole or not at all.
+"""Prepares a set once; its folder appears whole or not at all.
 
-TFDS writes beside the place and renames, so a kill leaves nothing that looks finished. When two
-processes prepare the same set, one rename wins and the other process takes what is there.
+TFDS writes into another folder and renames it at the end, so that a killed process leaves nothing
+that looks finished. If two processes prepare the same set, the first rename counts, and the other
+process reads that set.
 """
 
 import contextlib
@@ -12,7 +13,11 @@ from typing import Any
 
 
 def require_tfds(name: str) -> None:
-    """Ends in one line when tensorflow-datasets is not installed."""
+    """Checks that tensorflow-datasets and array_record are installed.
+
+    Raises:
+        ValueError: if one of them is not.
+    """
     try:
         import array_record  # noqa: F401
         import tensorflow_datasets  # noqa: F401
@@ -24,21 +29,21 @@ def require_tfds(name: str) -> None:
 
 
 def is_prepared(builder: Any) -> bool:
-    """Whether the finished set lies in the builder's folder."""
+    """Whether the builder's folder holds a finished set."""
     return bool((builder.data_path / "dataset_info.json").exists())
 
 
-def prepared(make_builder: Callable[[], Any], name: str, *, progress: bool = False) -> Any:
-    """A builder whose data is there, prepared now if it was not.
+def prepare_once(make_builder: Callable[[], Any], name: str, *, progress: bool = False) -> Any:
+    """Prepares a set unless it is prepared, and returns its TFDS builder.
 
     Args:
-        make_builder: gives a fresh builder each time, as a builder learns what is prepared only
-            when it is made.
+        make_builder: makes a new builder. It is called again at the end, because a builder looks
+            for prepared data only when it is made.
         name: the spec, for messages.
-        progress: whether to show TFDS's progress bars, for what takes long.
+        progress: whether to show TFDS's progress bars.
 
     Raises:
-        ValueError: when it cannot be prepared; nothing is left that looks finished.
+        ValueError: if the set cannot be prepared; then nothing is left that looks finished.
     """
     import tensorflow_datasets as tfds
 
@@ -53,7 +58,7 @@ def prepared(make_builder: Callable[[], Any], name: str, *, progress: bool = Fal
     config = tfds.download.DownloadConfig(try_download_gcs=False)
     (tfds.enable_progress_bar if progress else tfds.disable_progress_bar)()
     try:
-        # What TFDS has to say is no result: stdout belongs to the script.
+        # TFDS prints to stdout, which is for the results of scripts.
         with contextlib.redirect_stdout(sys.stderr if progress else io.StringIO()):
             builder.download_and_prepare(download_config=config)
     except Exception as error:

@@ -1,7 +1,7 @@
-"""The examples of a prepared data set, decoded into pixels.
+"""Reads the examples of a prepared data set by their numbers, and decodes them into pixels.
 
-Sets are read at random, by number: as array_record, the format that we prepare, or as the TFRECORD
-files that others have left, for which a pass over the lengths in a file gives the index.
+We prepare sets as array_record, which gives random access. Sets prepared by others may be TFRECORD
+files; of these an index is made first, from the lengths of the records.
 """
 
 import os
@@ -20,7 +20,7 @@ from depthjax.errors import one_of
 from depthjax.images import decode_image, to_uint8
 
 MEMORY_LIMIT = 1 << 30
-"""Bytes of pixels up to which a split is decoded once and kept; larger ones are read as asked."""
+"""A split of at most so many bytes of pixels is decoded once and kept in memory."""
 
 
 def open_split(
@@ -31,19 +31,20 @@ def open_split(
     fit: str = "crop",
     memory_limit: int = MEMORY_LIMIT,
 ) -> Dataset:
-    """A split of a prepared TFDS builder.
+    """A split of a prepared set.
 
     Args:
-        builder: prepared.
+        builder: of TFDS, for a prepared set.
         name: the spec, for messages.
-        split: a name, or in TFDS's notation a part: `train[:80%]`.
-        size: height and width that images are brought to; None keeps theirs, if all have the same.
-        fit: how, see `depthjax.images.load_image`.
+        split: its name, or a part in TFDS's notation: `train[:80%]`.
+        size: height and width in pixels that images are resized to; None if all have the same size
+            and keep it.
+        fit: how they are resized; see `depthjax.images.load_image`.
         memory_limit: see `MEMORY_LIMIT`.
 
     Raises:
-        ValueError: for a split that does not exist, for images that differ in size when none is
-            asked for, for a set without images or labels, and for damaged files.
+        ValueError: for a split that does not exist, for images of different sizes without a `size`,
+            for a set without images or labels, and for damaged files.
     """
     features = builder.info.features
     image, label = image_and_label(builder, name)
@@ -54,10 +55,11 @@ def open_split(
     def decode(record: bytes) -> tuple[UInt8[np.ndarray, "h w c"], int]:
         example = features.deserialize_example_np(record, decoders=decoders)
         pixels = decode_image(example[image], shape[:2], fit=fit, shown=f"an image of {name!r}")
-        return to_uint8(pixels)[..., : shape[2]], int(example[label])  # grey: equal channels
+        # A grey image has three equal channels; one is kept.
+        return to_uint8(pixels)[..., : shape[2]], int(example[label])
 
-    # Threads gain where images are large, as Pillow decodes without the interpreter's lock; many
-    # small images they would only get into each other's way.
+    # Threads help with large images, which Pillow decodes without the interpreter's lock. Small
+    # images are decoded faster one after the other.
     whole = len(records) * int(np.prod(shape)) <= memory_limit
     threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
     decode_all = map if whole else threads.map
@@ -87,18 +89,18 @@ def open_split(
     )
 
 
-_CHUNK = 1024  # encoded examples in memory at a time
+_CHUNK = 1024  # encoded examples that are in memory at the same time
 
 
 def image_and_label(builder: Any, name: str) -> tuple[str, str]:
-    """The names of the image and of the class in a set's examples.
+    """The names of the image and of the label in the examples of a set.
 
     Raises:
-        ValueError: if it has not one of each, which is what classification needs.
+        ValueError: unless there is one image and one label.
     """
     from tensorflow_datasets.core import features as kinds
 
-    found = []
+    names = []
     for kind in (kinds.Image, kinds.ClassLabel):
         keys = [key for key, feature in builder.info.features.items() if type(feature) is kind]
         supervised = [key for key in builder.info.supervised_keys or () if key in keys]
@@ -108,8 +110,8 @@ def image_and_label(builder: Any, name: str) -> tuple[str, str]:
                 f" {', '.join(builder.info.features)}, with {len(keys)} of {kind.__name__};"
                 " choose one for image classification"
             )
-        found.append((supervised or keys)[0])
-    return found[0], found[1]
+        names.append((supervised or keys)[0])
+    return names[0], names[1]
 
 
 def _image_shape(stored: Sequence[int | None], name: str, size: int | None) -> tuple[int, int, int]:
@@ -126,14 +128,14 @@ def _skip_decoding() -> Any:
 
 
 def _records(builder: Any, name: str, split: str) -> Any:
-    """The serialised examples of a split, by `__len__` and `__getitems__`."""
+    """The serialised examples of a split; an object with `__len__` and `__getitems__`."""
     import tensorflow_datasets as tfds
 
     for asked in re.findall(r"[^+\[\]]+(?:\[[^\]]*\])?", split) or [split]:
         one_of(f"split of {name!r}", asked.split("[")[0].strip(), builder.info.splits)
     try:
         instructions = builder.info.splits[split].file_instructions
-    except Exception as error:  # TFDS has several kinds for what it cannot parse
+    except Exception as error:  # TFDS raises several types for a split that it cannot parse
         raise ValueError(
             f"cannot read {split!r} as a part of a split; write it as train, train[:80%] or"
             " train[100:200]"
@@ -158,7 +160,7 @@ class TFRecords:
     """Random access to TFRECORD files, without TensorFlow.
 
     Args:
-        instructions: TFDS's, each naming a file and which of its examples to read.
+        instructions: of TFDS; each names a file and which of its examples to read.
     """
 
     def __init__(self, instructions: Sequence[Any]) -> None:
@@ -169,7 +171,7 @@ class TFRecords:
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def __getitems__(self, indices: Sequence[int]) -> list[bytes]:
-        """The records of those numbers, in their order."""
+        """The records with these numbers, in this order."""
         return [self._read(index) for index in indices]
 
     def _read(self, index: int) -> bytes:
@@ -190,13 +192,13 @@ class TFRecords:
 
 @cache
 def record_spans(path: str) -> Int[np.ndarray, "records 2"]:
-    """Where each record of a TFRECORD file begins and how long it is, in bytes.
+    """The start and the length of each record in a TFRECORD file, in bytes.
 
-    A record is its length (8 bytes, little-endian), a checksum of that (4), the content and a
-    checksum of the content (4).
+    A record consists of its length (8 bytes, little-endian), a checksum of the length (4 bytes),
+    the content, and a checksum of the content (4 bytes).
 
     Raises:
-        ValueError: when the file ends within a record.
+        ValueError: if the file ends within a record.
     """
     spans, position, size = [], 0, os.path.getsize(path)
     with open(path, "rb") as file:

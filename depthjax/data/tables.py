@@ -7,7 +7,7 @@ from depthjax.tables import markdown_table
 
 
 def dataset_table(cards: Sequence[Card]) -> str:
-    """What data sets are: a row each."""
+    """The table of data sets: a row for each."""
     headers = ["data set", "classes", "image", "examples", "licence", "source"]
     rows = [
         [
