@@ -1,12 +1,20 @@
-"""Figures of what was recovered, how near it is, and how the descents went.
+"""Figures of recovered images, of their distances, and of the studies.
 
-Every function takes plain arrays and labels and returns a `matplotlib.figure.Figure`, `iterates` an
-animation of one; nothing is shown, no global setting changes, and only `save_figure` writes. Layers
-are given shallow to deep.
+Every function takes arrays and labels and returns a `matplotlib.figure.Figure`; `iterates` returns
+an animation. Nothing is shown, no global setting changes, and only `save_figure` writes files.
+Layers are given shallow to deep.
 
-D and ρ are those of `depthjax.inversion.metrics`: D = m_i / m_i' says how far the image is from
-the target (0: recovered), ρ = m_g / m_r how far its embedding is, both in units of a lightly
-noised copy.
+D and ρ are those of `depthjax.inversion.metrics`: D = m_i / m_i' is the distance of an image from
+the target (0: recovered), ρ = m_g / m_r the distance of its embedding. The unit of both is the
+distance of a lightly noised copy.
+
+Which script draws what:
+    invert.py: `gallery`, `distances`, `trajectories`, `matrix`, and `storyboard` for films
+    compare.py: `gallery`, `comparison`
+    jacobian.py: `comparison`, `singular_values`
+    controls.py, depth.py, filters.py, manifold.py, prediction.py, widths.py, witnesses.py: the
+        module of the same name
+    train.py: `learning`; sweep.py: `workers`; notebooks: `iterates` and many of the others
 """
 
 from depthjax.figures.comparison import networks_against_depth

@@ -1,4 +1,4 @@
-"""Several networks beside each other, layer by layer."""
+"""Quantities of several networks, side by side at every layer."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -26,15 +26,15 @@ def networks_against_depth(
     note: str = "",
     title: str | None = None,
 ) -> Figure:
-    """Quantities of every network against depth, each with its interval, one panel a quantity.
+    """Quantities of every network against depth with their intervals, a panel for each quantity.
 
-    What is not finite is not drawn: a network without a point there has no value.
+    Values that are not finite are not drawn: a layer without a point has no value.
 
     Args:
         network_labels: names of the N networks.
         layer_labels: names of the L layers, shallow to deep.
         panels: for each quantity, by the name on its axis, `[N, L, 3]`: estimate, low and high.
-        logarithmic: the quantities whose axis is logarithmic.
+        logarithmic: the quantities with a logarithmic axis.
         note: in small type above the first panel.
         title: above the figure.
 

@@ -1,38 +1,39 @@
-"""Networks of which it is known what they keep, under one protocol."""
+"""D against depth for control networks, of which theory predicts what they lose."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import mark, mark_noisy_copy, separate_names, settle
+from depthjax.figures.panels import add_legend, mark, mark_noisy_copy, separate_names
 from depthjax.figures.scale import log_scale
 from depthjax.figures.style import (
     AMBER,
     BLUE,
-    EDGE,
     GREEN,
     GREY,
     ORANGE,
     PALE,
     PURPLE,
     SKY,
-    TITLE,
+    colours,
     styled,
 )
-from depthjax.figures.text import short_name, short_number, wrapped_title
+from depthjax.figures.text import short_name, short_number
 from depthjax.figures.values import drawable, median
 
+_COLOURS = (BLUE, GREEN, ORANGE, PURPLE, AMBER, SKY)
 _PREDICTED: dict[str, Any] = {
     "marker": "D",
     "markerfacecolor": "none",
     "markersize": 6,
     "linestyle": "",
 }
-_COLOURS = (BLUE, GREEN, ORANGE, PURPLE, AMBER, SKY)
+"""Style of a predicted value."""
 
 
 class Control(NamedTuple):
@@ -60,7 +61,7 @@ def controls_against_depth(
         depths: labels of the L depths.
         controls: by network.
         start: D of the start, median.
-        floor: D of rounding, below which a prediction has no counterpart and is not drawn.
+        floor: D of rounding; smaller predictions cannot be measured and are not drawn.
         title: above the figure.
 
     Raises:
@@ -74,42 +75,38 @@ def controls_against_depth(
                 f"{len(depths)} depths, but the D of {name} has shape"
                 f" {np.asarray(control.measured).shape}"
             )
-    places = np.arange(len(depths))
-    known = [np.asarray(control.measured, float) for control in controls.values()]
+    measured = [np.asarray(control.measured, float) for control in controls.values()]
     with styled():
         figure = Figure(figsize=(5.2, 3.3), layout="constrained")
         axes = figure.subplots()
         handles = []
-        for index, (name, control) in enumerate(controls.items()):
-            colour = _COLOURS[index % len(_COLOURS)]
-            measured = drawable(np.asarray(control.measured, float))
-            told = np.asarray(control.predicted, float)
-            told = np.where(told > floor, told, np.nan)
-            axes.plot(places, measured, color=colour, alpha=0.25, linewidth=0.5)
-            axes.plot(places, median(measured), color=colour, linewidth=1.7)
-            middle = np.where(np.isnan(told).any(1), np.nan, median(told))
-            axes.plot(places, middle, color=colour, **_PREDICTED)
+        for (name, control), colour in zip(
+            controls.items(), colours(len(controls), _COLOURS), strict=True
+        ):
+            _draw_control(axes, control, floor, colour)
             handles.append(Line2D([], [], color=colour, label=short_name(name)))
         above = f" (above {short_number(floor)})" if floor else ""
         handles.append(Line2D([], [], color=GREY, label=f"predicted{above}", **_PREDICTED))
-        log_scale(axes, "y", *known, start, 1.0)
-        names = [mark_noisy_copy(axes), mark(axes, start, f"start D₀  {short_number(start)}", GREY)]
-        axes.set_xticks(places, list(depths), parse_math=False)
+        log_scale(axes, "y", *measured, start, 1.0)
+        marks = [mark_noisy_copy(axes), mark(axes, start, f"start D₀  {short_number(start)}", GREY)]
+        axes.set_xticks(np.arange(len(depths)), list(depths), parse_math=False)
         axes.grid(axis="x", color=PALE, linewidth=0.4)
         axes.set_xlim(-0.3, len(depths) - 0.7)
         axes.set_xlabel("blocks or layers passed")
         axes.set_ylabel("input ratio D\n(0: image recovered)")
-        count = known[0].shape[1]
-        figure.legend(
-            handles=handles,
-            loc="outside lower left",
-            ncols=3,
-            title=f"thin: each of {count} (seeds × images), thick: median",
-            alignment="left",
-        )
-        if title is not None:
-            page = figure.get_figwidth() * 72
-            figure.suptitle(wrapped_title(title, page), x=EDGE / page, ha="left", fontsize=TITLE)
-        settle(figure)
-        separate_names(figure, axes, names)
+        note = f"thin: each of {measured[0].shape[1]} (seeds × images), thick: median"
+        add_legend(figure, handles, note, title, columns=3)
+        separate_names(figure, axes, marks)
         return figure
+
+
+def _draw_control(axes: Axes, control: Control, floor: float, colour: str) -> None:
+    """Draws each measured line, their median, and the median of the predictions."""
+    measured = drawable(np.asarray(control.measured, float))
+    predicted = np.asarray(control.predicted, float)
+    predicted = np.where(predicted > floor, predicted, np.nan)
+    places = np.arange(len(measured))
+    axes.plot(places, measured, color=colour, alpha=0.25, linewidth=0.5)
+    axes.plot(places, median(measured), color=colour, linewidth=1.7)
+    middle = np.where(np.isnan(predicted).any(1), np.nan, median(predicted))
+    axes.plot(places, middle, color=colour, **_PREDICTED)

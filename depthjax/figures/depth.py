@@ -1,4 +1,4 @@
-"""Networks of residual blocks: a quantity at every block, with the stages marked."""
+"""Quantities at every residual block of networks, with their stages marked."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
@@ -19,12 +20,12 @@ _LINE_COLOURS = (GREEN, ORANGE, AMBER, GREY)
 
 
 class BlockColumn(NamedTuple):
-    """One network.
+    """What is drawn of one network, in one column of panels.
 
     Fields:
         network: its label.
-        blocks: places of its L blocks in the network, from 1, ascending.
-        stages: stage of each.
+        blocks: numbers of its L blocks, from 1, ascending.
+        stages: the stage of each block.
         panels: for each quantity, by the name on its axis, `[L, 3]`: estimate, low and high.
     """
 
@@ -42,15 +43,15 @@ def blocks_against_depth(
     note: str = "",
     title: str | None = None,
 ) -> Figure:
-    """A row of panels for each quantity, a column for each network; stages are shaded in turn.
+    """A row of panels for each quantity, a column for each network; every other stage is shaded.
 
-    What is not finite is not drawn: a block without a point has no value.
+    Values that are not finite are not drawn: a block without a point has no value.
 
     Args:
         columns: the networks, all with the same quantities.
-        lines: for a quantity, values by name that it is to be read against.
-        logarithmic: the quantities whose axis is logarithmic.
-        note: in small type above the first panel.
+        lines: for a quantity, named values to compare it with; each is a horizontal line.
+        logarithmic: the quantities with a logarithmic axis.
+        note: in small type below the panels.
         title: above the figure.
 
     Raises:
@@ -69,36 +70,45 @@ def blocks_against_depth(
             len(names), len(columns), sharex="col", sharey="row", squeeze=False, width_ratios=widths
         )
         marks = []
-        for number_of_row, (row, name) in enumerate(zip(grid, names, strict=True)):
-            every = np.concatenate([each[name].ravel() for each in tables])
+        for index, (row, name) in enumerate(zip(grid, names, strict=True)):
             for axes, column, table in zip(row, columns, tables, strict=True):
-                _shade(axes, column, named=number_of_row == 0)
+                _shade(axes, column, named=index == 0)
                 _points(axes, column, table[name], positive=name in logarithmic)
-                for value, colour in zip(marked[name].values(), _LINE_COLOURS, strict=False):
-                    axes.axhline(value, color=colour, linewidth=0.8, zorder=1)
-            given = [np.array([v]) for v in marked[name].values() if np.isfinite(v)]
-            if name in logarithmic:
-                log_scale(row[0], "y", every, *given)
-            else:
-                _even_ticks(row[0], np.concatenate([every, *given]))
-            texts = zip(marked[name].items(), _LINE_COLOURS, strict=False)
-            marks.append(
-                [
-                    mark(row[-1], value, f"{what}  {short_number(value)}", colour)
-                    for (what, value), colour in texts
-                    if np.isfinite(value)
-                ]
-            )
+            every = np.concatenate([table[name].ravel() for table in tables])
+            marks.append(_mark_values(row, marked[name], every, logarithmic=name in logarithmic))
             row[0].set_ylabel(name)
         for axes, column in zip(grid[-1], columns, strict=True):
             axes.set_xlabel(f"block of {short_name(column.network, 28)}")
         headline(figure, grid[0, 0], "", title, widths[0])
         figure.supxlabel(note, x=0.01, ha="left", fontsize=SMALL, color=GREY)
         settle(figure)
-        for row, found in zip(grid, marks, strict=True):
-            if found:
-                separate_names(figure, row[-1], found)
+        for row, names_of_row in zip(grid, marks, strict=True):
+            if names_of_row:
+                separate_names(figure, row[-1], names_of_row)
         return figure
+
+
+def _mark_values(
+    row: Sequence[Axes], marked: Mapping[str, float], values: Numbers, *, logarithmic: bool
+) -> list[Annotation]:
+    """Draws the lines of a row, sets its axis, and names the lines beside the last panel."""
+    shown = [
+        (name, value, colour)
+        for (name, value), colour in zip(marked.items(), _LINE_COLOURS, strict=False)
+        if np.isfinite(value)
+    ]
+    for axes in row:
+        for _, value, colour in shown:
+            axes.axhline(value, color=colour, linewidth=0.8, zorder=1)
+    every = np.concatenate([values, [value for _, value, _ in shown]])
+    if logarithmic:
+        log_scale(row[0], "y", every)
+    else:
+        _even_ticks(row[0], every)
+    return [
+        mark(row[-1], value, f"{name}  {short_number(value)}", colour)
+        for name, value, colour in shown
+    ]
 
 
 def _checked(column: BlockColumn, names: Sequence[str]) -> dict[str, Numbers]:
@@ -115,7 +125,7 @@ def _checked(column: BlockColumn, names: Sequence[str]) -> dict[str, Numbers]:
 
 
 def _shade(axes: Axes, column: BlockColumn, named: bool) -> None:
-    """Every other stage is shaded, and each is named above the first row."""
+    """Shades every other stage, and names the stages above the panel."""
     blocks, stages = np.asarray(column.blocks), np.asarray(column.stages)
     for stage in dict.fromkeys(column.stages):
         members = blocks[stages == stage]
@@ -144,7 +154,8 @@ def _points(axes: Axes, column: BlockColumn, table: Numbers, positive: bool) -> 
     estimate, low, high = np.where(drawn > 0, drawn, np.nan).T if positive else drawn.T
     axes.vlines(column.blocks, low, high, color=BLUE, linewidth=1.0)
     stages = np.asarray(column.stages)
-    for stage in dict.fromkeys(column.stages):  # a line within a stage, where dimensions are equal
+    # Lines join the blocks of one stage only, since the dimensions of others differ.
+    for stage in dict.fromkeys(column.stages):
         members = stages == stage
         axes.plot(
             np.asarray(column.blocks)[members],

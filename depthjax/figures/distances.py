@@ -1,4 +1,4 @@
-"""How near the images and their embeddings come, layer by layer."""
+"""Distances of recovered images and of their embeddings, layer by layer."""
 
 from collections.abc import Mapping, Sequence
 
@@ -30,7 +30,7 @@ from depthjax.figures.values import (
 )
 
 _BASELINE_NAMES = {"start": "start D₀", "flat": "mean colour", "blur": "blurred target"}
-"""How the keys of `inversion.metrics.baselines` are written; any other key stands as it is."""
+"""Labels for the keys of `inversion.metrics.baselines`; another key is its own label."""
 
 
 def distances_against_depth(
@@ -43,15 +43,15 @@ def distances_against_depth(
 ) -> Figure:
     """D (above) and ρ (below) of every image and start against depth, with D of the baselines.
 
-    Log scales; exact zeros get a place of their own at the bottom. What is not finite is not
-    drawn, and the figure says how many values that are.
+    Both axes are logarithmic, with a place for zero at the bottom. Values that are not finite are
+    not drawn, and the figure says how many there are.
 
     Args:
         layer_labels: names of the L layers, shallow to deep.
         input_ratio: D, `[L]`, `[L, images]` or `[L, starts, images]`.
         embedding_ratio: ρ, shaped like `input_ratio`.
-        baselines: D by name, as from `inversion.metrics.baselines`; any shape. The line is the
-            median, the band reaches from the least to the greatest.
+        baselines: D by name, as from `inversion.metrics.baselines`; any shape. A line marks the
+            median, a band the range.
         title: above the figure.
 
     Raises:
@@ -74,7 +74,7 @@ def distances_against_depth(
         figure, (above, below), width = _panels(layers)
         _lines(above, d)
         _lines(below, rho)
-        # Limits before the marks: bands would widen them.
+        # The limits are set before the bands are drawn, which would widen them.
         log_scale(above, "y", d, 1.0, *given.values())
         log_scale(below, "y", rho, 1.0)
         marks = [mark_noisy_copy(above), *_baseline_marks(above, given)]
@@ -100,7 +100,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _panels(layers: list[str]) -> tuple[Figure, tuple[Axes, Axes], float]:
-    """Two panels above each other with the layers along x, and the width of each in points."""
+    """Two panels, one above the other, with the layers along x; and their width in points."""
     width = float(np.clip(24 * len(layers), 270, 720))
     step = width / len(layers)
     longest = widest(layers, SMALL)
@@ -128,7 +128,7 @@ def _panels(layers: list[str]) -> tuple[Figure, tuple[Axes, Axes], float]:
 
 
 def _lines(axes: Axes, values: Numbers) -> None:
-    """`values` is `[L, ...]`: a thin line each, and their median."""
+    """Draws a thin line for each descent, and their median; `values` is `[L, ...]`."""
     lines = drawable(values.reshape(len(values), -1))
     depth, count = np.arange(len(lines)), lines.shape[1]
     if count > 1:
@@ -139,7 +139,7 @@ def _lines(axes: Axes, values: Numbers) -> None:
 
 def _baseline_marks(axes: Axes, baselines: Mapping[str, Numbers]) -> list[Annotation]:
     marks = []
-    cycle = colours(len(baselines), COLOURS[1:])  # the first is that of the images
+    cycle = colours(len(baselines), COLOURS[1:])  # the first colour is that of the images
     for (key, values), colour in zip(baselines.items(), cycle, strict=True):
         known = values[is_drawable(values)]
         if not known.size:

@@ -12,9 +12,9 @@ from depthjax.figures.style import BODY, EDGE, GREY, SKY, SMALL, TITLE, styled
 from depthjax.figures.text import tallest, widest, wrapped, wrapped_title
 
 _MOST = 64
-"""Filters that are shown of each network."""
+"""Number of filters that are shown of each network."""
 _SIDE, _SPACE = 118.0, 16.0
-"""Of a panel and between panels, in points."""
+"""Least side of a panel, and the gap between panels, in points."""
 
 
 def filter_grid(
@@ -27,12 +27,12 @@ def filter_grid(
 
     Args:
         filters: for each label `[F, height, width, 1 or 3]` in [0, 1], as from
-            `depthjax.analysis.filters.filter_images`; of many, the first 64 are shown.
-        captions: a line below the panel of a label.
+            `depthjax.analysis.filters.filter_images`; at most 64 are shown.
+        captions: for each label a line below its panel.
         title: above the figure.
 
     Raises:
-        ValueError: if there are none, or they have another shape.
+        ValueError: if there are no filters, or if they have another shape.
     """
     if not filters:
         raise ValueError("there are no filters to draw; give those of one network at least")
@@ -70,13 +70,13 @@ def filter_grid(
 
 
 def _mosaic(label: str, filters: np.ndarray) -> Float32[np.ndarray, "rows columns channels"]:
-    """The filters in a square; between grey ones a colour, as some of their pixels are white."""
+    """The filters in a square; between grey filters is blue, since they may have white pixels."""
     if filters.ndim != 4 or filters.shape[-1] not in (1, 3) or 0 in filters.shape:
         raise ValueError(
             f"the filters of {label} must be [filters, height, width, 1 or 3], got shape"
             f" {filters.shape}"
         )
-    shown = filters[:_MOST].repeat(4, axis=1).repeat(4, axis=2)  # so that what is between is thin
+    shown = filters[:_MOST].repeat(4, axis=1).repeat(4, axis=2)  # gaps look thinner
     count, height, width = shown.shape[:3]
     columns = int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)

@@ -1,4 +1,4 @@
-"""What came back from every layer, as pictures."""
+"""The images recovered from every layer, as pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from numpy.typing import ArrayLike
 
 from depthjax.figures.style import BODY, EDGE, GREY, SMALL, TITLE, styled
 from depthjax.figures.text import short_number, tallest, widest, wrapped, wrapped_title
-from depthjax.figures.values import Numbers, checked_labels, checked_table
+from depthjax.figures.values import Numbers, checked_labels, checked_table, displayable
 
 Pictures = npt.NDArray[np.float32]
 
 _GAP = 5.0
 """Space between pictures, in points."""
 _NAME_BREAKS = " ._-/:"
-"""Names continue in a further line after one of these."""
+"""Long names may be broken after one of these."""
 
 
 def gallery(
@@ -33,10 +33,10 @@ def gallery(
     *,
     title: str | None = None,
 ) -> Figure:
-    """The targets, the starts, and what came back from every layer, each with its D and ρ.
+    """The targets, the starts, and the images recovered from every layer with their D and ρ.
 
-    One row for each image, one column for each layer; many layers continue in further blocks of
-    rows. Pixels are shown clipped to [0, 1]; those that are not finite are magenta.
+    There is a row for each image and a column for each layer. Many layers continue in further
+    blocks of rows. Pixels are clipped to [0, 1]; those that are not finite are magenta.
 
     Args:
         image_labels: names of the B images.
@@ -63,7 +63,7 @@ def gallery(
         note += " Magenta: not finite."
     with styled():
         sheet = _Sheet(images, layers, columns.shape[2:4], d, rho)
-        return sheet.draw(_displayable(columns), title, note)
+        return sheet.draw(displayable(columns), title, note)
 
 
 def _columns(
@@ -73,7 +73,7 @@ def _columns(
     starts: ArrayLike,
     recovered: ArrayLike,
 ) -> Pictures:
-    """`[2 + L, B, H, W, 3]`: every picture of the gallery, column by column."""
+    """All pictures of the gallery by column, `[2 + L, B, H, W, 3]`."""
     target, start, back = np.asarray(targets), np.asarray(starts), np.asarray(recovered)
     shape = target.shape
     if target.ndim != 4 or shape[-1] != 3 or 0 in shape:
@@ -92,17 +92,16 @@ def _columns(
     return np.concatenate([part.astype(np.float32) for part in (target[None], start[None], back)])
 
 
-def _displayable(pictures: Pictures) -> Pictures:
-    """Clipped to [0, 1]; magenta, which photographs hardly contain, where not finite."""
-    lost = ~np.isfinite(pictures).all(-1, keepdims=True)
-    return np.where(lost, np.array([1, 0, 1], np.float32), np.clip(np.nan_to_num(pictures), 0, 1))
-
-
 @dataclass(frozen=True)
 class _Sheet:
     """The layout, in points from the top left corner.
 
-    Everything is drawn in one set of axes: hundreds of small ones would take many seconds.
+    All pictures are drawn in one set of axes, because hundreds of axes would take many seconds.
+
+    Fields:
+        images, layers: their names.
+        picture: height and width of a picture in pixels.
+        d, rho: `[L, B]`.
     """
 
     images: list[str]
@@ -113,7 +112,7 @@ class _Sheet:
 
     @property
     def blocks(self) -> list[range]:
-        """The layers of each block of rows, as evenly as can be."""
+        """The layers of each block of rows; blocks have about the same number of layers."""
         most = 12 if len(self.images) <= 4 else 16
         count = -(-len(self.layers) // most)
         each = -(-len(self.layers) // count)
@@ -122,14 +121,14 @@ class _Sheet:
 
     @property
     def cell(self) -> float:
-        """Width of a column."""
+        """The width of a column."""
         return float(np.clip(470 / (2 + len(self.blocks[0])), 56, 110))
 
     @property
     def picture_size(self) -> tuple[float, float]:
         height, width = self.picture
         scale = self.cell / max(width, height / 1.5)
-        # A stripe still has some pixels on paper.
+        # A very narrow picture stays visible.
         return max(width * scale, 4.0), max(height * scale, 4.0)
 
     @property
@@ -138,7 +137,7 @@ class _Sheet:
 
     @property
     def captions(self) -> list[list[str]]:
-        """`[L][B]`; in one line if all fit, else in two."""
+        """D and ρ below each picture, `[L][B]`; in one line if all fit, else in two."""
         pairs = [
             [
                 (f"D {short_number(d)}", f"ρ {short_number(rho)}")
@@ -151,7 +150,7 @@ class _Sheet:
         return [[join.join(pair) for pair in row] for row in pairs]
 
     def draw(self, columns: Pictures, title: str | None, note: str) -> Figure:
-        """`columns` is `[2 + L, B, H, W, 3]`: targets, starts, and the layers'."""
+        """Draws the pictures `[2 + L, B, H, W, 3]`: targets, starts, and those of the layers."""
         names = [wrapped(name, 66.0, BODY, _NAME_BREAKS) for name in self.images]
         headings = [
             wrapped(name, self.cell, self.heading_size, _NAME_BREAKS) for name in self.layers
@@ -196,7 +195,7 @@ class _Sheet:
         width, height = self.picture_size
         x += (self.cell - width) / 2
         axes.imshow(picture, extent=(x, x + width, y + height, y), aspect="auto")
-        # A white picture would have no edge on paper.
+        # A frame, since a white picture would have no visible edge on paper.
         frame = Rectangle((x, y), width, height, fill=False, edgecolor=GREY, linewidth=0.3)
         axes.add_patch(frame)
 

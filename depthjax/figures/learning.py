@@ -24,9 +24,9 @@ def learning_curve(
 
     Args:
         epochs: number of each epoch, `[E]`.
-        loss: cross-entropy in nats by split, `[E]` each; NaN is left out.
-        accuracy: share of right answers by split, likewise.
-        classes: marks what guessing gets.
+        loss: cross-entropy of each split in nats, `[E]` each; NaN is not drawn.
+        accuracy: share of right answers of each split, likewise.
+        classes: number of classes; a line marks the accuracy of guessing.
         title: above the figure.
     """
     with styled():
@@ -39,9 +39,15 @@ def learning_curve(
         if classes:
             right.axhline(1 / classes, color=GREY, linewidth=0.7, linestyle=":")
             right.annotate(
-                "guessing", (1, 1 / classes), (-1, 2), xycoords=("axes fraction", "data"),
-                textcoords="offset points", ha="right", fontsize=SMALL, color=GREY,
-            )  # fmt: skip
+                "guessing",
+                (1, 1 / classes),
+                (-1, 2),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                ha="right",
+                fontsize=SMALL,
+                color=GREY,
+            )
         left.legend(loc="upper right")
         if title:
             figure.suptitle(title)

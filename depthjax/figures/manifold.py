@@ -1,4 +1,4 @@
-"""How near embeddings of any input come to those of the training set, against depth."""
+"""How near embeddings of various inputs are to those of the training set, against depth."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import NOISY_COPY, faint_grid, legend_below, name_layers
+from depthjax.figures.panels import NOISY_COPY, add_legend, faint_grid, name_layers
 from depthjax.figures.scale import log_scale
 from depthjax.figures.style import COLOURS, GREY, SMALL, colours, styled
 from depthjax.figures.text import short_name, widest
@@ -22,7 +22,7 @@ from depthjax.figures.values import (
 )
 
 Panel = Mapping[str, ArrayLike]
-"""For each network `[L, seeds]`."""
+"""The ratios of each network, `[L, seeds]`."""
 
 
 def nearness_against_depth(
@@ -31,12 +31,12 @@ def nearness_against_depth(
     *,
     title: str | None = None,
 ) -> Figure:
-    """Ratios to held-out examples, small panels: a row a statistic, a column a kind of input.
+    """Ratios to held-out examples: a row of panels for each statistic, a column for each input.
 
     Args:
         layer_labels: names of the L layers, shallow to deep.
-        ratios: `ratios[row][column][network]` is `[L, seeds]`, on a log scale; not all columns
-            need stand in all rows.
+        ratios: `ratios[row][column][network]` is `[L, seeds]`, drawn on a logarithmic axis. A row
+            may lack columns that another row has.
         title: above the figure.
 
     Raises:
@@ -51,12 +51,11 @@ def nearness_against_depth(
         for row, panels in ratios.items()
     }
     columns = list(dict.fromkeys(column for panels in rows.values() for column in panels))
-    every = [values for row in rows.values() for panel in row.values() for values in panel.values()]
+    drawn = [panel for panels in rows.values() for panel in panels.values()]
+    every = [values for panel in drawn for values in panel.values()]
     if not every:
         raise ValueError("there are no ratios to draw; give a row, a column and a network at least")
-    networks = list(
-        dict.fromkeys(name for row in rows.values() for panel in row.values() for name in panel)
-    )
+    networks = list(dict.fromkeys(name for panel in drawn for name in panel))
     cycle = colours(len(networks), (GREY, *COLOURS))
     colour_of = dict(zip(networks, cycle, strict=True))
     with styled():
@@ -79,7 +78,7 @@ def nearness_against_depth(
         handles = [
             Line2D([], [], color=colour_of[name], label=short_name(name)) for name in networks
         ]
-        legend_below(figure, handles, note, title)
+        add_legend(figure, handles, note, title)
         return figure
 
 
@@ -112,7 +111,7 @@ def _grid(layers: list[str], rows: int, columns: int) -> tuple[Figure, list[list
 
 
 def _lines(axes: Axes, values: Numbers, colour: str) -> None:
-    """A thin line a seed, and their median."""
+    """Draws a thin line for each seed, and their median."""
     lines, depth = drawable(values), np.arange(len(values))
     if lines.shape[1] > 1:
         axes.plot(depth, lines, color=colour, alpha=0.5, linewidth=0.6)

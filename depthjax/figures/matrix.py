@@ -1,4 +1,4 @@
-"""How near the images recovered from one layer are at the others."""
+"""ρ of the images recovered from one layer, measured at every other layer."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from depthjax.figures.text import short_number, tallest, widest, wrapped, wrappe
 from depthjax.figures.values import Numbers, checked_labels, checked_table
 
 _WRITTEN_MOST = 14
-"""Columns of a matrix whose values are written."""
+"""Up to so many columns, the values stand in the cells."""
 
 
 def ratio_matrix(
@@ -30,8 +30,8 @@ def ratio_matrix(
 ) -> Figure:
     """Median ρ of the images recovered from one layer, measured at another, as a heat map.
 
-    The colours are logarithmic around ρ = 1, the noisy copy: blue is nearer, red is farther, grey
-    was not measured. Up to 14 columns, the values are written in the cells.
+    The scale of colours is logarithmic, with ρ = 1 (the noisy copy) in the middle: blue is nearer,
+    red is farther, grey was not measured. With at most 14 columns, values stand in the cells.
 
     Args:
         layer_labels_rows: names of the L layers inverted, shallow to deep.
@@ -50,13 +50,13 @@ def ratio_matrix(
 
 
 def _sheet(rows: list[str], columns: list[str], values: Numbers, title: str | None) -> Figure:
-    """Laid out in points, for the cells to have the size that their numbers need."""
+    """Draws the matrix; the layout is in points, so that the numbers fit into the cells."""
     written = len(columns) <= _WRITTEN_MOST
     numbers = [[short_number(value) for value in row] for row in values]
     cell = float(np.clip(480 / len(columns), 9, 13))
     if written:
         cell = max(28.0, widest((text for row in numbers for text in row), SMALL) + 6)
-    # The axis titles and the colour bar need some room beside a single cell.
+    # A matrix of few cells must leave room for the labels of the axes and for the colour bar.
     wide = max(cell, 100 / len(columns))
     high = max(min(cell, 480 / len(rows)), 13.0, 110 / len(rows))
     upright = widest(columns, SMALL) + 4 > wide
@@ -84,7 +84,7 @@ def _sheet(rows: list[str], columns: list[str], values: Numbers, title: str | No
     figure.text(EDGE / width, 1 - EDGE / height, text, va="top", fontsize=TITLE)
     at = 1 - (top - 5) / height
     figure.text(EDGE / width, at, note, va="bottom", fontsize=SMALL, color=GREY)
-    # Ticks are made when first drawn; they have to be made in this style.
+    # Matplotlib makes ticks when it first draws them; that has to happen within our style.
     figure.draw_without_rendering()
     return figure
 
@@ -105,10 +105,10 @@ def _axes_at(figure: Figure, x: float, y: float, width: float, height: float) ->
 
 
 def _heat(axes: Axes, values: Numbers) -> QuadMesh:
-    """The cells, white at 1 and as far from it on either side as the values go."""
+    """Draws the cells: white at 1, with the same range on both sides of it."""
     known = values[np.isfinite(values) & (values > 0)]
     reach = np.abs(np.log10(known)).max() if known.size else 1.0
-    # Three decades each way: beyond, one would not tell the others apart.
+    # At most three decades on each side; with more, values near 1 would look alike.
     span = float(10 ** np.clip(reach, np.log10(2), 3))
     mesh = axes.pcolormesh(
         np.arange(values.shape[1] + 1) - 0.5,
@@ -129,7 +129,7 @@ def _write_numbers(axes: Axes, mesh: QuadMesh, numbers: list[list[str]]) -> None
     colours = np.asarray(mesh.get_facecolor()).reshape(len(numbers), len(numbers[0]), 4)
     for row, texts in enumerate(numbers):
         for column, text in enumerate(texts):
-            # The weights of red, green and blue in what the eye takes for bright.
+            # Brightness: the channels weighted as the eye does.
             bright = colours[row, column, :3] @ (0.299, 0.587, 0.114)
             colour = "white" if bright < 0.5 else DARK
             axes.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=colour)
@@ -146,7 +146,7 @@ def _outline_same(axes: Axes, rows: list[str], columns: list[str]) -> None:
 
 
 def _ratio_bar(figure: Figure, mesh: QuadMesh, beside: Axes, values: Numbers) -> None:
-    """The colour bar, pointed at an end beyond which there are values."""
+    """Draws the colour bar; an end is pointed if there are values beyond it."""
     low, high = mesh.get_clim()
     beyond = (bool((values < low).any()), bool((values > high).any()))
     pointed = {(False, False): "neither", (True, False): "min", (False, True): "max"}

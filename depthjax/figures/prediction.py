@@ -1,7 +1,7 @@
-"""What linear theory says of descents, over what they did."""
+"""Distances that linear theory predicts, beside those that descents measure."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,18 +9,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import legend_below
+from depthjax.figures.panels import add_legend
 from depthjax.figures.style import COLOURS, GREY, colours, styled
 from depthjax.figures.text import short_name, short_number
 
+_LOST: dict[str, Any] = {"linewidth": 0.6, "linestyle": (0, (2, 2))}
+"""Style of the line at the distance that lies in the null space."""
+
 
 class Curve(NamedTuple):
-    """One layer's descents.
+    """The descents of one layer, from N images.
 
     Fields:
-        steps, measured: of every record, `[T]` and `[T, N]`.
+        steps: of every record, `[T]`.
+        measured: m_i at every record, `[T, N]`.
         predicted: m_i before every step and after the last, `[steps + 1, N]`.
-        lost: what lies in the null space, `[N]`.
+        lost: distance in the layer's null space, `[N]`; no descent can recover it.
     """
 
     steps: ArrayLike
@@ -33,7 +37,7 @@ def predicted_curves(curves: Mapping[str, Curve], *, title: str | None = None) -
     """m_i against the step, a panel for each layer: theory as lines, descents as points.
 
     Args:
-        curves: by layer, shallow to deep; each image has its colour.
+        curves: of each layer, shallow to deep; each image has its colour.
         title: above the figure.
 
     Raises:
@@ -48,7 +52,7 @@ def predicted_curves(curves: Mapping[str, Curve], *, title: str | None = None) -
             columns = zip(np.asarray(curve.measured).T, np.asarray(curve.predicted).T, strict=True)
             for index, (measured, predicted) in enumerate(columns):
                 colour = COLOURS[index % len(COLOURS)]
-                axes.axhline(lost[index], color=colour, linewidth=0.6, linestyle=(0, (2, 2)))
+                axes.axhline(lost[index], color=colour, **_LOST)
                 axes.plot(predicted, color=colour, linewidth=0.9)
                 axes.plot(steps, measured, ".", color=colour, markersize=3.2)
             axes.set_title(short_name(layer))
@@ -58,21 +62,15 @@ def predicted_curves(curves: Mapping[str, Curve], *, title: str | None = None) -
         handles = [
             Line2D([], [], color=GREY, linewidth=0.9, label="predicted"),
             Line2D([], [], color=GREY, marker=".", linestyle="", label="measured"),
-            Line2D(
-                *([], []),
-                color=GREY,
-                linewidth=0.6,
-                linestyle=(0, (2, 2)),
-                label="in the null space",
-            ),
+            Line2D([], [], color=GREY, label="in the null space", **_LOST),
         ]
         images = np.asarray(next(iter(curves.values())).measured).shape[1]
-        legend_below(figure, handles, f"a colour is an image; n = {images}", title)
+        add_legend(figure, handles, f"a colour is an image; n = {images}", title)
         return figure
 
 
 class Pairs(NamedTuple):
-    """One layer's descents by their ends.
+    """The descents of one layer: the distances at their ends.
 
     Fields:
         predicted, measured: m_i, `[seeds, images]`.
@@ -87,10 +85,10 @@ class Pairs(NamedTuple):
 def predicted_against_measured(
     rows: Mapping[str, Mapping[str, Pairs]], *, title: str | None = None
 ) -> Figure:
-    """What was measured against what was predicted: a row a network, a panel a layer.
+    """Measured against predicted distances: a row for each network, a panel for each layer.
 
     Args:
-        rows: `rows[network][layer]`; each seed has its colour, a point is an image.
+        rows: `rows[network][layer]`; each seed has its colour, and each image is a point.
         title: above the figure.
 
     Raises:
@@ -123,7 +121,7 @@ def predicted_against_measured(
             Line2D([], [], color=colour, marker=".", linestyle="", label=f"{seed}")
             for seed, colour in enumerate(colours(seeds))
         ]
-        legend_below(figure, handles, "a point is an image, a colour a seed of the weights", title)
+        add_legend(figure, handles, "a point is an image, a colour a seed of the weights", title)
         return figure
 
 

@@ -1,4 +1,4 @@
-"""Figures into files, the same bytes every time."""
+"""Writes figures to files; the same figure always gives the same bytes."""
 
 import io
 import os
@@ -15,12 +15,12 @@ from depthjax.files import write_atomically
 
 
 def save_figure(path_without_suffix: str | os.PathLike[str], figure: Figure) -> tuple[Path, Path]:
-    """Writes the figure as PNG (150 dpi) and PDF; the same figure makes the same bytes.
+    """Writes the figure as PNG (150 dpi) and as PDF.
 
-    Each file appears whole or not at all, and neither does if one cannot be drawn.
+    Each file appears whole or not at all. If one of them cannot be drawn, none is written.
 
     Args:
-        path_without_suffix: ".png" and ".pdf" are added to it, whatever it ends in.
+        path_without_suffix: ".png" and ".pdf" are added to it, also if it has a suffix.
         figure: what to write.
 
     Returns:
@@ -36,7 +36,7 @@ def save_figure(path_without_suffix: str | os.PathLike[str], figure: Figure) -> 
     undated = {"CreationDate": None, "Creator": None, "Producer": None}
     with styled():
         as_png = _rendered(figure, "png", 150, {"Software": None})
-        # The resolution is that of the pictures in it; lines and text have none.
+        # The resolution concerns pictures; lines and text have none in a PDF.
         with _own_pixels(figure, 300):
             as_pdf = _rendered(figure, "pdf", 300, undated)
     write_atomically(png, as_png)
@@ -52,8 +52,8 @@ def _rendered(figure: Figure, kind: str, dpi: int, metadata: dict[str, Any]) -> 
 
 @contextmanager
 def _own_pixels(figure: Figure, dpi: int) -> Iterator[None]:
-    """Pictures coarser than the paper go into the PDF as they are: exact, small and fast."""
-    pictures = [found for found in figure.findobj(AxesImage) if isinstance(found, AxesImage)]
+    """Stores pictures that are coarser than the paper with their own pixels: exact and small."""
+    pictures = [part for part in figure.findobj(AxesImage) if isinstance(part, AxesImage)]
     before = [picture.get_interpolation() for picture in pictures]
     for picture in pictures:
         rows = picture.get_size()[0]

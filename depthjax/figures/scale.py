@@ -1,4 +1,4 @@
-"""Log axes on which zero has a place, with few labels."""
+"""Logarithmic axes with few labels and, where needed, a place for zero."""
 
 from typing import Any, Literal
 
@@ -13,21 +13,28 @@ from depthjax.figures.values import Numbers, is_drawable
 def log_scale(
     axes: Axes, which: Literal["x", "y"], *values: Numbers | float, margin: float = 1.4
 ) -> None:
-    """Shows all `values` that can be drawn, over a decade or more."""
-    given = np.concatenate([np.ravel(some) for some in values])
-    shown = given[is_drawable(given)]
+    """Makes an axis logarithmic, over a decade at least, for all values that can be drawn.
+
+    Args:
+        axes: the panel.
+        which: of its axes.
+        values: arrays or numbers that are shown.
+        margin: factor between the outermost values and the ends of the axis.
+    """
+    every = np.concatenate([np.ravel(value) for value in values])
+    shown = every[is_drawable(every)]
     positive = shown[shown > 0]
     low, high = (positive.min(), positive.max()) if positive.size else (1.0, 1.0)
     if high < 10 * low:
         middle = np.sqrt(low) * np.sqrt(high)
         low, high = middle / np.sqrt(10), middle * np.sqrt(10)
-    # Over many decades a factor is nothing: a thirtieth of the length then.
+    # Over many decades such a factor is too small to see; then a thirtieth of the length is used.
     margin = max(margin, (high / low) ** (1 / 30))
     low, high = float(low / margin), float(high * margin)
     ticks, minor = log_ticks(low, high), _unlabelled_ticks(low, high)
     name, bottom, options = "log", low, dict[str, Any]()
     if positive.size < shown.size:
-        # Zero lies a step below the least positive value, with some room for half a marker.
+        # Zero lies below the least positive value, with room for half a marker beneath.
         name, bottom, options = "symlog", -0.25 * low, {"linthresh": low, "linscale": 0.5}
         ticks = [0.0, *ticks]
     if which == "x":
@@ -44,7 +51,7 @@ def log_scale(
 
 
 def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
-    """Round numbers from `low` to `high`: decades, or if they are few, 1, 2 and 5 of each."""
+    """Round numbers from `low` to `high`: decades, or for few decades 1, 2 and 5 of each."""
     first = int(np.ceil(np.log10(low) - 1e-9))
     last = int(np.floor(np.log10(high) + 1e-9))
     exponents = range(first, last + 1)
@@ -58,7 +65,7 @@ def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
 
 
 def _unlabelled_ticks(low: float, high: float) -> list[float]:
-    """Every decade, and what lies between if there are few."""
+    """Every decade; for few decades also 2 to 9 of each."""
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
     digits = range(1, 10) if last - first <= 5 else (1,)
     ticks = [digit * 10.0**exponent for exponent in range(first, last) for digit in digits]

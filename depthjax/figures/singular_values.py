@@ -1,4 +1,4 @@
-"""The singular values of layers, and how a small ball of inputs is mapped."""
+"""The singular values of layers' Jacobians, and how a layer maps a small ball of inputs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,18 +9,18 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
-from depthjax.figures.panels import faint_grid, settle
+from depthjax.figures.panels import add_legend, faint_grid
 from depthjax.figures.scale import log_scale
-from depthjax.figures.style import BODY, EDGE, GREY, TITLE, colours, styled
-from depthjax.figures.text import short_name, wrapped, wrapped_title
+from depthjax.figures.style import BODY, GREY, colours, styled
+from depthjax.figures.text import short_name
 from depthjax.figures.values import checked_labels
 
 _PANEL = 150.0
 _FLOOR = 1e-12
-"""σ / σ₁ below which rounding is all that there is to see."""
+"""σ / σ₁ below which values are rounding errors."""
 
 Curve = Sequence[ArrayLike]
-"""σ / σ₁, `[points]`, and how many singular values lie above it at least and at most."""
+"""σ / σ₁, and the least and the largest number of singular values above it; `[points]` each."""
 
 
 def singular_value_curves(
@@ -35,19 +35,19 @@ def singular_value_curves(
 
     Args:
         layer_labels: names of the L layers, shallow to deep.
-        curves: `curves[network][layer]` holds a curve for each image or seed. Where both counts
-            differ, what lies between them is filled.
-        inputs: n; a line marks it.
-        note: in small type below.
+        curves: `curves[network][layer]` has a curve for each image or seed. The area between the
+            least and the largest number is filled.
+        inputs: the number n of inputs, marked by a line.
+        note: above the legend.
         title: above the figure.
 
     Raises:
-        ValueError: for no network, or one that does not have a list for each layer.
+        ValueError: if there is no network, or a network does not have a list for each layer.
     """
     layers = checked_labels(layer_labels, "layer")
     _check(curves, layers)
-    every = [
-        tuple(np.asarray(part, np.float64) for part in curve)
+    levels = [
+        np.asarray(curve[0], np.float64)
         for network in curves.values()
         for layer in network
         for curve in layer
@@ -61,15 +61,12 @@ def singular_value_curves(
                     _curve(axes, curve, colour)
             axes.set_title(name)
             log_scale(axes, "x", 1.0, float(inputs))
-            log_scale(axes, "y", *(levels[levels > _FLOOR] for levels, _, _ in every))
+            log_scale(axes, "y", *(level[level > _FLOOR] for level in levels))
             faint_grid(axes)
         _label(figure, grid, len(layers), "number of singular values above", "σ / σ₁")
-        names = [*curves, f"inputs n = {inputs:,}"]
-        handles = [
-            *(Patch(color=colour) for colour in colours(len(curves))),
-            Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (4, 2))),
-        ]
-        _finish(figure, handles, names, note, title)
+        number = f"inputs n = {inputs:,}"
+        line = Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (4, 2)), label=number)
+        _add_legend(figure, list(curves), [line], note, title)
         return figure
 
 
@@ -89,22 +86,22 @@ def ball_sections(
     note: str = "",
     title: str | None = None,
 ) -> Figure:
-    """What becomes of a small circle of inputs, a panel for each layer.
+    """The image of a small circle of inputs under each layer: a panel for each layer.
 
-    The circle lies in the plane of the most stretched direction and a random one. A round figure is
-    a layer that hears both alike; a needle one that hears but the first. Where the layer is not
-    linear, points leave the line.
+    The circle lies in the plane of the most stretched direction and a random one. If its image is
+    round, the layer responds to both alike; if it is a needle, only to the first. Where the layer
+    is not linear, the points leave the line.
 
     Args:
         layer_labels: names of the L layers, shallow to deep.
         sections: `sections[network][layer]` is `(linear, measured)`, each `[points, 2]`: changes of
-            the embedding over σ₁ times the radius, along the image of the first direction and
-            across it.
-        note: in small type below.
+            the embedding, divided by σ₁ times the radius, along the image of the first direction
+            and across it.
+        note: above the legend.
         title: above the figure.
 
     Raises:
-        ValueError: for no network, or one that does not have a section for each layer.
+        ValueError: if there is no network, or a network does not have a section for each layer.
     """
     layers = checked_labels(layer_labels, "layer")
     _check(sections, layers)
@@ -122,20 +119,18 @@ def ball_sections(
             axes.set_yticks([-1, 0, 1])
             faint_grid(axes)
         _label(figure, grid, len(layers), "along the first left singular vector", "across it")
-        handles = [
-            *(Patch(color=colour) for colour in colours(len(sections))),
-            Line2D([], [], color=GREY, linewidth=0.9),
-            Line2D([], [], color=GREY, marker="o", markersize=1.6, linewidth=0),
+        strokes = [
+            Line2D([], [], color=GREY, linewidth=0.9, label="Jacobian"),
+            Line2D([], [], color=GREY, marker="o", markersize=1.6, linewidth=0, label="measured"),
         ]
-        names = [*sections, "Jacobian", "measured"]
-        _finish(figure, handles, names, note, title)
+        _add_legend(figure, list(sections), strokes, note, title)
         return figure
 
 
-def _check(found: Mapping[str, Sequence[object]], layers: list[str]) -> None:
-    if not found:
+def _check(networks: Mapping[str, Sequence[object]], layers: list[str]) -> None:
+    if not networks:
         raise ValueError("there is no network to draw; give one at least")
-    for name, per_layer in found.items():
+    for name, per_layer in networks.items():
         if len(per_layer) != len(layers):
             raise ValueError(f"{len(layers)} layer labels, but {name} has {len(per_layer)} layers")
 
@@ -154,22 +149,18 @@ def _grid(panels: int) -> tuple[Figure, list[Axes]]:
 def _label(figure: Figure, grid: list[Axes], panels: int, below: str, beside: str) -> None:
     figure.supxlabel(below, fontsize=BODY)
     figure.supylabel(beside, fontsize=BODY)
-    for axes in grid[:panels]:
+    for axes in grid[:panels]:  # also above a place without a panel
         axes.tick_params(labelbottom=True)
 
 
-def _finish(
-    figure: Figure, handles: Sequence[object], names: list[str], note: str, title: str | None
+def _add_legend(
+    figure: Figure, networks: list[str], strokes: list[Line2D], note: str, title: str | None
 ) -> None:
-    page = figure.get_figwidth() * 72
-    figure.legend(
-        handles=list(handles),
-        labels=[short_name(name) for name in names],
-        loc="outside upper left",
-        ncols=min(4, len(names)),
-        title=wrapped(note, page - 2 * EDGE, BODY) if note else None,
-        alignment="left",
-    )
-    if title is not None:
-        figure.suptitle(wrapped_title(title, page), x=EDGE / page, ha="left", fontsize=TITLE)
-    settle(figure)
+    """The networks by their colours, and what the strokes mean."""
+    patches = [
+        Patch(color=colour, label=short_name(name))
+        for name, colour in zip(networks, colours(len(networks)), strict=True)
+    ]
+    handles = [*patches, *strokes]
+    columns = min(4, len(handles))
+    add_legend(figure, handles, note, title, place="outside upper left", columns=columns)

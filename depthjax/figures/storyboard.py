@@ -1,4 +1,4 @@
-"""A descent as moving pictures: the target beside the iterates, with their numbers."""
+"""The pictures of a film of a descent: the target beside each iterate, with its numbers."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from depthjax.figures.style import DARK, FONT, GREY, PALE
 from depthjax.figures.text import short_name, short_number
 
-_LEAST = 256  # pixels of a picture's side; smaller ones are enlarged by a whole factor
+_LEAST = 256  # least side of a picture in pixels; smaller ones are enlarged by a whole factor
 _EDGE, _LETTER = 12, 15
 
 
@@ -23,16 +23,18 @@ def storyboard(
     *,
     title: str = "",
 ) -> UInt8[np.ndarray, "f height width 3"]:
-    """One picture a frame: the target, the iterate, and step, D and ρ below; ρ as a bar as well.
+    """A picture for each frame: the target, the iterate, and below its step, D and ρ.
+
+    A bar shows how far ρ has fallen. `depthjax.report.films` writes these pictures as a film.
 
     Args:
-        target: what was to be recovered.
+        target: the image to recover.
         frames: iterates, as in `depthjax.inversion.frames`.
-        step, input_ratio, embedding_ratio: of each.
-        title: above all of them, such as the layer.
+        step, input_ratio, embedding_ratio: of each iterate.
+        title: above each picture, such as the name of the layer.
 
     Returns:
-        `[F, height, width, 3]` with even sides, as video wants them.
+        `[F, height, width, 3]`; height and width are even, as video formats need.
     """
     first = _enlarged(target)
     width, height = 3 * _EDGE + 2 * first.width, first.height + 2 * _EDGE + 4 * _LETTER + 8
@@ -60,7 +62,7 @@ def storyboard(
 
 
 def _progress(rho: float, scale: np.ndarray) -> float:
-    """How far ρ has come on its way down, on a logarithmic scale, in [0, 1]."""
+    """How far ρ has fallen on a logarithmic scale, from 0 to 1."""
     if not (np.isfinite(rho) and rho > 0) or scale.max() <= scale.min():
         return 0.0
     share = (scale.max() - np.log10(rho)) / (scale.max() - scale.min())
@@ -74,7 +76,7 @@ def _bar(pen: ImageDraw.ImageDraw, box: Sequence[int], share: float) -> None:
 
 
 def _enlarged(picture: np.ndarray) -> Image.Image:
-    """Whole pixels, so that small pictures stay what they are."""
-    whole = np.repeat(picture, 3, axis=-1) if picture.shape[-1] == 1 else picture
+    """The picture with each pixel repeated, so that small pictures stay sharp."""
+    rgb = np.repeat(picture, 3, axis=-1) if picture.shape[-1] == 1 else picture
     factor = max(1, -(-_LEAST // max(picture.shape[:2])))
-    return Image.fromarray(whole.repeat(factor, axis=0).repeat(factor, axis=1))
+    return Image.fromarray(rgb.repeat(factor, axis=0).repeat(factor, axis=1))

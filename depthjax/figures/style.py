@@ -1,4 +1,4 @@
-"""Colours, sizes and matplotlib settings, the same in every figure."""
+"""Colours, sizes and matplotlib settings of all figures."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -6,19 +6,19 @@ from typing import Any
 
 import matplotlib.style
 
-# Okabe and Ito's colours, told apart with any colour vision.
+# The colours of Okabe and Ito, which can be told apart with any colour vision.
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 AMBER, SKY = "#E69F00", "#56B4E9"
 DARK, GREY, PALE = "#222222", "#6E6E6E", "#D0D0D0"
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
-"""Of what is told apart: networks, images, seeds."""
+"""Colours of networks, images or seeds, in their order."""
 
 FONT = "DejaVu Sans"
 TITLE, BODY, SMALL = 8.5, 7.5, 6.5
-"""Font sizes in points; nothing is smaller than the last."""
+"""Font sizes in points; no text is smaller than the last."""
 LINE = 1.22
-"""Distance of two lines of text, in font sizes."""
+"""Distance between lines of text, in units of the font size."""
 EDGE = 8.0
 """Margin of a page, in points."""
 
@@ -32,16 +32,16 @@ _SETTINGS: dict[str, Any] = {
     "figure.dpi": 150,
     "font.family": FONT,
     "font.size": BODY,
-    # One picture as large as the page would take far longer to write.
+    # Writing all pictures as one, as large as the page, would take far longer.
     "image.composite_image": False,
     "legend.fontsize": SMALL,
     "legend.frameon": False,
     "legend.title_fontsize": BODY,
     "lines.solid_capstyle": "round",
-    # Type 42 is TrueType, which can be edited.
+    # Type 42 is TrueType; text in the PDF can be edited.
     "pdf.fonttype": 42,
     "text.color": DARK,
-    # A dollar sign in a file's name is a dollar sign.
+    # A dollar sign, as in the name of a file, does not begin a formula.
     "text.parse_math": False,
     "xtick.labelsize": SMALL,
     "xtick.major.size": 2.5,
@@ -53,10 +53,10 @@ _SETTINGS: dict[str, Any] = {
 
 
 def colours(count: int, cycle: Sequence[str] = COLOURS) -> list[str]:
-    """So many colours; those of the cycle, over again where they do not suffice."""
+    """`count` colours of a cycle, which begins again where they do not suffice."""
     return [cycle[index % len(cycle)] for index in range(count)]
 
 
 def styled() -> AbstractContextManager[None]:
-    """Our settings on matplotlib's own defaults, whatever the user has set, for the time being."""
+    """A context with matplotlib's defaults and our settings; the user's settings come back."""
     return matplotlib.style.context(["default", _SETTINGS])

@@ -1,4 +1,4 @@
-"""How names and numbers are written, and how much room they take, in points."""
+"""Names and numbers as text, and how much room a text takes, in points."""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +12,10 @@ from depthjax.figures.style import EDGE, FONT, LINE, TITLE
 
 
 def short_number(value: float) -> str:
-    """At most three significant digits, in few characters: 0.52, 12.3, 1.5e-6."""
+    """At most three significant digits in few characters, for labels: 0.52, 12.3, 1.5e-6, ∞.
+
+    Tables have `depthjax.tables.number`.
+    """
     if np.isnan(value):
         return "–"
     if np.isinf(value):
@@ -25,7 +28,7 @@ def short_number(value: float) -> str:
 
 
 def short_name(name: str, most: int = 40) -> str:
-    """One line; names are told apart by how they begin and end."""
+    """A name in one line of at most `most` letters; its beginning and its end are kept."""
     text = _clean(name)
     if len(text) <= most:
         return text
@@ -34,12 +37,19 @@ def short_name(name: str, most: int = 40) -> str:
 
 
 def wrapped_title(title: str | None, page: float) -> str:
-    """A title in as many lines as it takes on a page of this width; nothing if there is none."""
+    """A title broken into lines for a page of this width; "" for no title."""
     return wrapped(_clean(title or ""), page - 2 * EDGE, TITLE)
 
 
 def wrapped(text: str, width: float, size: float, after: str = " ") -> str:
-    """Lines at most `width` wide, broken after any of `after`, or if need be anywhere."""
+    """A text broken into lines of at most `width`.
+
+    Args:
+        text: to be broken.
+        width: in points.
+        size: of the font.
+        after: letters after which a line may end. A piece that is too long is broken anywhere.
+    """
     breaks = re.escape(after)
     lines = [""]
     for piece in re.findall(f"[^{breaks}]+[{breaks}]*|[{breaks}]+", text):
@@ -53,7 +63,7 @@ def wrapped(text: str, width: float, size: float, after: str = " ") -> str:
 
 
 def widest(texts: Iterable[str], size: float) -> float:
-    """The width of the widest line."""
+    """The width of the widest line of all texts."""
     return max((_width(line, size) for text in texts for line in text.split("\n")), default=0.0)
 
 
@@ -63,7 +73,10 @@ def tallest(texts: Iterable[str], size: float) -> float:
 
 
 def _clean(text: str) -> str:
-    """One line, and a box for each character that the font lacks (matplotlib would warn)."""
+    """The text in one line; a box replaces each character that the font lacks.
+
+    Matplotlib would warn of such a character.
+    """
     font = get_font(findfont(FontProperties(family=FONT)))
     line = " ".join(str(text).split())
     return "".join(letter if font.get_char_index(ord(letter)) else "□" for letter in line)
@@ -71,6 +84,6 @@ def _clean(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _width(text: str, size: float) -> float:
-    """A little more than it takes, for renderers round."""
+    """The width of a line, 3 % more than measured, since renderers round."""
     font = FontProperties(family=FONT, size=size)
     return 1.03 * text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]

@@ -1,4 +1,4 @@
-"""How the descents went, layer by layer."""
+"""The descents of every layer: distances against the step and against each other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,15 +37,15 @@ def trajectories(
     *,
     title: str | None = None,
 ) -> Figure:
-    """ρ against the step (left), and D against ρ (right): does a better match bring it back?
+    """ρ against the step (left), and D against ρ (right): does a better match recover the image?
 
     Each layer has its colour, from dark (shallow) to light (deep). Thin lines are descents, thick
-    ones their median at every record. In the right panel descents run to the right.
+    lines their medians at every record. In the right panel, too, descents run from left to right.
 
     Args:
         layer_labels: names of the L layers, shallow to deep.
-        steps: step of every record, `[T]` for all layers, or one such for each layer.
-        embedding_ratio: ρ of every record, for each layer `[T, N]` (or `[T, starts, images]`).
+        steps: step of every record, `[T]`; one array for all layers, or one for each layer.
+        embedding_ratio: ρ of every record, for each layer `[T, N]` or `[T, starts, images]`.
         input_ratio: D of every record, likewise; NaN where it was not recorded.
         title: above the figure.
 
@@ -66,7 +66,7 @@ def trajectories(
         log_scale(left, "y", rho, 1.0)
         log_scale(right, "x", rho[np.isfinite(d)], 1.0)
         log_scale(right, "y", d)
-        # Descents run from left to right, as they do over the steps.
+        # ρ falls, so that descents run from left to right.
         right.invert_xaxis()
         mark = mark_noisy_copy(left)
         _mark_noisy_copy_across(right)
@@ -82,7 +82,7 @@ def trajectories(
 
 @dataclass(frozen=True)
 class _Descents:
-    """One layer's records: `steps` `[T]`, `rho` and `d` `[T, N]`, NaN where not drawable."""
+    """The records of one layer: steps `[T]`, ρ and D `[T, N]`; NaN where one cannot be drawn."""
 
     steps: Numbers
     rho: Numbers
@@ -95,17 +95,17 @@ def _descents(
     embedding_ratio: Sequence[ArrayLike],
     input_ratio: Sequence[ArrayLike],
 ) -> list[_Descents]:
-    for name, given in (("embedding_ratio", embedding_ratio), ("input_ratio", input_ratio)):
-        if len(given) != len(layers):
-            raise ValueError(f"{len(layers)} layer labels, but {name} is for {len(given)} layers")
-    each = steps if isinstance(steps, Sequence) else np.asarray(steps)
-    entries = [np.asarray(entry, np.float64) for entry in each]
+    for name, ratios in (("embedding_ratio", embedding_ratio), ("input_ratio", input_ratio)):
+        if len(ratios) != len(layers):
+            raise ValueError(f"{len(layers)} layer labels, but {name} is for {len(ratios)} layers")
+    given = steps if isinstance(steps, Sequence) else np.asarray(steps)
+    entries = [np.asarray(entry, np.float64) for entry in given]
     if all(entry.ndim == 0 for entry in entries):
         entries = [np.array(entries, np.float64)] * len(layers)
     if len(entries) != len(layers):
         raise ValueError(f"{len(layers)} layer labels, but steps is for {len(entries)} layers")
     together = zip(layers, entries, embedding_ratio, input_ratio, strict=True)
-    return [_layer_descents(*one) for one in together]
+    return [_layer_descents(*arrays) for arrays in together]
 
 
 def _layer_descents(layer: str, steps: Numbers, rho: ArrayLike, d: ArrayLike) -> _Descents:
@@ -134,7 +134,7 @@ def _sample_size(counts: list[int]) -> str:
 
 
 def _depth_colours(layers: int) -> list[str]:
-    """Dark to light; the last tenth of the map is too pale on white."""
+    """Colours from dark to light; the palest tenth of the map would not be seen on white."""
     return [
         to_hex(colour) for colour in matplotlib.colormaps["viridis"](np.linspace(0, 0.9, layers))
     ]
@@ -150,7 +150,7 @@ def _panels(layers: list[str]) -> tuple[Figure, tuple[Axes, Axes]]:
 
 
 def _lines(axes: Axes, x: Numbers, y: Numbers, colour: str) -> None:
-    """`x` is `[T]` or `[T, N]`, `y` `[T, N]`: thin lines, their median, and a dot at its end."""
+    """Draws thin lines, their median, and a point at its end; `x` is `[T]` or `[T, N]`."""
     if y.shape[1] > 1:
         axes.plot(x, y, color=colour, alpha=0.4, linewidth=0.5, zorder=2)
     across, up = x if x.ndim == 1 else median(x), median(y)
@@ -160,7 +160,7 @@ def _lines(axes: Axes, x: Numbers, y: Numbers, colour: str) -> None:
 
 
 def _mark_noisy_copy_across(axes: Axes) -> None:
-    """A vertical line with its name above the panel."""
+    """Draws the vertical line of the noisy copy, and its name above the panel."""
     axes.axvline(1.0, **NOISY_COPY)
     where = axes.get_xaxis_transform()
     name = axes.text(1.0, 1.01, "noisy copy", transform=where, ha="center", va="bottom")
@@ -168,7 +168,7 @@ def _mark_noisy_copy_across(axes: Axes) -> None:
 
 
 def _depth_key(figure: Figure, panels: list[Axes], layers: list[str], colours: list[str]) -> None:
-    """Which colour is which layer: a legend, or for many layers a colour bar."""
+    """Explains the colours of the layers by a legend, or for many layers by a colour bar."""
     if len(layers) <= _LEGEND_MOST:
         lines = [Line2D([], [], color=colour, linewidth=1.8) for colour in colours]
         figure.legend(lines, layers, loc="outside right center", title="layer", handlelength=1.2)

@@ -1,4 +1,4 @@
-"""How descents through multilayer perceptrons go, against their width and depth."""
+"""Descents through multilayer perceptrons of several widths and depths."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -24,7 +24,7 @@ from depthjax.figures.values import (
 _STROKES: tuple[Literal["-", "--", "-."], ...] = ("-", "--", "-.")
 
 Descent = tuple[ArrayLike, ArrayLike, ArrayLike]
-"""Steps `[T]`, m_g and m_i `[T, N]` of N descents."""
+"""Steps `[T]`, m_g `[T, N]` and m_i `[T, N]` of N descents."""
 
 
 def distances_against_step(
@@ -35,15 +35,16 @@ def distances_against_step(
     note: str = "",
     title: str | None = None,
 ) -> Figure:
-    """m_g (left) and m_i (right) against the step, both logarithmic: does the image come back?
+    """m_g (left) and m_i (right) against the step, both logarithmic: is the image recovered?
 
-    Lines are medians. A network has its colour, an optimiser its stroke; the dotted line of a
-    network's colour is what no descent can go below.
+    Lines are medians. Each network has its colour, each optimiser its line style. The dotted line
+    of a network's colour is its floor, below which no descent can come.
 
     Args:
         descents: `descents[network][optimiser]`: steps `[T]`, m_g and m_i `[T, N]`.
-        floors: for each network `‖P_N(a − a_0)‖`, `[N]`; not drawn where it is below the panel.
-        least: m_g and m_i at which the panels end, so that what goes to nothing leaves room.
+        floors: for each network `‖P_N(a − a_0)‖`, `[N]`; drawn unless it lies below the panel.
+        least: m_g and m_i at the lower ends of the panels. Without them, distances that tend to 0
+            would leave the others little room.
         note: in small type above the panels.
         title: above the figure.
 
@@ -51,21 +52,16 @@ def distances_against_step(
         ValueError: if there is nothing to draw.
     """
     networks = checked_labels(list(descents), "network")
-    optimizers = list(dict.fromkeys(name for one in descents.values() for name in one))
+    optimizers = list(dict.fromkeys(name for runs in descents.values() for name in runs))
+    cycle = colours(len(networks))
     shown: dict[str, list[Numbers]] = {"steps": [], "m_g": [], "m_i": []}
     with styled():
         figure = Figure(figsize=(7.4, 3.3), layout="constrained")
         left, right = figure.subplots(1, 2)
-        for (network, runs), colour in zip(descents.items(), colours(len(networks)), strict=True):
-            for optimizer, (steps, embedding, inputs) in runs.items():
-                stroke = _STROKES[optimizers.index(optimizer) % len(_STROKES)]
-                at = np.asarray(steps, np.float64)
-                later = at > 0  # the start has no place on a logarithmic axis
-                shown["steps"].append(at[later])
-                for axes, name, values in ((left, "m_g", embedding), (right, "m_i", inputs)):
-                    line = median(drawable(np.asarray(values, np.float64)))[later]
-                    axes.plot(at[later], line, color=colour, linestyle=stroke, linewidth=1.3)
-                    shown[name].append(line)
+        for (network, runs), colour in zip(descents.items(), cycle, strict=True):
+            for optimizer, descent in runs.items():
+                stroke = _stroke(optimizers.index(optimizer))
+                _draw_descent(left, right, descent, colour, stroke, shown)
             floor = float(np.median(np.asarray(floors[network], np.float64)))
             if floor > least[1]:
                 right.axhline(floor, color=colour, linestyle=":", linewidth=0.9, zorder=1)
@@ -78,17 +74,47 @@ def distances_against_step(
             axes.set_xlabel("step")
         left.set_ylabel("embedding distance m_g")
         right.set_ylabel("input distance m_i")
-        named = zip(networks, colours(len(networks)), strict=True)
-        handles = [Line2D([], [], color=colour, label=name) for name, colour in named]
-        handles += [
-            Line2D([], [], color=GREY, linestyle=_STROKES[i % len(_STROKES)], label=name)
-            for i, name in enumerate(optimizers)
-        ]
-        handles.append(Line2D([], [], color=GREY, linestyle=":", label="floor ‖P_N(a − a₀)‖"))
+        handles = _handles(networks, cycle, optimizers)
         figure.legend(handles=handles, loc="outside right center")
         headline(figure, left, note, title, 230.0)
         settle(figure)
         return figure
+
+
+def _stroke(index: int) -> Literal["-", "--", "-."]:
+    return _STROKES[index % len(_STROKES)]
+
+
+def _draw_descent(
+    left: Axes,
+    right: Axes,
+    descent: Descent,
+    colour: str,
+    stroke: str,
+    shown: dict[str, list[Numbers]],
+) -> None:
+    """Draws the median of m_g and of m_i, and adds what is drawn to `shown`."""
+    steps, embedding, inputs = (np.asarray(values, np.float64) for values in descent)
+    later = steps > 0  # a logarithmic axis has no place for the start
+    shown["steps"].append(steps[later])
+    for axes, name, values in ((left, "m_g", embedding), (right, "m_i", inputs)):
+        line = median(drawable(values))[later]
+        axes.plot(steps[later], line, color=colour, linestyle=stroke, linewidth=1.3)
+        shown[name].append(line)
+
+
+def _handles(networks: list[str], cycle: list[str], optimizers: list[str]) -> list[Line2D]:
+    """The legend: networks by colour, optimisers by line style, and the floor."""
+    of_networks = [
+        Line2D([], [], color=colour, label=name)
+        for name, colour in zip(networks, cycle, strict=True)
+    ]
+    of_optimizers = [
+        Line2D([], [], color=GREY, linestyle=_stroke(index), label=name)
+        for index, name in enumerate(optimizers)
+    ]
+    floor = Line2D([], [], color=GREY, linestyle=":", label="floor ‖P_N(a − a₀)‖")
+    return [*of_networks, *of_optimizers, floor]
 
 
 def steps_to_recover(
@@ -99,12 +125,14 @@ def steps_to_recover(
     note: str = "",
     title: str | None = None,
 ) -> Figure:
-    """Steps until an image is recovered, on a log scale; a line joins what is one image.
+    """The number of steps until an image is recovered, on a logarithmic axis.
+
+    Thin lines are images, the thick line is their median.
 
     Args:
-        labels: of the K places on the axis: depths, networks.
-        steps: `[K, N]`; what is not finite is not drawn.
-        axis: what the places are.
+        labels: names of the K places along x, such as depths or networks.
+        steps: `[K, N]`; values that are not finite are not drawn.
+        axis: label of x.
         note: in small type above the panel.
         title: above the figure.
 
@@ -142,13 +170,14 @@ def recovery_against_width(
     note: str = "",
     title: str | None = None,
 ) -> Figure:
-    """The share of runs that recover their image against the width, with where it is a half.
+    """The share of runs that recover their image, against the width of the layer.
 
     Args:
-        widths: over the number of inputs, `[K]`.
-        shares: for each criterion, `[K]`.
-        halves: for each criterion the width at which half recover: estimate, low, high.
-        expected: where a claim has it: shaded.
+        widths: divided by the number of inputs, `[K]`.
+        shares: for each criterion of recovery the share, `[K]`.
+        halves: for each criterion the width at which half of the runs recover their image:
+            estimate, low, high.
+        expected: the range of this width that a claim states; shaded.
         note: in small type above the panel.
         title: above the figure.
 
@@ -177,7 +206,7 @@ def recovery_against_width(
 
 
 def _half(axes: Axes, interval: Numbers, colour: str, height: float) -> None:
-    """An interval of the width at which half recover."""
+    """Draws the interval of the width at which half of the runs recover their image."""
     estimate, low, high = interval
     if np.isfinite(interval).all():
         axes.hlines(height, low, high, color=colour, linewidth=1.4)

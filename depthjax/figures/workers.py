@@ -1,4 +1,4 @@
-"""How much faster a sweep is with more workers: measured, and what would be proportional."""
+"""Throughput of a sweep against the number of workers."""
 
 from collections.abc import Sequence
 
@@ -11,15 +11,18 @@ from depthjax.figures.style import BLUE, GREY, styled
 def throughput_against_workers(
     workers: Sequence[int], cells_per_minute: Sequence[float], *, projected: int = 8
 ) -> Figure:
-    """Cells a minute against workers, with the line of proportion beyond, marked as a projection.
+    """Cells per minute against the number of workers, as measured.
+
+    A dashed line shows the throughput in proportion to the first measurement; it is marked as a
+    projection.
 
     Args:
-        workers: how many there were, ascending.
-        cells_per_minute: that were finished, once all workers were warm.
-        projected: the number of workers that the dashed line reaches to.
+        workers: numbers of workers, ascending.
+        cells_per_minute: measured throughput for each, once all workers were warm.
+        projected: number of workers at the end of the dashed line.
 
     Raises:
-        ValueError: unless there are as many numbers of workers as of cells, one at least.
+        ValueError: unless both have the same length, one at least.
     """
     if not workers or len(workers) != len(cells_per_minute):
         raise ValueError(
