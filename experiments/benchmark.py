@@ -224,4 +224,4 @@ def report(results: dict[str, Any], output: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, resumes=False)
+    cli.run(main)
