@@ -1,12 +1,16 @@
 """Files that appear whole or not at all, their checksums, and where copies are kept."""
 
+import csv
 import hashlib
+import io
+import json
 import os
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 _guards: dict[Path, Callable[[], None]] = {}
 
@@ -46,6 +50,58 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def json_bytes(value: Any) -> bytes:
+    """A value as an indented JSON file.
+
+    Raises:
+        ValueError: for NaN and infinity, which JSON does not have.
+    """
+    return f"{json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)}\n".encode()
+
+
+def csv_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """A table as a CSV file with a header.
+
+    Args:
+        rows: one at least, all with the same columns.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def check_names(folder: str | os.PathLike[str], names: Iterable[str]) -> None:
+    """Returns if files of these names can be made, before any work is put into them.
+
+    Args:
+        folder: where they will lie; it need not exist yet.
+        names: without folders.
+
+    Raises:
+        ValueError: for the first name that is not text, or longer than the file system takes.
+    """
+    place = next(path for path in (Path(folder), *Path(folder).absolute().parents) if path.is_dir())
+    try:
+        most = os.pathconf(place, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # Windows has no pathconf
+        most = 255
+    for name in names:
+        try:
+            size = len(name.encode())
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"the name {name!a} is not valid UTF-8, so no results can be written under it;"
+                " rename the file"
+            ) from None
+        if size > most:
+            raise ValueError(
+                f"a file {name[:60]!r}… would have a name of {size} bytes, and the file system"
+                f" takes {most}; give the image a shorter name"
+            )
 
 
 def cannot_write(path: str | os.PathLike[str], error: OSError) -> CannotWrite:

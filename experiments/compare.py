@@ -20,7 +20,7 @@ import depthjax
 from depthjax import cli, data
 from depthjax.claims.tables import finding_table
 from depthjax.devices import processes
-from depthjax.folders import inversions, results
+from depthjax.folders import results
 from depthjax.inversion.config import STEP_SCALES
 from depthjax.models import Network
 from depthjax.studies import descents
@@ -97,20 +97,20 @@ def main() -> None:
         "images": list(image_names),
         "conditions": {name: dataclasses.asdict(config) for name, config in conditions.items()},
     }
-    inversions.start_run(
-        output, definition, targets, starts, **cli.flag_values("overwrite", "resume")
-    )
-    cli.recover_all(every, definition, targets, starts, reference_key)
-    if not processes.is_first():
-        return
-    noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))
-    compared = measured.gather(every, targets, starts, noise, judges)
-    found = judged.findings(compared)
-    shown = draw(compared, every, targets, starts, stop_ratio=FLAGS.stop_ratio)
-    results.write_results(output, definition, compared.rows(), found, figures=shown)
-    print(f"{judged.comparison_tables(compared)}\n")
-    print(f"{finding_table(found)}\n")
-    cli.say_where("Figures, images and tables", output)
+    with descents.begin_study(
+        every, definition, targets, starts, **cli.flag_values("overwrite", "resume")
+    ) as folder:
+        cli.recover_all(every, targets, starts, reference_key)
+        if not processes.is_first():
+            return
+        noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))
+        compared = measured.gather(every, targets, starts, noise, judges)
+        found = judged.findings(compared)
+        shown = draw(compared, every, targets, starts, stop_ratio=FLAGS.stop_ratio)
+        results.write_results(folder, compared.rows(), found, figures=shown)
+        print(f"{judged.comparison_tables(compared)}\n")
+        print(f"{finding_table(found)}\n")
+        cli.say_where("Figures, images and tables", output)
 
 
 _DEFINING = (

@@ -9,7 +9,7 @@ orthogonal MLP with one narrow layer). Then the paper's invertible control: exac
 perturbed embeddings, in both readings of the paper, beside gradient descent on the same networks.
 """
 
-from collections.abc import Iterator
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ from depthjax.analysis.prediction import linear_descent
 from depthjax.claims.tables import finding_table
 from depthjax.errors import one_of
 from depthjax.folders import results
+from depthjax.folders.begin import begin
 from depthjax.studies.controls import judged, measured
 from depthjax.studies.controls.drawn import draw
 from depthjax.studies.preimages import judged as judged_preimages
@@ -47,7 +48,6 @@ flags.DEFINE_integer("preimage_size", 32, "height and width of its image", lower
 
 def main() -> None:
     """Flags -> controls and predictions -> pre-images -> findings -> files."""
-    output = results.checked_folder(FLAGS.output, overwrite=FLAGS.overwrite)
     settings = cli.settings_from_flags(PreimageSettings)
     for reading in FLAGS.readings:
         one_of("reading", reading, measured_preimages.READINGS)
@@ -57,34 +57,36 @@ def main() -> None:
     descents = measured.descents(FLAGS.controls, targets[0].size, seeds)
     config = linear_descent(FLAGS.steps, FLAGS.rate)
     starts = depthjax.initial_images(jax.random.key(FLAGS.start_seed), targets.shape, config)
-    rows = [
-        row
-        for one in tqdm(descents, unit="layer", disable=None)
-        for row in measured.rows_of(one, names, targets, starts, config, coupling=FLAGS.coupling)
-    ]
-    of_preimages = list(preimage_rows(settings))
-    findings = [*judged.findings(rows), *judged_preimages.findings(of_preimages)]
-    config_of_run = cli.flag_values(
+    definition = cli.flag_values(
         *("controls", "images", "size", "seeds", "start_seed", "steps", "rate", "coupling"),
         *("readings", "preimage_size", "inits", "draws", "descent_steps"),
     )
-    every = with_all_columns([*rows, *of_preimages])
-    shown = draw(rows, f"{FLAGS.steps} steps of gradient descent, {FLAGS.size}×{FLAGS.size}")
-    results.write_results(output, config_of_run, every, findings, figures=shown)
-    if rows:
-        print(f"{judged.control_table(rows)}\n")
-    if of_preimages:
-        print(f"{judged_preimages.preimage_table(of_preimages)}\n")
-    print(finding_table(findings))
-    cli.say_where("Numbers, findings and figure", output)
-
-
-def preimage_rows(settings: PreimageSettings) -> Iterator[Row]:
-    """The rows of the invertible control on the first image, reading by reading."""
-    for reading in FLAGS.readings:
-        first = images.find_images(FLAGS.images[:1])
-        _, (image,) = images.load_images(first, FLAGS.preimage_size)
-        yield from measured_preimages.rows_of(reading, FLAGS.images[0], image, settings)
+    first = images.find_images(FLAGS.images[:1])
+    _, (image,) = images.load_images(first, FLAGS.preimage_size)
+    with begin(FLAGS.output, definition, **cli.flag_values("overwrite", "resume")) as folder:
+        rows: list[Row] = []
+        for one in tqdm(descents, unit="layer", disable=None):
+            what = one, names, targets, starts, config
+            rows += folder.rows(
+                f"{one.control}_{one.layer}_{one.seed}",
+                partial(measured.rows_of, *what, coupling=FLAGS.coupling),
+            )
+        of_preimages: list[Row] = []
+        for reading in FLAGS.readings:
+            asked = reading, FLAGS.images[0], image, settings
+            of_preimages += folder.rows(
+                f"preimages_{reading}", partial(measured_preimages.rows_of, *asked)
+            )
+        findings = [*judged.findings(rows), *judged_preimages.findings(of_preimages)]
+        every = with_all_columns([*rows, *of_preimages])
+        shown = draw(rows, f"{FLAGS.steps} steps of gradient descent, {FLAGS.size}×{FLAGS.size}")
+        results.write_results(folder, every, findings, figures=shown)
+        if rows:
+            print(f"{judged.control_table(rows)}\n")
+        if of_preimages:
+            print(f"{judged_preimages.preimage_table(of_preimages)}\n")
+        print(finding_table(findings))
+        cli.say_where("Numbers, findings and figure", folder.path)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import depthjax
 from depthjax import cli
 from depthjax.claims.tables import finding_table
 from depthjax.devices import processes
-from depthjax.folders import inversions, results
+from depthjax.folders import results
 from depthjax.models import ResNet
 from depthjax.studies import descents
 from depthjax.studies.depth import judged, measured
@@ -85,20 +85,21 @@ def main() -> None:
         "images": list(image_names),
         "inversion": dataclasses.asdict(config),
     }
-    inversions.start_run(
-        output, definition, targets, starts, **cli.flag_values("overwrite", "resume")
-    )
-    cli.recover_all(every, definition, targets, starts, reference_key)
-    if not processes.is_first():
-        return
-
-    found = [measured.gather(by_network[asked.label], asked.model) for asked in networks]
-    findings = judged.findings(found)
-    rows = [row for network in found for row in network.rows()]
-    results.write_results(output, definition, rows, findings, figures=draw(found, FLAGS.size))
-    print(finding_table(findings))
-    print("\nD: distance to the target over that of a noisy copy. ρ: the same for the embedding.")
-    cli.say_where("Numbers, findings and figure", output)
+    with descents.begin_study(
+        every, definition, targets, starts, **cli.flag_values("overwrite", "resume")
+    ) as folder:
+        cli.recover_all(every, targets, starts, reference_key)
+        if not processes.is_first():
+            return
+        found = [measured.gather(by_network[asked.label], asked.model) for asked in networks]
+        findings = judged.findings(found)
+        rows = [row for network in found for row in network.rows()]
+        results.write_results(folder, rows, findings, figures=draw(found, FLAGS.size))
+        print(finding_table(findings))
+        print(
+            "\nD: distance to the target over that of a noisy copy. ρ: the same for the embedding."
+        )
+        cli.say_where("Numbers, findings and figure", output)
 
 
 _DEFINING = (

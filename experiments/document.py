@@ -27,6 +27,7 @@ from depthjax.data import tables as data_tables
 from depthjax.files import write_atomically
 from depthjax.folders import begin as run_folder
 from depthjax.folders import inversions
+from depthjax.folders.environment import command_line
 from depthjax.folders.tables import inversion_table
 from depthjax.tables import markdown_table
 from depthjax.weights import tables as weights_tables
@@ -115,7 +116,7 @@ def findings(folder: Path) -> str:
         ]
     table = "\n\n".join(parts)
     environment = run_folder.read_config(folder)["environment"]
-    command = run_folder.command_line(environment["command"])
+    command = command_line(environment["command"])
     return f"{table}\n\nMade by `{command}`{where(environment, revision=True)}."
 
 

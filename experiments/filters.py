@@ -13,6 +13,7 @@ from absl import flags
 from depthjax import cli
 from depthjax.claims.tables import finding_table
 from depthjax.folders import results
+from depthjax.folders.begin import begin
 from depthjax.models import resolve
 from depthjax.studies.filters import judged, measured
 from depthjax.studies.filters.drawn import draw
@@ -30,19 +31,21 @@ IMAGE_SIZE = 32  # any: convolutions have the same weights for all
 
 def main() -> None:
     """Flags -> kernels of every network -> energy, findings, pictures -> files."""
-    output = results.checked_folder(FLAGS.output, overwrite=FLAGS.overwrite)
     model = cli.model_from_flags()
     node = resolve(model, FLAGS.layer)
     networks = cli.networks_from_flags(model, IMAGE_SIZE)
     rows = measured.rows_of(networks, FLAGS.layer, node, cli.seeds_from_flags())
     findings = judged.findings(rows, untrained_label(networks))
-    config = cli.flag_values("model", "model_field", "networks", "seeds", "layer", "output_channel")
-    config |= {"weights": weight_records(networks)}
+    definition = {
+        **cli.flag_values("model", "model_field", "networks", "seeds", "layer", "output_channel"),
+        "weights": weight_records(networks),
+    }
     shown = list(draw(rows, networks, node, FLAGS.output_channel))  # bad channels end here
-    results.write_results(output, config, rows, findings, figures=shown)
-    print(finding_table(findings))
-    print("\nLow-frequency energy: 1 for independent random weights; higher is smoother.")
-    cli.say_where("Numbers, findings and figure", output)
+    with begin(FLAGS.output, definition, **cli.flag_values("overwrite", "resume")) as folder:
+        results.write_results(folder, rows, findings, figures=shown)
+        print(finding_table(findings))
+        print("\nLow-frequency energy: 1 for independent random weights; higher is smoother.")
+        cli.say_where("Numbers, findings and figure", folder.path)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from depthjax import cli, figures, images
 from depthjax.devices import processes
 from depthjax.devices.precision import matmul_precision
 from depthjax.folders import inversions
+from depthjax.folders.run_writer import start_run
 from depthjax.folders.tables import class_table, inversion_table
 from depthjax.inversion import metrics
 from depthjax.inversion.reference import ReferenceNoise, checked_reference
@@ -100,54 +101,54 @@ def main() -> None:
     }
     if jax.process_count() > 1 and not FLAGS.output:
         raise ValueError("several processes need an --output, the same for all")
-    writer = inversions.start_run(
+    with start_run(
         output, definition, photographs, starts, **cli.flag_values("overwrite", "resume")
-    )
-    head = trained_head(model, weights)
-    target_top = None if head is None else top5(head, variables, targets)
-    for index, (name, layer) in enumerate(layers.items(), 1):
-        if processes.of_first(writer.done(name)):
-            continue
-        began = time.perf_counter()
-        batch = cli.batch_from_flags(name, layer, variables, targets.shape, config)
-        with cli.DescentBar(f"{name} ({index}/{len(layers)})", config.steps) as bar:
-            found = depthjax.autoencode(
-                jax.random.key(FLAGS.start_seed),
-                layer,
-                variables,
-                targets,
-                config,
-                reference=references[name],
-                init=starts,
-                max_batch=batch,
-                checkpoints=writer.checkpoints(name),
-                frames=FLAGS.frames,
-                on_progress=bar,
+    ) as writer:
+        head = trained_head(model, weights)
+        target_top = None if head is None else top5(head, variables, targets)
+        for index, (name, layer) in enumerate(layers.items(), 1):
+            if processes.of_first(writer.done(name)):
+                continue
+            began = time.perf_counter()
+            batch = cli.batch_from_flags(name, layer, variables, targets.shape, config)
+            with cli.DescentBar(f"{name} ({index}/{len(layers)})", config.steps) as bar:
+                found = depthjax.autoencode(
+                    jax.random.key(FLAGS.start_seed),
+                    layer,
+                    variables,
+                    targets,
+                    config,
+                    reference=references[name],
+                    init=starts,
+                    max_batch=batch,
+                    checkpoints=writer.checkpoints(name),
+                    frames=FLAGS.frames,
+                    on_progress=bar,
+                )
+            if not processes.is_first():
+                continue
+            writer.save_layer(
+                name,
+                found,
+                seconds=time.perf_counter() - began,
+                target_top=target_top,
+                recovered_top=None if head is None else top5(head, variables, found.images),
             )
         if not processes.is_first():
-            continue
-        writer.save_layer(
-            name,
-            found,
-            seconds=time.perf_counter() - began,
-            target_top=target_top,
-            recovered_top=None if head is None else top5(head, variables, found.images),
-        )
-    if not processes.is_first():
-        return
-    run = depthjax.load_run(output)
-    matrix = ratio_matrix(layers, variables, run)
-    writer.save_ratio_matrix(matrix)
-    draw(run, matrix)
-    page = write_report(output)
-    if FLAGS.animate:
-        films.animate_run(output, FLAGS.animate)
-    print(f"\n{inversion_table(run)}\n")
-    if head is not None:
-        print(f"{class_table(run)}\n")
-    print("D: distance to the target over that of a noisy copy; 0 is the image itself.")
-    print("ρ: the same for the embedding; at most 1 is nearer than the noisy copy's.")
-    print(f"Figures, images and tables: {output}\nAll of it on one page: {page}")
+            return
+        run = depthjax.load_run(output)
+        matrix = ratio_matrix(layers, variables, run)
+        writer.save_ratio_matrix(matrix)
+        draw(run, matrix)
+        page = write_report(output)
+        if FLAGS.animate:
+            films.animate_run(output, FLAGS.animate)
+        print(f"\n{inversion_table(run)}\n")
+        if head is not None:
+            print(f"{class_table(run)}\n")
+        print("D: distance to the target over that of a noisy copy; 0 is the image itself.")
+        print("ρ: the same for the embedding; at most 1 is nearer than the noisy copy's.")
+        print(f"Figures, images and tables: {output}\nAll of it on one page: {page}")
 
 
 def trained_head(model: depthjax.models.Network, weights: cli.Weights) -> depthjax.Layer | None:

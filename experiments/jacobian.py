@@ -18,8 +18,8 @@ from absl import flags
 import depthjax
 from depthjax import cli
 from depthjax.claims.tables import finding_table
-from depthjax.folders import begin as run_folder
 from depthjax.folders import results
+from depthjax.folders.begin import begin
 from depthjax.studies.jacobian import judged, measured
 from depthjax.studies.jacobian.drawn import draw
 from depthjax.studies.networks import places, weight_records
@@ -53,30 +53,29 @@ def main() -> None:
         "images": list(image_names),
     }
     output = cli.output_from_flags("jacobian", FLAGS.model)
-    run_folder.begin(output, definition, **cli.flag_values("overwrite", "resume"))
-
-    pieces = {
-        (place.network, place.seed, place.name): measured.piece_at(
-            output / "layers",
-            place,
-            image_names,
-            accounts[place.network, place.seed],
-            settings,
-            ball=place.seed == seeds[0],
-        )
-        for place in cli.each_place(everywhere)
-    }
-    rows = judged.finished_rows(list(pieces.values()))
-    labels = list(networks)
-    found = judged.findings(rows, names, labels)
-    summary = judged.summary_table(rows, names, labels)
-    shown = draw(pieces, rows, names, labels, seeds, len(FLAGS.images))
-    results.write_results(output, definition, rows, found, summary, figures=shown)
-    print(summary)
-    if found:
-        print(f"\n{finding_table(found)}")
-    print()
-    cli.say_where("Numbers, findings and figures", output)
+    with begin(output, definition, **cli.flag_values("overwrite", "resume")) as folder:
+        pieces = {
+            (place.network, place.seed, place.name): measured.piece_at(
+                folder,
+                place,
+                image_names,
+                accounts[place.network, place.seed],
+                settings,
+                ball=place.seed == seeds[0],
+            )
+            for place in cli.each_place(everywhere)
+        }
+        rows = judged.finished_rows(list(pieces.values()))
+        labels = list(networks)
+        found = judged.findings(rows, names, labels)
+        summary = judged.summary_table(rows, names, labels)
+        shown = draw(pieces, rows, names, labels, seeds, len(FLAGS.images))
+        results.write_results(folder, rows, found, summary, figures=shown)
+        print(summary)
+        if found:
+            print(f"\n{finding_table(found)}")
+        print()
+        cli.say_where("Numbers, findings and figures", output)
 
 
 _DEFINING = (

@@ -11,6 +11,8 @@ trained on noise, all others on --dataset, unless --trained_on says otherwise. A
 `control=untrained:10{seed}`, is untrained too: what is found of it is chance.
 """
 
+from functools import partial
+
 from absl import flags
 from tqdm import tqdm
 
@@ -18,9 +20,11 @@ import depthjax
 from depthjax import cli
 from depthjax.claims.tables import finding_table
 from depthjax.folders import results
+from depthjax.folders.begin import begin
 from depthjax.studies.manifold import inputs, judged, measured
 from depthjax.studies.manifold.drawn import draw
 from depthjax.studies.networks import places, untrained_label, weight_records
+from depthjax.studies.rows import Row
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -43,7 +47,6 @@ flags.DEFINE_integer("max_batch", 256, "images embedded at once", lower_bound=1)
 
 def main() -> None:
     """Flags -> embeddings of every network -> ratios -> findings -> files."""
-    output = results.checked_folder(FLAGS.output, overwrite=FLAGS.overwrite)
     model = cli.model_from_flags()
     names = depthjax.select_layers(model, FLAGS.layers)
     choice = cli.settings_from_flags(inputs.Choice)
@@ -63,23 +66,32 @@ def main() -> None:
         places(model, names, networks, cli.seeds_from_flags()),
         *(untrained, trained_on, FLAGS.dataset),
     )
+    sets = list(dict(pairs))
+    images = {name: inputs.images_beside(choice, name, arbitrary) for name in sets}
     how = cli.flag_values("neighbours", "share", "max_batch")
-    found = measured.rows_of(pairs, choice, arbitrary, **how)
-    rows = [
-        row for rows in tqdm(found, total=len(pairs), unit="layer", disable=None) for row in rows
-    ]
-    findings = judged.findings(rows, names, untrained, trained_on)
-    config = cli.flag_values(
-        *("model", "model_field", "networks", "seeds", "normalization", "dataset", "size"),
-        *("layers", "examples", "held_out", "held_out_split", "inputs", "inputs_seed"),
-        *("neighbours", "share"),
-    )
-    config |= {"trained_on": trained_on, "weights": weight_records(networks)}
-    shown = draw(rows, names, untrained, trained_on)
-    results.write_results(output, config, rows, findings, figures=shown)
-    print(finding_table(findings))
-    print("\nBoth are 1 for a held-out example. C14 says that training brings them down: below 1.")
-    cli.say_where("Numbers, findings and figure", output)
+    definition = {
+        **cli.flag_values(
+            *("model", "model_field", "networks", "seeds", "normalization", "dataset", "size"),
+            *("layers", "examples", "held_out", "held_out_split", "inputs", "inputs_seed"),
+            *("neighbours", "share"),
+        ),
+        "trained_on": trained_on,
+        "weights": weight_records(networks),
+    }
+    with begin(FLAGS.output, definition, **cli.flag_values("overwrite", "resume")) as folder:
+        rows: list[Row] = []
+        for training_set, place in tqdm(pairs, unit="layer", disable=None):
+            name = f"{sets.index(training_set)}_{place.network}_{place.seed}_{place.name}"
+            what = place, training_set, images[training_set], arbitrary
+            rows += folder.rows(name, partial(measured.rows_at, *what, **how))
+        findings = judged.findings(rows, names, untrained, trained_on)
+        shown = draw(rows, names, untrained, trained_on)
+        results.write_results(folder, rows, findings, figures=shown)
+        print(finding_table(findings))
+        print(
+            "\nBoth are 1 for a held-out example. C14 says that training brings them down: below 1."
+        )
+        cli.say_where("Numbers, findings and figure", folder.path)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,13 @@ baseline, the distance of the start alone. Chosen before any run: the Jacobian a
 m_i of the last iterate.
 """
 
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from absl import flags
 from tqdm import tqdm
 
@@ -21,11 +26,14 @@ from depthjax.analysis.prediction import linear_descent
 from depthjax.claims.tables import finding_table
 from depthjax.figures.prediction import Curve
 from depthjax.folders import results
+from depthjax.folders.begin import begin
+from depthjax.inversion.config import InversionConfig
 from depthjax.models import Network
 from depthjax.studies.prediction import judged, measured
 from depthjax.studies.prediction.drawn import curve_of, draw
 from depthjax.studies.prediction.measured import PERCEPTRONS
 from depthjax.studies.rows import Row
+from depthjax.typing import Images
 
 FLAGS = flags.FLAGS
 cli.define_images_flag(list(images.EMBEDDED))
@@ -49,7 +57,6 @@ flags.DEFINE_enum(
 
 def main() -> None:
     """Flags -> descents and predictions, layer by layer -> findings -> files."""
-    output = results.checked_folder(FLAGS.output, overwrite=FLAGS.overwrite)
     names, photographs = images.load_images(images.find_images(FLAGS.images), FLAGS.size)
     targets = jnp.asarray(photographs)
     models = {name: model_of(name, targets[0].size) for name in FLAGS.networks}
@@ -61,26 +68,44 @@ def main() -> None:
     )
     starts = depthjax.initial_images(jax.random.key(FLAGS.start_seed), targets.shape, config)
     seeds = cli.seeds_from_flags()
-    rows: list[Row] = []
-    curves: dict[str, dict[str, Curve]] = {}
-    for place in tqdm(measured.untrained_layers(models, seeds), unit="layer", disable=None):
-        found = measured.descend_at(place, targets, starts, config, FLAGS.jacobian_at)
-        rows += measured.rows_of(place, names, found)
-        if place.affine and place.seed == seeds[0]:
-            curves.setdefault(place.network, {})[place.layer] = curve_of(found)
-    findings = judged.findings(rows)
-    config_of_run = cli.flag_values(
+    definition = cli.flag_values(
         *("networks", "linear_widths", "relu_widths", "images", "size", "seeds", "start_seed"),
         *("steps", "rate", "momentum", "jacobian_at"),
     )
-    shown = draw(rows, curves, seeds[0])
-    results.write_results(output, config_of_run, rows, findings, figures=shown)
-    print(finding_table(findings))
-    print(f"\n{judged.layer_table(rows)}")
-    print(
-        "\nR²: 1 − Σ(m − p)²/Σ(m − m̄)² within the layer, nothing fitted; lost: in the null space."
-    )
-    cli.say_where("Numbers, findings and figures", output)
+    with begin(FLAGS.output, definition, **cli.flag_values("overwrite", "resume")) as folder:
+        rows: list[Row] = []
+        curves: dict[str, dict[str, Curve]] = {}
+        for place in tqdm(measured.untrained_layers(models, seeds), unit="layer", disable=None):
+            piece = folder.piece(
+                f"{place.network}_{place.seed}_{place.layer}",
+                partial(piece_at, place, names, targets, starts, config),
+            )
+            rows += piece["rows"]
+            if place.affine and place.seed == seeds[0]:
+                curves.setdefault(place.network, {})[place.layer] = Curve(**piece["curve"])
+        findings = judged.findings(rows)
+        results.write_results(folder, rows, findings, figures=draw(rows, curves, seeds[0]))
+        print(finding_table(findings))
+        print(f"\n{judged.layer_table(rows)}")
+        print(
+            "\nR²: 1 − Σ(m − p)²/Σ(m − m̄)² within the layer, nothing fitted; lost: in the null"
+            " space."
+        )
+        cli.say_where("Numbers, findings and figures", folder.path)
+
+
+def piece_at(
+    place: measured.UntrainedLayer,
+    names: Sequence[str],
+    targets: Images,
+    starts: Images,
+    config: InversionConfig,
+) -> dict[str, Any]:
+    """The rows of a layer, and the curve of its descents if it is linear."""
+    found = measured.descend_at(place, targets, starts, config, FLAGS.jacobian_at)
+    curve = curve_of(found)._asdict() if place.affine else {}
+    rows = list(measured.rows_of(place, names, found))
+    return {"rows": rows, "curve": {name: np.asarray(v).tolist() for name, v in curve.items()}}
 
 
 def model_of(name: str, inputs: int) -> Network:

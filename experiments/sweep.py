@@ -198,9 +198,7 @@ def compare_workers(cells: list[dict[str, Any]]) -> None:
             )
         table, speeds = scaling.scaling_table(rows), scaling.median_speeds(rows)
         figure = figures.throughput_against_workers(list(speeds), list(speeds.values()))
-        results.write_results(
-            folder.path, definition, rows, [], summary=table, figures=[("workers", figure)]
-        )
+        results.write_results(folder, rows, [], summary=table, figures=[("workers", figure)])
     print(f"{table}\n\nTable and figure: {Path(FLAGS.output)}")
 
 

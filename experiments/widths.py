@@ -28,6 +28,7 @@ from tqdm import tqdm
 from depthjax import cli
 from depthjax.claims.tables import finding_table
 from depthjax.folders import results
+from depthjax.folders.begin import begin
 from depthjax.studies.rows import Row
 from depthjax.studies.widths import judged, measured
 from depthjax.studies.widths.drawn import draw
@@ -48,28 +49,28 @@ flags.DEFINE_list("relu_widths", None, "C7: widths over inputs (default: 1.4, 1.
 
 def main() -> None:
     """Flags -> networks of every seed -> rows -> findings -> files."""
-    output = results.checked_folder(FLAGS.output, overwrite=FLAGS.overwrite)
     inputs, relu_inputs = (
         inputs_of(FLAGS.photographs, size, FLAGS.start_seed)
         for size in (FLAGS.size, FLAGS.relu_size or FLAGS.size)
     )
     setting = setting_from_flags()
-    config = cli.flag_values(
+    definition = cli.flag_values(
         *("claims", "photographs", "size", "narrow", "wide", "depth", "weight_seeds", "start_seed"),
         *("descent_steps", "cg_steps", "paper_steps", "most_steps", "relu_size", "relu_widths"),
         *("relu_steps", "relu_iterations"),
     )
-    rows: list[Row] = []
-    for seed in tqdm(range(FLAGS.weight_seeds), unit="seed", disable=None):
-        rows += measured.rows_of(setting, inputs, relu_inputs, seed)
+    with begin(FLAGS.output, definition, **cli.flag_values("overwrite", "resume")) as folder:
+        rows: list[Row] = []
+        for seed in tqdm(range(FLAGS.weight_seeds), unit="seed", disable=None):
+            for claim, make in measured.parts_of(setting, inputs, relu_inputs, seed).items():
+                rows += folder.rows(f"{claim}_{seed}", make)
         findings = judged.findings(setting, rows, inputs.count, relu_inputs.count)
-        # What is there is kept if a later seed is cut off; `n` says how many there were.
         shown = draw(setting, rows, findings, relu_inputs.count)
-        results.write_results(output, config, rows, findings, figures=shown)
-    print(finding_table(findings))
-    print()
-    print(judged.condition_table(rows))
-    cli.say_where("Numbers, findings and figures", output)
+        results.write_results(folder, rows, findings, figures=shown)
+        print(finding_table(findings))
+        print()
+        print(judged.condition_table(rows))
+        cli.say_where("Numbers, findings and figures", folder.path)
 
 
 def setting_from_flags() -> WidthSettings:

@@ -9,15 +9,19 @@ nearest to the next photograph that it takes for it, and the eigendistortions. A
 files, and the numbers are those of the files. A finding says how far a layer's witnesses lie.
 """
 
-import shutil
+from collections.abc import Iterator
+from functools import partial
 
 from absl import flags
 
 import depthjax
-from depthjax import cli, images
+from depthjax import cli
 from depthjax.claims.tables import finding_table
+from depthjax.files import check_names
 from depthjax.folders import results
-from depthjax.studies.networks import places, weight_records
+from depthjax.folders.begin import begin
+from depthjax.studies.networks import Place, places, weight_records
+from depthjax.studies.rows import Row
 from depthjax.studies.witnesses import judged, measured
 from depthjax.studies.witnesses.drawn import draw
 
@@ -32,41 +36,46 @@ cli.define_script_flags()
 
 def main() -> None:
     """Flags -> witnesses and eigendistortions of every layer -> findings -> files."""
-    output = results.checked_folder(FLAGS.output, overwrite=FLAGS.overwrite)
     model = cli.model_from_flags()
     names = depthjax.select_layers(model, FLAGS.layers)
     labels, photographs = cli.images_from_flags()
     networks = cli.networks_from_flags(model, FLAGS.size)
     seeds = cli.seeds_from_flags()
     settings = cli.settings_from_flags(measured.WitnessSettings)
-    made = [
-        one
-        for place in cli.each_place(places(model, names, networks, seeds))
-        for one in measured.pictures_of(place, labels, photographs, settings)
-    ]
-    rows = [one.row for one in made]
-    findings = judged.findings(rows, names, list(networks), FLAGS.ratio)
-    config = cli.flag_values(
-        *("model", "model_field", "networks", "seeds", "normalization", "layers", "images"),
-        *("size", "fit", "ratio", "steps", "corrections", "iterations", "directions"),
-        *("grey_levels", "start_seed", "reference_seed"),
-    )
-    config |= {"weights": weight_records(networks)}
-    if (output / "images").exists():
-        shutil.rmtree(output / "images")  # of an older run
-    for one in made:
-        for name, picture in one.files.items():
-            path = output / "images" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            images.save_png(path, picture)
-    shown = draw(made, FLAGS.model, names, list(networks), seeds[0], labels)
-    results.write_results(output, config, rows, findings, figures=shown)
-    print(finding_table(findings))
-    print(
-        f"\nρ is at most {FLAGS.ratio:g} in every witness, as the file has it: nearer than a noisy"
-    )
-    print("copy's by as much. D: distance of the pictures over that of the noisy copy.")
-    cli.say_where("Pictures, numbers, findings and figures", output)
+    definition = {
+        **cli.flag_values(
+            *("model", "model_field", "networks", "seeds", "normalization", "layers", "images"),
+            *("size", "fit", "ratio", "steps", "corrections", "iterations", "directions"),
+            *("grey_levels", "start_seed", "reference_seed"),
+        ),
+        "weights": weight_records(networks),
+    }
+    longest = f"_{measured.EIGEN}{FLAGS.directions}+.png"
+    check_names(FLAGS.output, (label + longest for label in labels))
+    with begin(FLAGS.output, definition, **cli.flag_values("overwrite", "resume")) as folder:
+
+        def rows_at(place: Place) -> Iterator[Row]:
+            for picture in measured.pictures_of(place, labels, photographs, settings):
+                for name, image in picture.files.items():
+                    results.save_picture(folder, f"images/{name}", image)
+                yield picture.row
+
+        rows: list[Row] = []
+        for place in cli.each_place(places(model, names, networks, seeds)):
+            name = f"{place.network}_{place.seed}_{place.name}"
+            rows += folder.rows(name, partial(rows_at, place))
+        findings = judged.findings(rows, names, list(networks), FLAGS.ratio)
+        first = [row for row in rows if (row["seed"], row["image"]) == (seeds[0], labels[0])]
+        made = measured.read_pictures(folder.path / "images", first)
+        shown = draw(made, FLAGS.model, names, list(networks), seeds[0], labels)
+        results.write_results(folder, rows, findings, figures=shown)
+        print(finding_table(findings))
+        print(
+            f"\nρ is at most {FLAGS.ratio:g} in every witness, as the file has it: nearer than a"
+            " noisy"
+        )
+        print("copy's by as much. D: distance of the pictures over that of the noisy copy.")
+        cli.say_where("Pictures, numbers, findings and figures", folder.path)
 
 
 if __name__ == "__main__":

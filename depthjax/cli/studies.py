@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -15,14 +14,11 @@ from depthjax.studies.networks import Place
 
 def recover_all(
     descents: Sequence[Descents],
-    definition: dict[str, Any],
     targets: np.ndarray,
     starts: np.ndarray,
     reference_key: jax.Array,
 ) -> None:
     """Makes what a study still lacks, with a progress bar over the steps of all its descents."""
-    for one in descents:
-        one.begin(definition, targets, starts)
     missing = pending(descents)
     steps = sum(one.config.steps for one, _ in missing)
     with tqdm(total=steps, unit="step", disable=None, dynamic_ncols=True, smoothing=0.1) as bar:

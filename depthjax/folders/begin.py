@@ -8,26 +8,18 @@ other can (`depthjax.folders.lock`); to read it takes no lock.
 
 import json
 import os
-import re
-import shlex
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from importlib import metadata
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import jax
 
 from depthjax.devices import processes
 from depthjax.files import TEMPORARY, cannot_write, write_atomically
 from depthjax.folders import lock as locks
+from depthjax.folders.environment import environment
 from depthjax.folders.lock import FolderLock
-
-PACKAGES = ("depthjax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
 
 _UNBEGUN = "unbegun"
 """State of a folder while old contents are removed and first files written."""
@@ -41,10 +33,12 @@ class RunFolder(os.PathLike[str]):
         path: where it lies.
         lock: the right to write it; None where a folder above it is locked, or where another
             process writes for this one.
+        begun: names of the files that `begin` has just written.
     """
 
     path: Path
     lock: FolderLock | None = None
+    begun: frozenset[str] = frozenset()
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -71,18 +65,33 @@ class RunFolder(os.PathLike[str]):
         self.check()
         write_atomically(self.path / name, content)
 
-    def piece(self, name: str, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    def piece(
+        self, name: str, make: Callable[[], Mapping[str, Any]], *, within: str = "pieces"
+    ) -> dict[str, Any]:
         """A part of the results, made only if an earlier, cut-off run has not made it.
 
         Args:
-            name: of the part, without a suffix; it lies in `pieces/`.
-            make: computes it; what it returns must survive JSON.
+            name: of the part; slashes in it become underscores.
+            make: computes it; what it returns must survive JSON (NaN and infinity do).
+            within: the folder of the parts.
 
         Returns:
-            What the part's file holds: the same whether it was made now or before.
+            What the part's file holds, so the same whether it was made now or before.
         """
-        self.check()
-        return kept(self.path / "pieces" / f"{name}.json", make)
+        file = self.path / within / f"{name.replace('/', '_')}.json"
+        if not file.is_file():
+            self.check()
+            write_atomically(file, json.dumps(dict(make())).encode())
+        return json.loads(file.read_text(encoding="utf-8"))
+
+    def rows(self, name: str, make: Callable[[], Iterable[Mapping[str, Any]]]) -> list[Any]:
+        """Some rows of the table as a part of the results (`piece`).
+
+        Args:
+            name: of the part.
+            make: computes the rows, of numbers and strings.
+        """
+        return self.piece(name, lambda: {"rows": [dict(row) for row in make()]})["rows"]
 
     def close(self) -> None:
         """Lets other processes write the folder; so does the end of this process."""
@@ -92,7 +101,14 @@ class RunFolder(os.PathLike[str]):
     def __enter__(self) -> "RunFolder":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Closes the folder; if an error came before anything was kept, nothing stays of it."""
+        with suppress(ValueError, OSError):
+            if kind is not None and self.begun and set(_contents(self.path)) <= self.begun:
+                self.check()
+                _empty(self.path)
+                self.close()
+                self.path.rmdir()
         self.close()
 
 
@@ -127,7 +143,7 @@ def begin(
     path, first = Path(folder), first or {}
     if not processes.is_first():
         return RunFolder(path)
-    definition = json.loads(json.dumps(dict(config)))
+    definition = _definition(config)
     _check_ours(path, first)  # a folder that is not ours does not even get a lock file
     existed = path.exists()
     try:
@@ -136,14 +152,14 @@ def begin(
         raise cannot_write(path, error) from error
     opened = RunFolder(path, None if locks.held_by_us(path.parent) else locks.acquire(path))
     try:
-        _open(opened, definition, overwrite=overwrite, resume=resume, first=first)
+        begun = _open(opened, definition, overwrite=overwrite, resume=resume, first=first)
     except BaseException:
         opened.close()
         if not existed:
             with suppress(OSError):
                 path.rmdir()
         raise
-    return opened
+    return replace(opened, begun=begun)
 
 
 def _open(
@@ -153,8 +169,12 @@ def _open(
     overwrite: bool,
     resume: bool,
     first: Mapping[str, bytes],
-) -> None:
-    """Brings a locked folder to where results can be written: new, emptied, or as they stand."""
+) -> frozenset[str]:
+    """Brings a locked folder to where results can be written: new, emptied, or as they stand.
+
+    Returns:
+        The files that were written.
+    """
     path = folder.path
     _check_ours(path, first)  # again: until now another process may have written it
     if (path / "config.json").is_file():
@@ -162,7 +182,7 @@ def _open(
             _check_same(path, definition)
             _remove_temporary(path)
             _note(folder, "")
-            return
+            return frozenset()
         if not overwrite:
             raise ValueError(
                 f"{str(path)!r} already holds a run; choose another --output, or --resume it, or"
@@ -188,11 +208,29 @@ def _open(
                 _note(folder, "")
         raise
     _note(folder, "")
+    return frozenset({*first, "config.json"})
 
 
 def _note(folder: RunFolder, state: str) -> None:
     if folder.lock is not None and folder.lock.state != state:
         folder.lock.note(state)
+
+
+def _definition(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config as it comes back from JSON.
+
+    Raises:
+        ValueError: if it holds text that cannot be written, such as a file name of broken bytes.
+    """
+    try:
+        text = json.dumps(dict(config), ensure_ascii=False)
+        text.encode()
+    except UnicodeEncodeError as error:
+        broken = ascii(text[max(0, error.start - 40) : error.end + 40])
+        raise ValueError(
+            f"a name is not valid UTF-8 and cannot be written, near {broken}; rename the file"
+        ) from None
+    return json.loads(text)
 
 
 def _check_ours(path: Path, first: Mapping[str, bytes]) -> None:
@@ -268,21 +306,6 @@ def is_run(folder: str | os.PathLike[str]) -> bool:
     return isinstance(config, dict) and "environment" in config
 
 
-def kept(path: Path, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-    """A part of a run from its file, or made and kept there: what is done is not done again.
-
-    Args:
-        path: of the part, a JSON file.
-        make: called if it is not there; what it returns must survive JSON.
-
-    Returns:
-        What the file holds.
-    """
-    if not path.is_file():
-        write_atomically(path, json.dumps(dict(make()), allow_nan=False).encode())
-    return json.loads(path.read_text())
-
-
 def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """The contents of a run's `config.json`.
 
@@ -298,38 +321,6 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise ValueError(f"the run in {str(path)!r} is damaged: {error}") from error
 
 
-def command_line(arguments: Sequence[str]) -> str:
-    """A recorded command as one would type it in the checkout.
-
-    Args:
-        arguments: `environment()["command"]`, the script first; what says how to treat an older
-            folder is left out.
-    """
-    if not arguments:
-        return ""
-    script, *rest = arguments
-    kept = [_FLAG_FILES.sub("", one) for one in rest if one.lstrip("-") not in _ABOUT_OLDER]
-    return shlex.join(["python", f"experiments/{Path(script).name}", *kept])
-
-
-_FLAG_FILES = re.compile(r"(?<==).*/(?=experiments/flags/)")
-_ABOUT_OLDER = ("overwrite", "nooverwrite", "resume", "noresume")
-
-
-def environment() -> dict[str, Any]:
-    """Versions, device, command and git revision: where numbers came from."""
-    device = jax.devices()[0]
-    return {
-        "command": sys.argv,
-        "python": sys.version.split()[0],
-        "versions": {name: _version(name) for name in PACKAGES},
-        "device": f"{device.platform}: {device.device_kind}",
-        "devices": jax.device_count(),
-        "cores": os.cpu_count(),
-        "git_revision": _git_revision(),
-    }
-
-
 def _check_same(path: Path, definition: dict[str, Any]) -> None:
     old = read_config(path)
     for name in definition | {key: None for key in old if key != "environment"}:
@@ -343,21 +334,3 @@ def _check_same(path: Path, definition: dict[str, Any]) -> None:
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) < 120 else text[:117] + "…"
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _git_revision() -> str:
-    """The revision of the checkout that this package lies in, marked if it has changes."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    return answer.stdout.strip() or "unknown"

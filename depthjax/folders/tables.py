@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from depthjax.folders.inversions import STATUS_NAMES, Run, top_of
+from depthjax.folders.inversions import Run
+from depthjax.folders.layer_results import STATUS_NAMES, top_of
 from depthjax.inversion.metrics import MATCHED_RATIOS
 from depthjax.models.labels import describe
 from depthjax.tables import markdown_table, median_and_range, number

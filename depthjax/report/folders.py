@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from depthjax.claims.findings import load_findings
-from depthjax.folders.begin import command_line, read_config
+from depthjax.folders.begin import read_config
+from depthjax.folders.environment import command_line
 from depthjax.report import tabular
 from depthjax.report.comparison import comparison_contents, is_comparison
 from depthjax.report.contents import Chart, Picture, Report, Section, Series, chart_from_record

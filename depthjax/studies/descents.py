@@ -9,6 +9,7 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from depthjax.devices import processes
-from depthjax.folders import inversions
+from depthjax.folders.begin import RunFolder, begin
+from depthjax.folders.run_writer import RunWriter, check_pictures, input_file, start_run
 from depthjax.inversion.autoencoding import autoencode
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images
@@ -60,10 +62,10 @@ class Descents:
         label = self.network.replace("/", "_")
         return self.study / "descents" / f"{label}_{self.seed}" / self.condition
 
-    @property
-    def writer(self) -> inversions.RunWriter:
+    @cached_property
+    def writer(self) -> RunWriter:
         """Saves a layer, whole or not at all."""
-        return inversions.RunWriter(self.folder)
+        return RunWriter(RunFolder(self.folder))
 
     def done(self, layer: str) -> bool:
         """Whether a layer is there; all processes get the same answer."""
@@ -75,14 +77,14 @@ class Descents:
         targets: Float[np.ndarray, "b h w c"],
         starts: Float[np.ndarray, "b h w c"],
     ) -> None:
-        """Makes the folder, unless it is there from a study that was cut off.
+        """Begins the folder, or goes on with the one of a study that was cut off.
 
         Args:
-            definition: of the study.
+            definition: of the study, whose folder is begun already.
             targets, starts: a and a_0.
 
         Raises:
-            ValueError: if what is there is of another study.
+            ValueError: if the folder is of another study.
         """
         own = {
             **{name: value for name, value in definition.items() if name != "conditions"},
@@ -93,7 +95,7 @@ class Descents:
             "condition": self.condition,
         }
         # Without a config.json it was cut off while it was begun.
-        inversions.start_run(self.folder, own, targets, starts, resume=True, overwrite=True)
+        start_run(self.folder, own, targets, starts, resume=True, overwrite=True)
 
     def recover(
         self,
@@ -149,6 +151,36 @@ def check(
             if place not in seen:
                 checked_reference(layer, one.variables, targets, ReferenceNoise(reference_key))
             seen.add(place)
+
+
+def begin_study(
+    descents: Sequence[Descents],
+    definition: Mapping[str, Any],
+    targets: Float[np.ndarray, "b h w c"],
+    starts: Float[np.ndarray, "b h w c"],
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+) -> RunFolder:
+    """Begins the folders of a study and of all its descents, or goes on with them.
+
+    Args:
+        descents: of one study.
+        definition: all that defines the study, with `images` (labels) among it.
+        targets, starts: a and a_0.
+        overwrite, resume: what to do with an older study (`depthjax.folders.begin`).
+
+    Raises:
+        ValueError: as `begin`, or if the pictures of a descent cannot be written.
+    """
+    layers = list(dict.fromkeys(name for one in descents for name in one.layers))
+    study = descents[0].study
+    check_pictures(study, definition["images"], layers, (1, *starts.shape))
+    first = input_file(targets, starts[None])
+    folder = begin(study, definition, overwrite=overwrite, resume=resume, first=first)
+    for one in descents:
+        one.begin(definition, targets, starts)
+    return folder
 
 
 def pending(descents: Sequence[Descents]) -> list[tuple[Descents, str]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from depthjax.data import Augmentation, open_dataset
 from depthjax.files import file_sha256, write_atomically
-from depthjax.folders.begin import command_line
+from depthjax.folders.environment import command_line
 from depthjax.models import Network, build_model
 from depthjax.models.normalization import as_normalization
 from depthjax.training.evaluation import evaluate

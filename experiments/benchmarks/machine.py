@@ -5,7 +5,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-import depthjax.folders.inversions
+import depthjax.folders.environment
 
 _PEAKS: dict[str, dict[str, float]] = {
     # Part of the device's kind -> dense operations per second by precision, from data sheets.
@@ -44,7 +44,7 @@ def data_sheet_peak(device: str, precision: str) -> float | None:
 
 def describe() -> dict[str, Any]:
     """Versions, device, command and git revision, and what else makes a machine fast or slow."""
-    return depthjax.folders.inversions.environment() | {
+    return depthjax.folders.environment.environment() | {
         "processor": _processor(),
         "memory_gb": _memory() / 1e9,
         "huge_pages": _read("/sys/kernel/mm/transparent_hugepage/enabled"),

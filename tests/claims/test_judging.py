@@ -23,6 +23,7 @@ from depthjax.claims.judging import (
     smallest_effect,
 )
 from depthjax.claims.paper import CLAIMS, Claim, Part
+from depthjax.folders.begin import begin
 from depthjax.folders.results import write_results
 from depthjax.statistics import Interval
 
@@ -117,8 +118,8 @@ def test_findings_of_older_files_are_counted_and_decide_nothing(claim: str) -> N
 def test_verdicts_are_made_again_from_stored_findings(tmp_path) -> None:
     """Of a folder for each study, without running any."""
     for study, made in STUDIES.items():
-        (tmp_path / study).mkdir()
-        write_results(tmp_path / study, {}, [{"layer": "any"}], made())
+        with begin(tmp_path / study, {}) as folder:
+            write_results(folder, [{"layer": "any"}], made())
     again = judge_folders(sorted(tmp_path.iterdir()))
     assert [one.record() for one in again] == [one.record() for one in judge(STUDIED)]
     (tmp_path / "widths" / "findings.json").unlink()

@@ -112,7 +112,7 @@ BAD = {
     "layer": ({"layers": "layer9"}, "unknown layer 'layer9'"),
     "image": ({"images": ["astronot"]}, "did you mean 'astronaut'"),
     "ratio": ({"ratio": 0.0}, "must be positive"),
-    "levels": ({"grey_levels": 0.0}, "rmse must be positive"),
+    "levels": ({"grey_levels": 0.0}, "grey_levels must be positive"),
 }
 
 

@@ -13,7 +13,8 @@ from killed import is_killed_at
 from depthjax.files import write_atomically
 from depthjax.folders import begin as begin_module
 from depthjax.folders import lock
-from depthjax.folders.begin import begin, command_line, kept
+from depthjax.folders.begin import begin
+from depthjax.folders.environment import command_line
 
 CONFIG = {"seed": 3}
 FIRST = {"inputs.npz": b"inputs"}
@@ -188,18 +189,42 @@ def test_leftovers_of_unfinished_writes_are_removed(folder):
     assert names(folder / "a") == [".mine.tmp", "b.npz"]
 
 
-def test_a_piece_is_made_once(folder):
+def test_a_piece_is_made_once_and_comes_back_as_it_was(folder):
     made = []
 
-    def make() -> dict[str, list[float]]:
+    def make() -> dict[str, object]:
         made.append(1)
-        return {"rows": [0.1, float(len(made))]}
+        return {"rows": [0.1, float("inf"), float(len(made))], "pair": (1, 2)}
 
     with begin(folder, CONFIG) as run:
-        first = run.piece("conv1", make)
+        first = run.piece("conv1/a", make)
     with begin(folder, CONFIG, resume=True) as run:
-        assert run.piece("conv1", make) == first == {"rows": [0.1, 1.0]}
-    assert kept(folder / "pieces" / "conv1.json", make) == first
+        assert run.piece("conv1/a", make) == first
+        assert run.rows("rows", lambda: iter([{"x": 1}])) == [{"x": 1}]
+        with pytest.raises(TypeError):
+            run.piece("array", lambda: {"x": object()})
+    assert first == {"rows": [0.1, float("inf"), 1.0], "pair": [1, 2]}
+    assert names(folder / "pieces") == ["conv1_a.json", "rows.json"]
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_an_error_before_anything_was_kept_leaves_nothing(folder, kept):
+    with pytest.raises(ZeroDivisionError), begin(folder, CONFIG, first=FIRST) as run:
+        if kept:
+            run.piece("one", dict)
+        raise ZeroDivisionError
+    assert folder.exists() == kept
+    if kept:
+        with pytest.raises(ZeroDivisionError), begin(folder, CONFIG, resume=True):
+            raise ZeroDivisionError
+        assert names(folder) == ["config.json", "inputs.npz", "pieces"]
+
+
+def test_names_that_cannot_be_written_are_found_before_anything_is(folder):
+    with pytest.raises(ValueError, match=r"not valid UTF-8.*caf\\udce9.*rename") as error:
+        begin(folder, {"images": ["caf\udce9"]})
+    assert "\n" not in str(error.value)
+    assert not folder.exists()
 
 
 def test_a_command_is_shown_as_one_types_it_in_the_checkout() -> None:

@@ -11,7 +11,7 @@ from reading_figures import everything_said
 
 import depthjax
 from depthjax import figures
-from depthjax.folders import inversions
+from depthjax.folders.run_writer import start_run
 
 STEPS = 3
 
@@ -40,7 +40,7 @@ def folder(tmp_path):
 @pytest.mark.parametrize("restarts", [1, 3])
 def test_what_is_saved_comes_back(folder, restarts):
     images, found = autoencode(restarts)
-    writer = inversions.start_run(folder, definition(), images, found.start)
+    writer = start_run(folder, definition(), images, found.start)
     writer.save_layer("a", found)
     run = depthjax.load_run(folder)
     np.testing.assert_array_equal(run.targets, images)
@@ -65,7 +65,7 @@ def test_what_is_saved_comes_back(folder, restarts):
 def test_a_trajectory_has_an_axis_of_restarts_and_one_of_images(folder, restarts, count):
     images, found = autoencode(restarts, count)
     labels = definition(images=["cat", "dog"][:count])
-    inversions.start_run(folder, labels, images, found.start).save_layer("a", found)
+    start_run(folder, labels, images, found.start).save_layer("a", found)
     with np.load(folder / "trajectory.npz") as trajectory:
         ratios = [trajectory[f"a/{name}"] for name in ("embedding_ratio", "input_ratio")]
         assert trajectory["a/objective"].shape == (3, restarts, count)
@@ -83,7 +83,7 @@ def test_a_trajectory_has_an_axis_of_restarts_and_one_of_images(folder, restarts
 
 def test_the_table_has_a_row_for_each_image_layer_and_restart(folder):
     images, found = autoencode(restarts=3)
-    writer = inversions.start_run(folder, definition(), images, found.start)
+    writer = start_run(folder, definition(), images, found.start)
     writer.save_layer("layer1.0", found)
     writer.save_layer("a", found)
     with open(folder / "results.csv", encoding="utf-8", newline="") as file:
@@ -99,9 +99,9 @@ def test_the_table_has_a_row_for_each_image_layer_and_restart(folder):
 
 def test_a_killed_run_keeps_what_was_reported_and_goes_on(folder):
     images, found = autoencode()
-    inversions.start_run(folder, definition(), images, found.start).save_layer("a", found)
+    start_run(folder, definition(), images, found.start).save_layer("a", found)
     before = (folder / "layers" / "a.npz").read_bytes()
-    again = inversions.start_run(folder, definition(), images, found.start, resume=True)
+    again = start_run(folder, definition(), images, found.start, resume=True)
     assert again.done("a") and not again.done("layer1.0")
     again.save_layer("layer1.0", found)
     assert list(depthjax.load_run(folder).layers) == ["a", "layer1.0"]
@@ -110,19 +110,19 @@ def test_a_killed_run_keeps_what_was_reported_and_goes_on(folder):
 
 def test_resume_refuses_other_settings_and_names_them(folder):
     images, found = autoencode()
-    inversions.start_run(folder, definition(), images, found.start)
+    start_run(folder, definition(), images, found.start)
     with pytest.raises(ValueError, match=r"its seed is 3, not 4") as error:
-        inversions.start_run(folder, definition(seed=4), images, found.start, resume=True)
+        start_run(folder, definition(seed=4), images, found.start, resume=True)
     assert "\n" not in str(error.value)
 
 
 def test_another_run_is_never_overwritten_silently(folder):
     images, found = autoencode()
-    inversions.start_run(folder, definition(), images, found.start).save_layer("a", found)
+    start_run(folder, definition(), images, found.start).save_layer("a", found)
     with pytest.raises(ValueError, match="already holds a run"):
-        inversions.start_run(folder, definition(), images, found.start)
+        start_run(folder, definition(), images, found.start)
     assert list(depthjax.load_run(folder).layers) == ["a"]
-    inversions.start_run(folder, definition(), images, found.start, overwrite=True)
+    start_run(folder, definition(), images, found.start, overwrite=True)
     assert not depthjax.load_run(folder).layers
 
 
@@ -131,16 +131,16 @@ def test_a_folder_that_is_no_run_is_left_alone(folder):
     folder.mkdir(parents=True)
     (folder / "thesis.tex").write_text("precious")
     with pytest.raises(ValueError, match="is no run"):
-        inversions.start_run(folder, definition(), images, found.start, overwrite=True)
+        start_run(folder, definition(), images, found.start, overwrite=True)
     (folder / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(ValueError, match="not that of a run"):
-        inversions.start_run(folder, definition(), images, found.start, overwrite=True)
+        start_run(folder, definition(), images, found.start, overwrite=True)
     assert (folder / "thesis.tex").read_text() == "precious"
 
 
 def test_damage_is_reported_in_one_line(folder):
     images, found = autoencode()
-    inversions.start_run(folder, definition(), images, found.start).save_layer("a", found)
+    start_run(folder, definition(), images, found.start).save_layer("a", found)
     file = folder / "layers" / "a.npz"
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(ValueError, match="damaged") as error:
@@ -152,7 +152,7 @@ def test_damage_is_reported_in_one_line(folder):
 
 def test_config_is_plain_json(folder):
     images, found = autoencode()
-    inversions.start_run(folder, definition(), images, found.start)
+    start_run(folder, definition(), images, found.start)
     config = json.loads((folder / "config.json").read_text())
     assert config["layers"] == ["a", "layer1.0"]
     assert set(config["environment"]) >= {"versions", "device", "git_revision", "command"}

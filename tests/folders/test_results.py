@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from depthjax.folders.results import checked_folder, write_results
+from depthjax.folders.begin import begin
+from depthjax.folders.results import write_results
 
 
 class Told:
@@ -24,9 +25,9 @@ ROWS = [{"layer": "layer1", "ratio": 0.5}, {"layer": "layer, 2", "ratio": 1e-9}]
 
 @pytest.fixture
 def folder(tmp_path):
-    path = checked_folder(tmp_path / "new" / "results")
-    assert not path.exists()
-    write_results(path, {"model": "resnet18"}, ROWS, FINDINGS)
+    path = tmp_path / "new" / "results"
+    with begin(path, {"model": "resnet18"}) as run:
+        write_results(run, ROWS, FINDINGS, "| a table |")
     return path
 
 
@@ -44,28 +45,7 @@ def test_what_was_written_is_read_back(folder):
     ]
     assert read_findings(folder) == [one.record() for one in FINDINGS]
     assert (folder / "figures").is_dir()
-
-
-def test_older_results_are_replaced_only_when_asked(folder):
-    with pytest.raises(ValueError, match="--overwrite"):
-        checked_folder(folder)
-    write_results(checked_folder(folder, overwrite=True), {}, ROWS, FINDINGS[:1])
-    assert len(read_findings(folder)) == 1
-
-
-def test_results_that_were_cut_off_are_replaced_when_asked(folder):
-    (folder / "findings.json").unlink()
-    with pytest.raises(ValueError, match="--overwrite"):
-        checked_folder(folder)
-    assert checked_folder(folder, overwrite=True) == folder
-
-
-def test_a_folder_of_something_else_is_left_alone(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(ValueError, match="holds other things"):
-        checked_folder(tmp_path, overwrite=True)
-    with pytest.raises(ValueError, match="holds other things"):
-        checked_folder(tmp_path / "config.json", overwrite=True)
+    assert (folder / "summary.md").read_text() == "| a table |\n"
 
 
 def test_figures_are_written_one_after_the_other(folder):
@@ -78,6 +58,7 @@ def test_figures_are_written_one_after_the_other(folder):
             written.append({path.name for path in (folder / "figures").iterdir()})
             yield name, Figure(figsize=(1, 1))
 
-    write_results(folder, {}, ROWS, FINDINGS, figures=figures())
+    with begin(folder, {}, overwrite=True) as run:
+        write_results(run, ROWS, FINDINGS, figures=figures())
     assert written == [set(), {"first.png", "first.pdf"}]
     assert (folder / "figures" / "second.png").is_file()

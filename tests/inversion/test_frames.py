@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import depthjax
-from depthjax.folders import inversions
+from depthjax.folders.run_writer import start_run
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.frames import frame_steps, on_screen
 from depthjax.inversion.invert import invert
@@ -94,7 +94,7 @@ def test_restarts_keep_their_axis_and_reach_the_run_folder(tmp_path) -> None:
     assert found.inversion.frames is not None
     assert found.inversion.frames.images.shape[1:] == (2, 2, 4, 4, 3)
     definition = {"layers": ["halves"], "images": ["one", "two"]}
-    writer = inversions.start_run(tmp_path / "run", definition, targets, starts)
+    writer = start_run(tmp_path / "run", definition, targets, starts)
     writer.save_layer("halves", found)
     arrays = depthjax.load_run(tmp_path / "run").layers["halves"]
     np.testing.assert_array_equal(arrays["frames"], found.inversion.frames.images)

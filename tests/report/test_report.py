@@ -28,7 +28,7 @@ from depthjax import report
 from depthjax.claims.findings import Bound, Finding
 from depthjax.claims.judging import NOT_RUN
 from depthjax.claims.paper import CLAIMS
-from depthjax.folders.begin import command_line
+from depthjax.folders.environment import command_line
 from depthjax.folders.inversions import load_run
 from depthjax.report import charts, pictures, tabular, verdicts
 from depthjax.report.columns import COLUMNS, column

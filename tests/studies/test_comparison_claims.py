@@ -5,6 +5,7 @@ import pytest
 from study_rows import LAYERS, QUANTITIES, compared
 
 from depthjax.claims.findings import Finding
+from depthjax.folders.begin import begin
 from depthjax.folders.results import write_results
 from depthjax.inversion.metrics import MATCHED_RATIOS
 from depthjax.inversion.state import REACHED, RUNNING
@@ -133,8 +134,8 @@ def test_a_comparison_is_made_again_of_its_rows(tmp_path) -> None:
     """Also of those that were stored; then nothing has to run to judge it again."""
     whole = compared()
     whole.values[MATCHED, "ssim"][1, 0, 4, :2] = np.nan
-    (tmp_path / "run").mkdir()
-    write_results(tmp_path / "run", {}, whole.rows(), [])
+    with begin(tmp_path / "run", {}) as folder:
+        write_results(folder, whole.rows(), [])
     again = Comparison.of_rows(read_rows(tmp_path / "run"))
     assert again.values.keys() == whole.values.keys()
     records = [[one.record() for one in findings(each)] for each in (whole, again)]

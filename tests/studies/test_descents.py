@@ -8,7 +8,7 @@ import pytest
 from two_processes import CONFIG, IMAGES, STARTS, WEIGHTS, layer
 
 import depthjax
-from depthjax.folders import inversions
+from depthjax.folders import run_writer
 from depthjax.inversion.checkpoints import DescentCheckpoints
 from depthjax.studies.descents import Descents
 
@@ -25,7 +25,7 @@ def test_a_layer_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):
     whole, arguments = begun(tmp_path / "whole")
     whole.recover(*arguments)
     # Every state is kept, and the power fails after the first.
-    monkeypatch.setattr(inversions, "DescentCheckpoints", partial(DescentCheckpoints, seconds=0.0))
+    monkeypatch.setattr(run_writer, "DescentCheckpoints", partial(DescentCheckpoints, seconds=0.0))
     keep, resumed = DescentCheckpoints.keep, []
 
     def failing(self, *given, **settings):

@@ -1,7 +1,5 @@
 """Tables of rows, slopes over layers, and networks of several seeds: what all studies share."""
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,7 +19,7 @@ from study_rows import (
 )
 
 import depthjax
-from depthjax.folders.begin import kept
+from depthjax.folders.begin import begin
 from depthjax.folders.results import write_results
 from depthjax.models.normalization import as_normalization
 from depthjax.statistics import depth_slopes
@@ -95,22 +93,6 @@ def test_slopes_are_those_of_least_squares_and_know_what_is_missing():
     np.testing.assert_array_equal(np.isnan(depth_slopes(values)), [[0, 1, 0], [0, 1, 0]])
 
 
-def test_what_is_kept_is_made_once(tmp_path):
-    made = []
-
-    def make():
-        made.append(1)
-        return {"rows": [{"value": 0.1}], "pair": (1, 2)}
-
-    path = tmp_path / "parts" / "one.json"
-    first = kept(path, make)
-    assert kept(path, make) == first == {"rows": [{"value": 0.1}], "pair": [1, 2]}
-    assert made == [1] and json.loads(path.read_text()) == first
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        kept(tmp_path / "nan.json", lambda: {"value": float("nan")})
-    assert not (tmp_path / "nan.json").exists()
-
-
 def test_places_are_every_network_seed_and_layer():
     model = depthjax.build_model("mlp", widths=(4, 2))
     half = as_normalization("half")
@@ -156,7 +138,8 @@ STORED = {
 def test_stored_rows_are_judged_as_when_they_were_measured(study, tmp_path):
     """Verdicts are made again without measuring; truth, numbers and gaps survive the table."""
     rows, judge = STORED[study]
-    write_results(tmp_path, {}, with_all_columns(rows), [])
+    with begin(tmp_path, {}) as folder:
+        write_results(folder, with_all_columns(rows), [])
     again = [finding.record() for finding in judge(read_rows(tmp_path))]
     assert again == [finding.record() for finding in judge(rows)] and again
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -26,7 +25,7 @@ from depthjax.analysis.singular_values import (
     spectral_curve,
 )
 from depthjax.devices.memory import free_memory
-from depthjax.folders.begin import kept
+from depthjax.folders.begin import RunFolder
 from depthjax.models.layers import Layer
 from depthjax.settings import check_settings, described, setting
 from depthjax.studies.networks import Place
@@ -128,7 +127,7 @@ def accounts_of(
 
 
 def piece_at(
-    folder: Path,
+    folder: RunFolder,
     place: Place,
     image_names: Sequence[str],
     accounts: Accounts,
@@ -139,19 +138,19 @@ def piece_at(
     """The results for one layer of one network: read from its file, or computed and saved there.
 
     Args:
-        folder: of the pieces of a run.
+        folder: of the run.
         place: the layer.
         image_names: labels of the images of `accounts`.
         accounts: of the network and weight seed of the place.
         settings: of the spectra.
         ball: whether to compute a `ball_section` at the first image, too.
     """
-    stem = f"{place.network}_{place.seed}_{place.name}".replace("/", "_")
 
     def compute() -> dict[str, Any]:
         return _computed(place, image_names, accounts, settings, ball)._asdict()
 
-    return Piece(**kept(folder / f"{stem}.json", compute))
+    name = f"{place.network}_{place.seed}_{place.name}"
+    return Piece(**folder.piece(name, compute, within="layers"))
 
 
 def _computed(

@@ -1,13 +1,13 @@
 """The inputs that are embedded: training examples, held-out examples, and arbitrary inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from depthjax.data import Augmentation, Dataset, augment, open_dataset
 from depthjax.data import noise as noise_set
@@ -150,3 +150,18 @@ def prepare_images(
 ) -> Float32[np.ndarray, "n h w c"]:
     """The images as they are in evaluation: not changed randomly, but grey if training was."""
     return np.asarray(augment(None, jnp.asarray(images), augmentation))
+
+
+def images_beside(
+    choice: Choice, training_set: str, arbitrary: Mapping[str, Arbitrary]
+) -> list[Float[np.ndarray, "_ h w c"]]:
+    """Examples of a training set, held-out ones, and each kind of input, as evaluation takes them.
+
+    Args:
+        choice: how many examples.
+        training_set: its name.
+        arbitrary: inputs by kind.
+    """
+    training, held_out, augmentation = training_and_held_out(choice, training_set)
+    together = [training, held_out, *(inputs.images for inputs in arbitrary.values())]
+    return [prepare_images(each, augmentation) for each in together]

@@ -1,8 +1,6 @@
 """The nearness of arbitrary inputs to training examples, for every input and layer."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
-from operator import itemgetter
 
 import numpy as np
 from jaxtyping import Float
@@ -10,9 +8,6 @@ from jaxtyping import Float
 from depthjax.analysis.nearness import embed, neighbour_ratio, principal_residual
 from depthjax.studies.manifold.inputs import (
     Arbitrary,
-    Choice,
-    prepare_images,
-    training_and_held_out,
 )
 from depthjax.studies.networks import Place
 from depthjax.studies.rows import Row
@@ -42,20 +37,22 @@ def places_by_training_set(
     ]
 
 
-def rows_of(
-    pairs: Sequence[tuple[str, Place]],
-    choice: Choice,
+def rows_at(
+    place: Place,
+    training_set: str,
+    images: Sequence[Float[np.ndarray, "_ h w c"]],
     arbitrary: Mapping[str, Arbitrary],
     *,
     neighbours: int = 5,
     share: float = 0.9,
     max_batch: int = 256,
-) -> Iterator[list[Row]]:
-    """For each pair of a training set and a layer, the rows of all arbitrary inputs.
+) -> Iterator[Row]:
+    """The nearness of every arbitrary input at one layer, one row per input.
 
     Args:
-        pairs: from `places_by_training_set`.
-        choice: of the examples of training sets.
+        place: the layer.
+        training_set: name of the set that the inputs are seen beside.
+        images: from `images_beside`: examples, held-out examples, and each kind of input.
         arbitrary: inputs by kind.
         neighbours: k of `neighbour_ratio`.
         share: of `principal_residual`.
@@ -64,29 +61,22 @@ def rows_of(
     Raises:
         ValueError: as the functions of `depthjax.analysis.nearness`, naming the layer.
     """
-    for spec, group in groupby(pairs, itemgetter(0)):
-        training, held_out, augmentation = training_and_held_out(choice, spec)
-        together = [training, held_out, *(inputs.images for inputs in arbitrary.values())]
-        batches = [prepare_images(images, augmentation) for images in together]
-        ends = np.cumsum([len(images) for images in batches])[:-1]
-        for _, place in group:
-            embedded = embed(
-                place.layer, place.variables, np.concatenate(batches), max_batch=max_batch
-            )
-            try:
-                ratios = _ratios(np.split(embedded, ends), neighbours, share)
-            except ValueError as error:
-                where = f"{place.network}, seed {place.seed}, {place.name}"
-                raise ValueError(f"{where}: {error}") from error
-            columns: Row = {"network": place.network, "seed": place.seed, "training_set": spec}
-            columns |= {"layer": place.name, "depth": place.depth}
-            yield [
-                columns
-                | {"input": kind, "origin": origin, "number": index}
-                | {name: float(values[index]) for name, values in of_kind.items()}
-                for (kind, inputs), of_kind in zip(arbitrary.items(), ratios, strict=True)
-                for index, origin in enumerate(inputs.origin)
-            ]
+    embedded = embed(place.layer, place.variables, np.concatenate(images), max_batch=max_batch)
+    ends = np.cumsum([len(each) for each in images])[:-1]
+    try:
+        ratios = _ratios(np.split(embedded, ends), neighbours, share)
+    except ValueError as error:
+        where = f"{place.network}, seed {place.seed}, {place.name}"
+        raise ValueError(f"{where}: {error}") from error
+    columns: Row = {"network": place.network, "seed": place.seed, "training_set": training_set}
+    columns |= {"layer": place.name, "depth": place.depth}
+    for (kind, inputs), each in zip(arbitrary.items(), ratios, strict=True):
+        for index, origin in enumerate(inputs.origin):
+            yield {
+                **columns,
+                **{"input": kind, "origin": origin, "number": index},
+                **{name: float(values[index]) for name, values in each.items()},
+            }
 
 
 def _ratios(

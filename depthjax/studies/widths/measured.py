@@ -1,6 +1,7 @@
 """Descents through perceptrons of many widths and depths: one row per number and image."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -25,10 +26,10 @@ PAPER, CG, CURVATURE = "paper's descent", "conjugate gradients", "rate 1/σ₁²
 """The optimisers of linear networks."""
 
 
-def rows_of(
+def parts_of(
     setting: WidthSettings, inputs: Inputs, relu_inputs: Inputs, seed: int
-) -> Iterator[Row]:
-    """The rows of one weight seed, claim by claim.
+) -> dict[str, Callable[[], Iterator[Row]]]:
+    """What computes the rows of each claim that is asked for, of one weight seed.
 
     Args:
         setting: of the study.
@@ -42,9 +43,11 @@ def rows_of(
         "C8": (late_width_rows, inputs),
         "C7": (relu_rows, relu_inputs),
     }
-    for claim, (part, images) in parts.items():
-        if claim in setting.claims:
-            yield from part(setting, images, seed)
+    return {
+        claim: partial(part, setting, images, seed)
+        for claim, (part, images) in parts.items()
+        if claim in setting.claims
+    }
 
 
 def null_space_rows(setting: WidthSettings, inputs: Inputs, seed: int) -> Iterator[Row]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.analysis.witnesses import WITNESS_RATIO, eigendistortions, null_space_witness
+from depthjax.images import load_image
 from depthjax.settings import check_settings, described, setting
 from depthjax.studies.networks import Place
 from depthjax.studies.rows import Row
@@ -35,6 +37,8 @@ class WitnessSettings:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if not self.grey_levels > 0:
+            raise ValueError(f"grey_levels must be positive, got {self.grey_levels}; try 4")
 
 
 class WitnessPicture(NamedTuple):
@@ -52,13 +56,34 @@ class WitnessPicture(NamedTuple):
 
     @property
     def files(self) -> dict[str, Float[np.ndarray, "h w c"]]:
-        """Target and picture by the paths of their files, `NETWORK_SEED/LAYER/IMAGE_KIND.png`."""
-        row = self.row
-        kind = row["kind"].split()[0]
-        if kind == EIGEN:
-            kind += f"{row['direction']}{'+' if row['sign'] > 0 else '-'}"
-        stem = f"{row['network']}_{row['seed']}/{row['layer']}/{row['image']}"
-        return {f"{stem}.png": self.target, f"{stem}_{kind}.png": self.picture}
+        """The target and the picture by the names of their files."""
+        return dict(zip(file_names(self.row), (self.target, self.picture), strict=True))
+
+
+def file_names(row: Row) -> tuple[str, str]:
+    """The files of a target and of the picture made of it, `NETWORK_SEED/LAYER/IMAGE_KIND.png`.
+
+    Args:
+        row: of the table.
+    """
+    kind = row["kind"].split()[0]
+    if kind == EIGEN:
+        kind += f"{row['direction']}{'+' if row['sign'] > 0 else '-'}"
+    stem = f"{row['network']}_{row['seed']}/{row['layer']}/{row['image']}"
+    return f"{stem}.png", f"{stem}_{kind}.png"
+
+
+def read_pictures(folder: Path, rows: Sequence[Row]) -> list[WitnessPicture]:
+    """Pictures as their files have them.
+
+    Args:
+        folder: of the files.
+        rows: of the pictures.
+    """
+    return [
+        WitnessPicture(row, *(load_image(folder / name) for name in file_names(row)))
+        for row in rows
+    ]
 
 
 def pictures_of(

@@ -1,0 +1,64 @@
+"""Where numbers came from: versions, device, git revision, and the command that made them."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+PACKAGES = ("depthjax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """A recorded command as one types it in the checkout, without `--overwrite` and `--resume`.
+
+    Args:
+        arguments: `environment()["command"]`, the script first.
+    """
+    if not arguments:
+        return ""
+    script, *rest = arguments
+    kept = [_FLAG_FILES.sub("", one) for one in rest if one.lstrip("-") not in _ABOUT_OLDER]
+    return shlex.join(["python", f"experiments/{Path(script).name}", *kept])
+
+
+_FLAG_FILES = re.compile(r"(?<==).*/(?=experiments/flags/)")
+_ABOUT_OLDER = ("overwrite", "nooverwrite", "resume", "noresume")
+
+
+def environment() -> dict[str, Any]:
+    """Versions, device, command and git revision: where numbers came from."""
+    device = jax.devices()[0]
+    return {
+        "command": sys.argv,
+        "python": sys.version.split()[0],
+        "versions": {name: _version(name) for name in PACKAGES},
+        "device": f"{device.platform}: {device.device_kind}",
+        "devices": jax.device_count(),
+        "cores": os.cpu_count(),
+        "git_revision": _git_revision(),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _git_revision() -> str:
+    """The revision of the checkout that this package lies in, marked if it has changes."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return answer.stdout.strip() or "unknown"
