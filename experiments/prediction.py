@@ -118,4 +118,4 @@ def model_of(name: str, inputs: int) -> Network:
 
 
 if __name__ == "__main__":
-    cli.run(main, resumes=False)
+    cli.run(main)

@@ -87,4 +87,4 @@ def setting_from_flags() -> WidthSettings:
 
 
 if __name__ == "__main__":
-    cli.run(main, resumes=False)
+    cli.run(main)

@@ -30,7 +30,7 @@ def define_script_flags() -> None:
     flags.DEFINE_integer("process_id", None, "elsewhere: which this is, from 0", lower_bound=0)
 
 
-def run(main: Callable[[], None], *, processes_share: bool = False, resumes: bool = True) -> None:
+def run(main: Callable[[], None], *, processes_share: bool = False) -> None:
     """Parses the flags and runs a script.
 
     A ValueError, which means bad input, ends it with one line on stderr and exit status 2.
@@ -38,7 +38,6 @@ def run(main: Callable[[], None], *, processes_share: bool = False, resumes: boo
     Args:
         main: the script.
         processes_share: whether several processes that run the script share its work.
-        resumes: whether the script can go on with a run that was cut off.
     """
     use_huge_pages()
 
@@ -47,11 +46,6 @@ def run(main: Callable[[], None], *, processes_share: bool = False, resumes: boo
             if len(argv) > 1:
                 raise ValueError(
                     f"unexpected argument {argv[1]!r}: everything is a flag, --name=value"
-                )
-            if not resumes and FLAGS.resume:
-                raise ValueError(
-                    "this script cannot go on with a run that was cut off; leave out --resume, and"
-                    " give --overwrite to begin the run again"
                 )
             enable_compilation_cache()
             connect_processes(shared=processes_share)
