@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -62,3 +62,15 @@ def _git_revision() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return answer.stdout.strip() or "unknown"
+
+
+def where_it_ran(environment: Mapping[str, Any], *, revision: bool = False) -> str:
+    """The device and the versions of a run, as the end of a sentence.
+
+    Args:
+        environment: of the run, from `environment`.
+        revision: whether the git revision is told, too.
+    """
+    versions = ", ".join(f"{name} {environment['versions'][name]}" for name in ("jax", "flax"))
+    tree = f"; revision {environment['git_revision']}" if revision else ""
+    return f" on a {environment['device']} ({environment['cores']} cores, {versions}{tree})"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from depthjax.folders.environment import where_it_ran
 from depthjax.folders.inversions import Run
 from depthjax.folders.layer_results import STATUS_NAMES, top_of
 from depthjax.inversion.metrics import MATCHED_RATIOS
@@ -50,3 +51,17 @@ _BASELINES = {
     "flat": "(flat mean colour)",
     "blur": "(target blurred, σ = 8 px)",
 }
+
+
+def provenance(run: Run) -> str:
+    """A paragraph that says what a run's table shows, how it was made, and where it ran."""
+    minutes = sum(float(arrays["seconds"]) for arrays in run.layers.values()) / 60
+    config = run.config["inversion"]
+    return (
+        f"Medians (smallest–largest) over {len(run.image_names)} photographs"
+        f" ({', '.join(run.image_names)}) at {run.config['size']}×{run.config['size']};"
+        f" {config['steps']} steps of {config['optimizer']}, one weight seed.\n"
+        "Made by `python experiments/invert.py"
+        f" --flagfile=experiments/flags/{run.folder.name}.flags` in {minutes:.0f} minutes"
+        f"{where_it_ran(run.config['environment'])}."
+    )

@@ -23,7 +23,8 @@ def test_all_that_may_run_for_a_minute_are_among_them():
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_flags_of_the_folder_are_the_same_everywhere(name):
+def test_flags_of_the_folder_are_the_same_everywhere(name, monkeypatch):
+    monkeypatch.syspath_prepend(EXPERIMENTS)  # benchmark.py has modules beside it
     with loaded(name) as script:
         texts = {flag: script.FLAGS[flag].help for flag in ("overwrite", "resume")}
         values = cli.flag_values("overwrite", "resume")
