@@ -1,4 +1,4 @@
-"""Studies of many descents: each is saved when it is done, so that a cut-off loses no other.
+"""Studies of many descents; each is saved when it is done, so that an interruption loses only one.
 
 A study is a run folder that holds those of its descents, `descents/NETWORK_SEED/CONDITION`.
 All of them have the same targets and starts. Of several processes (`devices.processes`) each makes
@@ -104,9 +104,9 @@ class Descents:
         starts: Float[np.ndarray, "b h w c"],
         reference_key: Array,
     ) -> None:
-        """Inverts one layer, from where it was cut off if it was, and saves what was found."""
+        """Inverts one layer, from its last checkpoint if there is one, and saves the result."""
         began = time.perf_counter()
-        found = autoencode(
+        inversion = autoencode(
             reference_key,
             self.layers[layer],
             self.variables,
@@ -119,7 +119,7 @@ class Descents:
             checkpoints=self.writer.checkpoints(layer),
         )
         if processes.is_first():
-            self.writer.save_layer(layer, found, seconds=time.perf_counter() - began)
+            self.writer.save_layer(layer, inversion, seconds=time.perf_counter() - began)
 
 
 def starts_of(
@@ -139,17 +139,19 @@ def starts_of(
 def check(
     descents: Sequence[Descents], targets: Float[np.ndarray, "b h w c"], reference_key: Array
 ) -> None:
-    """Ends a study that cannot be made before anything of it is written.
+    """Refuses a study that cannot be made, before anything of it is written.
 
     Raises:
         ValueError: for images or weights that a layer cannot be inverted with.
     """
     seen = set()
-    for one in descents:
-        for layer in one.layers.values():
-            place = (one.network, one.seed, layer)
+    for of_network in descents:
+        for layer in of_network.layers.values():
+            place = (of_network.network, of_network.seed, layer)
             if place not in seen:
-                checked_reference(layer, one.variables, targets, ReferenceNoise(reference_key))
+                checked_reference(
+                    layer, of_network.variables, targets, ReferenceNoise(reference_key)
+                )
             seen.add(place)
 
 
@@ -184,14 +186,14 @@ def begin_study(
 
 
 def pending(descents: Sequence[Descents]) -> list[tuple[Descents, str]]:
-    """What is still to be inverted: descents and layer, one layer of all after the other.
+    """The descents and layers that are not saved yet, layer by layer.
 
-    Layers come in this order because descents from one of them share a compiled program.
+    All descents from one layer come together because they share a compiled program.
     """
-    names = dict.fromkeys(name for one in descents for name in one.layers)
+    names = dict.fromkeys(name for of_network in descents for name in of_network.layers)
     return [
-        (one, name)
+        (of_network, name)
         for name in names
-        for one in descents
-        if name in one.layers and not one.done(name)
+        for of_network in descents
+        if name in of_network.layers and not of_network.done(name)
     ]

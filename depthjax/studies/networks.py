@@ -99,8 +99,10 @@ class Place(NamedTuple):
     def columns(self) -> Row:
         """The columns of a table that describe it."""
         return {
-            **{"network": self.network, "seed": self.seed},
-            **{"layer": self.name, "depth": self.depth},
+            "network": self.network,
+            "seed": self.seed,
+            "layer": self.name,
+            "depth": self.depth,
         }
 
 

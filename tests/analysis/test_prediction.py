@@ -52,14 +52,17 @@ CASES = {
     "falling with momentum": (
         5,
         {
-            **{"schedule": "linear", "learning_rate": 0.3, "final_learning_rate": 0.1},
+            "schedule": "linear",
+            "learning_rate": 0.3,
+            "final_learning_rate": 0.1,
             "optimizer_options": {"momentum": 0.9},
         },
     ),
     "cosine with Nesterov's": (
         5,
         {
-            **{"schedule": "cosine", "learning_rate": 0.3},
+            "schedule": "cosine",
+            "learning_rate": 0.3,
             "optimizer_options": {"momentum": 0.8, "nesterov": True},
         },
     ),
@@ -79,7 +82,10 @@ def test_the_curve_of_a_linear_layer_is_the_predicted_one(x64, case):
     directions = singular_directions(jacobian)
     for image in range(2):
         told = predict_input_distance(
-            *(directions, a[image], start[image], config),
+            directions,
+            a[image],
+            start[image],
+            config,
             embedding_norm=float(np.linalg.norm(embedding[image])),
         )
         measured = found.trajectory.input_distance[:, image]

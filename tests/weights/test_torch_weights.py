@@ -28,8 +28,13 @@ torchvision = import_torchvision()
 import timm  # noqa: E402
 
 FAMILIES = (
-    *("resnet18", "resnet50", "wide_resnet50_2", "resnext50_32x4d"),
-    *("vgg11", "vgg16", "vgg16_bn"),
+    "resnet18",
+    "resnet50",
+    "wide_resnet50_2",
+    "resnext50_32x4d",
+    "vgg11",
+    "vgg16",
+    "vgg16_bn",
 )
 SIZE = 64
 

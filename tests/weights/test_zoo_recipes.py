@@ -20,8 +20,12 @@ def test_the_first_epochs_are_those_that_were_recorded(tmp_path):
     _, script, *arguments = shlex.split(network.command)
     done = subprocess.run(
         [
-            *(sys.executable, script, *arguments, f"--until_epoch={epochs}"),
-            *(f"--output={tmp_path / 'again'}", "--nocompilation_cache"),
+            sys.executable,
+            script,
+            *arguments,
+            f"--until_epoch={epochs}",
+            f"--output={tmp_path / 'again'}",
+            "--nocompilation_cache",
         ],
         cwd=ROOT, capture_output=True, text=True, timeout=300,
         env=os.environ | {"PYTHONPATH": str(ROOT)},

@@ -1,4 +1,4 @@
-"""Other networks that look at recovered images: which class they see, and whether a photograph."""
+"""Other networks that classify recovered images: which class, and whether it is a photograph."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,13 +29,13 @@ class Judge(NamedTuple):
 
 @dataclass(frozen=True)
 class Judges:
-    """Who reads the images recovered from the networks of a study.
+    """The networks that classify recovered images.
 
     Fields:
-        classes: for each weight seed the network that reads classes; empty if there is none.
-        photographs: tells photographs from noise; None if there is none.
-        photograph_class: which of its classes are photographs.
-        grey: whether they see images without colour, as they were trained.
+        classes: a classifier for each weight seed; empty if there is none.
+        photographs: a classifier of photographs and noise; None if there is none.
+        photograph_class: which of its classes is "photograph".
+        grey: whether the classifiers get images without colour, as in their training.
     """
 
     classes: Sequence[Judge] = ()
@@ -46,26 +46,26 @@ class Judges:
     def read(
         self, seed: int, recovered: Float[np.ndarray, "n h w c"]
     ) -> dict[str, Float[np.ndarray, " n"]]:
-        """What they make of images, clipped to [0, 1].
+        """The classifications of images, which are clipped to [0, 1].
 
         Args:
-            seed: position among the weight seeds of the network that the images came from.
-            recovered: images; what is not finite is black.
+            seed: index of the weight seed of the network that the images came from.
+            recovered: the images; pixels that are not finite become 0.
 
         Returns:
-            `class_probability` and `class_log_odds` (`class_evidence`) and
-            `photograph_probability`, as far as there is a judge for them.
+            `class_probability` and `class_log_odds` (see `class_evidence`), and
+            `photograph_probability`, if there are classifiers for them.
         """
         seen = np.clip(np.nan_to_num(recovered), 0, 1)
         seen = np.asarray(without_colour(seen)) if self.grey else seen
-        found = {}
+        columns = {}
         if self.classes:
             logits = embed(*self.classes[seed], seen)
-            found["class_probability"], found["class_log_odds"] = class_evidence(logits)
+            columns["class_probability"], columns["class_log_odds"] = class_evidence(logits)
         if self.photographs is not None:
             probability = jax.nn.softmax(embed(*self.photographs, seen))
-            found["photograph_probability"] = np.asarray(probability)[:, self.photograph_class]
-        return found
+            columns["photograph_probability"] = np.asarray(probability)[:, self.photograph_class]
+        return columns
 
 
 def without_colour(photographs: Float[np.ndarray, "n h w c"]) -> Float[jax.Array, "n h w c"]:

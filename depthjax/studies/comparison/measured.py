@@ -65,8 +65,12 @@ class Comparison:
         conditions = list(dict.fromkeys(condition for condition, _ in self.values))
         return [
             {
-                **{"network": network, "seed": seed, "layer": layer, "depth": depth},
-                **{"condition": condition, "image": image},
+                "network": network,
+                "seed": seed,
+                "layer": layer,
+                "depth": depth,
+                "condition": condition,
+                "image": image,
                 **{
                     quantity: float(self.values[condition, quantity][n, s, depth, b])
                     if (condition, quantity) in self.values

@@ -76,8 +76,11 @@ def rows_of(
     for index, prediction in enumerate(descents.predictions):
         last = descents.inversion.trajectory.input_distance[-1, index]
         yield {
-            **{"control": name, "layer": layer, "depth": depth},
-            **{"seed": seed, "image": names[index]},
+            "control": name,
+            "layer": layer,
+            "depth": depth,
+            "seed": seed,
+            "image": names[index],
             "rank": len(descents.directions[index].values),
             "condition_number": descents.directions[index].condition_number,
             "input_distance": float(last),

@@ -66,8 +66,12 @@ class Blocks:
         """One row for each seed, block and image."""
         return [
             {
-                **{"network": self.network, "seed": seed, "layer": block.layer},
-                **{"stage": block.stage, "block": block.index, "image": image},
+                "network": self.network,
+                "seed": seed,
+                "layer": block.layer,
+                "stage": block.stage,
+                "block": block.index,
+                "image": image,
                 **{name: float(values[s, place, b]) for name, values in self.values.items()},
             }
             for s, seed in enumerate(self.seeds)

@@ -18,8 +18,11 @@ def rows_of(networks: Networks, layer: str, node: str, seeds: Sequence[int]) -> 
     """
     return [
         {
-            **{"network": label, "seed": seed, "layer": layer},
-            **{"output_channel": channel, "low_frequency_energy": float(value)},
+            "network": label,
+            "seed": seed,
+            "layer": layer,
+            "output_channel": channel,
+            "low_frequency_energy": float(value),
         }
         for label, of_seeds in networks.items()
         for seed, weights in zip(seeds, of_seeds, strict=True)

@@ -49,12 +49,25 @@ def findings(rows: Sequence[Row]) -> list[Finding]:
 def preimage_table(rows: Sequence[Row]) -> str:
     """The paper's numbers, and ours of each reading: medians and ranges over initialisations."""
     headers = [
-        *("", "inits", "κ", "distance of pre-images", "over σ‖J⁻¹‖_F", "outside [0, 1]"),
-        *("m_i of a_g", "m_g of a_g", "m_i' of a'", "C6"),
+        "",
+        "inits",
+        "κ",
+        "distance of pre-images",
+        "over σ‖J⁻¹‖_F",
+        "outside [0, 1]",
+        "m_i of a_g",
+        "m_g of a_g",
+        "m_i' of a'",
+        "C6",
     ]
     columns = (
-        *("condition_number", "median_distance", "distance_ratio", "outside"),
-        *("input_distance", "embedding_distance", "reference_input_distance"),
+        "condition_number",
+        "median_distance",
+        "distance_ratio",
+        "outside",
+        "input_distance",
+        "embedding_distance",
+        "reference_input_distance",
     )
     body = [_PAPER]
     for where in dict.fromkeys(row["control"] for row in rows):
@@ -68,8 +81,12 @@ def preimage_table(rows: Sequence[Row]) -> str:
 def control_of(rows: Sequence[Row]) -> InvertibleControl:
     """The control that the rows of one reading were made of."""
     columns = (
-        *("median_distance", "expected_distance", "outside", "condition_number"),
-        *("residual", "recovery_distance"),
+        "median_distance",
+        "expected_distance",
+        "outside",
+        "condition_number",
+        "residual",
+        "recovery_distance",
     )
     return InvertibleControl(
         **{name: np.array([row[name] for row in rows], np.float64) for name in columns}

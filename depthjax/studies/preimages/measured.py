@@ -61,8 +61,11 @@ def rows_of(
         weights_key, _ = jax.random.split(init_key)  # as the control splits it
         embedding_distance, input_distance = _descended(weights_key, image, how["layers"], settings)
         yield {
-            **{"control": control_name(reading), "layer": f"fc{how['layers']}"},
-            **{"depth": how["layers"], "seed": index, "image": name},
+            "control": control_name(reading),
+            "layer": f"fc{how['layers']}",
+            "depth": how["layers"],
+            "seed": index,
+            "image": name,
             "std": how["std"],
             "condition_number": float(control.condition_number[index]),
             "median_distance": float(control.median_distance[index]),

@@ -110,7 +110,10 @@ def pictures_of(
         goals[TOWARDS] = jnp.roll(jnp.asarray(photographs), -1, axis=0)
     for kind, goal in goals.items():
         witness = null_space_witness(
-            *(jax.random.key(settings.start_seed), layer, variables, photographs),
+            jax.random.key(settings.start_seed),
+            layer,
+            variables,
+            photographs,
             ratio=settings.ratio,
             towards=goal,
             steps=settings.steps,
@@ -123,7 +126,9 @@ def pictures_of(
             pair = witness.targets[index], witness.rounded[index]
             yield WitnessPicture(row | _distances(witness, index), *pair)
     distorted = eigendistortions(
-        *(layer, variables, photographs),
+        layer,
+        variables,
+        photographs,
         k=settings.directions,
         rmse=settings.grey_levels / 255,
         reference_key=reference_key,
