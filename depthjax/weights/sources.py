@@ -19,18 +19,6 @@ from depthjax.weights.zoo import UNTRAINED, ZOO, ZooNetwork, find, zoo_card
 
 NORMALIZATION_KEY = "normalization"  # in the header of the files that save_weights writes
 
-_FIRST = (
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "wide_resnet50_2",
-    "wide_resnet101_2",
-    "resnext50_32x4d",
-    "resnext101_32x8d",
-    *(f"vgg{depth}{suffix}" for depth in (11, 13, 16, 19) for suffix in ("", "_bn")),
-)
 _SECOND = (
     "resnet50",
     "resnet101",
@@ -39,6 +27,12 @@ _SECOND = (
     "wide_resnet101_2",
     "resnext50_32x4d",
     "resnext101_32x8d",
+)
+_FIRST = (
+    "resnet18",
+    "resnet34",
+    *_SECOND,
+    *(f"vgg{depth}{suffix}" for depth in (11, 13, 16, 19) for suffix in ("", "_bn")),
 )
 
 TORCHVISION: dict[str, str] = {

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from error_messages import error_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,14 +60,6 @@ def jacobian(
         held = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), variables)
         f = jax.jacfwd(lambda a: Layer(model, layer)(held, a[None])[0])
         return np.asarray(f(jnp.asarray(image))).reshape(image.size, image.size)
-
-
-def error_of(call: Any) -> str:
-    with pytest.raises(ValueError, match=r"\w") as caught:
-        call()
-    message = str(caught.value)
-    assert len(message.splitlines()) == 1
-    return message
 
 
 # -------------------------------------------------------------------------------- exact solutions

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from known_spectra import matrix_layer, with_spectrum
 
-from depthjax.analysis.ball_section import ball_section
 from depthjax.analysis.singular_values import (
     LEVELS,
     Probing,
@@ -73,16 +72,3 @@ def test_the_level_at_a_rank():
 def test_a_jacobian_of_nothing_but_zeros():
     with pytest.raises(ValueError, match="the Jacobian is 0"):
         spectrum_from_values(np.zeros((1, 4)), 4, 4)
-
-
-def test_a_linear_layer_maps_a_circle_to_an_ellipse():
-    """As long as the stretch of the first direction, as thin as that of the others allows."""
-    values = np.array([5.0, *[0.5] * 24])
-    matrix = with_spectrum(values, 40, 25).astype(np.float32)
-    image = np.full((1, 5, 5, 1), 0.5, np.float32)
-    linear, measured = ball_section(matrix_layer, matrix, image, points=16)
-    assert linear.shape == (16, 2)
-    np.testing.assert_allclose(measured, linear, atol=1e-3)
-    np.testing.assert_allclose(np.abs(linear).max(0), [1, 0.1], rtol=1e-3)
-    smaller, _ = ball_section(matrix_layer, matrix, image, points=16, radius=1e-3)
-    np.testing.assert_allclose(smaller, linear, atol=1e-5)

@@ -8,11 +8,11 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from error_messages import error_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -39,15 +39,6 @@ side = st.integers(1, 40)
 def save(path: Path, image: Image.Image, **options: object) -> Path:
     image.save(path, **options)
     return path
-
-
-def error_of(call: Callable[[], object]) -> str:
-    """The message of the ValueError that the call raises, which must be one line."""
-    with pytest.raises(ValueError, match=r".") as caught:
-        call()
-    message = str(caught.value)
-    assert message and len(message.splitlines()) == 1
-    return message
 
 
 def assert_photograph(image: np.ndarray, height: int, width: int) -> None:

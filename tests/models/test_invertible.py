@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from error_messages import error_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,14 +33,6 @@ def weights_of(model: Network, dtype: Any = jnp.float32) -> dict[str, Any]:
     for leaves in variables["params"].values():
         leaves["bias"] = leaves["bias"] + 0.1
     return jax.tree.map(lambda leaf: leaf.astype(dtype), variables)
-
-
-def error_of(call: Any) -> str:
-    with pytest.raises(ValueError, match=r"\w") as caught:
-        call()
-    message = str(caught.value)
-    assert len(message.splitlines()) == 1
-    return message
 
 
 @given(

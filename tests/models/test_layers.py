@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from error_messages import error_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,15 +41,6 @@ RESNET50_LAYERS = (
 
 def images_of(*shape: int) -> jax.Array:
     return jnp.asarray(np.random.default_rng(0).random(shape, np.float32))
-
-
-def error_of(call: Callable[[], object]) -> str:
-    """The message of the ValueError that the call raises, which must be one line."""
-    with pytest.raises(ValueError, match=r"\w") as caught:
-        call()
-    message = str(caught.value)
-    assert len(message.splitlines()) == 1
-    return message
 
 
 # ----------------------------------------------------------------------------------------- names

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from error_messages import error_of
 
 from depthjax.models import (
     MODELS,
@@ -91,15 +92,6 @@ def leaves_of(variables: dict[str, Any]) -> Iterator[tuple[str, str, np.ndarray]
     for layer, leaves in variables["params"].items():
         for leaf, array in leaves.items():
             yield layer, leaf, np.asarray(array)
-
-
-def error_of(call: Callable[[], object]) -> str:
-    """The message of the ValueError that the call raises, which must be one line."""
-    with pytest.raises(ValueError, match=r"\w") as caught:
-        call()
-    message = str(caught.value)
-    assert len(message.splitlines()) == 1
-    return message
 
 
 # ---------------------------------------------------------------------------------- construction
