@@ -10,11 +10,12 @@ The weights it leaves are read by everything else: --weights=runs/MINE/weights.s
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
 from depthjax import cli, data, figures
-from depthjax.folders import begin as run_folder
+from depthjax.folders.begin import begin
 from depthjax.report import write_report
 from depthjax.training import Progress, runs
 from depthjax.training.evaluation import check_classes
@@ -43,6 +44,25 @@ SCALARS_EVERY = 20
 
 def main() -> None:
     """Flags -> task -> training in a folder -> curve, figure, table."""
+    task, definition = task_from_flags()
+    name = FLAGS.dataset.replace("/", "_").replace(":", "_").strip("_")
+    output = cli.output_from_flags(name, FLAGS.model)
+    with begin(output, definition, overwrite=FLAGS.overwrite, resume=FLAGS.resume) as folder:
+        training = train(folder.path, task)
+        draw(training)
+        if not training.results:
+            print(
+                f"Stopped after epoch {len(training.curve)} of {task.config.epochs}; --resume goes"
+                f" on: {output}"
+            )
+            return
+        print(f"\n{training_table(training)}\n")
+        print(f"Weights, curve and results: {output}")
+        print(f"All of it on one page: {write_report(output)}")
+
+
+def task_from_flags() -> tuple[runs.Task, dict[str, Any]]:
+    """What is learned by which network, and all that defines it, for `config.json`."""
     model, config = cli.model_from_flags(), cli.training_from_flags()
     splits = splits_from_flags()
     sets = {
@@ -51,8 +71,6 @@ def main() -> None:
     check_classes(model, sets["train"])
     weights = cli.weights_from_flags(model, sets["train"].image_shape[:2])
     task = runs.Task(model, weights.variables, config, **sets, normalization=weights.normalization)
-    name = FLAGS.dataset.replace("/", "_").replace(":", "_").strip("_")
-    output = cli.output_from_flags(name, FLAGS.model)
     definition = {
         "model": FLAGS.model,
         "model_fields": cli.fields_from_flags(),
@@ -68,18 +86,20 @@ def main() -> None:
         "seed": config.seed,
         "training": dataclasses.asdict(config),
     }
-    folder = run_folder.begin(
-        output, definition, overwrite=FLAGS.overwrite, resume=FLAGS.resume
-    ).path
-    steps = config.epochs * config.steps_per_epoch(len(task.train))
+    return task, definition
+
+
+def train(folder: Path, task: runs.Task) -> runs.Training:
+    """Trains with a progress bar, and with scalars for TensorBoard if they are asked for."""
+    scalars = scalar_writer(folder)
+    steps = task.config.epochs * task.config.steps_per_epoch(len(task.train))
     with cli.TrainingBar(steps) as bar:
-        scalars = scalar_writer(folder)
 
         def on_step(progress: Progress) -> None:
             bar(progress)
             scalars(progress)
 
-        done = runs.train(
+        return runs.train(
             folder,
             task,
             checkpoint_every=FLAGS.checkpoint_every,
@@ -88,14 +108,6 @@ def main() -> None:
             on_step=on_step,
             on_epoch=bar.epoch,
         )
-    draw(done)
-    if not done.results:
-        print(
-            f"Stopped after epoch {len(done.curve)} of {config.epochs}; --resume goes on: {folder}"
-        )
-        return
-    print(f"\n{training_table(done)}\n")
-    print(f"Weights, curve and results: {folder}\nAll of it on one page: {write_report(folder)}")
 
 
 def splits_from_flags() -> dict[str, str | None]:
@@ -106,11 +118,11 @@ def splits_from_flags() -> dict[str, str | None]:
         known = data.card(
             FLAGS.dataset, data_dir=FLAGS.data_dir, skip_corrupt=FLAGS.skip_corrupt
         ).counts
-    found: dict[str, str | None] = {"train": FLAGS.split}
+    splits: dict[str, str | None] = {"train": FLAGS.split}
     for name, split in asked.items():
         automatic = name if name in known else None
-        found[name] = {"auto": automatic, "none": None}.get(split, split)
-    return found
+        splits[name] = {"auto": automatic, "none": None}.get(split, split)
+    return splits
 
 
 def scalar_writer(folder: Path) -> Callable[[Progress], None]:
@@ -135,18 +147,18 @@ def scalar_writer(folder: Path) -> Callable[[Progress], None]:
     return write
 
 
-def draw(done: runs.Training) -> None:
-    """The learning curve."""
-    (done.folder / "figures").mkdir(exist_ok=True)
-    columns = runs.Epoch(*zip(*done.curve, strict=True))
+def draw(training: runs.Training) -> None:
+    """Writes the figure of the learning curve."""
+    (training.folder / "figures").mkdir(exist_ok=True)
+    columns = runs.Epoch(*zip(*training.curve, strict=True))
     figure = figures.learning_curve(
         columns.epoch,
         {"training": columns.train_loss, "validation": columns.validation_loss},
         {"training": columns.train_accuracy, "validation": columns.validation_accuracy},
-        classes=len(done.config["classes"]),
-        title=f"{done.config['model']} on {done.config['dataset']}",
+        classes=len(training.config["classes"]),
+        title=f"{training.config['model']} on {training.config['dataset']}",
     )
-    figures.save_figure(done.folder / "figures" / "learning_curve", figure)
+    figures.save_figure(training.folder / "figures" / "learning_curve", figure)
 
 
 if __name__ == "__main__":
