@@ -71,7 +71,7 @@ def evaluate(
         batch_key = None if key is None else jax.random.fold_in(key, start)
         batch = eval_step(model, structure, variables, images, labels, batch_key)
         sums += np.asarray(batch, np.float64)
-    loss, top1, top5, count = sums
+    loss, top1, top5, count = sums.tolist()
     divisor = max(count, 1)
     return Evaluation(loss / divisor, top1 / divisor, top5 / divisor, int(count))
 

@@ -134,7 +134,8 @@ def test_bad_input_is_one_line_and_harms_nothing(whole, arguments, message):
 
 
 def test_stopped_after_an_epoch_and_gone_on_with(tmp_path):
-    settings = (f"--output={tmp_path / 't'}", "--epochs=2", "--split=train[:1000]")
+    settings = (f"--output={tmp_path / 't'}", "--epochs=2", "--split=train[:1000]",
+                "--validation_split=train[1000:1200]")  # fmt: skip
     first = run(*settings, "--until_epoch=1")
     assert first.returncode == 0, first.stderr
     assert "Stopped after epoch 1 of 2" in first.stdout

@@ -65,6 +65,7 @@ def test_it_learns():
     progress, metrics = trained(config)
     assert metrics[-3:, 0].mean() < 0.3 * metrics[:3, 0].mean()
     found = evaluate(MODEL, progress.state.weights, dataset(seed=1), batch_size=10)
+    assert {type(value) for value in found} == {float, int}  # checkpoints keep them as text
     assert found.top1 > 0.9
     assert found.top5 == 1  # of three classes
     assert found.examples == 24
