@@ -80,7 +80,7 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    sections = [_section(index, one) for index, one in enumerate(report.sections)]
+    sections = [_section(index, section) for index, section in enumerate(report.sections)]
     _place_pictures(report, sections)
     findings = [finding for section in report.sections for finding in section.findings]
     script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
@@ -109,15 +109,15 @@ def _section(index: int, section: Section) -> dict[str, Any]:
         "id": name,
         "contents": section,
         "findings": verdicts.finding_rows(section.findings),
-        "charts": [_chart(one, f"{name}-c{i}") for i, one in enumerate(section.charts)],
+        "charts": [_chart(chart, f"{name}-c{i}") for i, chart in enumerate(section.charts)],
         "tables": [
-            {"id": f"{name}-t{i}", "contents": one, "open": i == 0 and len(one.rows) <= 60}
-            for i, one in enumerate(section.tables)
+            {"id": f"{name}-t{i}", "contents": table, "open": i == 0 and len(table.rows) <= 60}
+            for i, table in enumerate(section.tables)
         ],
         "pictures": [],
         "gallery": None,
         "data": {
-            "tables": [_table(one) for one in section.tables],
+            "tables": [_table(table) for table in section.tables],
             "gallery": None,
             "name": section.title,
         },
@@ -130,7 +130,8 @@ def _place_pictures(report: Report, sections: list[dict[str, Any]]) -> None:
     used = sum(map(len, uris)) + sum(map(_size, sections)) + 200_000
     remaining = iter(uris)
     for content in sections:
-        content["pictures"] = [(one, next(remaining)) for one in content["contents"].pictures]
+        own = content["contents"].pictures
+        content["pictures"] = [(picture, next(remaining)) for picture in own]
     owners = [content for content in sections if content["contents"].gallery is not None]
     shown = [content["contents"].gallery for content in owners]
     room = max(SIZE - 1_000_000 - used, 1_000_000)
@@ -150,7 +151,7 @@ def _size(section: dict[str, Any]) -> int:
 def _figures(figures: Sequence[Picture]) -> list[str]:
     """Figures as data URIs, in the first size at which all fit into their room, or the last."""
     for width, quality in ((1400, 85), (1100, 75), (900, 65), (700, 55)):
-        uris = [pictures.figure(one.content, width, quality) for one in figures]
+        uris = [pictures.figure(picture.content, width, quality) for picture in figures]
         if sum(map(len, uris)) <= _FIGURE_ROOM:
             break
     return uris

@@ -1,4 +1,4 @@
-"""The images that came back from every network, and what was measured on them."""
+"""Draws the images recovered from every network, and the numbers that were measured on them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -27,11 +27,11 @@ def draw(
     *,
     stop_ratio: float,
 ) -> Iterator[tuple[str, Figure]]:
-    """The figures with their names, one after the other.
+    """The figures with their names.
 
     Args:
         compared: the numbers.
-        descents: what they were gathered from.
+        descents: the runs that the numbers are from.
         targets, starts: a and a_0.
         stop_ratio: ρ at which images are compared.
     """
@@ -48,11 +48,16 @@ def _galleries(
     targets: Float[np.ndarray, "b h w c"],
     starts: Float[np.ndarray, "b h w c"],
 ) -> Iterator[tuple[str, Figure]]:
-    """For each image what came back from all networks of the first seed."""
+    """For each image a gallery of all networks with weights of the first seed."""
     seed = compared.seeds[0]
-    first = [one for one in descents if (one.seed, one.condition) == (seed, condition)]
-    layers = [load_run(one.folder).layers.values() for one in first]
-    back = np.array([[recovered_images(arrays, condition) for arrays in each] for each in layers])
+    runs = [
+        load_run(descent.folder)
+        for descent in descents
+        if (descent.seed, descent.condition) == (seed, condition)
+    ]
+    images = np.array(
+        [[recovered_images(arrays, condition) for arrays in run.layers.values()] for run in runs]
+    )
     d, rho = (  # [N, L, B]
         compared.values[condition, name][:, 0] for name in ("input_ratio", "embedding_ratio")
     )
@@ -65,7 +70,7 @@ def _galleries(
                 np.broadcast_to(targets[index], repeated),
                 np.broadcast_to(starts[index], repeated),
                 compared.layers,
-                back[:, :, index].swapaxes(0, 1),
+                images[:, :, index].swapaxes(0, 1),
                 d[:, :, index].T,
                 rho[:, :, index].T,
                 title=f"{image}, {_TITLES[condition]}, seed {seed}",
@@ -74,7 +79,7 @@ def _galleries(
 
 
 def _claims(compared: Comparison, stop_ratio: float) -> Figure:
-    """What C10 and C11 speak of, against depth."""
+    """The quantities of claims C10 and C11 against depth."""
     panels = {
         "ρ, converged": (CONVERGING, "embedding_ratio", True),
         "D at ρ = 0.1": (CONVERGING, "input_ratio_at_0.1", True),

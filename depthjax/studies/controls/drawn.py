@@ -1,4 +1,4 @@
-"""D of every control against depth, with the predictions."""
+"""Draws D of every control against depth, with the predictions."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,7 @@ from depthjax.studies.rows import Row
 
 
 def draw(rows: Sequence[Row], title: str) -> Iterator[tuple[str, Figure]]:
-    """One figure of all controls that there are rows of, with its name; none without rows."""
+    """The figure of all controls in the rows, with its name; nothing without rows."""
     if not rows:
         return
     controls = {

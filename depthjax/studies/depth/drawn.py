@@ -1,4 +1,4 @@
-"""D, ρ and the elasticity against the block index, a column for each network."""
+"""Draws D, ρ and the elasticity at every block, a column for each network."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,17 +16,17 @@ _PANELS = {
     "ρ of the recovered image": ("embedding_ratio", True),
     "elasticity d log D / d log ρ": ("elasticity", False),
 }
-"""Name on the axis, quantity, whether its mean is geometric."""
+"""By its name on the axis: the quantity, and whether its mean is geometric."""
 
 _BASELINES = {"start": "start", "flat": "mean colour", "blur": "blurred target"}
 
 
 def draw(networks: Sequence[Blocks], size: int) -> Iterator[tuple[str, Figure]]:
-    """One figure of all networks, with its name.
+    """The figure of all networks, with its name.
 
     Args:
         networks: all with the same seeds and images.
-        size: height and width of these.
+        size: height and width of the images.
     """
     first = networks[0]
     d, rho, slope = _PANELS

@@ -1,4 +1,4 @@
-"""Filters of every network as pictures."""
+"""Draws the filters of every network as pictures."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,23 +15,23 @@ from depthjax.studies.rows import Row
 def draw(
     rows: Sequence[Row], networks: Networks, node: str, output: int
 ) -> Iterator[tuple[str, Figure]]:
-    """One figure of all networks at the first seed, with its name.
+    """The figure of all networks at the first seed, with its name.
 
     Args:
         rows: of all networks, at one layer.
         networks: with their weights.
-        node: name of the convolution in these.
-        output: the channel whose filters are shown, but where they are of colours.
+        node: name of the convolution in the networks.
+        output: the output channel whose filters are shown, unless the filters are of colours.
     """
     pictures = {
-        label: filter_images(ones[0].variables, node, output=output)
-        for label, ones in networks.items()
+        label: filter_images(seeds[0].variables, node, output=output)
+        for label, seeds in networks.items()
     }
     captions = {}
     for label in networks:
         values = energies(rows, label)
-        seeds, channels = values.shape
-        captions[label] = f"energy {np.nanmean(values):.3g}, n = {seeds} × {channels}"
+        count, channels = values.shape
+        captions[label] = f"energy {np.nanmean(values):.3g}, n = {count} × {channels}"
     channel = "" if next(iter(pictures.values())).shape[-1] == 3 else f", output {output}"
     title = f"{rows[0]['layer']}{channel}, seed {rows[0]['seed']}"
     yield "filters", figures.filter_grid(pictures, captions, title=title)

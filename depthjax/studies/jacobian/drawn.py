@@ -1,4 +1,4 @@
-"""Numbers against depth, spectra, and what becomes of a small ball of inputs."""
+"""Draws the numbers against depth, the singular values, and the images of a small ball."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -18,15 +18,15 @@ def draw(
     seeds: Sequence[int],
     images: int,
 ) -> Iterator[tuple[str, Figure]]:
-    """The figures with their names; without spectra only the first.
+    """The figures with their names; without singular values only the first.
 
     Args:
-        pieces: by network, seed and layer.
+        pieces: measurements by network, seed and layer.
         rows: from `finished_rows`.
         names: of the layers, shallow to deep.
-        networks: their labels.
-        seeds: of the weights; sections are of the first.
-        images: how many were asked for.
+        networks: labels of the networks.
+        seeds: of the weights; the ball is drawn for the first.
+        images: number of images.
     """
     sample = f"{len(seeds)} weight seeds × {images} images"
     panels = intervals(rows, names, networks)

@@ -1,4 +1,4 @@
-"""Both ratios against depth, a panel for each kind of input."""
+"""Draws both ratios against depth, a panel for each kind of input."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,7 +15,7 @@ _AXES = {NEIGHBOURS: "neighbour ratio", RESIDUAL: "residual ratio"}
 def draw(
     rows: Sequence[Row], names: Sequence[str], untrained: str, trained_on: Mapping[str, str]
 ) -> Iterator[tuple[str, Figure]]:
-    """One figure of all training sets, with its name; arguments as of `judged.findings`."""
+    """The figure of all training sets, with its name; the arguments are those of `findings`."""
     panels: dict[str, dict[str, dict[str, list]]] = {}
     for spec in dict.fromkeys(row["training_set"] for row in rows):
         labels = [untrained, *(label for label, other in trained_on.items() if other == spec)]

@@ -1,4 +1,4 @@
-"""Curves of linear networks, ends of the others."""
+"""Draws the predicted descents of linear networks, and the ends of descents of the others."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -13,17 +13,18 @@ from depthjax.studies.prediction.judged import ends_of, layers_of
 from depthjax.studies.rows import Row
 
 SHOWN_IMAGES = 3
-"""In the figure of curves, of the first seed."""
+"""Number of images in the figure of curves."""
 
 
-def curve_of(found: PredictedDescents) -> Curve:
-    """m_i on the way of a few images, for the figure of a network's curves."""
-    told, trajectory = found.predictions[:SHOWN_IMAGES], found.inversion.trajectory
+def curve_of(descents: PredictedDescents) -> Curve:
+    """m_i along the descents of the first images, for the figure of curves."""
+    predictions = descents.predictions[:SHOWN_IMAGES]
+    trajectory = descents.inversion.trajectory
     return Curve(
         trajectory.step,
         trajectory.input_distance[:, :SHOWN_IMAGES],
-        np.stack([one.input_distance for one in told], 1),
-        np.array([one.lost for one in told]),
+        np.stack([prediction.input_distance for prediction in predictions], 1),
+        np.array([prediction.lost for prediction in predictions]),
     )
 
 
@@ -35,7 +36,7 @@ def draw(
     Args:
         rows: of all layers.
         curves: of linear networks, by network and layer.
-        seed: of the weights that the curves are of.
+        seed: of the weights of these.
     """
     for network, panels in curves.items():
         title = f"{network} MLP, seed {seed}"
@@ -43,7 +44,8 @@ def draw(
     ends: dict[str, dict[str, Pairs]] = {}
     for network, layer, affine in layers_of(rows):
         if not affine:
-            told, seen = ends_of(rows, network, layer)
-            ends.setdefault(network, {})[layer] = Pairs(told, seen, r_squared(told, seen))
+            predicted, measured = ends_of(rows, network, layer)
+            pairs = Pairs(predicted, measured, r_squared(predicted, measured))
+            ends.setdefault(network, {})[layer] = pairs
     if ends:
         yield "predicted_against_measured", figures.predicted_against_measured(ends)

@@ -1,4 +1,4 @@
-"""A figure for each claim about widths."""
+"""Draws a figure for each claim about widths."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -25,13 +25,13 @@ from depthjax.studies.widths.setting import WIDE, WIDER_LATE, WidthSettings
 def draw(
     setting: WidthSettings, rows: Sequence[Row], findings: Sequence[Finding], relu_inputs: int
 ) -> Iterator[tuple[str, Figure]]:
-    """The figures of the claims asked for, with their names.
+    """The figures of the chosen claims, with their names.
 
     Args:
-        setting: what was asked for.
+        setting: the settings of the study, which choose the claims.
         rows: of one weight seed or more.
-        findings: what they say.
-        relu_inputs: n of the layers of ReLUs.
+        findings: from these rows.
+        relu_inputs: number of inputs of the ReLU layers.
     """
     kinds = {"C4": _null_space, "C5": _depth, "C8": _late_width}
     for claim in setting.claims:
@@ -64,7 +64,7 @@ def _null_space(setting: WidthSettings, rows: Sequence[Row]) -> Figure:
 
 def _depth(setting: WidthSettings, rows: Sequence[Row]) -> Figure:
     """C5: steps against depth."""
-    steps = [one.ravel() for one in steps_by_depth(setting, rows)]
+    steps = [counts.ravel() for counts in steps_by_depth(setting, rows)]
     return figures.steps_to_recover(
         [str(depth) for depth in range(1, setting.depth + 1)],
         steps,

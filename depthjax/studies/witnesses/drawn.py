@@ -1,9 +1,8 @@
-"""A sheet of pictures for each network: what its layers take for a photograph, and see best."""
+"""Draws a sheet of witnesses and eigendistortions for each network."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from depthjax import figures
@@ -11,7 +10,7 @@ from depthjax.studies.rows import Row
 from depthjax.studies.witnesses.measured import EIGEN, FARTHEST, TOWARDS, WitnessPicture
 
 AMPLIFIED = 8
-"""Differences of eigendistortions."""
+"""Factor by which differences of eigendistortions are shown larger."""
 
 _NOTE = (
     "D: distance of the images, ρ: of their embeddings (1: as far as a noisy copy of 25 dB); dB:"
@@ -27,15 +26,15 @@ def draw(
     seed: int,
     labels: Sequence[str],
 ) -> Iterator[tuple[str, Figure]]:
-    """A sheet of each network with its name.
+    """A sheet for each network, with its name.
 
     Args:
         made: all pictures.
         model: name of the architecture.
         names: of the layers, shallow to deep.
-        networks: their labels.
+        networks: labels of the networks.
         seed: of the weights that are shown.
-        labels: of the photographs, the first of which is shown.
+        labels: of the photographs; the first photograph is shown.
     """
     for network in networks:
         yield f"witnesses_{network}", _sheet(made, model, names, network, seed, labels)
@@ -49,19 +48,20 @@ def _sheet(
     seed: int,
     labels: Sequence[str],
 ) -> Figure:
-    """A row for each layer."""
+    """The sheet of one network: a row for each layer."""
+    # Reversed, so that of several pictures of one kind and layer the first is kept.
     chosen = {
-        (one.row["kind"], one.row["layer"]): one
-        for one in reversed(made)  # the first of each counts
-        if (one.row["network"], one.row["seed"]) == (network, seed)
-        and one.row["image"] == labels[0]
+        (picture.row["kind"], picture.row["layer"]): picture
+        for picture in reversed(made)
+        if (picture.row["network"], picture.row["seed"]) == (network, seed)
+        and picture.row["image"] == labels[0]
     }
 
     def column(kind: str) -> list[WitnessPicture]:
         return [chosen[kind, name] for name in names]
 
     empty = [""] * len(names)
-    targets = _stacked([one.target for one in column(FARTHEST)])
+    targets = np.stack([witness.target for witness in column(FARTHEST)])
     columns = [("image", targets, empty)]
     for kind, heading, times, words in (
         (TOWARDS, f"witness towards {labels[1 % len(labels)]}", 0.5, "difference / 2"),
@@ -69,20 +69,19 @@ def _sheet(
         (EIGEN, "eigendistortion", AMPLIFIED, f"difference × {AMPLIFIED}"),
     ):
         if (kind, names[0]) in chosen:
-            pictures = _stacked([one.picture for one in column(kind)])
-            captions = [_caption(one.row) for one in column(kind)]
+            pictures = np.stack([witness.picture for witness in column(kind)])
+            captions = [_caption(witness.row) for witness in column(kind)]
             difference = 0.5 + times * (pictures - targets)
             columns += [(heading, pictures, captions), (words, difference, empty)]
     headings, stacks, below = zip(*columns, strict=True)
     return figures.witness_sheet(
-        *(names, headings, _stacked(list(stacks)), below),
+        names,
+        headings,
+        np.stack(stacks),
+        below,
         title=f"{model}, {network}: what layers take for {labels[0]}, and what they see best",
         note=_NOTE,
     )
-
-
-def _stacked(pictures: Sequence[np.ndarray]) -> Float[np.ndarray, "..."]:
-    return np.stack(pictures)
 
 
 def _caption(row: Row) -> str:
