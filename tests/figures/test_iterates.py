@@ -40,9 +40,12 @@ def test_every_frame_shows_what_belongs_to_it():
 )
 def test_what_does_not_belong_together_is_refused(change, message):
     given = {
-        "labels": ["conv1", "layer4"], "target": TARGET, "steps": [0, 5, 50],
-        "pictures": PICTURES, "captions": CAPTIONS,
-    }  # fmt: skip
+        "labels": ["conv1", "layer4"],
+        "target": TARGET,
+        "steps": [0, 5, 50],
+        "pictures": PICTURES,
+        "captions": CAPTIONS,
+    }
     with pytest.raises(ValueError, match=message):
         iterates(**{**given, **change})
 

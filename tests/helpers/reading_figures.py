@@ -12,10 +12,12 @@ def shown(figure: Figure) -> list[Text]:
     return [
         text
         for text in figure.findobj(Text)
-        if isinstance(text, Text) and text.get_visible() and text.get_text().strip()
+        if isinstance(text, Text)
+        and text.get_visible()
+        and text.get_text().strip()
         # The labels of the ticks that the upper panel shares are never drawn.
         and not (text.axes is not None and _hidden_tick_label(text))
-    ]  # fmt: skip
+    ]
 
 
 def _hidden_tick_label(text: Text) -> bool:
@@ -29,6 +31,12 @@ def _hidden_tick_label(text: Text) -> bool:
 
 def words(figure: Figure) -> list[str]:
     return [text.get_text() for text in shown(figure)]
+
+
+def legend_words(figure: Figure) -> list[str]:
+    """The entries of the legend, then its title."""
+    (legend,) = figure.legends
+    return [text.get_text() for text in (*legend.get_texts(), legend.get_title())]
 
 
 def everything_said(figure: Figure) -> str:

@@ -68,9 +68,14 @@ def write_inversion(
     shape = (restarts, len(images))
     (folder / "layers").mkdir(parents=True, exist_ok=True)
     config = {
-        **{"model": "resnet18", "weights": "untrained", "size": size, "start_seed": 1},
-        **{"images": list(images), "layers": list(layers)},
-        **{"inversion": {"steps": 100, "optimizer": "adam"}, "environment": ENVIRONMENT},
+        "model": "resnet18",
+        "weights": "untrained",
+        "size": size,
+        "start_seed": 1,
+        "images": list(images),
+        "layers": list(layers),
+        "inversion": {"steps": 100, "optimizer": "adam"},
+        "environment": ENVIRONMENT,
         **extra,
     }
     (folder / "config.json").write_text(json.dumps(config))
@@ -113,10 +118,19 @@ def write_inversion(
 
 
 _NUMBERS = (
-    *("embedding_distance", "reference_embedding_distance", "reference_embedding_distance_std"),
-    *("relative_embedding_distance", "input_distance", "reference_input_distance"),
-    *("clipped_embedding_ratio", "clipped_input_ratio", "rounded_embedding_ratio"),
-    *("rounded_input_ratio", "out_of_range", "objective", "seconds"),
+    "embedding_distance",
+    "reference_embedding_distance",
+    "reference_embedding_distance_std",
+    "relative_embedding_distance",
+    "input_distance",
+    "reference_input_distance",
+    "clipped_embedding_ratio",
+    "clipped_input_ratio",
+    "rounded_embedding_ratio",
+    "rounded_input_ratio",
+    "out_of_range",
+    "objective",
+    "seconds",
 )
 
 
@@ -131,15 +145,21 @@ def write_comparison(
     inner = json.loads(next(folder.glob("descents/*/*/config.json")).read_text())
     config = {
         **{name: inner[name] for name in ("model", "size", "images", "layers", "environment")},
-        **{"seeds": ["0", "1"], "networks": {name: [] for name in networks}},
-        **{"conditions": {name: {} for name in CONDITIONS}},
+        "seeds": ["0", "1"],
+        "networks": {name: [] for name in networks},
+        "conditions": {name: {} for name in CONDITIONS},
     }
     random = np.random.default_rng(0)
     rows = [
         {
-            **{"network": network, "seed": seed, "layer": layer, "depth": depth},
-            **{"condition": condition, "image": image},
-            **{"embedding_ratio": random.random(), "ssim": random.random()},
+            "network": network,
+            "seed": seed,
+            "layer": layer,
+            "depth": depth,
+            "condition": condition,
+            "image": image,
+            "embedding_ratio": random.random(),
+            "ssim": random.random(),
         }
         for network in networks
         for seed in (0, 1)

@@ -4,94 +4,27 @@ import base64
 import io
 import json
 import re
-import xml.etree.ElementTree as ElementTree
-from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
+from reading_pages import Page, data_of
 from report_folders import (
     ENVIRONMENT,
     EVIL,
     FINDINGS,
-    draw_figure,
-    write_comparison,
     write_inversion,
-    write_results,
 )
 
 from depthjax import report
-from depthjax.claims.findings import Bound, Finding
 from depthjax.claims.judging import NOT_RUN
 from depthjax.claims.paper import CLAIMS
 from depthjax.folders.environment import command_line
 from depthjax.folders.inversions import load_run
-from depthjax.report import charts, pictures, tabular, verdicts
-from depthjax.report.columns import COLUMNS, column
 from depthjax.report.contents import (
-    Chart,
-    Gallery,
-    Recovered,
     Report,
-    Section,
-    Series,
-    View,
-    chart_from_record,
 )
-from depthjax.statistics import Interval
-
-
-class Page(HTMLParser):
-    """What a browser makes of a page: elements with their attributes, and the text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-    def all(self, tag: str, **attributes: str) -> list[dict[str, str | None]]:
-        return [
-            found
-            for name, found in self.elements
-            if name == tag and attributes.items() <= found.items()
-        ]
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> Path:
-    """A run, a comparison and results beside each other."""
-    folder = tmp_path_factory.mktemp("runs")
-    write_inversion(folder / "inversion")
-    draw_figure(folder / "inversion")
-    write_comparison(folder / "comparison")
-    rows = [
-        {"network": network, "seed": seed, "layer": f"layer{depth}", "depth": depth}
-        | {"input": "noise", "origin": origin, "neighbour_ratio": 1.0 + depth}
-        for network in ("untrained", "photos")
-        for seed in (0, 1)
-        for depth in range(3)
-        for origin in range(4)
-    ]
-    write_results(folder / "manifold", rows)
-    return folder
-
-
-def data_of(html: str) -> list[dict]:
-    return json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])
-
-
-# --- The whole page -------------------------------------------------------------------------------
 
 
 def test_the_page_needs_nothing_else(folders: Path) -> None:
@@ -204,9 +137,6 @@ def test_unfinished_runs_have_gaps(tmp_path: Path) -> None:
     assert "0 of 3 finished" in html
 
 
-# --- Galleries ------------------------------------------------------------------------------------
-
-
 def test_galleries_show_the_run(folders: Path) -> None:
     run = load_run(folders / "inversion")
     (section,) = report.collect([folders / "inversion"]).sections
@@ -256,46 +186,6 @@ def test_a_stopped_descent_has_no_frames_after_its_end(tmp_path: Path) -> None:
     assert section.gallery.views[0].cells[1][0].frame_step[-1] == 100
 
 
-def noise_gallery(side: int, images: int, layers: int, networks: int) -> Gallery:
-    """As bad as pictures can be for a page: noise does not compress."""
-    random = np.random.default_rng(0)
-    picture = random.random((side, side, 3)).astype(np.float32)
-    frames = random.integers(0, 256, (12, side, side, 3), dtype=np.uint8)
-    steps = np.arange(12)
-    line = np.ones(12)
-    cell = Recovered(
-        picture, 1.0, 1.0, 11, "all steps", steps, line, line, frames, steps, line, line
-    )
-    names = [f"image {index}" for index in range(images)]
-    views = [View((f"network {n}",), [[cell] * layers] * images) for n in range(networks)]
-    every = np.broadcast_to(picture, (images, *picture.shape))
-    axes = {"network": [f"network {n}" for n in range(networks)]}
-    return Gallery(names, [f"layer {n}" for n in range(layers)], every, every, axes, views)
-
-
-def test_five_images_ten_layers_three_networks_fit() -> None:
-    section = Section("large", "noise", "", [], "{}", gallery=noise_gallery(224, 5, 10, 3))
-    html = report.render(Report("large", [section]))
-    assert 1_000_000 < len(html.encode()) < report.SIZE
-    cells = data_of(html)[0]["gallery"]["views"][2]["cells"]
-    assert (len(cells), len(cells[0])) == (5, 10) and len(cells[4][9]["frameStep"]) >= 4
-
-
-@given(count=st.integers(1, 40), most=st.integers(2, 24))
-def test_kept_frames_begin_and_end_where_the_descent_does(count: int, most: int) -> None:
-    kept = pictures.kept_frames(count, most)
-    assert kept[0] == 0 and kept[-1] == count - 1
-    assert len(kept) == min(count, most) and sorted(set(kept)) == list(kept)
-
-
-def test_differences_are_black_where_there_is_none() -> None:
-    target = np.zeros((2, 2, 3), np.float32)
-    image = target.copy()
-    image[0, 0] = 0.25
-    image[1, 1] = np.nan
-    np.testing.assert_array_equal(pictures.difference(target, image)[..., 0], [[128, 0], [0, 0]])
-
-
 def test_trainings_show_their_curve(tmp_path: Path) -> None:
     config = {"model": "mlp", "dataset": "digits", "training": {"epochs": 2, "optimizer": "adamw"}}
     (tmp_path / "config.json").write_text(json.dumps(config))
@@ -308,199 +198,6 @@ def test_trainings_show_their_curve(tmp_path: Path) -> None:
     assert [one.y for one in loss.series] == [[2.5, 1.5], [2.0]]
     assert [one.x for one in accuracy.series] == [[1.0, 2.0], [2.0]]
     assert "2 epochs of adamw" in report.render(Report("training", [section]))
-
-
-# --- Claims ---------------------------------------------------------------------------------------
-
-
-def finding(claim: str, verdict: str, part: str = "predicted", aside: str = "") -> Finding:
-    interval = {
-        "supported": (1.0, 0.5, 1.5),
-        "contradicted": (-1.0, -1.5, -0.5),
-        "open": (0.0, -1.0, 1.0),
-        "not reached": (float("nan"),) * 3,
-    }[verdict]
-    made = Finding(
-        claim=claim,
-        part=part,
-        quantity="some",
-        bound=Bound.above(0),
-        interval=Interval(*interval, 3, 5),
-        aside=aside,
-    )
-    assert made.verdict == verdict
-    return made
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        (["supported", "supported"], "supported"),
-        (["supported", "open"], "undecided at this scale"),
-        (["supported", "not reached"], "undecided at this scale"),
-        (["supported", "contradicted"], "not supported"),
-        # One of three places is contradicted by chance often enough.
-        (["supported", "supported", "contradicted"], "undecided at this scale"),
-        (["open"], "undecided at this scale"),
-    ],
-)
-def test_what_is_no_claim_of_the_paper_is_judged_by_the_same_rule(
-    given: list[str], expected: str
-) -> None:
-    others = [finding("C2", "supported"), finding("theory", "contradicted", aside="contrast")]
-    others += [finding("theory", "contradicted", aside="control")]
-    own = [finding("theory", verdict) for verdict in given]
-    made = verdicts.judgements(own + others, whole=True)
-    assert [one.claim.id for one in made] == [*CLAIMS, "theory"]
-    assert made[-1].verdict == expected
-    assert sum(made[-1].counts.values()) == len(given)
-    # The paper's claims are judged by their parts: of C2 none was measured.
-    assert [made[0].verdict, made[1].verdict] == ["not run", "undecided at this scale"]
-
-
-def test_claims_come_in_the_papers_order() -> None:
-    names = ("mine", "C14", "C2", "C10")
-    made = verdicts.judgements([finding(name, "supported") for name in names])
-    assert [one.claim.id for one in made] == ["C2", "C10", "C14", "mine"]
-    # Nobody knows what would support a claim that nobody has stated.
-    assert made[-1].verdict == "undecided at this scale"
-
-
-def test_strips_of_one_quantity_share_their_scale() -> None:
-    """The same of two networks, also where names hold what sentences are made with."""
-
-    def strips(*details: str) -> list[str]:
-        numbers = zip(details, ((1.0, 0.5, 1.5), (90.0, 80.0, 99.0)), strict=False)
-        return [
-            row["strip"]
-            for row in verdicts.finding_rows(
-                [
-                    Finding(
-                        claim="C10",
-                        quantity="log ρ (of a: b)",
-                        detail=detail,
-                        bound=Bound.above(0),
-                        interval=Interval(*ends, 3, 5),
-                    )
-                    for detail, ends in numbers
-                ]
-            )
-        ]
-
-    assert strips("x − y", "z − y")[0] != strips("x − y")[0]
-
-
-# --- Charts and tables ----------------------------------------------------------------------------
-
-CHART = Chart(
-    "Distance <b>",
-    "layer",
-    "input ratio D",
-    [
-        Series("untrained", [0, 1, 2], [1e-7, 2, 4], [1e-8, 1, 3], [1e-6, 3, 5]),
-        Series("photos & more", [0, 1, 2], [1, float("nan"), 3]),
-        Series("", [0, 1, 2], [1, 2, 3], thin=True, of="untrained"),
-    ],
-    ticks=["conv1", "layer1", EVIL],
-    log_y=True,
-    marks={"noisy copy": 1.0, "start": 7.0},
-)
-
-
-def test_charts_are_svg_that_stands_for_itself() -> None:
-    svg = charts.as_svg(CHART, "c")
-    root = ElementTree.fromstring(str(svg))  # well-formed, whatever the names
-    assert root.tag.endswith("svg") and "viewBox" in root.attrib
-    texts = [element.text for element in root.iter() if element.tag.endswith("text")]
-    assert {"untrained", "photos & more", "start 7", "noisy copy 1"} <= set(texts)
-    assert "nan" not in str(svg) and "inf" not in str(svg)
-    for path in root.iter("{http://www.w3.org/2000/svg}path"):
-        assert "stroke" in path.attrib or "fill" in path.attrib  # coloured without the page
-    assert "untrained: 1e-7 at conv1 to 4 at" in charts.in_words(CHART)
-    assert charts.beyond_the_axis(CHART)
-
-
-def test_chart_data_is_what_is_drawn() -> None:
-    lines = charts.as_csv(CHART).splitlines()
-    assert lines[0] == "series,layer,input ratio D,low,high"
-    assert lines[1] == "untrained,conv1,1e-07,1e-08,1e-06"
-    assert lines[5] == "photos & more,layer1,,,"
-    assert lines[-1] == "start,,7,,"
-    assert len(lines) == 1 + 9 + 2
-
-
-def test_charts_survive_json() -> None:
-    record = json.loads(json.dumps(CHART.record(), allow_nan=False))
-    assert charts.as_csv(chart_from_record(record)) == charts.as_csv(CHART)
-    assert charts.as_svg(chart_from_record(record), "c") == charts.as_svg(CHART, "c")
-    with pytest.raises(ValueError, match="no chart"):
-        chart_from_record({"title": "nothing"})
-
-
-def test_scripts_may_bring_charts_of_their_own(tmp_path: Path) -> None:
-    spectrum = Chart(
-        "Spectrum",
-        "rank",
-        "singular value",
-        [Series("layer4", list(range(1, 40)), [10.0 / n for n in range(1, 40)])],
-        log_x=True,
-        log_y=True,
-    )
-    folder = write_results(tmp_path / "spectra", [{"layer": "layer4", "value": 1.0}])
-    assert report.write_charts(folder, [spectrum]).name == "charts.json"
-    (section,) = report.collect([folder]).sections
-    assert section.charts == [spectrum]
-    found = Page(report.render(Report("spectra", [section])))
-    (link,) = [a for a in found.all("a") if "download" in a]
-    assert "layer4,39,0.25641," in unquote(str(link["href"]))
-
-
-@given(
-    values=st.lists(
-        st.floats(allow_nan=True, allow_infinity=True, width=32), min_size=1, max_size=6
-    ),
-    logarithmic=st.booleans(),
-)
-def test_any_numbers_can_be_drawn(values: list[float], logarithmic: bool) -> None:
-    places = list(map(float, range(len(values))))
-    lines = [Series("one", places, values, values, values)]
-    names = [f"layer{n}" for n in range(len(values))]
-    for ticks in (names, ()):
-        chart = Chart(
-            "any", "x", "y", lines, ticks=ticks, log_y=logarithmic, marks={"m": values[0]}
-        )
-        ElementTree.fromstring(str(charts.as_svg(chart, "any")))
-        assert "nan" not in re.sub(r"<(title|desc).*?</\1>", "", str(charts.as_svg(chart, "any")))
-
-
-def test_depth_charts_have_a_line_for_each_network(folders: Path) -> None:
-    (section,) = report.collect([folders / "manifold"]).sections
-    (chart,) = section.charts
-    assert [one.name for one in chart.series] == ["untrained", "photos"]
-    assert list(chart.ticks) == ["layer0", "layer1", "layer2"]
-    np.testing.assert_allclose(chart.series[0].y, [1, 2, 3])
-    assert "2 weight seeds × 4 examples" in chart.note
-
-
-def test_tables_have_units_and_no_more_rows_than_fit() -> None:
-    rows = [
-        {"network": name, "seed": seed, "image": f"image{n}", "input_ratio": float(n)}
-        for name in ("a", "b")
-        for seed in range(3)
-        for n in range(400)
-    ]
-    table = tabular.table("All", rows[:400])
-    assert len(table.rows) == 400
-    assert [one.unit for one in table.columns] == ["", "", "", "ratio"]
-    short = tabular.table("All", rows)
-    assert [list(row) for row in short.rows] == [["a", 1200, 199.5], ["b", 1200, 199.5]]
-    assert "2400 rows" in short.note
-    assert column("some_thing").label == "some thing"
-
-
-def test_the_columns_of_a_run_are_known(folders: Path) -> None:
-    unknown = [name for name in load_run(folders / "inversion").table[0] if name not in COLUMNS]
-    assert not unknown
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

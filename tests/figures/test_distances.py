@@ -1,0 +1,97 @@
+"""What the figure of distances against depth shows."""
+
+import numpy as np
+import pytest
+from figure_arguments import BASELINES, names
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from reading_figures import assert_readable, everything_said, words
+
+from depthjax import figures
+
+# What other tests left open may be collected at any time, and is no figure's.
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
+
+
+def lines_of(axes: Axes) -> list[np.ndarray]:
+    return [np.asarray(line.get_ydata(), float) for line in axes.lines]
+
+
+def test_depth_draws_each_restart_and_the_median_of_what_is_finite():
+    d = np.array([[[1, 2], [3, np.nan]], [[4, 4], [np.inf, 6]]])
+    figure = figures.distances_against_depth(names(2), d, d / 10, BASELINES)
+    above, below = figure.axes
+    drawn = lines_of(above)
+    for column in ([1, 4], [2, 4], [3, np.nan], [np.nan, 6]):
+        assert any(np.array_equal(line, column, equal_nan=True) for line in drawn)
+    assert any(np.array_equal(line, [2, 4]) for line in drawn if len(line) == 2)
+    thickest = max(above.lines, key=lambda line: line.get_linewidth())
+    np.testing.assert_allclose(thickest.get_ydata(), [2, 4])
+    thickest = max(below.lines, key=lambda line: line.get_linewidth())
+    np.testing.assert_allclose(thickest.get_ydata(), [0.2, 0.4])
+    assert "4 of 16 values not finite" in everything_said(figure)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        ((3,), "n = 1 image × 1 start"),
+        ((3, 2), "n = 2 images × 1 start"),
+        ((3, 4, 2), "n = 2 images × 4 starts"),
+    ],
+)
+def test_depth_states_n(shape, size):
+    figure = figures.distances_against_depth(names(3), np.ones(shape), np.ones(shape), {})
+    said = everything_said(figure)
+    assert size in said
+    assert "not finite" not in said
+    assert ("median" in said) == (np.prod(shape[1:]) > 1)
+
+
+def test_depth_names_each_baseline_at_its_median_with_a_band():
+    given = {**BASELINES, "my own": [0.3, 0.1, 0.2], "unknown": [np.nan]}
+    figure = figures.distances_against_depth(names(2), np.ones((2, 1)), np.ones((2, 1)), given)
+    said = words(figure)
+    for text in ("start D₀  8", "mean colour  4.5", "blurred target  2.5", "my own  0.2"):
+        assert text in said
+    assert not any("unknown" in text for text in said)
+    assert said.count("noisy copy") == 2
+    above, below = figure.axes
+    heights = [line[0] for line in lines_of(above)]
+    assert {8.0, 4.5, 2.5, 0.2, 1.0} <= set(np.round(heights, 9))
+    bands = [patch for patch in above.patches if isinstance(patch, Rectangle)]
+    spans = {(round(b.get_y(), 9), round(b.get_y() + b.get_height(), 9)) for b in bands}
+    assert spans == {(7.9, 8.1), (4.0, 5.0), (2.0, 3.0), (0.1, 0.3)}
+    assert 1.0 in {line[0] for line in lines_of(below)}
+
+
+def test_depth_keeps_the_names_of_near_baselines_apart():
+    close = {name: [8 + i / 1000] for i, name in enumerate(("start", "flat", "blur", "x", "y"))}
+    d = np.array([[1e-6], [9.0]])
+    assert_readable(figures.distances_against_depth(names(2), d, d, close))
+
+
+@pytest.mark.parametrize("least", [0.0, 1e-6], ids=str)
+def test_depth_reaches_from_recovered_to_the_start(least):
+    d = np.array([[1e-6, least], [0.5, 8.0]])
+    figure = figures.distances_against_depth(names(2), d, d, {"start": [8.0]})
+    for axes in figure.axes:
+        bottom, top = axes.get_ylim()
+        assert bottom < least
+        assert top > 8
+        _, pixels = axes.transData.transform([(0, least), (0, 1e-6), (0, 8)]).T
+        assert np.isfinite(pixels).all()
+        height = axes.get_window_extent().height
+        # Neither end squeezed into the other; zero has a place of its own.
+        assert pixels[2] - pixels[1] > 0.6 * height
+        assert least or pixels[1] - pixels[0] > 0.02 * height
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert ("0" in labels) == (least == 0)
+    assert {"1e-6", "1"} <= set(labels)
+
+
+def test_depth_labels_the_layers_in_order():
+    layers = ["z", "a", *names(10)]
+    figure = figures.distances_against_depth(layers, np.ones(12), np.ones(12), {})
+    assert [text.get_text() for text in figure.axes[1].get_xticklabels()] == layers
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()

@@ -1,0 +1,100 @@
+"""What a gallery shows."""
+
+import itertools
+
+import numpy as np
+import pytest
+from figure_arguments import (
+    gallery_arguments,
+)
+from reading_figures import assert_readable, everything_said, pictures, shown, words
+
+from depthjax import figures
+
+# What other tests left open may be collected at any time, and is no figure's.
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
+
+
+@pytest.mark.parametrize(
+    ("images", "layers", "blocks"),
+    [(1, 1, 1), (8, 12, 1), (3, 13, 2), (3, 24, 2), (5, 16, 1), (1, 30, 3)],
+)
+def test_gallery_shows_every_picture_and_repeats_the_targets_in_every_block(images, layers, blocks):
+    figure = figures.gallery(*gallery_arguments(images, layers))
+    assert len(pictures(figure)) == images * (2 * blocks + layers)
+    assert words(figure).count("target") == words(figure).count("start") == blocks
+    width, height = figure.get_size_inches()
+    assert width <= 16
+    assert height <= 1.35 * images * blocks + 2
+
+
+def test_gallery_puts_each_picture_under_its_layer_beside_its_image_above_its_numbers():
+    given = gallery_arguments(2, 3)
+    layers, recovered = given[3], given[4]
+    given[5] = np.array([[0.11, 0.12], [0.21, 0.22], [0.31, 0.32]])
+    figure = figures.gallery(*given)
+    places = {text.get_text(): text.get_position() for text in shown(figure)}
+    drawn = {np.asarray(image.get_array()).tobytes(): image for image in pictures(figure)}
+    middles = []
+    for (layer, name), image in itertools.product(enumerate(layers), range(2)):
+        left, right, bottom, top = drawn[
+            np.clip(recovered[layer, image], 0, 1).tobytes()
+        ].get_extent()
+        caption = next(
+            place for text, place in places.items() if f"D 0.{layer + 1}{image + 1}" in text
+        )
+        assert places[name][0] == pytest.approx((left + right) / 2)
+        assert places[name][1] < top
+        assert places[f"im{image}"][1] == pytest.approx((top + bottom) / 2)
+        assert places[f"im{image}"][0] < left
+        assert caption[0] == pytest.approx((left + right) / 2)
+        assert bottom < caption[1] < bottom + 5
+        middles.append((left + right) / 2)
+    assert middles == sorted(middles)
+    assert places["target"][0] < places["start"][0] < middles[0]
+
+
+@pytest.mark.parametrize(
+    ("d", "rho", "caption"),
+    [
+        (0.52, 0.03, "D 0.52  ρ 0.03"),
+        (0.51999, 12.345, "D 0.52  ρ 12.3"),
+        (1e-6, 1.26e-7, "D 1e-6  ρ 1.26e-7"),
+        (0, np.nan, "D 0  ρ –"),
+        (999.96, np.inf, "D 1000  ρ ∞"),
+        (9.9996e-4, 123456, "D 0.001  ρ 1.23e5"),
+    ],
+)
+def test_gallery_captions_have_three_digits(d, rho, caption):
+    given = gallery_arguments(1, 1)
+    given[5:] = [[d]], [[rho]]
+    assert caption in words(figures.gallery(*given))
+
+
+def test_gallery_explains_its_letters_on_the_page():
+    said = everything_said(figures.gallery(*gallery_arguments()))
+    assert "D: " in said
+    assert "ρ: " in said
+    assert "18 × RMSE" in said
+    assert "Magenta" not in said
+
+
+def test_gallery_clips_and_marks_what_is_not_finite(caplog):
+    given = gallery_arguments(1, 1)
+    given[4] = np.full((1, 1, 12, 12, 3), 0.25, np.float32)
+    given[4][0, 0, 0, :3, 1] = [np.nan, np.inf, 7.0]
+    figure = figures.gallery(*given)
+    picture = np.asarray(pictures(figure)[-1].get_array())
+    expected = [[1, 0, 1], [1, 0, 1], [0.25, 1, 0.25], [0.25, 0.25, 0.25]]
+    np.testing.assert_array_equal(picture[0, :4], expected)
+    assert "Magenta: not finite" in everything_said(figure)
+    assert not caplog.records, "matplotlib has nothing left to clip"
+    assert np.isnan(given[4]).any(), "what was handed over must not change"
+
+
+@pytest.mark.parametrize("size", [(12, 90), (90, 12), (1, 1)], ids=str)
+def test_gallery_keeps_the_shape_of_pictures(size):
+    figure = figures.gallery(*gallery_arguments(2, 3, True, size))
+    left, right, bottom, top = pictures(figure)[0].get_extent()
+    assert (bottom - top) / (right - left) == pytest.approx(size[0] / size[1])
+    assert_readable(figure)

@@ -1,0 +1,105 @@
+"""Charts as SVG, as CSV and as JSON."""
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reading_pages import Page
+from report_folders import (
+    EVIL,
+    write_results,
+)
+
+from depthjax import report
+from depthjax.report import charts
+from depthjax.report.contents import (
+    Chart,
+    Report,
+    Series,
+    chart_from_record,
+)
+
+CHART = Chart(
+    "Distance <b>",
+    "layer",
+    "input ratio D",
+    [
+        Series("untrained", [0, 1, 2], [1e-7, 2, 4], [1e-8, 1, 3], [1e-6, 3, 5]),
+        Series("photos & more", [0, 1, 2], [1, float("nan"), 3]),
+        Series("", [0, 1, 2], [1, 2, 3], thin=True, of="untrained"),
+    ],
+    ticks=["conv1", "layer1", EVIL],
+    log_y=True,
+    marks={"noisy copy": 1.0, "start": 7.0},
+)
+
+
+def test_charts_are_svg_that_stands_for_itself() -> None:
+    svg = charts.as_svg(CHART, "c")
+    root = ElementTree.fromstring(str(svg))  # well-formed, whatever the names
+    assert root.tag.endswith("svg") and "viewBox" in root.attrib
+    texts = [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert {"untrained", "photos & more", "start 7", "noisy copy 1"} <= set(texts)
+    assert "nan" not in str(svg) and "inf" not in str(svg)
+    for path in root.iter("{http://www.w3.org/2000/svg}path"):
+        assert "stroke" in path.attrib or "fill" in path.attrib  # coloured without the page
+    assert "untrained: 1e-7 at conv1 to 4 at" in charts.in_words(CHART)
+    assert charts.beyond_the_axis(CHART)
+
+
+def test_chart_data_is_what_is_drawn() -> None:
+    lines = charts.as_csv(CHART).splitlines()
+    assert lines[0] == "series,layer,input ratio D,low,high"
+    assert lines[1] == "untrained,conv1,1e-07,1e-08,1e-06"
+    assert lines[5] == "photos & more,layer1,,,"
+    assert lines[-1] == "start,,7,,"
+    assert len(lines) == 1 + 9 + 2
+
+
+def test_charts_survive_json() -> None:
+    record = json.loads(json.dumps(CHART.record(), allow_nan=False))
+    assert charts.as_csv(chart_from_record(record)) == charts.as_csv(CHART)
+    assert charts.as_svg(chart_from_record(record), "c") == charts.as_svg(CHART, "c")
+    with pytest.raises(ValueError, match="no chart"):
+        chart_from_record({"title": "nothing"})
+
+
+def test_scripts_may_bring_charts_of_their_own(tmp_path: Path) -> None:
+    spectrum = Chart(
+        "Spectrum",
+        "rank",
+        "singular value",
+        [Series("layer4", list(range(1, 40)), [10.0 / n for n in range(1, 40)])],
+        log_x=True,
+        log_y=True,
+    )
+    folder = write_results(tmp_path / "spectra", [{"layer": "layer4", "value": 1.0}])
+    assert report.write_charts(folder, [spectrum]).name == "charts.json"
+    (section,) = report.collect([folder]).sections
+    assert section.charts == [spectrum]
+    found = Page(report.render(Report("spectra", [section])))
+    (link,) = [a for a in found.all("a") if "download" in a]
+    assert "layer4,39,0.25641," in unquote(str(link["href"]))
+
+
+@given(
+    values=st.lists(
+        st.floats(allow_nan=True, allow_infinity=True, width=32), min_size=1, max_size=6
+    ),
+    logarithmic=st.booleans(),
+)
+def test_any_numbers_can_be_drawn(values: list[float], logarithmic: bool) -> None:
+    places = list(map(float, range(len(values))))
+    lines = [Series("one", places, values, values, values)]
+    names = [f"layer{n}" for n in range(len(values))]
+    for ticks in (names, ()):
+        chart = Chart(
+            "any", "x", "y", lines, ticks=ticks, log_y=logarithmic, marks={"m": values[0]}
+        )
+        ElementTree.fromstring(str(charts.as_svg(chart, "any")))
+        assert "nan" not in re.sub(r"<(title|desc).*?</\1>", "", str(charts.as_svg(chart, "any")))
