@@ -3,18 +3,13 @@
 import numpy as np
 import pytest
 from figure_arguments import BASELINES, names
-from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
-from reading_figures import assert_readable, everything_said, words
+from reading_figures import assert_readable, everything_said, lines_of, words
 
 from depthjax import figures
 
 # What other tests left open may be collected at any time, and is no figure's.
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
-
-
-def lines_of(axes: Axes) -> list[np.ndarray]:
-    return [np.asarray(line.get_ydata(), float) for line in axes.lines]
 
 
 def test_depth_draws_each_restart_and_the_median_of_what_is_finite():

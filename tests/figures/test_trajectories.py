@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from figure_arguments import names, trajectory_arguments
 from matplotlib.colors import to_hex
-from reading_figures import everything_said, words
+from reading_figures import everything_said, lines_of, words
 
 from depthjax import figures
 

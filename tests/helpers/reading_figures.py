@@ -2,6 +2,8 @@
 
 import itertools
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -41,6 +43,11 @@ def legend_words(figure: Figure) -> list[str]:
 
 def everything_said(figure: Figure) -> str:
     return " | ".join(words(figure)).replace("\n", " ").replace("\u00a0", " ")
+
+
+def lines_of(axes: Axes) -> list[np.ndarray]:
+    """The y of every line."""
+    return [np.asarray(line.get_ydata(), float) for line in axes.lines]
 
 
 def pictures(figure: Figure) -> list[AxesImage]:
