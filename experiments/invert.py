@@ -12,6 +12,7 @@ Settings later on the command line win, also over those of a flag file before th
 import dataclasses
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -139,7 +140,7 @@ def main() -> None:
         run = depthjax.load_run(output)
         matrix = ratio_matrix(layers, variables, run)
         writer.save_ratio_matrix(matrix)
-        draw(run, matrix)
+        draw(run, matrix, writer.folder.subfolder("figures"))
         page = write_report(output)
         if FLAGS.animate:
             films.animate_run(output, FLAGS.animate)
@@ -183,8 +184,8 @@ def ratio_matrix(
     return np.stack(columns, axis=1)
 
 
-def draw(run: inversions.Run, matrix: np.ndarray) -> None:
-    """Every figure of the run."""
+def draw(run: inversions.Run, matrix: np.ndarray, folder: Path) -> None:
+    """Every figure of the run, into a folder."""
     names = list(run.layers)
     rho, d = run.stack("embedding_ratio"), run.stack("input_ratio")
     first = np.nan_to_num(run.stack("images")[:, 0])
@@ -206,9 +207,8 @@ def draw(run: inversions.Run, matrix: np.ndarray) -> None:
         ),
         "ratio_matrix": figures.ratio_matrix(names, names, np.nanmedian(matrix, axis=(2, 3))),
     }
-    (run.folder / "figures").mkdir(exist_ok=True)
     for name, figure in drawn.items():
-        figures.save_figure(run.folder / "figures" / name, figure)
+        figures.save_figure(folder / name, figure)
 
 
 def _flat(trajectory: np.ndarray) -> np.ndarray:

@@ -65,6 +65,23 @@ class RunFolder(os.PathLike[str]):
         self.check()
         write_atomically(self.path / name, content)
 
+    def subfolder(self, name: str) -> Path:
+        """A folder within this one, made if it is not there.
+
+        Args:
+            name: path within the folder.
+
+        Raises:
+            ValueError: if it cannot be made, or if the folder is no longer ours.
+        """
+        self.check()
+        path = self.path / name
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        return path
+
     def piece(
         self, name: str, make: Callable[[], Mapping[str, Any]], *, within: str = "pieces"
     ) -> dict[str, Any]:

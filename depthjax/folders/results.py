@@ -13,12 +13,13 @@ report.html     all of it on one page, from `depthjax.report`
 the end, every time, so none of them is ever behind.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import ArrayLike
 
-from depthjax.files import cannot_write, csv_bytes, json_bytes
+from depthjax.files import csv_bytes, json_bytes
 from depthjax.folders.begin import RunFolder
 from depthjax.images import save_png
 
@@ -55,12 +56,12 @@ def write_results(
     folder.write("findings.json", json_bytes([finding.record() for finding in findings]))
     if summary:
         folder.write("summary.md", f"{summary}\n".encode())
-    (folder.path / "figures").mkdir(exist_ok=True)
+    pictures = folder.subfolder("figures")
     for name, figure in figures:
         from depthjax.figures import save_figure  # who only reads results needs no matplotlib
 
         folder.check()
-        save_figure(folder.path / "figures" / name, figure)
+        save_figure(pictures / name, figure)
 
 
 def save_picture(folder: RunFolder, name: str, image: ArrayLike) -> None:
@@ -74,10 +75,5 @@ def save_picture(folder: RunFolder, name: str, image: ArrayLike) -> None:
     Raises:
         ValueError: if it cannot be written, or the folder is no longer ours.
     """
-    folder.check()
-    path = folder.path / name
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    save_png(path, image)
+    place, base = os.path.split(name)
+    save_png(folder.subfolder(place) / base, image)

@@ -116,9 +116,7 @@ class RunWriter:
         depth = self._layers.index(layer)
         self._rows[layer] = rows_of_layer(layer, depth, self._config["images"], arrays)
         self._trajectories[layer] = trajectories_of_layer(layer, arrays)
-        self.folder.check()
-        pictures = self.folder.path / "images"
-        pictures.mkdir(exist_ok=True)
+        pictures = self.folder.subfolder("images")
         for name, image in self._pictures(layer, arrays).items():
             if again or not (pictures / name).is_file():
                 save_png(pictures / name, np.nan_to_num(image))

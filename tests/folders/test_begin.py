@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from killed import is_killed_at
+from killed import die_at, each_cut
 
 from depthjax.files import write_atomically
 from depthjax.folders import begin as begin_module
@@ -153,19 +153,21 @@ def test_the_same_call_goes_on_wherever_it_was_killed(folder, overwrite, monkeyp
     def start(seed: int = 3, **how: bool) -> None:
         begin(folder, {"seed": seed}, first=FIRST, **how).close()
 
-    moments = 0
-    while True:
+    def prepare() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         if overwrite:
             start(seed=1)
             for name in ("a/b.npz", "c.csv"):
                 write_atomically(folder / name, b"old")
-        if not is_killed_at(moments + 1, folder, lambda: start(overwrite=overwrite)):
-            break
-        moments += 1
+
+    prepare()
+    moments = 0
+    for moment in each_cut(die_at, folder, lambda: start(overwrite=overwrite)):
         start(overwrite=overwrite, resume=not overwrite)
-        assert names(folder) == ["config.json", "inputs.npz"], moments
-        assert json.loads((folder / "config.json").read_text())["seed"] == 3, moments
+        assert names(folder) == ["config.json", "inputs.npz"], moment
+        assert json.loads((folder / "config.json").read_text())["seed"] == 3, moment
+        moments = moment
+        prepare()
     assert moments > 10
 
 
