@@ -45,13 +45,13 @@ WITNESSES = {"quick": "witnesses_quick", "cpu": "witnesses_resnet18_small"}
 def depth(flag_file: str, minutes: float) -> Step:
     """Untrained networks, block by block."""
     figure = "figures/depth.png"
-    return Step("depth", "depth.py", flag_file, minutes, DEPTH, figure, resumes=True)
+    return Step("depth", "depth.py", flag_file, minutes, DEPTH, figure)
 
 
 def compared(flag_file: str, minutes: float, **more: tuple[str, ...]) -> Step:
     """Trained networks beside untrained ones."""
     figure = "figures/claims.png"
-    return Step("compare", "compare.py", flag_file, minutes, TRAINED, figure, resumes=True, **more)
+    return Step("compare", "compare.py", flag_file, minutes, TRAINED, figure, **more)
 
 
 def manifold(flag_file: str, minutes: float, **more: tuple[str, ...]) -> Step:
@@ -77,7 +77,7 @@ def theory(scale: str, *minutes: float) -> list[Step]:
         Step("controls", "controls.py", f"controls_{scale}", second, ("C6",),
              "figures/controls.png"),
         Step("jacobian", "jacobian.py", f"jacobian_{scale}", third, SPECTRA,
-             "figures/depth.png", resumes=True),
+             "figures/depth.png"),
         Step("witnesses", "witnesses.py", WITNESSES[scale], fourth, (),
              "figures/witnesses_photos.png"),
         Step("prediction", "prediction.py", f"prediction_{scale}", fifth, (),
@@ -118,7 +118,7 @@ PLANS = {
         depth("depth_paper", 120),
         *theory("cpu", 60, 15, 30, 10, 10),
         RELU_WIDTHS,
-        Step("noise_resnet50", "train.py", "noise_resnet50", 90, resumes=True),
+        Step("noise_resnet50", "train.py", "noise_resnet50", 90),
         compared("compare_paper", 120, after=("noise_resnet50",), more=(PAPER_NETWORKS,)),
         manifold("manifold_paper", 20, after=("noise_resnet50",), more=(PAPER_NETWORKS,)),
         filters("filters_paper", 1, after=("noise_resnet50",), more=(PAPER_NETWORKS,)),

@@ -208,7 +208,7 @@ class Reproduction:
     def _run_step(self, step: Step, report: Report) -> Outcome:
         folder, command = self.output / step.name, self.command(step)
         begun = self._record(step) is not None and (folder / "config.json").is_file()
-        if begun and step.resumes:
+        if begun:
             command.append("--resume")
         else:
             shutil.rmtree(folder, ignore_errors=True)

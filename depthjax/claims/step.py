@@ -27,7 +27,6 @@ class Step:
         minutes: how long it may take, on the hardware of its scale.
         claims: the claims that its findings are about.
         figure: the figure that shows them, within the step's folder.
-        resumes: whether the script continues a folder with --resume; others start anew.
         after: steps whose files it needs.
         more: flags in addition to those of the file; `{output}` is the folder of the reproduction.
     """
@@ -38,7 +37,6 @@ class Step:
     minutes: float | int
     claims: tuple[str, ...] = ()
     figure: str = ""
-    resumes: bool = False
     after: tuple[str, ...] = ()
     more: tuple[str, ...] = ()
 

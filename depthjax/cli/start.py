@@ -56,6 +56,12 @@ def run(main: Callable[[], None], *, processes_share: bool = False) -> None:
             message = " ".join(str(error).split())
             print(f"{Path(argv[0]).name}: error: {message}", file=sys.stderr)
             sys.exit(2)
+        except KeyboardInterrupt:
+            if FLAGS.traceback:
+                traceback.print_exc()
+            way = "; the same command with --resume goes on" if "resume" in FLAGS else ""
+            print(f"\n{Path(argv[0]).name}: interrupted{way}", file=sys.stderr)
+            sys.exit(130)
 
     # absl shows what libraries log, such as which accelerators jax looked for in vain.
     logging.set_verbosity(logging.WARNING)

@@ -58,9 +58,9 @@ reproduction.check(); reproduction.open("quick"); reproduction.run()
 
 
 def plan() -> list[Step]:
-    """Two steps, the first of which goes on with what it has."""
+    """Two steps; both go on with what they have."""
     return [
-        Step("long", "tool.py", "long", 0.1, ("C15",), "0.txt", resumes=True),
+        Step("long", "tool.py", "long", 0.1, ("C15",), "0.txt"),
         Step("short", "tool.py", "short", 0.1, ("C16",), "0.txt"),
     ]
 
