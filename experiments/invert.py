@@ -27,6 +27,7 @@ from depthjax.folders import inversions
 from depthjax.folders.run_writer import start_run
 from depthjax.folders.tables import class_table, inversion_table
 from depthjax.inversion import metrics
+from depthjax.inversion.preparing import prepare_for_measuring
 from depthjax.inversion.reference import ReferenceNoise, checked_reference
 from depthjax.models import labels
 from depthjax.report import films, write_report
@@ -164,8 +165,9 @@ def trained_head(model: depthjax.models.Network, weights: cli.Weights) -> depthj
 def top5(head: depthjax.Layer, variables: Variables, images: jax.Array) -> labels.TopClasses:
     """What the network sees in `[…, H, W, C]`."""
     batch = images.reshape(-1, *images.shape[-3:])
+    logits, weights = prepare_for_measuring(head, variables)
     with matmul_precision():
-        top = labels.top_classes(head(variables, batch))
+        top = labels.top_classes(logits(weights, batch))
     return labels.TopClasses(*(array.reshape(*images.shape[:-3], -1) for array in top))
 
 
@@ -176,8 +178,9 @@ def ratio_matrix(
     columns = []
     for name, layer in layers.items():
         scale = run.layers[name]["reference_embedding_distance"]
+        measured = prepare_for_measuring(layer, variables)
         distances = [
-            metrics.embedding_distances(layer, variables, run.targets, jnp.asarray(recovered))
+            metrics.embedding_distances(*measured, run.targets, jnp.asarray(recovered))
             for recovered in run.stack("images")
         ]
         columns.append(np.stack(distances) / scale)

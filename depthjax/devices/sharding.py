@@ -47,21 +47,28 @@ class Split(NamedTuple):
         return self.devices * self.per_device
 
 
-def split_of(count: int, devices: int, most: int | None = None) -> Split:
+def split_of(
+    count: int, devices: int, most: int | None = None, *, all_devices: bool = False
+) -> Split:
     """As few batches as possible, then as few examples on a device, then as few devices.
 
     Args:
         count: examples, at least one.
         devices: that there are.
         most: examples that may run at once, over all devices.
+        all_devices: whether all devices work, with one example each at least, because each holds a
+            part of the weights.
     """
-    devices = min(devices, count, most or count)
+    if not all_devices:
+        devices = min(devices, count, most or count)
     per_device = -(-count // devices)
     if most is not None:
-        per_device = min(per_device, most // devices)
+        per_device = max(1, min(per_device, most // devices))
     batches = -(-count // (devices * per_device))
     per_device = -(-count // (batches * devices))
-    return Split(-(-count // (batches * per_device)), per_device, batches)
+    if not all_devices:
+        devices = -(-count // (batches * per_device))
+    return Split(devices, per_device, batches)
 
 
 def data_mesh() -> Mesh:

@@ -121,6 +121,38 @@ class Gathering:
         return self.layer(gathered(weights), images)
 
 
+@dataclass(frozen=True)
+class SpreadLayer:
+    """A layer with its weights spread, as an ordinary function of weights and images.
+
+    Every device computes the whole batch, and all have the result.
+
+    Fields:
+        layer: what runs on each device, inside of `shard_map`; it gathers its weights itself.
+        mesh: the devices.
+    """
+
+    layer: LayerFn
+    mesh: Mesh
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        layer = self.layer
+        return getattr(layer, "name", None) or getattr(layer, "node", None) or str(layer)
+
+    def __call__(self, weights: Variables, images: Inputs) -> Embedding:
+        """`layer(weights, images)`."""
+        return _on_every_device(self.layer, self.mesh, weights, images)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _on_every_device(layer: LayerFn, mesh: Mesh, weights: Variables, images: Inputs) -> Embedding:
+    return jax.shard_map(
+        layer, mesh=mesh, in_specs=(specs(weights), WHOLE), out_specs=WHOLE, check_vma=False
+    )(weights, images)
+
+
 def fits(weights: Variables, free: int | None = None) -> bool:
     """Whether a device has room for all of the weights.
 

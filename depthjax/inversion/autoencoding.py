@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from depthjax.devices.precision import matmul_precision
+from depthjax.devices.sharding import local_mesh
 from depthjax.inversion.checkpoints import DescentCheckpoints
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images, invert
@@ -21,6 +22,7 @@ from depthjax.inversion.metrics import (
     input_ratio_at,
     measure_against,
 )
+from depthjax.inversion.preparing import must_spread, prepare_for_measuring
 from depthjax.inversion.reference import (
     REFERENCE_STD,
     Reference,
@@ -104,6 +106,7 @@ def autoencode(
     stop_ratio: float | None = None,
     max_batch: int | None = None,
     mesh: Mesh | None = None,
+    spread_weights: bool | None = None,
     checkpoints: DescentCheckpoints | None = None,
     frames: int = 0,
     on_progress: Callable[[Progress, np.ndarray], None] | None = None,
@@ -118,10 +121,14 @@ def autoencode(
         config: see `InversionConfig`; by default the converging one.
         reference_key: seeds the reference noise by itself.
         reference_std, draws: standard deviation and number of noisy copies (m_r, m_i').
+        reference: m_r and m_i', where they have been measured before
+            (`inversion.reference.checked_reference`); the three arguments above then do nothing.
         init: starts of your own, `[B, H, W, C]` or `[restarts, B, H, W, C]`.
         stop_ratio: ρ at which an image stops, for the images themselves at a matched ρ; it is
             looked at whenever distances are recorded.
-        max_batch, mesh: images × restarts that run at once, and on which devices, see `invert`.
+        max_batch, mesh, spread_weights: images × restarts that run at once, on which devices, and
+            whether each of these holds a part of the weights; see `invert`. With weights in parts
+            the distances are measured by the layer's fast form, on all devices.
         checkpoints: where the states of the descents are kept, see `invert`.
         frames: how many iterates to keep on the way, see `invert`.
         on_progress: called about twice a second with the progress and ρ of each image × restart.
@@ -139,22 +146,30 @@ def autoencode(
         raise ValueError(f"stop_ratio must be positive, got {stop_ratio}; None never stops")
     images = checked_images(images)
     start_key, default_reference_key = jax.random.split(key)
+    mesh = mesh or local_mesh()
+    if spread_weights is None:
+        spread_weights = must_spread(layer, variables, config, mesh)
+    prepare = partial(
+        prepare_for_measuring, layer, variables, mesh=mesh, spread_weights=spread_weights
+    )
+    measured = prepare()
     if reference is None:
         noise_key = default_reference_key if reference_key is None else reference_key
         noise = ReferenceNoise(noise_key, reference_std, draws)
-        reference = checked_reference(layer, variables, images, noise)
+        reference = checked_reference(*measured, images, noise)
     scale = np.asarray(reference.embedding_distance)
     if init is None:
         init = initial_images(start_key, images.shape, config, others=images, dtype=images.dtype)
     with matmul_precision():
-        target_embedding = layer(variables, images)
+        target_embedding = measured.layer(measured.weights, images)
+    del measured  # weights in parts make room for those of the descents
 
-    def on_invert_progress(progress: Progress) -> None:
+    def tell_ratio(progress: Progress) -> None:
         if on_progress is not None:
             restarts = progress.embedding_distance.reshape(-1, len(scale))
             on_progress(progress, (restarts / scale).ravel())
 
-    found = invert(
+    inversion = invert(
         layer,
         variables,
         target_embedding,
@@ -164,17 +179,18 @@ def autoencode(
         stop_distance=None if stop_ratio is None else stop_ratio * scale,
         max_batch=max_batch,
         mesh=mesh,
+        spread_weights=spread_weights,
         checkpoints=checkpoints,
         frames=frames,
-        on_progress=on_invert_progress if on_progress else None,
+        on_progress=None if on_progress is None else tell_ratio,
     )
-    trajectory = found.trajectory
-    measure_images = partial(measure_against, reference, layer, variables, images)
+    trajectory = inversion.trajectory
+    measure_images = partial(measure_against, reference, *prepare(), images)
     return Autoencoding(
         start=init,
-        inversion=found,
-        measurement=measure_images(found.images),
-        final_measurement=measure_images(found.final_images),
+        inversion=inversion,
+        measurement=measure_images(inversion.images),
+        final_measurement=measure_images(inversion.final_images),
         baselines=baselines(images, init, reference.input_distance),
         matched_input_ratio=input_ratio_at(
             trajectory.embedding_distance / scale,

@@ -140,7 +140,7 @@ def invert(
     count = len(examples.start)
     if jax.process_count() > 1:
         examples = examples.at(my_share(count))
-    split = split_of(len(examples.start), mesh.size, max_batch)
+    split = split_of(len(examples.start), mesh.size, max_batch, all_devices=spread_weights)
     if checkpoints is not None:
         target, start, _, near_enough = examples
         defining = (start, target, near_enough, np.array(marks, np.int32))

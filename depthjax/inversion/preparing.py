@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
-from depthjax.devices.sharding import replicate
-from depthjax.devices.spreading import Gathering, fits, spread
+from depthjax.devices.sharding import local_mesh, replicate
+from depthjax.devices.spreading import Gathering, SpreadLayer, fits, spread
 from depthjax.inversion.config import InversionConfig
 from depthjax.typing import LayerFn, Variables
 
@@ -77,6 +77,31 @@ def must_spread(
         free: bytes that a device may use; None: as many as it has.
     """
     return mesh.size > 1 and not fits(prepared_shapes(layer, variables, config).weights, free)
+
+
+def prepare_for_measuring(
+    layer: LayerFn,
+    variables: Variables,
+    *,
+    mesh: Mesh | None = None,
+    spread_weights: bool | None = None,
+) -> Prepared:
+    """What distances are measured with: the layer as it is, wherever a device has room for it.
+
+    Args:
+        layer, variables, mesh, spread_weights: as in `invert`. With weights in parts the layer's
+            fast form runs on all devices and gathers the weights of one operation at a time; a
+            layer without one gathers all of them, for as long as it runs.
+    """
+    if isinstance(layer, SpreadLayer):
+        return Prepared(layer, variables)
+    config, mesh = InversionConfig(), mesh or local_mesh()
+    if spread_weights is None:
+        spread_weights = must_spread(layer, variables, config, mesh)
+    if not spread_weights:
+        return Prepared(layer, variables)
+    fast, weights = prepare_for_descent(layer, variables, config, spread=True)
+    return Prepared(SpreadLayer(fast, mesh), place_weights(weights, mesh, in_parts=True))
 
 
 def place_weights(weights: Variables, mesh: Mesh | None, *, in_parts: bool) -> Any:

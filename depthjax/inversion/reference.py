@@ -10,11 +10,13 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array
 from numpy.typing import ArrayLike
 
 from depthjax.devices.precision import matmul_precision
 from depthjax.inversion.objectives import norms
+from depthjax.inversion.preparing import prepare_for_measuring
 from depthjax.typing import Images, LayerFn, PerExample, Scalar, Variables
 
 REFERENCE_STD = 1 / 18
@@ -100,19 +102,27 @@ def expected_input_distance(count: int, std: float = REFERENCE_STD) -> float:
 
 
 def checked_reference(
-    layer: LayerFn, variables: Variables, images: ArrayLike, noise: ReferenceNoise
+    layer: LayerFn,
+    variables: Variables,
+    images: ArrayLike,
+    noise: ReferenceNoise,
+    *,
+    mesh: Mesh | None = None,
+    spread_weights: bool | None = None,
 ) -> Reference:
     """`reference_distances`, refusing a layer that tells nothing of its input.
 
     Args:
         layer, variables, noise: as there.
         images: as `checked_images` takes them.
+        mesh, spread_weights: as in `depthjax.invert`.
 
     Raises:
         ValueError: if noise on an image does not move its embedding, or moves it out of range.
     """
     images = checked_images(images)
-    reference = reference_distances(layer, variables, images, noise)
+    measured = prepare_for_measuring(layer, variables, mesh=mesh, spread_weights=spread_weights)
+    reference = reference_distances(*measured, images, noise)
     scale = np.asarray(reference.embedding_distance)
     usable = np.isfinite(scale) & (scale > 0)
     if not usable.all():

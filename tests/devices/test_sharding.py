@@ -108,6 +108,26 @@ def test_weights_that_are_spread_over_devices_change_no_number(eight, layer):
     assert set(compared) == {"images", "objective"} and np.ptp(compared["images"]) > 0.1
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_images_fewer_than_devices_are_measured_with_weights_in_parts(eight, count):
+    """All devices work, as each holds a part of the weights; the numbers are those of one."""
+    compared = 0
+    for field, one, many in pairs(eight[0], f"autoencode{count}"):
+        if field == "split":
+            assert one.tolist() == [1, count, 1] and many.tolist() == [8, 1, 1]
+        else:
+            assert len(many) == count
+            np.testing.assert_allclose(many, one, rtol=1e-8, atol=1e-8, err_msg=field)
+            compared += 1
+    assert compared == 15
+
+
+def test_a_batch_fits_where_its_weights_lie_in_parts(eight):
+    batch, needed, free = eight[0]["fit"].tolist()
+    assert batch == 4 and needed <= free
+    assert "takes 0.00 GiB, but 0.00 GiB are free" in eight[0]["whole"].item()
+
+
 def test_weights_are_spread_where_there_is_no_room_or_when_asked(eight):
     assert eight[0]["spreading"].tolist() == [1, 0, 1]
 
@@ -136,6 +156,14 @@ def test_devices_have_nothing_to_communicate(eight, program):
     assert any("convolution" in line or "dot(" in line for line in instructions)
     passed_on = [line for line in instructions for word in COLLECTIVES if word in line]
     assert not passed_on
+
+
+@given(count=st.integers(1, 300), devices=st.integers(1, 17), most=st.none() | st.integers(1, 90))
+def test_a_split_over_all_devices_leaves_none_idle(count, devices, most):
+    split = split_of(count, devices, most, all_devices=True)
+    assert split.devices == devices
+    assert split.batch * split.batches >= count > split.batch * (split.batches - 1)
+    assert split.batch <= max(devices, most or count + devices)
 
 
 @given(count=st.integers(1, 300), devices=st.integers(1, 17), most=st.none() | st.integers(1, 90))

@@ -79,6 +79,43 @@ def in_parts():
                 yield f"spread_{name}/{who}/objective", found.objective
 
 
+def measured_in_parts():
+    """Whole measurements of one image and of three, fewer than there are devices."""
+    with jax.enable_x64(True):
+        layer, variables = network(jnp.float64)
+        config = InversionConfig(steps=4)
+        for count in (1, 3):
+            for who, mesh in (("one", ONE), ("eight", EIGHT)):
+                run = depthjax.autoencode(
+                    jax.random.key(0), layer, variables, IMAGES[:count], config, mesh=mesh,
+                    spread_weights=mesh is EIGHT,
+                )  # fmt: skip
+                arrays = vars(run.measurement) | {"best": run.images, "start": run.start}
+                arrays["split"] = np.array(run.inversion.split)
+                yield from ((f"autoencode{count}/{who}/{name}", a) for name, a in arrays.items())
+
+
+def fits_in_parts():
+    """Bytes that a batch takes in parts, what it is allowed, and the error of whole weights."""
+    layer, variables, config = perceptron()
+    free = 2 * 10**6  # of 3 MB of weights
+    fit = depthjax.fitting_batch(layer, variables, (8, 8, 3), 4, config, free=free)
+    try:
+        depthjax.fitting_batch(
+            layer, variables, (8, 8, 3), 4, config, free=free, spread_weights=False
+        )
+    except ValueError as error:
+        return {"fit": np.array([fit.batch, fit.needed, free]), "whole": np.array(str(error))}
+    raise AssertionError("weights that do not fit were said to")
+
+
+def perceptron():
+    """A network that has little but weights."""
+    model = depthjax.build_model("mlp", widths=(256,) * 12)
+    variables = depthjax.init_variables(model, jax.random.key(0), 8)
+    return depthjax.Layer(model, "fc12"), variables, InversionConfig(steps=3)
+
+
 def who_spreads():
     """In how many of three inversions weights were spread: no room, room, and asked for."""
     layer, variables = network(jnp.float32)
@@ -107,11 +144,8 @@ def plain(variables, images):
 
 
 def memory(spread_weights):
-    """Bytes that a device holds for a descent through an MLP, which has little but weights."""
-    model = depthjax.build_model("mlp", widths=(256,) * 12)
-    layer = depthjax.Layer(model, "fc12")
-    variables = depthjax.init_variables(model, jax.random.key(0), 8)
-    config = InversionConfig(steps=3)
+    """Bytes that a device holds for a descent through an MLP."""
+    layer, variables, config = perceptron()
     layer, weights = prepare_for_descent(layer, variables, config, spread=spread_weights)
     place = spread if spread_weights else replicate
     analysis = loop(layer, weights, config, place).memory_analysis()
@@ -201,6 +235,8 @@ for count in COUNTS:
         arrays = spectrum(mesh, count)
         found.update({f"jacobian{count}/{who}/{name}": a for name, a in arrays.items()})
 found.update(in_parts())
+found.update(measured_in_parts())
+found.update(fits_in_parts())
 found.update({"spreading": who_spreads(), "memory": np.array([memory(True), memory(False)])})
 texts = {"descent": collectives(adam)}
 for count in COUNTS:
