@@ -87,8 +87,7 @@ def main() -> None:
         stop_ratio=FLAGS.stop_ratio,
         frames=FLAGS.frames,
     )
-    reference_key = jax.random.key(FLAGS.reference_seed)
-    descents.check(every, targets, reference_key)
+    references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
     starts = descents.starts_of(targets, conditions[setting.CONVERGING], FLAGS.start_seed)
     definition = {
         **cli.flag_values(*_DEFINING),
@@ -100,7 +99,7 @@ def main() -> None:
     with descents.begin_study(
         every, definition, targets, starts, **cli.flag_values("overwrite", "resume")
     ) as folder:
-        cli.recover_all(every, targets, starts, reference_key)
+        cli.recover_all(every, targets, starts, references)
         if not processes.is_first():
             return
         noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))

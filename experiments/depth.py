@@ -76,8 +76,7 @@ def main() -> None:
         for asked in networks
     }
     every = [one for each in by_network.values() for one in each]
-    reference_key = jax.random.key(FLAGS.reference_seed)
-    descents.check(every, targets, reference_key)
+    references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
     starts = descents.starts_of(targets, config, FLAGS.start_seed)
     definition = {
         **cli.flag_values(*_DEFINING),
@@ -88,7 +87,7 @@ def main() -> None:
     with descents.begin_study(
         every, definition, targets, starts, **cli.flag_values("overwrite", "resume")
     ) as folder:
-        cli.recover_all(every, targets, starts, reference_key)
+        cli.recover_all(every, targets, starts, references)
         if not processes.is_first():
             return
         found = [measured.gather(by_network[asked.label], asked.model) for asked in networks]

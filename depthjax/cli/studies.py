@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import jax
 import numpy as np
 from tqdm import tqdm
 
 from depthjax.report import write_report
-from depthjax.studies.descents import Descents, pending
+from depthjax.studies.descents import Descents, References, pending
 from depthjax.studies.networks import Place
 
 
@@ -16,7 +15,7 @@ def recover_all(
     descents: Sequence[Descents],
     targets: np.ndarray,
     starts: np.ndarray,
-    reference_key: jax.Array,
+    references: References,
 ) -> None:
     """Makes what a study still lacks, with a progress bar over the steps of all its descents."""
     missing = pending(descents)
@@ -24,7 +23,8 @@ def recover_all(
     with tqdm(total=steps, unit="step", disable=None, dynamic_ncols=True, smoothing=0.1) as bar:
         for one, layer in missing:
             bar.set_postfix_str(f"{layer}, {one.network} {one.seed}, {one.condition}")
-            one.recover(layer, targets, starts, reference_key)
+            reference = references[one.network, one.seed, layer]
+            one.recover(layer, targets, starts, reference)
             bar.update(one.config.steps)
 
 

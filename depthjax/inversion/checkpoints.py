@@ -29,7 +29,8 @@ from depthjax.checkpoint import Checkpoint, Checkpoints
 from depthjax.devices.sharding import Split
 from depthjax.files import CannotWrite, write_atomically
 from depthjax.inversion.config import InversionConfig
-from depthjax.inversion.loop import Records, State
+from depthjax.inversion.loop import Records
+from depthjax.inversion.state import State
 
 
 class Kept(NamedTuple):

@@ -24,7 +24,7 @@ from depthjax.folders.run_writer import RunWriter, check_pictures, input_file, s
 from depthjax.inversion.autoencoding import autoencode
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images
-from depthjax.inversion.reference import ReferenceNoise, checked_reference
+from depthjax.inversion.reference import Reference, ReferenceNoise, checked_reference
 from depthjax.typing import LayerFn, Variables
 
 
@@ -102,17 +102,23 @@ class Descents:
         layer: str,
         targets: Float[np.ndarray, "b h w c"],
         starts: Float[np.ndarray, "b h w c"],
-        reference_key: Array,
+        reference: Reference,
     ) -> None:
-        """Inverts one layer, from its last checkpoint if there is one, and saves the result."""
+        """Inverts one layer, from its last checkpoint if there is one, and saves the result.
+
+        Args:
+            layer: its name.
+            targets, starts: a and a_0.
+            reference: m_r and m_i' of the layer, from `check`.
+        """
         began = time.perf_counter()
         inversion = autoencode(
-            reference_key,
+            jax.random.key(0),  # of the starts and the noise, which are given
             self.layers[layer],
             self.variables,
             targets,
             self.config,
-            reference_key=reference_key,
+            reference=reference,
             init=jnp.asarray(starts),
             stop_ratio=self.stop_ratio,
             frames=self.frames,
@@ -136,23 +142,28 @@ def starts_of(
     return np.asarray(initial_images(jax.random.key(seed), targets.shape, config, others=others))
 
 
+References = dict[tuple[str, int, str], Reference]
+"""m_r and m_i' of a network, a seed of its weights, and a layer."""
+
+
 def check(
     descents: Sequence[Descents], targets: Float[np.ndarray, "b h w c"], reference_key: Array
-) -> None:
+) -> References:
     """Refuses a study that cannot be made, before anything of it is written.
+
+    Returns:
+        The reference distances of every layer, which its descents need, whatever their condition.
 
     Raises:
         ValueError: for images or weights that a layer cannot be inverted with.
     """
-    seen = set()
+    noise, references = ReferenceNoise(reference_key), {}
     for of_network in descents:
-        for layer in of_network.layers.values():
-            place = (of_network.network, of_network.seed, layer)
-            if place not in seen:
-                checked_reference(
-                    layer, of_network.variables, targets, ReferenceNoise(reference_key)
-                )
-            seen.add(place)
+        for name, layer in of_network.layers.items():
+            place = (of_network.network, of_network.seed, name)
+            if place not in references:
+                references[place] = checked_reference(layer, of_network.variables, targets, noise)
+    return references
 
 
 def begin_study(

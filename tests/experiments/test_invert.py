@@ -19,7 +19,7 @@ from PIL import Image
 from script_running import runner, script_fixture
 
 import depthjax
-from depthjax.inversion import metrics
+from depthjax.inversion import metrics, reference
 from depthjax.models import labels
 from depthjax.models.normalization import as_normalization
 
@@ -37,7 +37,7 @@ SMALL = {
 
 
 class Whole(NamedTuple):
-    """A finished run, what it was asked for, and what it printed."""
+    """A finished run: what it was asked for and printed, and layers as references were measured."""
 
     folder: Path
     settings: dict[str, Any]
@@ -54,13 +54,21 @@ def whole(script, tmp_path_factory):
     photo, folder = place / "my cat.jpg", place / "run"
     Image.fromarray(np.full((40, 30, 3), 90, np.uint8)).save(photo)
     settings = {"images": ["chelsea", str(photo)], "restarts": 2, "start": "gaussian,image"}
-    with contextlib.redirect_stdout(printed):
+    measured, measure = [], reference.reference_distances
+
+    def counting(layer, *given):
+        measured.append(layer.name)
+        return measure(layer, *given)
+
+    with contextlib.redirect_stdout(printed), pytest.MonkeyPatch.context() as patched:
+        for module in (reference, metrics):
+            patched.setattr(module, "reference_distances", counting)
         run(script, folder, **settings)
-    return Whole(folder, settings, printed.getvalue())
+    return Whole(folder, settings, printed.getvalue(), measured)
 
 
 def test_from_photographs_to_a_run_folder(whole):
-    folder, _, printed = whole
+    folder, _, printed, _ = whole
     found = depthjax.load_run(folder)
     assert found.image_names == ["chelsea", "my cat"]
     assert list(found.layers) == ["conv1", "layer1", "layer2"]
@@ -83,6 +91,13 @@ def test_a_resumed_run_gives_the_same_numbers(script, whole, tmp_path):
     (cut / "results.csv").unlink()
     run(script, cut, **whole.settings, resume=True)
     assert (whole.folder / "results.csv").read_bytes() == (cut / "results.csv").read_bytes()
+
+
+def test_a_layer_is_compared_with_its_noisy_copies_once(whole):
+    assert whole.measured == ["conv1", "layer1", "layer2"]
+    for arrays in depthjax.load_run(whole.folder).layers.values():
+        last = arrays["trajectory_embedding_ratio"][-1]
+        np.testing.assert_allclose(last, arrays["final_embedding_ratio"], rtol=1e-5)
 
 
 def test_seeds_are_separate(script, tmp_path):

@@ -48,16 +48,16 @@ def studied(folder, *, cut_off=False):
     one = descents.Descents(
         folder, "net", 0, "only", CONFIG, {"first": layer, "second": squared}, weights, {}
     )
-    key = jax.random.key(0)
+    references = descents.check([one], images, jax.random.key(0))
     one.begin({"images": list("abcde")}, images, starts)
     assert descents.pending([one]) == [(one, name) for name in ("first", "second")]
     for name in ("first",) if cut_off else ("first", "second"):
-        one.recover(name, images, starts, key)
+        one.recover(name, images, starts, references["net", 0, name])
     if not cut_off:
         return one.folder
     one.begin({"images": list("abcde")}, images, starts)
     assert descents.pending([one]) == [(one, "second")]
-    one.recover("second", images, starts, key)
+    one.recover("second", images, starts, references["net", 0, "second"])
     return one.folder
 
 

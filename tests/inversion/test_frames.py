@@ -1,3 +1,6 @@
+import itertools
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,9 +10,12 @@ from hypothesis import strategies as st
 
 import depthjax
 from depthjax.folders.run_writer import start_run
+from depthjax.inversion import batches
+from depthjax.inversion.batches import stops
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.frames import frame_steps, on_screen
 from depthjax.inversion.invert import invert
+from depthjax.inversion.loop import RECORDS_PER_CALL
 from depthjax.inversion.state import REACHED
 
 CONFIG = InversionConfig(
@@ -66,6 +72,53 @@ def test_frames_show_the_descent_and_change_nothing(max_batch: int | None, watch
     np.testing.assert_array_equal(frames.images[-1], on_screen(found.final_images))
     shorter = invert(halves, *problem(), CONFIG.replace(steps=int(frames.step[2])))
     np.testing.assert_array_equal(frames.images[2], on_screen(shorter.final_images))
+
+
+def test_a_frame_is_of_the_step_that_it_is_labelled_with() -> None:
+    """Marks may lie as far apart as the room for records reaches, and farther."""
+    config = CONFIG.replace(steps=2560, record_every=10, objective="l1", learning_rate=2.5e-4)
+    found = invert(halves, *problem(), config, frames=10)
+    assert found.frames is not None
+    marks = found.frames.step.tolist()
+    assert 1280 in marks
+    for mark in (640, 1280):
+        last = invert(halves, *problem(), config.replace(steps=mark)).final_images
+        np.testing.assert_array_equal(found.frames.images[marks.index(mark)], on_screen(last))
+
+
+def leaves_at(config: InversionConfig, first: int, stop: int) -> int:
+    """Where a call of the compiled loop comes to, from one step towards another."""
+    step, records = first, 0
+    while step < stop and step <= config.steps and records < RECORDS_PER_CALL:
+        records += step % config.record_every == 0 or step == config.steps
+        step += 1
+    return step
+
+
+@given(
+    steps=st.integers(1, 1000), every=st.integers(1, 12), count=st.integers(2, 9),
+    recorded=st.booleans(), short=st.booleans(), data=st.data(),
+)  # fmt: skip
+def test_every_call_ends_where_it_was_told_to(
+    steps: int, every: int, count: int, recorded: bool, short: bool, data: st.DataObject
+) -> None:
+    """So what is looked at between two calls is the iterate of that step, also after a cut."""
+    config = InversionConfig(steps=steps, record_every=every)
+    first = data.draw(st.integers(0, steps))
+    first -= first % every if recorded else 0
+    marks = [mark for mark in frame_steps(config, count) if mark > first]
+    times = data.draw(st.lists(st.floats(0, 1), min_size=20, max_size=20))
+    clock = itertools.accumulate(itertools.cycle(times))
+    missed, step = set(marks), first
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(batches, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+        for stop in itertools.islice(stops(config, first, marks, short=short), 10_000):
+            assert leaves_at(config, step, stop) == stop > step
+            step = stop
+            missed.discard(step)
+            if step == steps + 1:
+                break
+    assert step == steps + 1 and not missed
 
 
 def test_frames_of_a_descent_that_stops_end_where_it_stopped() -> None:

@@ -20,7 +20,7 @@ from linear_descents import (
     plain,
 )
 
-from depthjax import InversionConfig, Layer, initial_images, invert, step_scale
+from depthjax import Inversion, InversionConfig, Layer, initial_images, invert, step_scale
 from depthjax.inversion.objectives import norms
 from depthjax.inversion.results import Progress
 from depthjax.inversion.state import RUNNING
@@ -268,3 +268,39 @@ def test_numpy_counts_are_counts() -> None:
     assert type(config.steps) is int
     with pytest.raises(ValueError, match="steps must be"):
         InversionConfig(steps=True)
+
+
+PRESETS = {
+    "converging": InversionConfig(steps=6),
+    "paper": InversionConfig.paper(steps=6),
+    "mlp": InversionConfig.paper("mlp", steps=6, step_scale="layer"),
+    "fast": InversionConfig.fast(steps=6),
+    "trust_radius": InversionConfig(steps=6, trust_radius=0.01),
+    "gauss_newton": InversionConfig(steps=6, optimizer="gauss_newton", fourier_decay=0.5),
+}
+
+
+def descents(config: InversionConfig, **settings: Any) -> Inversion:
+    variables, start = matrix(7), draw(2, *IMAGE, dtype=jnp.float32)
+    variables = jax.tree.map(lambda w: w.astype(jnp.float32), variables)
+    target = linear(variables, draw(2, *IMAGE, seed=1, dtype=jnp.float32))
+    return invert(linear, variables, target, start, config, **settings)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_float32_stays_float32_where_float64_is_switched_on(preset: str) -> None:
+    without = descents(PRESETS[preset])
+    with jax.enable_x64(True):
+        found = descents(PRESETS[preset])
+    assert found.images.dtype == found.objective.dtype == jnp.float32
+    np.testing.assert_allclose(found.images, without.images, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_nothing_that_is_traced_is_nan(preset: str) -> None:
+    """What is empty has another mark, or JAX's own search for NaN would end every descent."""
+    without = descents(PRESETS[preset])
+    with jax.debug_nans(True):
+        found = descents(PRESETS[preset])
+    leaves_equal(without, found)
+    assert np.isnan(found.trajectory.input_distance).all()

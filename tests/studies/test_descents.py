@@ -10,7 +10,7 @@ from two_processes import CONFIG, IMAGES, STARTS, WEIGHTS, layer
 import depthjax
 from depthjax.folders import run_writer
 from depthjax.inversion.checkpoints import DescentCheckpoints
-from depthjax.studies.descents import Descents
+from depthjax.studies.descents import Descents, check
 
 
 def begun(folder):
@@ -18,7 +18,8 @@ def begun(folder):
     weights, images, starts = (array.astype(np.float32) for array in (WEIGHTS, IMAGES, STARTS))
     one = Descents(folder, "net", 0, "only", CONFIG, {"first": layer}, weights, {})
     one.begin({"images": list("abcde")}, images, starts)
-    return one, ("first", images, starts, jax.random.key(0))
+    references = check([one], images, jax.random.key(0))
+    return one, ("first", images, starts, references["net", 0, "first"])
 
 
 def test_a_layer_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):
