@@ -5,9 +5,10 @@ is kept, and ICC profiles are not applied.
 """
 
 from depthjax.images.embedded import EMBEDDED, EmbeddedPhotograph
+from depthjax.images.formats import IMAGE_SUFFIXES
 from depthjax.images.reading import decode_image, load_image, load_images
 from depthjax.images.resizing import MAX_PIXELS
-from depthjax.images.sources import IMAGE_SUFFIXES, find_images, image_labels
+from depthjax.images.sources import find_images, image_labels
 from depthjax.images.writing import save_png, to_uint8
 
 __all__ = [

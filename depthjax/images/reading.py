@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from depthjax.images.formats import some_format
 from depthjax.images.resizing import MAX_PIXELS, Photograph, Size, check_fit, height_width, resize
 from depthjax.images.sources import Source, as_text, as_texts, locate, unique_labels
 
@@ -133,7 +134,7 @@ def _unreadable(shown: str, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return (
             f"{shown} is not an image that can be read (unknown format, no pixels, or cut off in "
-            "its header); give a PNG, JPEG, WebP, BMP, TIFF or GIF file"
+            f"its header); give a {some_format()} file"
         )
     return f"{shown} is corrupt or truncated ({detail}); fetch or export the file again"
 

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from depthjax.images.embedded import EMBEDDED
+from depthjax.images.formats import IMAGE_SUFFIXES
 
 Source = str | os.PathLike[str]
-
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""In a folder, files with these suffixes are images; a file given by its path may have any."""
 
 
 def as_text(source: Source) -> str:
