@@ -18,9 +18,7 @@ from absl import flags
 
 import depthjax
 from depthjax import cli, data
-from depthjax.claims.tables import finding_table
 from depthjax.devices import processes
-from depthjax.folders import results
 from depthjax.inversion.config import STEP_SCALES
 from depthjax.models import Network
 from depthjax.studies import descents
@@ -104,12 +102,10 @@ def main() -> None:
             return
         noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))
         compared = measured.gather(every, targets, starts, noise, judges)
-        found = judged.findings(compared)
-        shown = draw(compared, every, targets, starts, stop_ratio=FLAGS.stop_ratio)
-        results.write_results(folder, compared.rows(), found, figures=shown)
-        print(f"{judged.comparison_tables(compared)}\n")
-        print(f"{finding_table(found)}\n")
-        cli.say_where("Figures, images and tables", output)
+        findings = judged.findings(compared)
+        figures = draw(compared, every, targets, starts, stop_ratio=FLAGS.stop_ratio)
+        tables = judged.comparison_tables(compared)
+        cli.finish_study(folder, compared.rows(), findings, figures, before=[tables])
 
 
 _DEFINING = (

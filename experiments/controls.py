@@ -14,15 +14,11 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from absl import flags
-from tqdm import tqdm
 
 import depthjax
 from depthjax import cli, images
 from depthjax.analysis.prediction import linear_descent
-from depthjax.claims.tables import finding_table
 from depthjax.errors import one_of
-from depthjax.folders import results
-from depthjax.folders.begin import begin
 from depthjax.studies.controls import judged, measured
 from depthjax.studies.controls.drawn import draw
 from depthjax.studies.preimages import judged as judged_preimages
@@ -37,10 +33,9 @@ cli.define_seeds_flag()
 cli.define_start_seed_flag()
 cli.define_setting_flags(PreimageSettings, without=["start_seed"])
 cli.define_output_flags("runs/controls")
+cli.define_linear_descent_flags()
 cli.define_script_flags()
 flags.DEFINE_list("controls", ["orthogonal", "irevnet", "default", "narrow"], "networks, see above")
-flags.DEFINE_integer("steps", 1_000, "updates of the image", lower_bound=1)
-flags.DEFINE_float("rate", 0.5, "of a step, over 1 / 2σ₁² at the start; linear layers bear 2")
 flags.DEFINE_float("coupling", 0.1, "factor of the i-RevNet's couplings: 0 makes it orthogonal")
 flags.DEFINE_list("readings", ["text", "code"], "of the paper's invertible control: text, code")
 flags.DEFINE_integer("preimage_size", 32, "height and width of its image", lower_bound=1)
@@ -51,7 +46,7 @@ def main() -> None:
     settings = cli.settings_from_flags(PreimageSettings)
     for reading in FLAGS.readings:
         one_of("reading", reading, measured_preimages.READINGS)
-    names, photographs = images.load_images(images.find_images(FLAGS.images), FLAGS.size)
+    names, photographs = cli.images_from_flags()
     targets = jnp.asarray(photographs)
     seeds = cli.seeds_from_flags()
     descents = measured.descents(FLAGS.controls, targets[0].size, seeds)
@@ -63,9 +58,9 @@ def main() -> None:
     )
     first = images.find_images(FLAGS.images[:1])
     _, (image,) = images.load_images(first, FLAGS.preimage_size)
-    with begin(FLAGS.output, definition, **cli.flag_values("overwrite", "resume")) as folder:
+    with cli.begin_output(definition) as folder:
         rows: list[Row] = []
-        for one in tqdm(descents, unit="layer", disable=None):
+        for one in cli.with_bar(descents):
             what = one, names, targets, starts, config
             rows += folder.rows(
                 f"{one.control}_{one.layer}_{one.seed}",
@@ -79,14 +74,12 @@ def main() -> None:
             )
         findings = [*judged.findings(rows), *judged_preimages.findings(of_preimages)]
         every = with_all_columns([*rows, *of_preimages])
-        shown = draw(rows, f"{FLAGS.steps} steps of gradient descent, {FLAGS.size}×{FLAGS.size}")
-        results.write_results(folder, every, findings, figures=shown)
-        if rows:
-            print(f"{judged.control_table(rows)}\n")
-        if of_preimages:
-            print(f"{judged_preimages.preimage_table(of_preimages)}\n")
-        print(finding_table(findings))
-        cli.say_where("Numbers, findings and figure", folder.path)
+        figures = draw(rows, f"{FLAGS.steps} steps of gradient descent, {FLAGS.size}×{FLAGS.size}")
+        tables = [
+            judged.control_table(rows) if rows else "",
+            judged_preimages.preimage_table(of_preimages) if of_preimages else "",
+        ]
+        cli.finish_study(folder, every, findings, figures, before=tables)
 
 
 if __name__ == "__main__":

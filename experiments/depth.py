@@ -19,9 +19,7 @@ from absl import flags
 
 import depthjax
 from depthjax import cli
-from depthjax.claims.tables import finding_table
 from depthjax.devices import processes
-from depthjax.folders import results
 from depthjax.models import ResNet
 from depthjax.studies import descents
 from depthjax.studies.depth import judged, measured
@@ -40,6 +38,7 @@ flags.DEFINE_multi_string(
 )
 
 CONDITION = "converging"
+NOTE = "D: distance to the target over that of a noisy copy. ρ: the same for the embedding."
 
 
 class Asked(NamedTuple):
@@ -90,15 +89,10 @@ def main() -> None:
         cli.recover_all(every, targets, starts, references)
         if not processes.is_first():
             return
-        found = [measured.gather(by_network[asked.label], asked.model) for asked in networks]
-        findings = judged.findings(found)
-        rows = [row for network in found for row in network.rows()]
-        results.write_results(folder, rows, findings, figures=draw(found, FLAGS.size))
-        print(finding_table(findings))
-        print(
-            "\nD: distance to the target over that of a noisy copy. ρ: the same for the embedding."
-        )
-        cli.say_where("Numbers, findings and figure", output)
+        gathered = [measured.gather(by_network[asked.label], asked.model) for asked in networks]
+        findings = judged.findings(gathered)
+        rows = [row for network in gathered for row in network.rows()]
+        cli.finish_study(folder, rows, findings, draw(gathered, FLAGS.size), after=[NOTE])
 
 
 _DEFINING = (

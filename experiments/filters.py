@@ -11,9 +11,6 @@ The same number of other trained networks is given as a contrast.
 from absl import flags
 
 from depthjax import cli
-from depthjax.claims.tables import finding_table
-from depthjax.folders import results
-from depthjax.folders.begin import begin
 from depthjax.models import resolve
 from depthjax.studies.filters import judged, measured
 from depthjax.studies.filters.drawn import draw
@@ -26,6 +23,7 @@ cli.define_script_flags()
 flags.DEFINE_string("layer", "layer4.1.conv2", "the convolution, by its name")
 flags.DEFINE_integer("output_channel", 0, "whose filters are shown, but of colours", lower_bound=0)
 
+NOTE = "Low-frequency energy: 1 for independent random weights; higher is smoother."
 IMAGE_SIZE = 32  # any: convolutions have the same weights for all
 
 
@@ -40,12 +38,9 @@ def main() -> None:
         **cli.flag_values("model", "model_field", "networks", "seeds", "layer", "output_channel"),
         "weights": weight_records(networks),
     }
-    shown = list(draw(rows, networks, node, FLAGS.output_channel))  # bad channels end here
-    with begin(FLAGS.output, definition, **cli.flag_values("overwrite", "resume")) as folder:
-        results.write_results(folder, rows, findings, figures=shown)
-        print(finding_table(findings))
-        print("\nLow-frequency energy: 1 for independent random weights; higher is smoother.")
-        cli.say_where("Numbers, findings and figure", folder.path)
+    figures = list(draw(rows, networks, node, FLAGS.output_channel))  # bad channels end here
+    with cli.begin_output(definition) as folder:
+        cli.finish_study(folder, rows, findings, figures, after=[NOTE])
 
 
 if __name__ == "__main__":

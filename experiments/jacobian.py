@@ -17,9 +17,6 @@ from absl import flags
 
 import depthjax
 from depthjax import cli
-from depthjax.claims.tables import finding_table
-from depthjax.folders import results
-from depthjax.folders.begin import begin
 from depthjax.studies.jacobian import judged, measured
 from depthjax.studies.jacobian.drawn import draw
 from depthjax.studies.networks import places, weight_records
@@ -52,8 +49,7 @@ def main() -> None:
         "layers": list(names),
         "images": list(image_names),
     }
-    output = cli.output_from_flags("jacobian", FLAGS.model)
-    with begin(output, definition, **cli.flag_values("overwrite", "resume")) as folder:
+    with cli.begin_output(definition, "jacobian", FLAGS.model) as folder:
         pieces = {
             (place.network, place.seed, place.name): measured.piece_at(
                 folder,
@@ -67,15 +63,10 @@ def main() -> None:
         }
         rows = judged.finished_rows(list(pieces.values()))
         labels = list(networks)
-        found = judged.findings(rows, names, labels)
+        findings = judged.findings(rows, names, labels)
         summary = judged.summary_table(rows, names, labels)
-        shown = draw(pieces, rows, names, labels, seeds, len(FLAGS.images))
-        results.write_results(folder, rows, found, summary, figures=shown)
-        print(summary)
-        if found:
-            print(f"\n{finding_table(found)}")
-        print()
-        cli.say_where("Numbers, findings and figures", output)
+        figures = draw(pieces, rows, names, labels, seeds, len(FLAGS.images))
+        cli.finish_study(folder, rows, findings, figures, summary=summary)
 
 
 _DEFINING = (

@@ -14,13 +14,9 @@ trained on noise, all others on --dataset, unless --trained_on says otherwise. A
 from functools import partial
 
 from absl import flags
-from tqdm import tqdm
 
 import depthjax
 from depthjax import cli
-from depthjax.claims.tables import finding_table
-from depthjax.folders import results
-from depthjax.folders.begin import begin
 from depthjax.studies.manifold import inputs, judged, measured
 from depthjax.studies.manifold.drawn import draw
 from depthjax.studies.networks import places, untrained_label, weight_records
@@ -43,6 +39,8 @@ flags.DEFINE_list(
 flags.DEFINE_integer("neighbours", 5, "which nearest neighbour's distance", lower_bound=1)
 flags.DEFINE_float("share", 0.9, "of the variance that principal components hold")
 flags.DEFINE_integer("max_batch", 256, "images embedded at once", lower_bound=1)
+
+NOTE = "Both are 1 for a held-out example. C14 says that training brings them down: below 1."
 
 
 def main() -> None:
@@ -78,20 +76,15 @@ def main() -> None:
         "trained_on": trained_on,
         "weights": weight_records(networks),
     }
-    with begin(FLAGS.output, definition, **cli.flag_values("overwrite", "resume")) as folder:
+    with cli.begin_output(definition) as folder:
         rows: list[Row] = []
-        for training_set, place in tqdm(pairs, unit="layer", disable=None):
+        for training_set, place in cli.with_bar(pairs):
             name = f"{sets.index(training_set)}_{place.network}_{place.seed}_{place.name}"
             what = place, training_set, images[training_set], arbitrary
             rows += folder.rows(name, partial(measured.rows_at, *what, **how))
         findings = judged.findings(rows, names, untrained, trained_on)
-        shown = draw(rows, names, untrained, trained_on)
-        results.write_results(folder, rows, findings, figures=shown)
-        print(finding_table(findings))
-        print(
-            "\nBoth are 1 for a held-out example. C14 says that training brings them down: below 1."
-        )
-        cli.say_where("Numbers, findings and figure", folder.path)
+        figures = draw(rows, names, untrained, trained_on)
+        cli.finish_study(folder, rows, findings, figures, after=[NOTE])
 
 
 if __name__ == "__main__":

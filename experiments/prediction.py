@@ -18,15 +18,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import flags
-from tqdm import tqdm
 
 import depthjax
 from depthjax import cli, images
 from depthjax.analysis.prediction import linear_descent
-from depthjax.claims.tables import finding_table
 from depthjax.figures.prediction import Curve
-from depthjax.folders import results
-from depthjax.folders.begin import begin
 from depthjax.inversion.config import InversionConfig
 from depthjax.models import Network
 from depthjax.studies.prediction import judged, measured
@@ -41,23 +37,24 @@ cli.define_size_flag(16)
 cli.define_seeds_flag(["0", "1", "2", "3", "4"])
 cli.define_start_seed_flag()
 cli.define_output_flags("runs/prediction")
+cli.define_linear_descent_flags()
 cli.define_script_flags()
 flags.DEFINE_list(
     "networks", ["linear", "relu", "resnet18_small"], "linear and relu are MLPs; models by name"
 )
 flags.DEFINE_list("linear_widths", ["1.3", "1.3", "0.8", "1.3"], "widths over the inputs' number")
 flags.DEFINE_list("relu_widths", ["2", "2", "2", "2"], "widths over the inputs' number")
-flags.DEFINE_integer("steps", 1_000, "updates of the image", lower_bound=1)
-flags.DEFINE_float("rate", 0.5, "of a step, over 1 / 2σ₁² at the start; linear layers bear 2")
 flags.DEFINE_float("momentum", 0.0, "of gradient descent", lower_bound=0)
 flags.DEFINE_enum(
     "jacobian_at", "target", ["target", "start", "middle"], "where the Jacobian is taken"
 )
 
+NOTE = "R²: 1 − Σ(m − p)²/Σ(m − m̄)² within the layer, nothing fitted; lost: in the null space."
+
 
 def main() -> None:
     """Flags -> descents and predictions, layer by layer -> findings -> files."""
-    names, photographs = images.load_images(images.find_images(FLAGS.images), FLAGS.size)
+    names, photographs = cli.images_from_flags()
     targets = jnp.asarray(photographs)
     models = {name: model_of(name, targets[0].size) for name in FLAGS.networks}
     config = linear_descent(
@@ -72,10 +69,10 @@ def main() -> None:
         *("networks", "linear_widths", "relu_widths", "images", "size", "seeds", "start_seed"),
         *("steps", "rate", "momentum", "jacobian_at"),
     )
-    with begin(FLAGS.output, definition, **cli.flag_values("overwrite", "resume")) as folder:
+    with cli.begin_output(definition) as folder:
         rows: list[Row] = []
         curves: dict[str, dict[str, Curve]] = {}
-        for place in tqdm(measured.untrained_layers(models, seeds), unit="layer", disable=None):
+        for place in cli.with_bar(measured.untrained_layers(models, seeds)):
             piece = folder.piece(
                 f"{place.network}_{place.seed}_{place.layer}",
                 partial(piece_at, place, names, targets, starts, config),
@@ -84,14 +81,9 @@ def main() -> None:
             if place.affine and place.seed == seeds[0]:
                 curves.setdefault(place.network, {})[place.layer] = Curve(**piece["curve"])
         findings = judged.findings(rows)
-        results.write_results(folder, rows, findings, figures=draw(rows, curves, seeds[0]))
-        print(finding_table(findings))
-        print(f"\n{judged.layer_table(rows)}")
-        print(
-            "\nR²: 1 − Σ(m − p)²/Σ(m − m̄)² within the layer, nothing fitted; lost: in the null"
-            " space."
-        )
-        cli.say_where("Numbers, findings and figures", folder.path)
+        figures = draw(rows, curves, seeds[0])
+        after = [judged.layer_table(rows), NOTE]
+        cli.finish_study(folder, rows, findings, figures, after=after)
 
 
 def piece_at(

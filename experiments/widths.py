@@ -23,12 +23,8 @@ stop before they match the embedding; m_g stands beside D in the table.
 from typing import Any
 
 from absl import flags
-from tqdm import tqdm
 
 from depthjax import cli
-from depthjax.claims.tables import finding_table
-from depthjax.folders import results
-from depthjax.folders.begin import begin
 from depthjax.studies.rows import Row
 from depthjax.studies.widths import judged, measured
 from depthjax.studies.widths.drawn import draw
@@ -59,18 +55,15 @@ def main() -> None:
         *("descent_steps", "cg_steps", "paper_steps", "most_steps", "relu_size", "relu_widths"),
         *("relu_steps", "relu_iterations"),
     )
-    with begin(FLAGS.output, definition, **cli.flag_values("overwrite", "resume")) as folder:
+    with cli.begin_output(definition) as folder:
         rows: list[Row] = []
-        for seed in tqdm(range(FLAGS.weight_seeds), unit="seed", disable=None):
+        for seed in cli.with_bar(range(FLAGS.weight_seeds), "seed"):
             for claim, make in measured.parts_of(setting, inputs, relu_inputs, seed).items():
                 rows += folder.rows(f"{claim}_{seed}", make)
         findings = judged.findings(setting, rows, inputs.count, relu_inputs.count)
-        shown = draw(setting, rows, findings, relu_inputs.count)
-        results.write_results(folder, rows, findings, figures=shown)
-        print(finding_table(findings))
-        print()
-        print(judged.condition_table(rows))
-        cli.say_where("Numbers, findings and figures", folder.path)
+        figures = draw(setting, rows, findings, relu_inputs.count)
+        after = [judged.condition_table(rows)]
+        cli.finish_study(folder, rows, findings, figures, after=after)
 
 
 def setting_from_flags() -> WidthSettings:

@@ -16,10 +16,8 @@ from absl import flags
 
 import depthjax
 from depthjax import cli
-from depthjax.claims.tables import finding_table
 from depthjax.files import check_names
 from depthjax.folders import results
-from depthjax.folders.begin import begin
 from depthjax.studies.networks import Place, places, weight_records
 from depthjax.studies.rows import Row
 from depthjax.studies.witnesses import judged, measured
@@ -52,7 +50,7 @@ def main() -> None:
     }
     longest = f"_{measured.EIGEN}{FLAGS.directions}+.png"
     check_names(FLAGS.output, (label + longest for label in labels))
-    with begin(FLAGS.output, definition, **cli.flag_values("overwrite", "resume")) as folder:
+    with cli.begin_output(definition) as folder:
 
         def rows_at(place: Place) -> Iterator[Row]:
             for picture in measured.pictures_of(place, labels, photographs, settings):
@@ -67,15 +65,12 @@ def main() -> None:
         findings = judged.findings(rows, names, list(networks), FLAGS.ratio)
         first = [row for row in rows if (row["seed"], row["image"]) == (seeds[0], labels[0])]
         made = measured.read_pictures(folder.path / "images", first)
-        shown = draw(made, FLAGS.model, names, list(networks), seeds[0], labels)
-        results.write_results(folder, rows, findings, figures=shown)
-        print(finding_table(findings))
-        print(
-            f"\nρ is at most {FLAGS.ratio:g} in every witness, as the file has it: nearer than a"
-            " noisy"
+        figures = draw(made, FLAGS.model, names, list(networks), seeds[0], labels)
+        note = (
+            f"ρ is at most {FLAGS.ratio:g} in every witness, as the file has it: nearer than a"
+            " noisy copy's by as much. D: distance of the pictures over that of the noisy copy."
         )
-        print("copy's by as much. D: distance of the pictures over that of the noisy copy.")
-        cli.say_where("Pictures, numbers, findings and figures", folder.path)
+        cli.finish_study(folder, rows, findings, figures, after=[note])
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from depthjax.cli.inversion_flags import (
     batch_from_flags,
     config_from_flags,
     define_inversion_flags,
+    define_linear_descent_flags,
 )
 from depthjax.cli.network_flags import define_network_flags, network_sources, networks_from_flags
 from depthjax.cli.output_flags import define_output_flags, output_from_flags
@@ -40,7 +41,14 @@ from depthjax.cli.start import (
     run,
     use_huge_pages,
 )
-from depthjax.cli.studies import each_place, recover_all, say_where
+from depthjax.cli.studies import (
+    begin_output,
+    each_place,
+    finish_study,
+    recover_all,
+    say_where,
+    with_bar,
+)
 from depthjax.cli.training_flags import define_training_flags, training_from_flags
 from depthjax.cli.values import (
     fields_from_flags,
@@ -62,6 +70,7 @@ __all__ = [
     "TrainingBar",
     "Weights",
     "batch_from_flags",
+    "begin_output",
     "config_from_flags",
     "connect_processes",
     "dataset_from_flags",
@@ -72,6 +81,7 @@ __all__ = [
     "define_images_flag",
     "define_inversion_flags",
     "define_layers_flag",
+    "define_linear_descent_flags",
     "define_model_flags",
     "define_network_flags",
     "define_output_flags",
@@ -86,6 +96,7 @@ __all__ = [
     "each_place",
     "enable_compilation_cache",
     "fields_from_flags",
+    "finish_study",
     "flag_values",
     "images_from_flags",
     "model_from_flags",
@@ -105,4 +116,5 @@ __all__ = [
     "use_huge_pages",
     "weights_from_flags",
     "whole_numbers",
+    "with_bar",
 ]

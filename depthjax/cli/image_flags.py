@@ -53,7 +53,10 @@ def define_size_flag(
 def images_from_flags() -> tuple[tuple[str, ...], Float32[np.ndarray, "b h w 3"]]:
     """The names of the photographs, and the photographs, `[B, H, W, 3]` in [0, 1].
 
+    They are brought to `--size`, as `--fit` says where the script has that flag.
+
     Raises:
         ValueError: for photographs that do not exist or cannot be read.
     """
-    return load_images(find_images(FLAGS.images), FLAGS.size, fit=FLAGS.fit)
+    fit = FLAGS.fit if "fit" in FLAGS else FITS[0]
+    return load_images(find_images(FLAGS.images), FLAGS.size, fit=fit)

@@ -29,6 +29,12 @@ def define_inversion_flags() -> None:
     define_setting_flags(InversionConfig, default="the preset's")
 
 
+def define_linear_descent_flags() -> None:
+    """--steps and --rate of the gradient descent that linear theory predicts."""
+    flags.DEFINE_integer("steps", 1_000, "updates of the image", lower_bound=1)
+    flags.DEFINE_float("rate", 0.5, "of a step, over 1 / 2σ₁² at the start; linear layers bear 2")
+
+
 def config_from_flags() -> InversionConfig:
     """The settings of `--preset`, changed by the flags that were given.
 

@@ -1,14 +1,68 @@
-"""What the scripts of several studies do alike: fill in, show progress, say where results lie."""
+"""What the scripts of all studies do alike: begin a folder, show progress, write and print results.
 
-from collections.abc import Iterator, Sequence
+with begin_output(definition) as folder:
+    rows = [row for place in each_place(places) for row in folder.rows(…)]
+    finish_study(folder, rows, findings, figures)
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from tqdm import tqdm
 
+from depthjax.claims.findings import Finding
+from depthjax.claims.tables import finding_table
+from depthjax.cli.output_flags import output_from_flags
+from depthjax.cli.values import flag_values
+from depthjax.folders import results
+from depthjax.folders.begin import RunFolder, begin
 from depthjax.report import write_report
 from depthjax.studies.descents import Descents, References, pending
 from depthjax.studies.networks import Place
+
+Item = TypeVar("Item")
+
+
+def begin_output(definition: Mapping[str, Any], *parts: str) -> RunFolder:
+    """The folder of `--output`, begun as `--overwrite` and `--resume` say.
+
+    Args:
+        definition: all that defines the results; it must survive JSON.
+        parts: of the folder's name, where `--output` was not given.
+
+    Raises:
+        ValueError: as `depthjax.folders.begin.begin`.
+    """
+    return begin(output_from_flags(*parts), definition, **flag_values("overwrite", "resume"))
+
+
+def finish_study(
+    folder: RunFolder,
+    rows: Sequence[Mapping[str, Any]],
+    findings: Sequence[Finding],
+    figures: Iterable[tuple[str, Any]],
+    *,
+    summary: str = "",
+    before: Sequence[str] = (),
+    after: Sequence[str] = (),
+) -> None:
+    """Writes the results of a study, prints its tables, and makes its page.
+
+    Args:
+        folder: that was begun.
+        rows: of the table.
+        findings: what the rows say of the paper's claims.
+        figures: names and matplotlib Figures.
+        summary: a table that the page shows first; it is printed, too.
+        before: other texts that are printed before the table of findings.
+        after: texts that are printed after it.
+    """
+    results.write_results(folder, rows, findings, summary, figures=figures)
+    table = finding_table(findings) if findings else ""
+    print("\n\n".join(filter(None, [summary, *before, table, *after])), end="\n\n")
+    say_where("Numbers, findings and figures", folder.path)
 
 
 def recover_all(
@@ -17,19 +71,26 @@ def recover_all(
     starts: np.ndarray,
     references: References,
 ) -> None:
-    """Makes what a study still lacks, with a progress bar over the steps of all its descents."""
+    """Makes the descents that a study still lacks, with a progress bar over all their steps.
+
+    Args:
+        descents: of the study.
+        targets: the images that are recovered, `[B, H, W, C]`.
+        starts: where the descents start, `[B, H, W, C]`.
+        references: distances of the reference, from `depthjax.studies.descents.check`.
+    """
     missing = pending(descents)
-    steps = sum(one.config.steps for one, _ in missing)
+    steps = sum(group.config.steps for group, _ in missing)
     with tqdm(total=steps, unit="step", disable=None, dynamic_ncols=True, smoothing=0.1) as bar:
-        for one, layer in missing:
-            bar.set_postfix_str(f"{layer}, {one.network} {one.seed}, {one.condition}")
-            reference = references[one.network, one.seed, layer]
-            one.recover(layer, targets, starts, reference)
-            bar.update(one.config.steps)
+        for group, layer in missing:
+            bar.set_postfix_str(f"{layer}, {group.network} {group.seed}, {group.condition}")
+            reference = references[group.network, group.seed, layer]
+            group.recover(layer, targets, starts, reference)
+            bar.update(group.config.steps)
 
 
 def each_place(places: Sequence[Place]) -> Iterator[Place]:
-    """One place after the other, with a progress bar that says where it stands."""
+    """The places one by one, with a progress bar that names the present one."""
     with tqdm(total=len(places), unit="layer", disable=None, dynamic_ncols=True) as bar:
         for place in places:
             bar.set_postfix_str(f"{place.network} {place.seed}, {place.name}")
@@ -37,7 +98,12 @@ def each_place(places: Sequence[Place]) -> Iterator[Place]:
             bar.update()
 
 
+def with_bar(items: Iterable[Item], unit: str = "layer") -> Iterable[Item]:
+    """The items one by one, with a progress bar that counts them in `unit`."""
+    return tqdm(items, unit=unit, disable=None, dynamic_ncols=True)
+
+
 def say_where(what: str, output: Path) -> None:
-    """Says where results lie, and puts all of them on one page."""
+    """Prints where results lie, and makes a page of all of them."""
     print(f"{what}: {output}")
     print(f"All of it on one page: {write_report(output)}")
