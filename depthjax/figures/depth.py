@@ -75,7 +75,9 @@ def blocks_against_depth(
                 _shade(axes, column, named=index == 0)
                 _points(axes, column, table[name], positive=name in logarithmic)
             every = np.concatenate([table[name].ravel() for table in tables])
-            marks.append(_mark_values(row, marked[name], every, logarithmic=name in logarithmic))
+            marks.append(
+                _mark_values(list(row), marked[name], every, logarithmic=name in logarithmic)
+            )
             row[0].set_ylabel(name)
         for axes, column in zip(grid[-1], columns, strict=True):
             axes.set_xlabel(f"block of {short_name(column.network, 28)}")
