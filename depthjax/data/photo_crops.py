@@ -70,7 +70,9 @@ class PhotoCrops(tfds.core.ShardBasedBuilder):
         features = {
             "image": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
             "label": tfds.features.ClassLabel(names=list(self.builder_config.photographs)),
-            **{name: np.int32 for name in ("top", "left", "side")},
+            "top": np.int32,
+            "left": np.int32,
+            "side": np.int32,
         }
         return tfds.core.DatasetInfo(
             builder=self,

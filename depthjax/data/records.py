@@ -7,7 +7,7 @@ files; of these an index is made first, from the lengths of the records.
 import os
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -50,13 +50,7 @@ def open_split(
     image, label = image_and_label(builder, name)
     shape = _image_shape(features[image].shape, name, size)
     records = _records(builder, name, split)
-    decoders = {image: _skip_decoding()}
-
-    def decode(record: bytes) -> tuple[UInt8[np.ndarray, "h w c"], int]:
-        example = features.deserialize_example_np(record, decoders=decoders)
-        pixels = decode_image(example[image], shape[:2], fit=fit, shown=f"an image of {name!r}")
-        # A grey image has three equal channels; one is kept.
-        return to_uint8(pixels)[..., : shape[2]], int(example[label])
+    decode = _decoder(features, image, label, shape, fit, name)
 
     # Threads help with large images, which Pillow decodes without the interpreter's lock. Small
     # images are decoded faster one after the other.
@@ -87,6 +81,21 @@ def open_split(
         len(records),
         in_memory(*read(np.arange(len(records)))) if whole else read,
     )
+
+
+def _decoder(
+    features: Any, image: str, label: str, shape: tuple[int, int, int], fit: str, name: str
+) -> Callable[[bytes], tuple[UInt8[np.ndarray, "h w c"], int]]:
+    """From a serialised example to its pixels, of a given shape, and its label."""
+    decoders = {image: _skip_decoding()}
+
+    def decode(record: bytes) -> tuple[UInt8[np.ndarray, "h w c"], int]:
+        example = features.deserialize_example_np(record, decoders=decoders)
+        pixels = decode_image(example[image], shape[:2], fit=fit, shown=f"an image of {name!r}")
+        # A grey image has three equal channels; one is kept.
+        return to_uint8(pixels)[..., : shape[2]], int(example[label])
+
+    return decode
 
 
 _CHUNK = 1024  # encoded examples that are in memory at the same time

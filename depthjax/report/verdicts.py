@@ -74,7 +74,7 @@ def claim_rows(
             "places": [
                 (section["id"], section["contents"].title)
                 for section in sections
-                if any(one.claim == judgement.claim.id for one in section["contents"].findings)
+                if judgement.claim.id in {own.claim for own in section["contents"].findings}
             ],
         }
         for judgement in judgements(findings, whole=whole)
