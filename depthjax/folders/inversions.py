@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.folders.begin import read_config
-from depthjax.folders.layer_results import rows_of_layer
+from depthjax.folders.result_rows import rows_of_layer
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from depthjax.devices import processes
 from depthjax.files import check_names, csv_bytes, write_atomically
 from depthjax.folders.begin import RunFolder, begin, read_config
 from depthjax.folders.inversions import file_name, layer_file, read_arrays
-from depthjax.folders.layer_results import layer_arrays, rows_of_layer, trajectories_of_layer
+from depthjax.folders.layer_arrays import layer_arrays, trajectories_of_layer
+from depthjax.folders.result_rows import rows_of_layer
 from depthjax.images import save_png
 from depthjax.inversion.autoencoding import Autoencoding
 from depthjax.inversion.checkpoints import DescentCheckpoints

@@ -4,7 +4,8 @@ import numpy as np
 
 from depthjax.folders.environment import where_it_ran
 from depthjax.folders.inversions import Run
-from depthjax.folders.layer_results import STATUS_NAMES, top_of
+from depthjax.folders.layer_arrays import top_of
+from depthjax.folders.result_rows import STATUS_NAMES
 from depthjax.inversion.metrics import MATCHED_RATIOS
 from depthjax.models.labels import describe
 from depthjax.tables import markdown_table, median_and_range, number

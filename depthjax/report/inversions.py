@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from depthjax.folders.inversions import Run, load_run
-from depthjax.folders.layer_results import STATUS_NAMES
+from depthjax.folders.result_rows import STATUS_NAMES
 from depthjax.inversion.frames import on_screen
 from depthjax.report import tabular
 from depthjax.report.contents import Chart, Gallery, Recovered, Series, Table, View

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from depthjax.files import file_sha256
-from depthjax.folders.layer_results import result_rows
+from depthjax.folders.result_rows import result_rows
 from depthjax.images import load_images
 from depthjax.inversion.autoencoding import autoencode
 from depthjax.inversion.checkpoints import DescentCheckpoints

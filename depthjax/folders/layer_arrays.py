@@ -1,34 +1,17 @@
-"""What is kept of an inversion at one layer: its arrays, and the rows of the table.
+"""The arrays that are kept of an inversion at one layer.
 
-The arrays of a layer are all that `autoencode` returned, by name; rows and trajectories are derived
-from them, so a row is the same whether its layer was inverted just now or read back.
+They are all that `autoencode` returned, by name. Tables and trajectories are derived from them, so
+they are the same whether the layer was inverted just now or read back.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from depthjax.inversion.autoencoding import Autoencoding
-from depthjax.inversion.metrics import MATCHED_RATIOS
-from depthjax.inversion.state import NON_FINITE, PLATEAU, REACHED, RUNNING
-from depthjax.models.labels import TopClasses, describe
-
-STATUS_NAMES = {
-    RUNNING: "all steps",
-    PLATEAU: "plateau",
-    NON_FINITE: "non-finite",
-    REACHED: "ρ reached",
-}
-
-
-def result_rows(
-    layer: str, depth: int, image_names: Sequence[str], found: Autoencoding
-) -> list[dict[str, Any]]:
-    """The same as `rows_of_layer`, of what `autoencode` has just returned."""
-    return rows_of_layer(layer, depth, image_names, layer_arrays(found))
-
+from depthjax.models.labels import TopClasses
 
 _RECORDED_RATIOS = {
     "embedding_ratio": "reference_embedding_distance",
@@ -77,48 +60,6 @@ def layer_arrays(found: Autoencoding) -> dict[str, np.ndarray]:
 
 def _fields(value: Any) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-
-
-_MEASURED = (
-    "embedding_ratio", "input_ratio", "embedding_distance", "reference_embedding_distance",
-    "reference_embedding_distance_std", "relative_embedding_distance", "input_distance",
-    "reference_input_distance", "clipped_embedding_ratio", "clipped_input_ratio",
-    "rounded_embedding_ratio", "rounded_input_ratio", "out_of_range", "final_embedding_ratio",
-    "final_input_ratio", "objective",
-)  # fmt: skip
-
-
-def rows_of_layer(
-    layer: str, depth: int, image_names: Sequence[str], arrays: Mapping[str, np.ndarray]
-) -> list[dict[str, Any]]:
-    """The rows of `results.csv` for one layer: one for each restart × image.
-
-    Args:
-        layer: its name.
-        depth: its position among the layers, from 0.
-        image_names: labels of the images.
-        arrays: from `layer_arrays`, or read back.
-    """
-    rows = []
-    for restart in range(arrays["images"].shape[0]):
-        for index, name in enumerate(image_names):
-            at = restart, index
-            row: dict[str, Any] = {"image": name, "layer": layer, "depth": depth}
-            row["restart"] = restart
-            row |= {column: float(arrays[column][at]) for column in _MEASURED}
-            for level, value in zip(MATCHED_RATIOS, arrays["matched_input_ratio"], strict=True):
-                row[f"input_ratio_at_{level:g}"] = float(value[at])
-            row["start_input_ratio"] = float(arrays["baseline_start"][at])
-            row["flat_input_ratio"] = float(arrays["baseline_flat"][index])
-            row["blur_input_ratio"] = float(arrays["baseline_blur"][index])
-            row["best_step"] = int(arrays["best_step"][at])
-            row["stopped_step"] = int(arrays["stopped_step"][at])
-            row["status"] = STATUS_NAMES[int(arrays["status"][at])]
-            if "top_classes" in arrays:
-                row["target_top5"] = describe(top_of(arrays, "target_top", index))
-                row["top5"] = describe(top_of(arrays, "top", at))
-            rows.append(row)
-    return rows
 
 
 def top_of(arrays: Mapping[str, np.ndarray], kind: str, at: Any) -> TopClasses:

@@ -1,0 +1,70 @@
+"""The rows of a run's `results.csv`: which columns there are, and what fills them.
+
+`report/columns.py` says how the report calls each column.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from depthjax.folders.layer_arrays import layer_arrays, top_of
+from depthjax.inversion.autoencoding import Autoencoding
+from depthjax.inversion.metrics import MATCHED_RATIOS
+from depthjax.inversion.state import NON_FINITE, PLATEAU, REACHED, RUNNING
+from depthjax.models.labels import describe
+
+STATUS_NAMES = {
+    RUNNING: "all steps",
+    PLATEAU: "plateau",
+    NON_FINITE: "non-finite",
+    REACHED: "ρ reached",
+}
+
+_MEASURED = (
+    "embedding_ratio", "input_ratio", "embedding_distance", "reference_embedding_distance",
+    "reference_embedding_distance_std", "relative_embedding_distance", "input_distance",
+    "reference_input_distance", "clipped_embedding_ratio", "clipped_input_ratio",
+    "rounded_embedding_ratio", "rounded_input_ratio", "out_of_range", "final_embedding_ratio",
+    "final_input_ratio", "objective",
+)  # fmt: skip
+
+
+def result_rows(
+    layer: str, depth: int, image_names: Sequence[str], found: Autoencoding
+) -> list[dict[str, Any]]:
+    """The same as `rows_of_layer`, of what `autoencode` has just returned."""
+    return rows_of_layer(layer, depth, image_names, layer_arrays(found))
+
+
+def rows_of_layer(
+    layer: str, depth: int, image_names: Sequence[str], arrays: Mapping[str, np.ndarray]
+) -> list[dict[str, Any]]:
+    """The rows of `results.csv` for one layer: one for each restart × image.
+
+    Args:
+        layer: its name.
+        depth: its position among the layers, from 0.
+        image_names: labels of the images.
+        arrays: from `layer_arrays`, or read back.
+    """
+    rows = []
+    for restart in range(arrays["images"].shape[0]):
+        for index, name in enumerate(image_names):
+            at = restart, index
+            row: dict[str, Any] = {"image": name, "layer": layer, "depth": depth}
+            row["restart"] = restart
+            row |= {column: float(arrays[column][at]) for column in _MEASURED}
+            for level, value in zip(MATCHED_RATIOS, arrays["matched_input_ratio"], strict=True):
+                row[f"input_ratio_at_{level:g}"] = float(value[at])
+            row["start_input_ratio"] = float(arrays["baseline_start"][at])
+            row["flat_input_ratio"] = float(arrays["baseline_flat"][index])
+            row["blur_input_ratio"] = float(arrays["baseline_blur"][index])
+            row["best_step"] = int(arrays["best_step"][at])
+            row["stopped_step"] = int(arrays["stopped_step"][at])
+            row["status"] = STATUS_NAMES[int(arrays["status"][at])]
+            if "top_classes" in arrays:
+                row["target_top5"] = describe(top_of(arrays, "target_top", index))
+                row["top5"] = describe(top_of(arrays, "top", at))
+            rows.append(row)
+    return rows
