@@ -1,8 +1,7 @@
-"""All devices as one: batches are split between them, weights lie on each.
+"""Meshes of devices: batches are split between them, weights lie whole on each.
 
-A training step needs the whole batch (BatchNorm, the mean gradient), so its devices talk. Descents
-and Jacobian products do not: each device has its own examples and probes, and nothing passes
-between them.
+A training step needs the whole batch (BatchNorm, the mean gradient), so its devices communicate.
+In descents and Jacobian products each device has its own examples or probes, and nothing is passed.
 """
 
 import math
@@ -26,15 +25,15 @@ IMAGES, PROBES = "images", "probes"
 
 
 class Split(NamedTuple):
-    """How many examples are shared out: in batches, one after the other, each over devices.
+    """How examples are divided into batches, and each batch over devices.
 
-    Rounding in float32 depends on how many examples one program holds, so a descent that is to be
-    continued needs the same split again.
+    Rounding in float32 depends on how many examples a program holds, so a descent that goes on from
+    a checkpoint needs the same split again.
 
     Fields:
-        devices: that work at once.
-        per_device: examples that each of them holds.
-        batches: how often.
+        devices: how many work at once.
+        per_device: examples on each of them.
+        batches: how many run one after the other.
     """
 
     devices: int
@@ -43,21 +42,21 @@ class Split(NamedTuple):
 
     @property
     def batch(self) -> int:
-        """Examples at once, over all devices; the last of them may be there twice."""
+        """Examples of a batch, over all devices; where examples run out some are repeated."""
         return self.devices * self.per_device
 
 
 def split_of(
     count: int, devices: int, most: int | None = None, *, all_devices: bool = False
 ) -> Split:
-    """As few batches as possible, then as few examples on a device, then as few devices.
+    """The split with the fewest batches, then the fewest examples on a device, then devices.
 
     Args:
-        count: examples, at least one.
-        devices: that there are.
+        count: how many examples, at least one.
+        devices: how many there are.
         most: examples that may run at once, over all devices.
-        all_devices: whether all devices work, with one example each at least, because each holds a
-            part of the weights.
+        all_devices: use every device, with at least one example each, because each holds a part of
+            the weights.
     """
     if not all_devices:
         devices = min(devices, count, most or count)
@@ -91,9 +90,10 @@ def _line(devices: list[jax.Device]) -> Mesh:
 
 
 def grid_of(mesh: Mesh, images: int) -> Mesh:
-    """The devices of a mesh as `images × probes`: as many along the first as share images evenly.
+    """The devices of a mesh as a grid `images × probes`.
 
-    What is left of them shares the probes of each image, of which there can be any number.
+    As many as possible lie along the first axis such that they divide the images evenly; those
+    along the second divide the probes of each image, of which there can be any number.
     """
     along = math.gcd(mesh.size, images)
     return jax.make_mesh(
@@ -120,7 +120,7 @@ def replicate(arrays: Any, mesh: Mesh) -> Any:
 
 
 def check_divides(mesh: Mesh, batch_size: int, what: str = "a batch") -> None:
-    """Refuses a batch that the devices cannot share evenly.
+    """Refuses a batch that the devices do not divide.
 
     Raises:
         ValueError: naming the nearest sizes that they can.

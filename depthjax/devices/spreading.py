@@ -1,8 +1,8 @@
-"""Weights that do not fit on one device, in parts on all of them.
+"""Weights that do not fit on one device lie in parts on several.
 
-Each device holds a part of every array and has the whole only while a layer uses it, so a step
-passes all weights between the devices, twice with the gradient. Weights that fit are better off
-replicated (`depthjax.devices.sharding`), where nothing is passed at all.
+Each device holds a part of every array, and gathers the whole array only while an operation uses
+it. So every step passes all weights between the devices, twice with the gradient. Weights that fit
+should be replicated instead (`depthjax.devices.sharding`): then nothing is passed.
 """
 
 import dataclasses
@@ -60,7 +60,7 @@ def spread(weights: Variables, mesh: Mesh) -> Variables:
 
 
 def specs(weights: Variables) -> Any:
-    """For `shard_map`: how each array lies on the devices."""
+    """How each array lies on the devices, as `shard_map` takes it."""
 
     def spec(leaf: Any) -> Any:
         if isinstance(leaf, Spread):
@@ -71,7 +71,7 @@ def specs(weights: Variables) -> Any:
 
 
 def gathered(weights: Variables) -> Variables:
-    """Inside of `shard_map`: whole arrays, as every device needs them."""
+    """The whole arrays; call it inside of `shard_map`."""
 
     def whole(leaf: Any) -> Any:
         if isinstance(leaf, Spread):
@@ -82,18 +82,18 @@ def gathered(weights: Variables) -> Variables:
 
 
 def zero_after(values: Any) -> Array:
-    """0 that the compiler cannot know before it knows some arrays; barriers are lost on CPUs.
+    """A zero that the compiler cannot compute before `values`; it removes barriers on CPUs.
 
-    One of the batch that is not finite does not make it so.
+    It is 0 even where `values` are not finite.
     """
     first = jnp.stack([value.ravel()[0] for value in jax.tree.leaves(values)])
     return 0 * jnp.nan_to_num(jax.lax.stop_gradient(first)).sum()
 
 
 def delayed(weights: Variables, values: Any) -> Variables:
-    """Inside of `shard_map`: the same parts, but none is gathered before some arrays are known.
+    """The same parts, but none can be gathered before `values`; call it inside of `shard_map`.
 
-    Else all may be gathered at the beginning, or kept from one use to the next.
+    Otherwise the compiler may gather all of them at the beginning, or keep them between two uses.
     """
 
     def late(leaf: Any) -> Any:
@@ -109,9 +109,9 @@ def delayed(weights: Variables, values: Any) -> Variables:
 
 @dataclass(frozen=True)
 class Gathering:
-    """A layer that takes its weights spread, and has them all at once while it runs.
+    """A layer that gathers all of its spread weights before it runs.
 
-    Prepared layers of `depthjax.models` have them one operation after the other instead.
+    Prepared layers of `depthjax.models` gather those of one operation at a time instead.
     """
 
     layer: LayerFn

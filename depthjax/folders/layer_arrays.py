@@ -27,10 +27,7 @@ def layer_arrays(found: Autoencoding) -> dict[str, np.ndarray]:
     """
     inversion, trajectory = found.inversion, found.inversion.trajectory
     several = found.images.ndim == 5
-    arrays = {
-        name: getattr(inversion, name)
-        for name in ("images", "final_images", "objective", "best_step", "status", "stopped_step")
-    }
+    arrays: dict[str, Any] = dict(inversion.per_example)
     arrays |= _fields(found.measurement)
     arrays |= {f"final_{name}": value for name, value in _fields(found.final_measurement).items()}
     arrays |= {"baseline_start": found.baselines["start"]}

@@ -1,11 +1,11 @@
-"""Descents that are cut off go on from the last state that was kept, to the same numbers.
+"""States of descents on disk: an interrupted descent goes on from the last one to the same numbers.
 
-The state is all that the compiled loop takes and gives back, so a descent that was written to disk
-and read again ends bit for bit as one that never stopped (on the same kind of device, and with its
-examples shared out over devices and batches in the same way, which is kept too).
+The state is all that the compiled loop takes and returns. So a descent that was written to disk and
+read again ends bit for bit as one that never stopped, on the same kind of device and with the same
+split of its examples over devices and batches. The split is therefore kept too.
 
     kept = DescentCheckpoints("runs/mine/unfinished")
-    found = invert(layer, variables, target_embedding, init, config, checkpoints=kept)
+    result = invert(layer, variables, target_embedding, init, config, checkpoints=kept)
     ...                       # write the results
     kept.discard()
 """
@@ -65,9 +65,9 @@ class _OwnCheckpoints:
         if not self._file.is_file():
             return None
         try:
-            with np.load(self._file, allow_pickle=False) as found:
-                step, meta = json.loads(str(found["meta"]))
-                leaves = [found[f"leaf{n}"] for n in range(len(jax.tree.leaves(like)))]
+            with np.load(self._file, allow_pickle=False) as arrays:
+                step, meta = json.loads(str(arrays["meta"]))
+                leaves = [arrays[f"leaf{n}"] for n in range(len(jax.tree.leaves(like)))]
         except Exception as error:  # numpy, zipfile and json each raise kinds of their own
             raise ValueError(
                 f"no checkpoint in {str(self._file)!r} can be used: {error}"
@@ -96,13 +96,16 @@ class DescentCheckpoints:
     def begin(
         self, config: InversionConfig, arrays: Iterable[Any], split: Split, devices: int
     ) -> Split:
-        """Says how the examples are shared out: as they were at first, if that was before.
+        """Opens the folder for an inversion, and returns the split of its examples to use.
 
         Args:
             config: of the inversion.
-            arrays: starts, target embeddings, when frames are due, whatever else defines it.
-            split: how they would be shared out now.
-            devices: that there are.
+            arrays: everything else that defines it: starts, target embeddings, steps of frames.
+            split: the split to use if the inversion begins now.
+            devices: how many there are.
+
+        Returns:
+            `split`, or the one that the inversion began with if the folder holds states of it.
 
         Raises:
             ValueError: if the folder is another inversion's, or there are too few devices now.
@@ -146,7 +149,7 @@ class DescentCheckpoints:
         if not self._of(batch).is_dir():
             return None
         try:
-            found = self._checkpoints(batch).restore((like, *_room(config, like, frames)))
+            checkpoint = self._checkpoints(batch).restore((like, *_room(config, like, frames)))
         except CannotWrite:  # the state is whole; there is no room to go on
             raise
         except ValueError as error:
@@ -154,13 +157,13 @@ class DescentCheckpoints:
             self._close()
             shutil.rmtree(self._of(batch), ignore_errors=True)
             return None
-        if found is None:
+        if checkpoint is None:
             return None
-        state, rows, pictures = found.state
+        state, rows, pictures = checkpoint.state
         placed = jax.tree.map(lambda leaf, old: jax.device_put(leaf, old.sharding), state, like)
-        records = Records(*(row[: found.meta["count"]] for row in rows))
-        seen = [] if pictures is None else list(pictures[: found.meta["frames"]])
-        return Kept(placed, records, seen, found.meta["finished"])
+        records = Records(*(row[: checkpoint.meta["count"]] for row in rows))
+        seen = [] if pictures is None else list(pictures[: checkpoint.meta["frames"]])
+        return Kept(placed, records, seen, checkpoint.meta["finished"])
 
     def keep(
         self,
@@ -171,14 +174,14 @@ class DescentCheckpoints:
         *,
         at_once: bool = False,
     ) -> None:
-        """Writes a state, if `seconds` have passed since the last one or if it must be now.
+        """Writes a state, unless less than `seconds` have passed since the last one.
 
         Args:
             batch: its number.
             config: of the inversion.
             kept: where it stands.
             frames: how many are due on the way.
-            at_once: however little time has passed.
+            at_once: write it in any case.
         """
         if not at_once and time.monotonic() - self._last < self._seconds:
             return
@@ -193,7 +196,7 @@ class DescentCheckpoints:
         self._last = time.monotonic()
 
     def discard(self) -> None:
-        """Removes everything: the results are safe elsewhere."""
+        """Removes the folder; call it once the results are written elsewhere."""
         self._close()
         shutil.rmtree(self._folder, ignore_errors=True)
 

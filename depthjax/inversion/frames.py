@@ -1,7 +1,7 @@
-"""Iterates of a descent, kept to be looked at: a few of them, in 8 bits, on the host.
+"""Iterates of a descent to look at: a few of them, in 8 bits, on the host.
 
-The compiled loop knows nothing of them. It is only called in parts that end where a frame is due,
-so that the numbers of a descent are the same with frames and without.
+The compiled loop knows nothing of them. Its calls end at the steps where frames are due, so the
+numbers of a descent are the same with frames and without.
 """
 
 from collections.abc import Sequence
@@ -33,15 +33,23 @@ class Frames:
     def ending(
         cls, steps: Sequence[int], seen: Sequence[np.ndarray], last: int, images: Any
     ) -> "Frames":
-        """Those seen at the first of `steps`, and the images where the descent ended."""
+        """Frames at the first of `steps`, and one more of the images where the descent ended.
+
+        Args:
+            steps: at which frames were due.
+            seen: the frames on the way, in 8 bits; fewer than `steps` where the descent stopped.
+            last: the step where it ended.
+            images: the last iterate, `[B, H, W, C]`.
+        """
         every = [*steps[: len(seen)], int(last)]
         return cls(np.array(every), np.stack([*seen, on_screen(images)]))
 
 
 def frame_steps(config: InversionConfig, count: int) -> list[int]:
-    """The steps at which frames are due, the last step aside: denser where more happens.
+    """The steps at which frames are due, without the last step.
 
-    The start, and then ever further apart (geometric), at steps whose distances are recorded.
+    The first is the start; then the gaps grow geometrically, since early steps change most. All are
+    steps whose distances are recorded.
 
     Args:
         config: how many steps there are, and which are recorded.
@@ -64,5 +72,5 @@ def frame_steps(config: InversionConfig, count: int) -> list[int]:
 
 
 def on_screen(images: Any) -> UInt8[np.ndarray, "*shape"]:
-    """8 bits as one sees them: clipped to [0, 1]; black where they are not finite."""
+    """Images in 8 bits: clipped to [0, 1], rounded; NaN is black."""
     return np.rint(255 * np.clip(np.nan_to_num(np.asarray(images)), 0, 1)).astype(np.uint8)

@@ -165,8 +165,8 @@ def invert(
     if checkpoints is not None:
         checkpoints.close()
 
-    found = gather_processes(join_batches(parts, plan.groups), count)
-    return reshape_examples(found, leading)
+    mine = join_batches(parts, plan.groups)
+    return reshape_examples(gather_processes(mine, count), leading)
 
 
 def _checked_examples(

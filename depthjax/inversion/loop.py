@@ -27,7 +27,7 @@ from depthjax.inversion.steps import Candidate, advance, make_step
 from depthjax.typing import LayerFn, PerExample, Variables
 
 RECORDS_PER_CALL = 64
-"""Rows of trajectory that one call of the compiled loop can hold; the driver calls it again."""
+"""Rows of the trajectory that one call of the compiled loop can fill; `batches` calls it again."""
 
 
 class Records(NamedTuple):

@@ -51,20 +51,20 @@ def fitting_batch(
     mesh: Mesh | None = None,
     spread_weights: bool | None = None,
 ) -> Fit:
-    """The largest batch of a descent that fits into memory, all batches of one size.
+    """The largest batch of a descent that fits into memory; all batches have the same size.
 
-    If twice all that the loop ever computes would fit beside each other, nothing need be asked.
-    Otherwise the compiler says what the whole loop takes, weights included; where `count` images do
-    not fit, it is asked about one, and between the two the memory is taken to be linear in the
-    batch.
+    Where twice the bytes of everything that the loop ever computes would fit, `count` images do.
+    Otherwise the loop is compiled, and the compiler says what it takes, weights included. Where
+    `count` images do not fit, it is compiled for one image too, and memory is taken to be linear
+    in the number of images between the two.
 
     Args:
         layer, variables, config: as in `depthjax.invert`.
         image_shape: `(H, W, C)`.
-        count: images × restarts, on one device.
+        count: images × restarts on one device.
         free: bytes that may be used; by default `SHARE` of what the device has free.
-        mesh, spread_weights: as in `depthjax.invert`: where the weights do not fit on one device of
-            several, each holds a part of them, and room for one device's images is what counts.
+        mesh, spread_weights: as in `depthjax.invert`. Where the weights do not fit on one device of
+            several, each holds a part of them.
 
     Raises:
         ValueError: if not even one image fits.

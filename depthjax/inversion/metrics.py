@@ -72,8 +72,8 @@ def embedding_distances(
     """m_g = ‖O(a) − O(a_g)‖₂ for `a` `[B, …]` and `a_g` `[B, …]` or `[restarts, B, …]`."""
     with matmul_precision():
         target = layer(variables, a)
-        found = layer(variables, a_g.reshape(-1, *a.shape[1:]))
-    residual = found.reshape(-1, *target.shape) - target[None]
+        embedding = layer(variables, a_g.reshape(-1, *a.shape[1:]))
+    residual = embedding.reshape(-1, *target.shape) - target[None]
     return norms(residual.reshape(-1, *target.shape[1:])).reshape(a_g.shape[:-3])
 
 
@@ -155,23 +155,25 @@ def input_ratio_at(
     input_ratio: Float[np.ndarray, "records *batch"],
     levels: Sequence[float] = MATCHED_RATIOS,
 ) -> Float[np.ndarray, "levels *batch"]:
-    """D where a descent first reaches each ρ: what is comparable between layers and networks.
+    """D where a descent first reaches each ρ, which layers and networks can be compared by.
 
-    Between the two records around the crossing, log D is taken linear in log ρ. NaN where a
-    descent never got there.
+    Between the two records around the crossing, log D is interpolated linearly in log ρ.
 
     Args:
         embedding_ratio: ρ of every record.
         input_ratio: D of every record.
-        levels: the ρ asked for.
+        levels: the values of ρ.
+
+    Returns:
+        D for each level and descent; NaN where a descent never reached the level.
     """
     rho = np.asarray(embedding_ratio, float).reshape(len(embedding_ratio), -1)
     d = np.asarray(input_ratio, float).reshape(rho.shape)
-    found = np.full((len(levels), rho.shape[1]), np.nan)
+    crossings = np.full((len(levels), rho.shape[1]), np.nan)
     for row, level in enumerate(levels):
         for column in range(rho.shape[1]):
-            found[row, column] = _first_crossing(rho[:, column], d[:, column], level)
-    return found.reshape(len(levels), *np.shape(embedding_ratio)[1:])
+            crossings[row, column] = _first_crossing(rho[:, column], d[:, column], level)
+    return crossings.reshape(len(levels), *np.shape(embedding_ratio)[1:])
 
 
 def _first_crossing(rho: np.ndarray, d: np.ndarray, level: float) -> float:
@@ -191,10 +193,10 @@ def elasticity(
     input_ratio: Float[np.ndarray, "records *batch"],
     window: tuple[float, float] = (0.03, 0.3),
 ) -> Float[np.ndarray, "*batch"]:
-    """What a better match of the embedding brings the image: `d log D / d log ρ`.
+    """How much nearer the image comes as its embedding comes nearer: `d log D / d log ρ`.
 
-    The slope of the least-squares line through the records whose ρ lies in the window; 1 where the
-    image comes nearer as fast as its embedding, 0 where it does not come nearer at all.
+    This is the slope of the least-squares line through the records whose ρ lies in the window. It
+    is 1 where the image comes nearer as fast as its embedding, 0 where it does not come nearer.
 
     Args:
         embedding_ratio: ρ of every record.
@@ -202,7 +204,8 @@ def elasticity(
         window: the smallest and the largest ρ that count.
 
     Returns:
-        A slope for each descent; NaN with fewer than three records in the window, or all at one ρ.
+        A slope for each descent; NaN where the window holds fewer than three records, or where
+        all of them have the same ρ.
     """
     rho = np.asarray(embedding_ratio, float).reshape(len(embedding_ratio), -1)
     d = np.asarray(input_ratio, float).reshape(rho.shape)
@@ -227,7 +230,7 @@ def baselines(
     *,
     blur_sigma: float = 8.0,
 ) -> dict[str, np.ndarray]:
-    """D of three images that know less and less of the target: read a D against these.
+    """D of three simple images, to compare the D of recovered images with.
 
     Args:
         a: targets `[B, H, W, C]`.

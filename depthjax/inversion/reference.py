@@ -81,7 +81,7 @@ def reference_distances(
 
 
 def shared_input_distance(shape: tuple[int, ...], noise: ReferenceNoise) -> float:
-    """m_i' where all images get the same noise: one number, and nothing is embedded.
+    """m_i' where all images get the same noise: a single number; no layer is needed.
 
     Args:
         shape: of one image, `(H, W, C)`.
@@ -92,7 +92,7 @@ def shared_input_distance(shape: tuple[int, ...], noise: ReferenceNoise) -> floa
 
 
 def expected_input_distance(count: int, std: float = REFERENCE_STD) -> float:
-    """What m_i' tends to in images of many pixels: `σ_r·√n`, without drawing any noise.
+    """The root mean square of m_i' over all noise: `σ_r·√n`. No noise is drawn.
 
     Args:
         count: n, the numbers in one image.
@@ -110,7 +110,7 @@ def checked_reference(
     mesh: Mesh | None = None,
     spread_weights: bool | None = None,
 ) -> Reference:
-    """`reference_distances`, refusing a layer that tells nothing of its input.
+    """`reference_distances`, but a layer whose embedding cannot be inverted is refused.
 
     Args:
         layer, variables, noise: as there.

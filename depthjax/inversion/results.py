@@ -98,11 +98,11 @@ class Inversion:
             others: results with the same fields, whose arrays the functions get as well.
             steps: for the numbers of steps, `[T]` and `[F]`; by default those of `self` stay.
         """
-        every = (self, *others)
+        parts = (self, *others)
         names = self.per_example
-        changed = {name: examples(*(getattr(one, name) for one in every)) for name in names}
-        changed["trajectory"] = _map_timed(records, steps, *(one.trajectory for one in every))
-        frames = [one.frames for one in every if one.frames is not None]
+        changed = {name: examples(*(getattr(part, name) for part in parts)) for name in names}
+        changed["trajectory"] = _map_timed(records, steps, *(part.trajectory for part in parts))
+        frames = [part.frames for part in parts if part.frames is not None]
         if frames:
             changed["frames"] = _map_timed(records, steps, *frames)
         return dataclasses.replace(self, **changed)
@@ -116,14 +116,14 @@ def _map_timed(
 ) -> _Timed:
     """`Inversion.map` for a trajectory or frames: `step`, and arrays with a row for each step."""
     names = [field.name for field in dataclasses.fields(first)]
-    columns = {name: [getattr(one, name) for one in (first, *others)] for name in names}
+    columns = {name: [getattr(part, name) for part in (first, *others)] for name in names}
     step = steps(*columns.pop("step"))
     return type(first)(step=step, **{name: records(*column) for name, column in columns.items()})
 
 
-def reshape_examples(found: Inversion, leading: tuple[int, ...]) -> Inversion:
-    """The axis of examples as `leading`: `[batch]` or `[restarts, batch]`."""
-    return found.map(
+def reshape_examples(inversion: Inversion, leading: tuple[int, ...]) -> Inversion:
+    """Makes the axis of examples the axes `leading`: `[batch]` or `[restarts, batch]`."""
+    return inversion.map(
         lambda array: array.reshape(*leading, *array.shape[1:]),
         lambda rows: rows.reshape(len(rows), *leading, *rows.shape[2:]),
     )

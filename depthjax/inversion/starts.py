@@ -31,8 +31,8 @@ def draw_start(
             (another of `others`), or several joined by `+`: their average.
         shape: `(B, H, W, C)`.
         mean, std: of the Gaussian and pink starts.
-        others: images to start from, `[K, H, W, C]` with K ≥ 2, the targets themselves or with
-            more behind them: example b starts from one that is not image b.
+        others: images to start from, `[K, H, W, C]` with K ≥ 2: the targets, and more after them
+            if you like. Example b starts from another image than image b.
         shift: which other image, so that restarts differ.
         dtype: of the result.
 
