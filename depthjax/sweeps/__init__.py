@@ -7,6 +7,7 @@ the sweep again computes the cells that have no file, and nothing else.
 
     cells.py        names of cells, and the order in which they run
     parquet.py      the file of a finished cell
+    claims.py       who works at which cell
     folder.py       the folder of a sweep: results, failures, cells at work
     attempt.py      one attempt at a cell
     engine.py       runs the cells, one after the other in this process, or
@@ -14,7 +15,8 @@ the sweep again computes the cells that have no file, and nothing else.
     inversions.py   cells that are inversions: what a layer keeps of some images
     planning.py     what a sweep of inversions will take
     scaling.py      how fast several numbers of workers are
-    tables.py       all of that as text
+    listing.py      the networks of a sweep, from a table
+    tables.py       a sweep as text
 """
 
 from depthjax.files import CannotWrite

@@ -35,8 +35,7 @@ def run_sweep(
         cells: the list, without duplicates.
         run_cell: a function of a module that workers can import.
         folder: of the sweep; it may hold results already.
-        program: gives the name of a cell's compiled program; cells with the same one go to the
-            same worker.
+        program: names a cell's compiled program; cells with the same one go to the same worker.
         attempts: how often a cell may fail, or kill its worker, before it is given up.
         workers: Ray's workers, or their number; None runs the cells in this process.
         on_begin: called with the state of the sweep before anything is run.
@@ -47,8 +46,7 @@ def run_sweep(
 
     Raises:
         CannotWrite: if results cannot be written: the sweep stops, and what is done is kept.
-        ValueError: for a folder that holds something else, for workers that no machine has room
-            for, and for workers without Ray.
+        ValueError: for a folder of something else, and for workers without room or without Ray.
     """
     workers = Workers(workers) if isinstance(workers, int) else workers
     count = None if workers is None else workers.count
@@ -68,8 +66,8 @@ def run_sweep(
         status = place.status(attempts, cells)
         if on_begin is not None:
             on_begin(status)
-        again = bool(status.waiting)
-        while again:
+        # A process that was at a cell may have died since, and left it without a result.
+        while status.waiting and (not kinds or "elsewhere" in kinds):
             kinds.clear()
             waiting = set(status.waiting)
             queue = Queue((cell for cell in cells if cell_hash(cell) in waiting), program)
@@ -78,8 +76,6 @@ def run_sweep(
             else:
                 run_by_ray(queue, place, run_cell, attempts, tell, workers)
             status = place.status(attempts, cells)
-            # A process that was at a cell may have died since, and left it without a result.
-            again = bool(status.waiting) and "elsewhere" in kinds
     return status
 
 

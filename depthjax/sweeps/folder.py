@@ -17,22 +17,18 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from depthjax.files import CannotWrite, cannot_write, write_atomically
-from depthjax.folders import lock as locks
+from depthjax.files import write_atomically
 from depthjax.folders import marked
-from depthjax.folders.lock import FolderBusy, FolderLock
 from depthjax.sweeps.cells import Cell, cell_hash
+from depthjax.sweeps.claims import ALIVE, Claims
 from depthjax.sweeps.parquet import Result, decode, encode
-
-_ALIVE = 300.0
-"""Seconds without a sign of life after which a worker on another machine counts as gone."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ class SweepFolder:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.path = Path(folder)
-        self._claims: dict[str, FolderLock] = {}
+        self._claims = Claims(self.path / "running")
 
     # ------------------------------------------------------------------- the list of cells
 
@@ -136,8 +132,7 @@ class SweepFolder:
             FolderLost: if the sweep was removed while the cell was computed.
         """
         name = cell_hash(cell)
-        if name in self._claims:
-            self._claims[name].check()
+        self._claims.check(name)
         write_atomically(self._result(name), encode(cell, rows, seconds))
         self._remove_leftovers(name)
 
@@ -217,20 +212,13 @@ class SweepFolder:
 
     # ------------------------------------------------------------------------ who does what
 
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
+    def at_work(self) -> AbstractContextManager[None]:
         """While it lasts, `clear` refuses to remove the sweep.
 
         Raises:
             CannotWrite: if the lock cannot be written.
         """
-        # Nobody else wants this lock; others only look for a moment whether it is taken.
-        name = f"driver-{socket.gethostname()}-{os.getpid()}"
-        self._claims[name] = _acquire(self._running(name), tries=100)
-        try:
-            yield
-        finally:
-            _let_go(self._claims.pop(name))
+        return self._claims.held(f"driver-{socket.gethostname()}-{os.getpid()}")
 
     def claim(self, cell: Cell) -> None:
         """Takes the right to work at a cell; it ends with `release` or with this process.
@@ -239,46 +227,19 @@ class SweepFolder:
             FolderBusy: if another process has it.
             CannotWrite: if the lock cannot be written.
         """
-        name = cell_hash(cell)
-        if self._is_alive_elsewhere(name):
-            raise FolderBusy(f"another machine works at the cell {name}")
-        self._claims[name] = _acquire(self._running(name))
+        self._claims.take(cell_hash(cell))
 
     def beat(self, cell: Cell) -> None:
         """Tells other machines that this process still works at a cell."""
-        with suppress(OSError):
-            os.utime(self._running(cell_hash(cell)) / locks.NAME)
+        self._claims.beat(cell_hash(cell))
 
     def release(self, cell: Cell) -> None:
         """Gives the right to work at a cell back."""
-        if (lock := self._claims.pop(cell_hash(cell), None)) is not None:
-            _let_go(lock)
+        self._claims.give_back(cell_hash(cell))
 
     def unfinished(self, cell: Cell) -> Path:
         """Where a cell may keep its intermediate state."""
         return self.path / "unfinished" / cell_hash(cell)
-
-    def is_running(self, name: str) -> bool:
-        """Whether a living process works at a cell."""
-        if name in self._claims or self._is_alive_elsewhere(name):
-            return True
-        try:
-            locks.check_free(self._running(name))
-        except FolderBusy:
-            return True
-        except OSError:
-            return False
-        return False
-
-    def _is_alive_elsewhere(self, name: str) -> bool:
-        """Whether another machine has given a sign of life; locks may not reach it."""
-        file = self._running(name) / locks.NAME
-        try:
-            host = json.loads(file.read_bytes())["host"]
-            age = time.time() - file.stat().st_mtime
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-        return host != socket.gethostname() and age < _ALIVE
 
     # ---------------------------------------------------------------------- the whole sweep
 
@@ -303,8 +264,8 @@ class SweepFolder:
             except ValueError as error:
                 damaged[name] = str(error)
         rest = [name for name in names if name not in seconds]
-        claimed = {folder.name for folder in self._files("running", "*")}
-        running = [name for name in rest if name in claimed and self.is_running(name)]
+        claimed = self._claims.names()
+        running = [name for name in rest if name in claimed and self._claims.is_alive(name)]
         with_failures = {file.stem for file in self._files("failed", "*.json")}
         failed = {
             name: failures[-1]
@@ -326,21 +287,16 @@ class SweepFolder:
 
     def tidy(self) -> None:
         """Removes what processes that are gone have left behind, except results and states."""
-        for entry in self._files("running", "*"):
-            if entry.is_file():  # a mark of an older version
-                _remove(entry)
-            elif entry.name not in self._claims and not self._is_alive_elsewhere(entry.name):
-                with suppress(ValueError):  # somebody works there
-                    _let_go(_acquire(entry))
+        self._claims.tidy()
         leftovers = {file.stem for file in self._files("failed", "*.json")}
         leftovers |= {folder.name for folder in self._files("unfinished", "*")}
         for name in leftovers:
-            if self.is_done(name) and not self.is_running(name):
+            if self.is_done(name) and not self._claims.is_alive(name):
                 self._remove_leftovers(name)
         for kind in ("cells", "failed", "."):
             for file in self._files(kind, ".*.tmp"):
                 with suppress(OSError):
-                    if time.time() - file.stat().st_mtime > _ALIVE:
+                    if time.time() - file.stat().st_mtime > ALIVE:
                         file.unlink()
 
     def _remove_leftovers(self, name: str) -> None:
@@ -354,9 +310,6 @@ class SweepFolder:
     def _failure(self, name: str) -> Path:
         return self.path / "failed" / f"{name}.json"
 
-    def _running(self, name: str) -> Path:
-        return self.path / "running" / name
-
     def _files(self, kind: str, pattern: str) -> list[Path]:
         folder = self.path / kind
         return sorted(folder.glob(pattern)) if folder.is_dir() else []
@@ -369,32 +322,6 @@ def load_sweep(folder: str | os.PathLike[str]) -> Any:
         ValueError: if there is no sweep, nothing is finished, or a file is damaged.
     """
     return SweepFolder(folder).table()
-
-
-def _acquire(folder: Path, tries: int = 1) -> FolderLock:
-    """A lock on a folder that is made for it; tries again if another process has it."""
-    for left in reversed(range(tries + 2)):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            return locks.acquire(folder)
-        except FolderBusy:
-            if left <= 2:
-                raise
-            time.sleep(0.01)
-        except OSError as error:
-            raise cannot_write(folder, error) from error
-        except CannotWrite as error:
-            # The process that had it has removed the folder just now.
-            if not left or not isinstance(error.__cause__, FileNotFoundError):
-                raise
-    raise AssertionError("the loop returns or raises")
-
-
-def _let_go(lock: FolderLock) -> None:
-    """Releases a lock and removes its folder, unless another process has taken it meanwhile."""
-    lock.release()
-    with suppress(OSError):
-        lock.folder.rmdir()
 
 
 def _remove(file: Path) -> None:
