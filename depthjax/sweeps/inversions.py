@@ -57,12 +57,21 @@ class Photographs:
         size: height and width in pixels.
         fit: how an image becomes square.
         group_size: number of images in a cell.
+
+    Raises:
+        ValueError: for no images, or a group size below 1.
     """
 
     sources: Sequence[str]
     size: int = 224
     fit: str = "crop"
     group_size: int = 16
+
+    def __post_init__(self) -> None:
+        if self.group_size < 1 or not self.sources:
+            raise ValueError(
+                f"group_size and images must be at least 1, got {self.group_size}, {self.sources}"
+            )
 
     def groups(self) -> list[list[str]]:
         """The images of each cell."""
@@ -92,14 +101,9 @@ def inversion_cells(
         reference_seed, reference_std, draws: of the reference noise, the same in all cells.
 
     Raises:
-        ValueError: for a model, layer, weights or image that does not exist, and for no images,
-            no seeds, or a group size below 1.
+        ValueError: for a model, layer, weights or image that does not exist, and for no seeds.
     """
     sources, size, fit = photographs.sources, photographs.size, photographs.fit
-    if photographs.group_size < 1 or not sources:
-        raise ValueError(
-            f"group_size and images must be at least 1, got {photographs.group_size}, {sources}"
-        )
     seeds = list(seeds)
     if not seeds:
         raise ValueError("a sweep needs at least one seed")

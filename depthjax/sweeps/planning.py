@@ -1,7 +1,7 @@
-"""What a sweep will take: FLOPs and memory by the compiler's own account, seconds by trying.
+"""What a sweep will take: FLOPs and memory as the compiler states them, seconds as measured.
 
-The compiler counts what is inside a loop once, so its FLOPs are those of one pass (with the first
-gradient's), and a descent makes `steps + 1` of them. Seconds are of a few passes on this device.
+The compiler counts the body of a loop once, so its FLOPs are those of one pass (and of the first
+gradient), and a descent makes `steps + 1` passes. Seconds are those of a few passes on this device.
 """
 
 import math
@@ -31,12 +31,12 @@ class ProgramPlan:
 
     Fields:
         network, model, layer: of its first cell.
-        cells: that it serves.
+        cells: how many cells it serves.
         examples: images × restarts of a cell.
-        flops: of one cell, by the compiler's count of one pass.
-        memory: bytes at once.
-        compile_seconds: once.
-        seconds: of one cell, without measuring it at the end.
+        flops: FLOPs of one cell, from the compiler's count of one pass.
+        memory: bytes that a device needs at once.
+        compile_seconds: how long the program compiles, once.
+        seconds: how long one cell runs, without the measurement at its end.
     """
 
     network: str
@@ -55,7 +55,7 @@ class Plan(NamedTuple):
 
     Fields:
         programs: one for each compiled program.
-        device: that was measured.
+        device: the kind of device that was measured.
     """
 
     programs: tuple[ProgramPlan, ...]
@@ -63,28 +63,29 @@ class Plan(NamedTuple):
 
     @property
     def cells(self) -> int:
-        """Of all programs."""
+        """The number of cells of all programs."""
         return sum(program.cells for program in self.programs)
 
     @property
     def flops(self) -> float:
-        """Of all cells."""
+        """FLOPs of all cells."""
         return sum(program.cells * program.flops for program in self.programs)
 
     @property
     def memory(self) -> int:
-        """Bytes of the largest program: what each device needs."""
+        """Bytes that the largest program needs on a device."""
         return max(program.memory for program in self.programs)
 
     @property
     def device_seconds(self) -> float:
-        """Of all cells one after another on one device, compilation included."""
+        """Seconds of all cells one after another on one device, compilation included."""
         return sum(p.compile_seconds + p.cells * p.seconds for p in self.programs)
 
     def seconds_on(self, devices: int) -> float:
-        """A projection: cells do not wait for each other, and every device compiles for itself.
+        """The projected seconds on several devices.
 
-        A program's cells are spread over the devices evenly; the sweep ends with the slowest.
+        Cells do not wait for each other, and every device compiles its own programs. The cells of
+        a program are spread evenly over the devices; the sweep ends with the slowest device.
         """
         running = sum(p.cells * p.seconds for p in self.programs) / devices
         longest = max(p.compile_seconds + p.seconds for p in self.programs)
@@ -93,7 +94,7 @@ class Plan(NamedTuple):
         return max(running + compiling, longest)
 
     def devices_for(self, seconds: float) -> int | None:
-        """How many devices end it within so many seconds; None if no number does."""
+        """The number of devices that ends the sweep within a time; None if no number does."""
         if self.seconds_on(self.cells) > seconds:
             return None
         low, high = 1, self.cells
@@ -104,11 +105,11 @@ class Plan(NamedTuple):
 
 
 def plan(cells: Sequence[Cell], *, measured: bool = True) -> Plan:
-    """Compiles one cell of each program, runs a few passes of it, and adds up.
+    """Compiles one cell of each program, runs a few passes of it, and adds everything up.
 
     Args:
         cells: from `inversion_cells`.
-        measured: whether seconds are asked for; without, they are NaN and nothing is run.
+        measured: whether seconds are measured; otherwise they are NaN, and nothing is run.
 
     Raises:
         ValueError: for no cells, and for what a cell cannot load.

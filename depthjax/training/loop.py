@@ -87,8 +87,7 @@ def fit(
 
     Raises:
         TrainingDiverged: with the last good state.
-        ValueError: for a batch size that the set or the devices cannot have, and for labels that
-            the model has no output for.
+        ValueError: for a batch size that the set or the devices cannot have, or too many classes.
     """
     mesh = mesh or data_mesh()
     check_classes(model, dataset)

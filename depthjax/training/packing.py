@@ -1,4 +1,4 @@
-"""Finished trainings into the zoo: half precision, measured again, small enough to come along."""
+"""Puts finished trainings into the zoo: in half precision, evaluated again, small."""
 
 import dataclasses
 import math
@@ -22,7 +22,7 @@ from depthjax.weights import ZooNetwork, load_weights, save_weights, zoo_card
 from depthjax.weights.zoo import LISTING, listing, zoo_name
 
 MOST_BYTES = 3_000_000
-"""Of all files of the zoo together: they come with every installation."""
+"""The most that all files of the zoo may have together: they come with every installation."""
 
 _NOT_REPEATED = ("--overwrite", "--resume", "--until_epoch", "--output")
 
@@ -60,16 +60,7 @@ def pack(
             f"{shown!r} has the fields {fields}; as {name} it would be taken for the plain"
             f" {config['model']}"
         )
-    full = load_weights(model, training.folder / "weights.safetensors")
-    with np.errstate(over="ignore"):
-        half = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), full)
-    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(half)):
-        raise ValueError(f"{shown!r} has weights beyond ±65504, which half precision does not hold")
-    with tempfile.TemporaryDirectory() as place:
-        file = Path(place) / "half.safetensors"
-        save_weights(file, half, normalization=config["normalization"])
-        content, sha256 = file.read_bytes(), file_sha256(file)
-        loaded = load_weights(model, file)
+    content, sha256, loaded = _in_half_precision(training, model)
     half_accuracy = {
         split: _measured(training, model, loaded, split, data_dir) for split in accuracy
     }
@@ -94,6 +85,22 @@ def pack(
         sha256=sha256,
     )
     return network, content
+
+
+def _in_half_precision(training: Training, model: Network) -> tuple[bytes, str, Variables]:
+    """The content of the file in half precision, its SHA-256, and the weights that it holds."""
+    full = load_weights(model, training.folder / "weights.safetensors")
+    with np.errstate(over="ignore"):
+        half = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), full)
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(half)):
+        raise ValueError(
+            f"{str(training.folder)!r} has weights beyond ±65504, which half precision does not"
+            " hold"
+        )
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "half.safetensors"
+        save_weights(file, half, normalization=training.config["normalization"])
+        return file.read_bytes(), file_sha256(file), load_weights(model, file)
 
 
 def write(
@@ -139,14 +146,14 @@ def _measured(
     config = training.config
     dataset = open_dataset(config["dataset"], split=config["splits"][split], data_dir=data_dir)
     augmentation = Augmentation(**config["augmentation"])
-    found = evaluate(
+    evaluation = evaluate(
         model,
         variables,
         dataclasses.replace(dataset, augmentation=augmentation),
         normalization=as_normalization(config["normalization"]),
         augmented=config["training"]["augment"],
     )
-    return found.top1
+    return evaluation.top1
 
 
 def _curve(training: Training) -> dict[str, list[int | float | None]]:

@@ -5,9 +5,9 @@ from depthjax.training.runs import Training
 
 
 def training_table(training: Training) -> str:
-    """Loss and accuracies of the last weights: a row a split."""
+    """Loss and accuracies of the last weights: a row for each split."""
     rows = [
-        [split, f"{found['examples']}", *(number(found[k]) for k in ("loss", "top1", "top5"))]
-        for split, found in training.results.items()
+        [split, f"{means['examples']}", *(number(means[k]) for k in ("loss", "top1", "top5"))]
+        for split, means in training.results.items()
     ]
     return markdown_table(["split", "examples", "cross-entropy", "top-1", "top-5"], rows)

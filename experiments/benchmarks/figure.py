@@ -24,7 +24,7 @@ from depthjax.figures.style import (
 )
 
 from .contenders import CONTENDERS
-from .summary import images_per_second, ratios, seconds_until
+from .quantities import images_per_second, ratios, seconds_until
 
 _COLOURS = {
     "loop": BLUE,
@@ -190,8 +190,8 @@ def _waiting(axes: Axes, descents: Sequence[dict[str, Any]]) -> None:
         zip(presets, _PRESET_COLOURS * len(presets), strict=False)
     ):
         for level, marker, fill in ((1.0, "o", colour), (0.1, "s", "white")):
-            found = {d["layer"]: seconds_until(d, level) for d in descents if d["preset"] == preset}
-            up = np.array([found.get(at) for at in layers], float)  # None becomes NaN: a gap
+            until = {d["layer"]: seconds_until(d, level) for d in descents if d["preset"] == preset}
+            up = np.array([until.get(at) for at in layers], float)  # None becomes NaN: a gap
             if np.isfinite(up).any():
                 # Side by side: presets may take the same time.
                 across = np.arange(len(layers)) + 0.12 * (index - (len(presets) - 1) / 2)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from .job import Job
@@ -44,62 +45,79 @@ def race(
         WorkerError: if an entry fails that is not optional, or if entries of the same job do not
             compute the same embedding.
     """
-    found: dict[str, Any] = {}
     with ExitStack() as stack:
-        workers: dict[str, Worker] = {}
-
-        def attempt(name: str, act: Callable[[], None]) -> None:
-            try:
-                act()
-            except WorkerError as error:
-                if name not in optional:
-                    raise WorkerError(f"{name} failed: {error}") from error
-                workers.pop(name, None)
-                found[name] = {"absent": str(error)}
-
-        def prepare(name: str) -> None:
-            contender, job = entries[name]
-            worker = workers[name] = stack.enter_context(start(contender, job))
-            found[name] = {
-                "start_seconds": worker.start_seconds,
-                "first_step_seconds": worker.ask("steps", 1),
-                "distance": worker.ask("distance"),
-                "about": worker.ask("about"),
-                "seconds": [],
-            }
-            pace[name] = worker.ask("steps", 2) / 2
-
-        pace: dict[str, float] = {}
+        field = _Field(start, entries, optional, stack)
         for name in entries:
-            attempt(name, lambda name=name: prepare(name))
-        _check_same(entries, found)
+            field.attempt(name, field.prepare)
+        _check_same(entries, field.results)
         if not steps:
-            fastest = min(pace[name] for name in workers)
+            fastest = min(field.pace[name] for name in field.workers)
             steps = max(2, math.ceil(turn_seconds / max(fastest, 1e-9)))
         for turn in range(rounds):
-            for name in list(workers)[:: -1 if turn % 2 else 1]:
-
-                def go(name: str = name) -> None:
-                    found[name]["seconds"].append(workers[name].ask("steps", steps) / steps)
-
-                attempt(name, go)
-        for name in list(workers):
-
-            def close(name: str = name) -> None:
-                for question in ("memory", *(questions or {}).get(name, ())):
-                    found[name][question] = workers[name].ask(question)
-
-            attempt(name, close)
-    return {"steps": steps, "entries": found}
+            for name in list(field.workers)[:: -1 if turn % 2 else 1]:
+                field.attempt(name, partial(field.take_turn, steps=steps))
+        for name in list(field.workers):
+            asked = ("memory", *(questions or {}).get(name, ()))
+            field.attempt(name, partial(field.answer, questions=asked))
+    return {"steps": steps, "entries": field.results}
 
 
-def _check_same(entries: Mapping[str, tuple[str, Job]], found: Mapping[str, Any]) -> None:
+class _Field:
+    """The entries of a race: their workers, and what was measured of each so far."""
+
+    def __init__(
+        self,
+        start: Start,
+        entries: Mapping[str, tuple[str, Job]],
+        optional: frozenset[str] | tuple[str, ...],
+        stack: ExitStack,
+    ) -> None:
+        self._start, self._entries, self._optional, self._stack = start, entries, optional, stack
+        self.workers: dict[str, Worker] = {}
+        self.pace: dict[str, float] = {}
+        self.results: dict[str, Any] = {}
+
+    def attempt(self, name: str, act: Callable[[str], None]) -> None:
+        """Does something with an entry; where that fails, an optional entry is out."""
+        try:
+            act(name)
+        except WorkerError as error:
+            if name not in self._optional:
+                raise WorkerError(f"{name} failed: {error}") from error
+            self.workers.pop(name, None)
+            self.results[name] = {"absent": str(error)}
+
+    def prepare(self, name: str) -> None:
+        """Starts the worker, and lets it make its first steps."""
+        contender, job = self._entries[name]
+        worker = self.workers[name] = self._stack.enter_context(self._start(contender, job))
+        self.results[name] = {
+            "start_seconds": worker.start_seconds,
+            "first_step_seconds": worker.ask("steps", 1),
+            "distance": worker.ask("distance"),
+            "about": worker.ask("about"),
+            "seconds": [],
+        }
+        self.pace[name] = worker.ask("steps", 2) / 2
+
+    def take_turn(self, name: str, *, steps: int) -> None:
+        """Measures the seconds of a step."""
+        seconds = self.workers[name].ask("steps", steps) / steps
+        self.results[name]["seconds"].append(seconds)
+
+    def answer(self, name: str, *, questions: tuple[str, ...]) -> None:
+        """Puts the questions after the last round."""
+        for question in questions:
+            self.results[name][question] = self.workers[name].ask(question)
+
+
+def _check_same(entries: Mapping[str, tuple[str, Job]], results: Mapping[str, Any]) -> None:
     """Whoever got the same job must start equally far from the photographs' embedding."""
     first: dict[str, tuple[str, float]] = {}
     for name, (_, job) in entries.items():
-        if "distance" not in found[name]:
+        if "distance" not in results[name]:
             continue
-        here = found[name]["distance"]
+        here = results[name]["distance"]
         known, there = first.setdefault(job.to_json(), (name, here))
         if not abs(here - there) <= SAME * abs(there):
             raise WorkerError(

@@ -7,7 +7,8 @@ import numpy as np
 from depthjax.tables import markdown_table
 
 from .contenders import CONTENDERS
-from .summary import command, ratios
+from .quantities import ratios
+from .summary import command
 
 _OURS = "loop"
 """The contender that is a descent of depthjax."""

@@ -9,11 +9,20 @@ import numpy as np
 from depthjax.tables import markdown_table, median_and_range, number
 
 from .contenders import COMPARED, CONTENDERS, PAIRS_A_STEP, PEERS, SPECTRA, SPECTRAL_PEERS
+from .quantities import (
+    SPECTRUM,
+    absent,
+    best_ratio,
+    eigenvalue_errors,
+    flops_per_second,
+    images_per_second,
+    ratios,
+    seconds_until,
+)
 
 LEVELS = (1.0, 0.1)
 """The ρ that part d waits for."""
 _OURS = "loop"
-_SPECTRUM = "spectrum"
 
 
 def summarise(results: dict[str, Any]) -> str:
@@ -56,69 +65,6 @@ def presets_together(benchmarks: Sequence[dict[str, Any]]) -> str:
         descents.sort(key=lambda descent: order.index(descent["preset"]))
         blocks.append("\n\n".join([_presets(descents), *map(machine, same)]))
     return "\n\n".join(blocks)
-
-
-def ratios(race: dict[str, Any], name: str, over: str) -> np.ndarray:
-    """Seconds of `name` over those of `over`, round by round; empty if either is absent."""
-    pairs = [race["entries"].get(entry, {}).get("seconds", []) for entry in (name, over)]
-    return np.divide(*map(np.asarray, pairs)) if all(pairs) else np.empty(0)
-
-
-def images_per_second(race: dict[str, Any], name: str) -> np.ndarray:
-    """Images · steps a second in every round; empty if it is absent."""
-    seconds = race["entries"].get(name, {}).get("seconds", [])
-    return race["batch"] / np.asarray(seconds) if seconds else np.empty(0)
-
-
-def flops_per_second(race: dict[str, Any], name: str) -> np.ndarray:
-    """Operations a second of the plain network's gradient; empty if they were not counted."""
-    seconds = race["entries"].get(name, {}).get("seconds", [])
-    flops = race["entries"].get("bare", {}).get("flops")
-    return flops / np.asarray(seconds) if seconds and flops else np.empty(0)
-
-
-def seconds_until(descent: dict[str, Any], level: float) -> float | None:
-    """Seconds to the first record with every photograph at ρ ≤ `level`; None if there is none."""
-    for step, row in zip(descent["step"], descent["ratio"], strict=True):
-        if all(value is not None and value <= level for value in row):
-            return step * descent["seconds"] / descent["steps"]
-    return None
-
-
-def best_ratio(descent: dict[str, Any]) -> np.ndarray:
-    """The smallest ρ of each photograph; NaN if it never had one."""
-    records = np.array(descent["ratio"], float)  # None becomes NaN
-    return np.where(np.isnan(records).all(0), np.nan, np.fmin.reduce(records))
-
-
-def eigenvalue_errors(race: dict[str, Any], name: str, k: int) -> np.ndarray:
-    """Largest relative error of the k largest eigenvalues of JᵀJ, for each start.
-
-    Empty if the contender is absent or was not asked.
-    """
-    ours = race["entries"][_SPECTRUM]
-    ((_, truth),) = ((q, answer) for q, answer in ours.items() if q.startswith("truth "))
-    found = [
-        answer
-        for question, answer in race["entries"].get(name, {}).items()
-        if question.startswith(f"top {k} ")
-    ]
-    exact = np.asarray(truth)[:k]
-    return np.array([np.abs(np.asarray(values) / exact - 1).max() for values in found])
-
-
-def absent(races: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """The contenders that ran in no race, and why."""
-    reasons: dict[str, str] = {}
-    for race in races:
-        for name, entry in race["entries"].items():
-            if "absent" in entry:
-                reasons.setdefault(name, entry["absent"])
-    return {
-        name: reason
-        for name, reason in reasons.items()
-        if all("absent" in race["entries"].get(name, {"absent": ""}) for race in races)
-    }
 
 
 def _against_bare(races: list[dict[str, Any]]) -> str:
@@ -249,12 +195,12 @@ def _startup(startup: dict[str, Any]) -> str:
     cold, warm = (startup["first_step"][kind] for kind in ("cold", "warm"))
     rows = [[f"`import {name}`", median_and_range(seconds)] for name, seconds in imports.items()]
     rows += [["… their ratio", median_and_range(ours / theirs)]]
-    for kind, found in (("no", cold), ("a warm", warm)):
-        total = found["start_seconds"] + found["first_step_seconds"]
+    for kind, seconds in (("no", cold), ("a warm", warm)):
+        total = seconds["start_seconds"] + seconds["first_step_seconds"]
         rows += [
             [f"process to first step, {kind} compilation cache", number(total)],
-            [f"… of it in the first call, {kind} cache", number(found["first_step_seconds"])],
-            [f"… of it compiling, {kind} cache", number(found["compile_seconds"])],
+            [f"… of it in the first call, {kind} cache", number(seconds["first_step_seconds"])],
+            [f"… of it compiling, {kind} cache", number(seconds["compile_seconds"])],
         ]
     share = warm["compile_seconds"] / max(cold["compile_seconds"], 1e-9)
     rows += [["compiling with a warm cache over without", number(share)]]
@@ -279,7 +225,7 @@ def _spectra(races: list[dict[str, Any]]) -> str:
     rows = []
     for race in races:
         for name, k in COMPARED.items():
-            ours, theirs = (eigenvalue_errors(race, who, k) for who in (_SPECTRUM, name))
+            ours, theirs = (eigenvalue_errors(race, who, k) for who in (SPECTRUM, name))
             entry = race["entries"].get(name, {})
             rows.append(
                 [
@@ -289,13 +235,13 @@ def _spectra(races: list[dict[str, Any]]) -> str:
                     median_and_range(ours),
                     median_and_range(theirs),
                     f"{number(np.median(theirs) / np.median(ours))}×" if theirs.size else "–",
-                    median_and_range(_milliseconds_a_pair(race["entries"][_SPECTRUM])),
+                    median_and_range(_milliseconds_a_pair(race["entries"][SPECTRUM])),
                     median_and_range(_milliseconds_a_pair(entry)),
-                    _times(ratios(race, name, _SPECTRUM)),
+                    _times(ratios(race, name, SPECTRUM)),
                 ]
             )
     first = races[0]
-    starts = max(len(eigenvalue_errors(race, _SPECTRUM, 1)) for race in races)
+    starts = max(len(eigenvalue_errors(race, SPECTRUM, 1)) for race in races)
     note = (
         "The largest eigenvalues of JᵀJ of the same network at the same photograph in float32:"
         f" largest relative error after {first['pairs']} pairs of J v and Jᵀ u (medians of"
@@ -349,11 +295,11 @@ def command(arguments: Sequence[str]) -> str:
 
 def peers(results: dict[str, Any]) -> dict[str, str]:
     """The versions that the peers ran with."""
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for race in [*results.get("races", []), *results.get("spectra", [])]:
         for name in PEERS + SPECTRAL_PEERS:
-            found |= race["entries"].get(name, {}).get("about", {}).get("versions", {})
-    return found
+            versions |= race["entries"].get(name, {}).get("about", {}).get("versions", {})
+    return versions
 
 
 def headline(results: dict[str, Any]) -> list[str]:
@@ -368,9 +314,9 @@ def headline(results: dict[str, Any]) -> list[str]:
             f" {race['batch']}; aim 1.05)"
         )
     for name, aim in (("author", 1.8), ("tuned", 1.0)):
-        found = [(np.median(r), race) for race in races if (r := ratios(race, name, _OURS)).size]
-        if found:
-            least, race = min(found, key=lambda pair: pair[0])
+        faster = [(np.median(r), race) for race in races if (r := ratios(race, name, _OURS)).size]
+        if faster:
+            least, race = min(faster, key=lambda pair: pair[0])
             lines.append(
                 f"at least {least:.2f}× {CONTENDERS[name].title} ({race['layer']}, batch"
                 f" {race['batch']}; aim {aim})"
@@ -387,10 +333,10 @@ def _spectral_headline(races: list[dict[str, Any]]) -> list[str]:
     for race in races:
         for name, k in COMPARED.items():
             where = f"{k} at {race['layer']}, {race['size']}²"
-            ours, theirs = (eigenvalue_errors(race, who, k) for who in (_SPECTRUM, name))
+            ours, theirs = (eigenvalue_errors(race, who, k) for who in (SPECTRUM, name))
             if theirs.size:
                 errors.append((np.median(theirs) / np.median(ours), where))
-            if (times := ratios(race, name, _SPECTRUM)).size:
+            if (times := ratios(race, name, SPECTRUM)).size:
                 seconds.append((np.median(times), where))
     if not errors or not seconds:
         return []

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 EXPERIMENTS = ROOT / "experiments"
 sys.path.insert(0, str(EXPERIMENTS))
 
-from benchmarks import figure, machine, parts, serving, summary  # noqa: E402
+from benchmarks import figure, machine, parts, quantities, serving, summary  # noqa: E402
 from benchmarks.contenders import CONTENDERS, PEERS, SPECTRA, SPECTRAL_PEERS  # noqa: E402
 from benchmarks.contenders.bare import Bare  # noqa: E402
 from benchmarks.contenders.descent import Descent  # noqa: E402
@@ -374,18 +374,18 @@ def made_up(letters="abcdefghj"):
 
 def test_ratios_are_those_of_turns_next_to_each_other():
     race = {"batch": 4, "entries": {"loop": {"seconds": [1, 2]}, "tuned": {"seconds": [3, 8]}}}
-    np.testing.assert_array_equal(summary.ratios(race, "tuned", "loop"), [3, 4])
-    np.testing.assert_array_equal(summary.images_per_second(race, "loop"), [4, 2])
-    assert not summary.ratios(race, "metamer", "loop").size
+    np.testing.assert_array_equal(quantities.ratios(race, "tuned", "loop"), [3, 4])
+    np.testing.assert_array_equal(quantities.images_per_second(race, "loop"), [4, 2])
+    assert not quantities.ratios(race, "metamer", "loop").size
 
 
 def test_errors_of_eigenvalues_are_the_largest_of_each_start():
     race = made_up_spectra()
-    errors = summary.eigenvalue_errors(race, "spectrum", 10)
+    errors = quantities.eigenvalue_errors(race, "spectrum", 10)
     np.testing.assert_allclose(errors, [1e-6, 2e-6, 3e-6])
     race["entries"]["randomized"]["top 10 60 0"][4] *= 2
-    assert summary.eigenvalue_errors(race, "randomized", 10).max() == pytest.approx(0.8)
-    assert not summary.eigenvalue_errors(race, "power", 10).size
+    assert quantities.eigenvalue_errors(race, "randomized", 10).max() == pytest.approx(0.8)
+    assert not quantities.eigenvalue_errors(race, "power", 10).size
 
 
 def test_part_j_without_peers_says_so():
@@ -401,14 +401,14 @@ def test_part_j_without_peers_says_so():
 @pytest.mark.parametrize(("level", "seconds"), [(1.0, 10.0), (0.1, 50.0), (0.01, None)])
 def test_seconds_until_every_photograph_is_near(level, seconds):
     descent = made_up()["presets"][0]
-    assert summary.seconds_until(descent, level) == seconds
-    np.testing.assert_array_equal(summary.best_ratio(descent), [0.05, 0.08])
+    assert quantities.seconds_until(descent, level) == seconds
+    np.testing.assert_array_equal(quantities.best_ratio(descent), [0.05, 0.08])
 
 
 def test_a_photograph_that_overflowed_has_no_ratio():
     descent = {"ratio": [[None, 0.5], [None, 2.0]], "step": [0, 1], "seconds": 1, "steps": 1}
-    assert summary.seconds_until(descent, 1.0) is None
-    np.testing.assert_array_equal(summary.best_ratio(descent), [np.nan, 0.5])
+    assert quantities.seconds_until(descent, 1.0) is None
+    np.testing.assert_array_equal(quantities.best_ratio(descent), [np.nan, 0.5])
 
 
 def test_the_summary_says_what_was_measured():
@@ -541,7 +541,7 @@ def test_the_command_writes_numbers_table_and_figure(tmp_path):
         assert after.partition(end)[2] == before.partition(end)[2]
         parts[name] = after.partition(begin)[2].partition(end)[0]
     assert parts["benchmark"] == summary.summarise(results)
-    ratio = np.median(summary.ratios(race, "loop", "bare"))
+    ratio = np.median(quantities.ratios(race, "loop", "bare"))
     (row,) = [line for line in parts["speed"].splitlines() if "bare gradient" in line]
     assert [cell.strip() for cell in row.split("|")[2:4]] == [f"{ratio:.2f}×"] * 2
 
