@@ -126,7 +126,7 @@ def _survey(layer: Layer, variables: Variables, image: ArrayLike) -> list[_Entry
             inputs = tuple(values[name] for name in node.inputs)
             carried = tuple(active[name] for name in node.inputs)
             shape = values[node.name].shape
-            reached, counts = _pass(node.operation, shape, leaves, inputs, carried)
+            reached, counts = _pass(_hashable(node.operation), shape, leaves, inputs, carried)
             active[node.name] = reached
             entries.append(_entry(node, leaves, inputs, shape, jax.device_get(counts)))
     return entries
@@ -144,6 +144,15 @@ def _evaluate(
     }
 
 
+def _hashable(operation: Operation) -> Operation | None:
+    """None, of which nothing is known, for an operation that holds arrays, such as a mask."""
+    try:
+        hash(operation)
+    except TypeError:
+        return None
+    return operation
+
+
 class _Counts(NamedTuple):
     active_inputs: tuple[Any, ...]
     reads: tuple[Any, ...]
@@ -153,7 +162,7 @@ class _Counts(NamedTuple):
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _pass(
-    operation: Operation,
+    operation: Operation | None,
     shape: tuple[int, ...],
     leaves: Any,
     inputs: tuple[Array, ...],

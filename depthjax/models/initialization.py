@@ -37,7 +37,7 @@ def init_variables(
     """
     shapes, activations = variable_shapes(model, image_size)
     variables: dict[str, Any] = {"params": {}}
-    for node in graph_of(model):
+    for node in sorted(graph_of(model)):  # by name, as JAX orders dicts
         leaves = {group: shapes[group][node.name] for group in shapes if node.name in shapes[group]}
         if leaves:
             inputs = [activations[name] for name in node.inputs]

@@ -111,11 +111,24 @@ class Network(nn.Module):
         operation, description = node.operation, describe(node.operation)
         if not isinstance(operation, nn.Module):
             return description.call(operation, inputs, train)
-        bound = operation.copy(parent=self, name=node.name)
+        bound = self._bound(node.name, operation)
         wrong = description.check_inputs(bound.variables, inputs[0])
         if wrong:
             raise ValueError(f"{node.name} {wrong}")
         return description.call(bound, inputs, train)
+
+    def _bound(self, name: str, operation: nn.Module) -> nn.Module:
+        """The operation with its variables under its name."""
+        field = getattr(self, name, None)
+        if not isinstance(field, nn.Module):
+            return operation.copy(parent=self, name=name)
+        # Flax has bound the field already, under the same name.
+        if field.clone(parent=None, name=None) != operation.clone(parent=None, name=None):
+            raise ValueError(
+                f"the operation {name} of {type(self).__name__} is another module than the field of"
+                " that name; give the operation another name"
+            )
+        return field
 
 
 @functools.cache

@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -457,3 +458,81 @@ def test_paper_and_torchvision_stage_names_select_alike() -> None:
         "layer1.0", "layer1.1", "layer2.0", "layer2.1",
     )  # fmt: skip
     assert select_layers(model, "layer1,conv2,layer1.1") == ("layer1",)
+
+
+# -------------------------------------------------------------------------- networks of one's own
+
+
+def test_no_normalization_under_its_name_goes_with_from_layer() -> None:
+    named = Layer(SMALL, "layer2", normalization="none", from_layer="layer1")
+    assert named == Layer(SMALL, "layer2", from_layer="layer1")
+    assert "no normalization" in error_of(
+        lambda: Layer(SMALL, "layer2", normalization="half", from_layer="layer1")
+    )
+
+
+def test_a_module_without_a_graph_has_no_layers() -> None:
+    layer = object.__new__(Layer)  # the type is checked in these tests, and not for users
+    object.__setattr__(layer, "model", nn.Dense(3))
+    message = error_of(layer.__post_init__)
+    assert "Dense is no depthjax Network" in message
+    assert "lambda variables, images" in message
+
+
+class Adopted(Network):
+    """A module made as if it were to run at once."""
+
+    def graph(self) -> tuple[Node, ...]:
+        return (Node("conv", nn.Conv(3, (1, 1)), (INPUT,)),)
+
+
+def test_a_module_of_a_graph_needs_parent_none() -> None:
+    message = error_of(lambda: layer_names(Adopted()))
+    assert "Adopted.graph()" in message
+    assert "parent=None" in message
+
+
+class Failing(Network):
+    """Its own assertion fails."""
+
+    def graph(self) -> tuple[Node, ...]:
+        raise AssertionError("mine")
+
+
+def test_other_assertions_of_a_graph_are_its_own() -> None:
+    with pytest.raises(AssertionError, match="mine"):
+        layer_names(Failing())
+
+
+class Given(Network):
+    """Operations as fields, one of them under the name of its node."""
+
+    act: Any = None
+    nodes: tuple[Any, ...] = ()
+
+    def graph(self) -> tuple[Node, ...]:
+        return (Node("act", self.act, (INPUT,)), *self.nodes)
+
+
+def test_operations_may_be_fields() -> None:
+    model = Given(
+        nn.Conv(4, (3, 3), parent=None), (Node("second", nn.Dense(2, parent=None), ("act",)),)
+    )
+    variables = init_variables(model, KEY, 5)
+    assert {name: set(leaves) for name, leaves in variables["params"].items()} == {
+        "act": {"kernel", "bias"},
+        "second": {"kernel", "bias"},
+    }
+    layer, images = Layer(model, "second"), images_of(2, 5, 5, 3)
+    assert layer(variables, images).shape == (2, 5, 5, 2)
+    fast, weights = layer.prepare(variables)
+    np.testing.assert_allclose(fast(weights, images), layer(variables, images), rtol=1e-5)
+
+
+def test_a_field_and_another_operation_of_its_name() -> None:
+    class Confused(Given):
+        def graph(self) -> tuple[Node, ...]:
+            return (Node("act", nn.Dense(2, parent=None), (INPUT,)),)
+
+    message = error_of(lambda: init_variables(Confused(nn.Dense(3, parent=None)), KEY, 5))
+    assert "give the operation another name" in message

@@ -1,14 +1,21 @@
 """A prepared layer is the layer: same values, same derivatives."""
 
+from typing import Any
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from drawn_networks import describe_network, deviations, within_rounding
 
 import depthjax
 from depthjax.inversion.loop import descend
 from depthjax.inversion.problem import Data, numbers_of
 from depthjax.inversion.state import initial_state
+from depthjax.models import Network
+from depthjax.models.network import INPUT, GraphBuilder, Node
+from depthjax.models.operations import batch_norm, flatten, global_average, linear, relu
 from depthjax.models.prepared import plan
 
 MODELS = {
@@ -59,6 +66,72 @@ def test_same_values_and_gradients(kind, x64):
         for ours, theirs in ((value, expected), (gradient, expected_gradient)):
             scale = max(float(jnp.abs(theirs).max()), 1e-30)
             np.testing.assert_allclose(ours / scale, theirs / scale, atol=1e-12, err_msg=layer_name)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_drawn_networks(seed: int) -> None:
+    """All settings of all operations, a few networks; the helper itself compares thousands."""
+    found = {dtype: deviations(seed, dtype) for dtype in (np.float32, np.float64)}
+    assert within_rounding(seed, found), f"{found}\n{describe_network(seed)}"
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "padding of one side": {"padding": ((0, 1), (0, 1)), "strides": (2, 2)},
+    "padding of both, unequal": {"kernel_size": (5, 5), "padding": ((1, 2), (1, 2))},
+    "two strides": {"strides": (1, 2)},
+    "dilation": {"kernel_dilation": (2, 2)},
+    "a row": {"kernel_size": (1, 7)},
+    "a column": {"kernel_size": (3, 1)},
+    "input dilation": {"input_dilation": (2, 2), "padding": ((1, 1), (1, 1))},
+    "Flax's defaults": {},
+    "valid": {"padding": "VALID"},
+    "circular": {"padding": "CIRCULAR"},
+    "numbers": {"padding": 1, "strides": 2},
+    "a number for each axis": {"padding": (1, 0), "strides": None},
+    "same, strided": {"padding": "SAME", "strides": (2, 2)},
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_of_a_convolution(name: str) -> None:
+    """Under a global average all shapes agree, so that only the numbers can tell."""
+    settings = {"kernel_size": (3, 3)} | SETTINGS[name]
+    model = Averaged(nn.Conv(4, parent=None, **settings))
+    variables = depthjax.init_variables(model, jax.random.key(0), 8)
+    images = jnp.asarray(np.random.default_rng(0).random((2, 8, 9, 3), np.float32))
+    layer = depthjax.Layer(model, "pool")
+    fast, weights = layer.prepare(variables)
+    np.testing.assert_allclose(fast(weights, images), layer(variables, images), rtol=1e-4)
+
+
+class Averaged(Network):
+    """An operation, given as a field, and the average of what it makes."""
+
+    operation: Any = None
+
+    def graph(self) -> tuple[Node, ...]:
+        net = GraphBuilder()
+        net("pool", global_average, net("relu", relu, net("operation", self.operation, INPUT)))
+        return tuple(net.nodes)
+
+
+def test_a_norm_of_vectors() -> None:
+    """As `torch.nn.BatchNorm1d`, after a fully connected layer."""
+    net = GraphBuilder()
+    x = net("norm", batch_norm(), net("fc", linear(3), net("flatten", flatten, INPUT)))
+    model = Nodes(tuple(net.nodes))
+    variables = depthjax.init_variables(model, jax.random.key(0), 2)
+    images = jnp.asarray(np.random.default_rng(0).random((2, 2, 2, 3), np.float32))
+    layer = depthjax.Layer(model, x)
+    fast, weights = layer.prepare(variables)
+    np.testing.assert_allclose(fast(weights, images), layer(variables, images), rtol=1e-5)
+
+
+class Nodes(Network):
+    nodes: tuple[Node, ...] = ()
+
+    def graph(self) -> tuple[Node, ...]:
+        return self.nodes
 
 
 def test_jacobian_products_agree(x64):

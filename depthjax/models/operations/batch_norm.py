@@ -121,7 +121,7 @@ class Normalisation(Description):
             return super().initialize(stream, shapes, inputs)
         values = {"scale": 1.0, "bias": 0.0, "mean": 0.0, "var": 1.0}
         return {
-            group: {name: constant(values[name], shape) for name, shape in leaves.items()}
+            group: {name: constant(v, leaves[name]) for name, v in values.items() if name in leaves}
             for group, leaves in shapes.items()
         }
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -118,8 +119,14 @@ class Description:
             shapes: shape and dtype of each variable.
             inputs: shape and dtype of each input.
         """
-        zeros = [jnp.zeros(x.shape, x.dtype) for x in inputs]
-        return self.operation.init(stream.jax_key(), *zeros, **self._mode(False))
+
+        @jax.jit  # of the value that `init` computes too, nothing is left
+        def drawn(key: Array) -> Leaves:
+            zeros = [jnp.zeros(x.shape, x.dtype) for x in inputs]
+            mode: dict[str, Any] = self._mode(False)
+            return self.operation.init(key, *zeros, **mode)
+
+        return drawn(stream.jax_key())
 
     # ----------------------------------------------------------------------------------- named
 

@@ -1,0 +1,221 @@
+"""Operations of one file each, and modules of which nothing is known."""
+
+import math
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from drawn_networks import DoubledConv, SqueezeExcite
+
+import depthjax
+from depthjax.analysis.accounting import account, local_rank_bound, sentence
+from depthjax.models import Network, init_variables
+from depthjax.models.network import INPUT, GraphBuilder, Node
+from depthjax.models.operations import GELU, batch_norm, conv, describe, gelu, layer_norm, relu
+from depthjax.weights import from_torch_state_dict, load_weights, to_torch_state_dict
+
+KEY = jax.random.key(0)
+IMAGES = jnp.asarray(np.random.default_rng(0).random((2, 6, 6, 3), np.float32))
+
+
+class Chain(Network):
+    """Operations `op1`, `op2`, … one after the other."""
+
+    operations: tuple[Any, ...] = ()
+
+    def graph(self) -> tuple[Node, ...]:
+        net, x = GraphBuilder(), INPUT
+        for i, operation in enumerate(self.operations, 1):
+            x = net(f"op{i}", operation, x)
+        return tuple(net.nodes)
+
+
+def untrained(*operations: Any) -> tuple[Network, depthjax.Layer, Any]:
+    model = Chain(operations)
+    layer = depthjax.Layer(model, f"op{len(operations)}")
+    return model, layer, init_variables(model, KEY, 6)
+
+
+# ------------------------------------------------------------------------------ semantics
+
+
+@pytest.mark.parametrize("approximate", [False, True])
+def test_gelu(approximate: bool) -> None:
+    x = np.linspace(-4, 4, 81)
+    exact = [0.5 * v * (1 + math.erf(v / math.sqrt(2))) for v in x]
+    cubic = [0.5 * v * (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3))) for v in x]
+    with jax.enable_x64(True):
+        values = GELU(approximate)(jnp.asarray(x))
+    np.testing.assert_allclose(values, cubic if approximate else exact, atol=1e-12)
+    assert GELU() == gelu
+
+
+def test_layer_norm_is_pytorchs(x64: None) -> None:
+    """Over channels, biased variance, ε = 1e-5, and exact where the mean is large."""
+    rng = np.random.default_rng(0)
+    x = 1e4 + rng.normal(size=(2, 3, 3, 5)) / 100
+    scale, bias = rng.normal(size=(2, 5))
+    value = layer_norm().apply({"params": {"scale": scale, "bias": bias}}, jnp.asarray(x))
+    centred = x - x.mean(-1, keepdims=True)
+    expected = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * scale + bias
+    np.testing.assert_allclose(value, expected, rtol=1e-7, atol=1e-9)
+
+
+# ----------------------------------------------------------------------------- any module
+
+MODULES: dict[str, Any] = {
+    "dense": nn.Dense(4, parent=None),
+    "layer norm": layer_norm(),
+    "group norm": nn.GroupNorm(3, parent=None),
+    "transposed": nn.ConvTranspose(4, (3, 3), strides=(2, 2), parent=None),
+    "squeeze and excite": SqueezeExcite(parent=None),
+    "norm without scale": nn.BatchNorm(use_scale=False, parent=None),
+    "norm without either": nn.BatchNorm(use_scale=False, use_bias=False, parent=None),
+    "convolution": nn.Conv(4, (3, 3), parent=None),
+    "subclass": DoubledConv(4, (3, 3), parent=None),
+    "masked": nn.Conv(4, (3, 3), mask=np.ones((3, 3, 3, 4), np.float32), parent=None),
+    "local": nn.ConvLocal(4, (3, 3), parent=None),
+    "gelu": gelu,
+    "function": jnp.tanh,
+}
+
+
+class Alone(Network):
+    """One module of `MODULES` between two convolutions."""
+
+    name_of_module: str = ""
+
+    def graph(self) -> tuple[Node, ...]:
+        net = GraphBuilder()
+        x = net("first", conv(3, 1), INPUT)
+        x = net("middle", MODULES[self.name_of_module], x)
+        net("last", relu, x)
+        return tuple(net.nodes)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_any_module_is_initialised_prepared_and_named(name: str) -> None:
+    model = Alone(name)
+    layer = depthjax.Layer(model, "last")
+    variables, again = (init_variables(model, KEY, 6) for _ in range(2))
+    jax.tree.map(np.testing.assert_array_equal, variables, again)
+    fast, weights = layer.prepare(variables)
+    value = layer(variables, IMAGES)
+    np.testing.assert_allclose(jax.jit(fast)(weights, IMAGES), value, rtol=1e-4, atol=1e-5)
+    state = to_torch_state_dict(variables, model)
+    for back in (from_torch_state_dict(state, model, 6), load_weights(model, state, image_size=6)):
+        assert jax.tree.structure(back) == jax.tree.structure(variables)
+        jax.tree.map(np.testing.assert_array_equal, back, variables)
+
+
+def test_the_accounting_of_any_module_stays_a_bound() -> None:
+    names = ("convolution", "layer norm", "gelu", "transposed")
+    with jax.enable_x64(True):
+        _, layer, variables = untrained(*(MODULES[name] for name in names), batch_norm())
+        rng = np.random.default_rng(0)
+        variables = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), variables)
+        variables["batch_stats"]["op5"]["var"] = jnp.ones(4)
+        image = jnp.asarray(rng.random((4, 4, 3)))
+        losses = account(layer, variables, image)
+        assert [loss.kind for loss in losses] == [
+            *("conv", "layer norm", "gelu", "other", "batch norm")
+        ]
+        assert all(sentence(loss) for loss in losses)
+        jacobian = jax.jacobian(lambda x: layer(variables, x[None]).ravel())(image)
+        rank = np.linalg.matrix_rank(np.asarray(jacobian).reshape(len(jacobian), -1))
+        assert local_rank_bound(layer, variables, image).rank >= rank > 0
+
+
+def test_an_operation_that_does_not_hash_joins_everything() -> None:
+    layer = depthjax.Layer(Alone("masked"), "middle")
+    _, loss = account(layer, init_variables(layer.model, KEY, 6), IMAGES[0])
+    assert (loss.active_inputs, loss.active_outputs) == (108, 144)
+
+
+def test_names_of_a_module_within_a_module() -> None:
+    model, _, variables = untrained(SqueezeExcite(parent=None), layer_norm())
+    names = to_torch_state_dict(variables, model)
+    assert {name: array.shape for name, array in names.items()} == {
+        "op1.Dense_0.weight": (2, 3),
+        "op1.Dense_0.bias": (2,),
+        "op1.Dense_1.weight": (3, 2),
+        "op1.Dense_1.bias": (3,),
+        "op2.weight": (3,),
+        "op2.bias": (3,),
+    }
+
+
+def test_a_kernel_and_a_scale_in_one_module_keep_their_names() -> None:
+    names = describe(nn.Dense(1, parent=None)).torch_names([("kernel",), ("scale",)])
+    assert names == {("kernel",): "kernel", ("scale",): "scale"}
+
+
+def test_a_name_that_the_model_does_not_have() -> None:
+    model, _, variables = untrained(layer_norm())
+    state = to_torch_state_dict(variables, model) | {"op1.gamma": np.ones(3)}
+    with pytest.raises(ValueError, match=r"'op1.gamma' is no weight of this Chain"):
+        from_torch_state_dict(state, model, 6)
+
+
+# --------------------------------------------------------------------------- initialisation
+
+
+def test_flaxs_own_initialisers() -> None:
+    """Drawn from the operation's name: two networks share what they share."""
+    convolution = nn.Conv(400, (3, 3), bias_init=nn.initializers.ones, parent=None)
+    _, _, variables = untrained(convolution)
+    _, _, longer = untrained(convolution, relu, convolution)
+    first, later = (longer["params"][name]["kernel"] for name in ("op1", "op3"))
+    np.testing.assert_array_equal(first, variables["params"]["op1"]["kernel"])
+    assert abs(float(jnp.std(later)) * math.sqrt(9 * 400) - 1) < 0.05  # LeCun's
+    np.testing.assert_array_equal(variables["params"]["op1"]["bias"], 1)
+
+
+def test_initial_dtypes_are_the_modules() -> None:
+    half = nn.Conv(2, (1, 1), param_dtype=jnp.bfloat16, parent=None)
+    _, _, variables = untrained(half, nn.BatchNorm(param_dtype=jnp.bfloat16, parent=None))
+    assert variables["params"]["op1"]["kernel"].dtype == jnp.bfloat16
+    assert variables["params"]["op2"]["scale"].dtype == jnp.bfloat16
+
+
+# --------------------------------------------------------------------------- what is known
+
+
+def test_what_a_subclass_computes_is_not_known() -> None:
+    """It runs as it is, and nothing is folded into it."""
+    double = describe(DoubledConv(4, (3, 3), parent=None))
+    assert (double.kind, double.is_rewritten, double.absorbs) == ("other", False, False)
+
+
+def test_a_setting_that_is_not_honoured_is_left_to_flax() -> None:
+    plain = dict(features=4, kernel_size=(3, 3), parent=None)
+    assert describe(nn.Conv(**plain)).is_rewritten
+    for settings in (
+        {"padding": "CIRCULAR"},
+        {"precision": "highest"},
+        {"dtype": jnp.float32},
+        {"mask": np.ones((3, 3, 3, 4))},
+        {"conv_general_dilated": jax.lax.conv_general_dilated},
+        {"kernel_size": (3,)},
+    ):
+        assert not describe(nn.Conv(**plain | settings)).is_rewritten, settings
+    assert describe(batch_norm()).is_affine
+    for settings in ({"axis": 1}, {"dtype": jnp.float32}, {"use_running_average": False}):
+        assert not describe(nn.BatchNorm(parent=None, **settings)).is_affine, settings
+
+
+def test_layer_norm_in_the_accounting() -> None:
+    """A channel of scale 0 is closed; the others of its position are joined."""
+    _, layer, variables = untrained(layer_norm(), relu)
+    variables["params"]["op1"]["scale"] = jnp.asarray([1.0, 0.0, 1.0])
+    norm, _ = account(layer, variables, np.asarray(IMAGES[0]))
+    assert (norm.kind, norm.active_inputs, norm.active_outputs) == ("layer norm", 108, 72)
+
+
+def test_gelu_in_the_accounting() -> None:
+    _, layer, variables = untrained(gelu)
+    (loss,) = account(layer, variables, np.asarray(IMAGES[0]))
+    assert sentence(loss) == "op1 keeps all 108 active values"
