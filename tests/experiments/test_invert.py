@@ -22,6 +22,7 @@ import depthjax
 from depthjax.inversion import metrics, reference
 from depthjax.models import labels
 from depthjax.models.normalization import as_normalization
+from depthjax.studies.inversion.measured import imagenet_head
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "experiments" / "invert.py"
@@ -42,6 +43,7 @@ class Whole(NamedTuple):
     folder: Path
     settings: dict[str, Any]
     printed: str
+    measured: list[str]
 
 
 script = script_fixture("invert")
@@ -186,7 +188,7 @@ def test_which_normalization(script, trained, settings, expected):
     assert weights.normalization == (expected and as_normalization(expected))
     # An untrained head knows no classes.
     assert weights.has_trained_head == (settings.get("weights") != "untrained")
-    assert (script.trained_head(model, weights) is None) == (not weights.has_trained_head)
+    assert (imagenet_head(model, weights) is None) == (not weights.has_trained_head)
 
 
 def test_another_head_is_dropped_only_when_asked(script, trained, tmp_path):

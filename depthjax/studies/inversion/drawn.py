@@ -1,0 +1,51 @@
+"""The figures of a run of inversions."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from depthjax import figures
+from depthjax.folders.inversions import Run
+
+
+def draw(
+    run: Run, matrix: Float[np.ndarray, "recovered measured restarts images"]
+) -> Iterator[tuple[str, Any]]:
+    """The figures of a finished run, with the names of their files.
+
+    Args:
+        run: finished.
+        matrix: ρ, from `depthjax.studies.inversion.measured.ratio_matrix`.
+    """
+    names = list(run.layers)
+    rho, d = run.stack("embedding_ratio"), run.stack("input_ratio")
+    first = np.nan_to_num(run.stack("images")[:, 0])
+    baselines = {
+        "start": run.stack("baseline_start")[0],
+        "flat mean colour": run.stack("baseline_flat")[0],
+        "blur σ = 8 px": run.stack("baseline_blur")[0],
+    }
+    yield (
+        "gallery",
+        figures.gallery(
+            run.image_names, run.targets, run.starts[0], names, first, d[:, 0], rho[:, 0]
+        ),
+    )
+    yield "depth", figures.distances_against_depth(names, d, rho, baselines)
+    yield (
+        "trajectories",
+        figures.trajectories(
+            names,
+            [arrays["trajectory_step"] for arrays in run.layers.values()],
+            [_by_descent(arrays["trajectory_embedding_ratio"]) for arrays in run.layers.values()],
+            [_by_descent(arrays["trajectory_input_ratio"]) for arrays in run.layers.values()],
+        ),
+    )
+    yield "ratio_matrix", figures.ratio_matrix(names, names, np.nanmedian(matrix, axis=(2, 3)))
+
+
+def _by_descent(trajectory: Float[np.ndarray, "t *rest"]) -> Float[np.ndarray, "t descents"]:
+    """A trajectory with one column for each descent: images × restarts."""
+    return trajectory.reshape(len(trajectory), -1)

@@ -1,0 +1,65 @@
+"""What a network sees in recovered images: its classes, and its embeddings at every layer."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from depthjax.devices.precision import matmul_precision
+from depthjax.folders.inversions import Run
+from depthjax.inversion.metrics import embedding_distances
+from depthjax.inversion.preparing import prepare_for_measuring
+from depthjax.models import Network, labels, layer_names
+from depthjax.models.layers import Layer
+from depthjax.studies.networks import Weights
+from depthjax.typing import Variables
+
+
+def imagenet_head(model: Network, weights: Weights) -> Layer | None:
+    """The logits of a network if its weights know ImageNet's classes, else None."""
+    if not weights.has_trained_head:
+        return None
+    head = Layer(model, layer_names(model)[-1], weights.normalization)
+    biases = weights.variables["params"][head.node]["bias"]
+    return head if len(biases) == labels.IMAGENET_CLASSES else None
+
+
+def top_classes(
+    head: Layer, variables: Variables, images: Float[jax.Array | np.ndarray, "*batch h w c"]
+) -> labels.TopClasses:
+    """The five likeliest classes of each image, `[…, 5]`.
+
+    Args:
+        head: the logits, from `imagenet_head`.
+        variables: its weights.
+        images: in [0, 1].
+    """
+    *batch, height, width, channels = images.shape
+    logits, weights = prepare_for_measuring(head, variables)
+    with matmul_precision():
+        together = jnp.asarray(images).reshape(-1, height, width, channels)
+        top = labels.top_classes(logits(weights, together))
+    return labels.TopClasses(*(array.reshape(*batch, -1) for array in top))
+
+
+def ratio_matrix(
+    layers: Mapping[str, Layer], variables: Variables, run: Run
+) -> Float[np.ndarray, "recovered measured restarts images"]:
+    """ρ at every layer, of the images recovered from every layer.
+
+    Args:
+        layers: all layers of the run, by name.
+        variables: their weights.
+        run: finished.
+    """
+    columns = []
+    for name, layer in layers.items():
+        prepared = prepare_for_measuring(layer, variables)
+        distances = [
+            embedding_distances(*prepared, run.targets, jnp.asarray(recovered))
+            for recovered in run.stack("images")
+        ]
+        columns.append(np.stack(distances) / run.layers[name]["reference_embedding_distance"])
+    return np.stack(columns, axis=1)
