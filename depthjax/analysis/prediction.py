@@ -22,6 +22,7 @@ from depthjax.analysis.singular_directions import SingularDirections, singular_d
 from depthjax.devices.precision import matmul_precision
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import invert
+from depthjax.inversion.objectives import OBJECTIVES
 from depthjax.inversion.results import Inversion
 from depthjax.jacobian import dense_jacobian, exact_jacobian, linearize
 from depthjax.typing import Images, LayerFn, Variables
@@ -84,7 +85,7 @@ def predict_input_distance(
     along = vectors @ error
     lost = float(np.linalg.norm(directions.null_component(error)))
     weight = config.objective_scale
-    if embedding_norm is not None and config.objective.startswith("relative"):
+    if embedding_norm is not None and OBJECTIVES[config.objective].is_relative:
         weight /= embedding_norm**2
     curvature = 2 * weight * sigma**2
     scale = 1.0
@@ -134,7 +135,7 @@ _LINEAR_OPTIONS = ("momentum", "nesterov")
 def _check_linear(config: InversionConfig, embedding_norm: float | None) -> None:
     """Refuses a descent that has a step which is not linear in the image."""
     wrong = {
-        f"objective {config.objective!r}": "squared" not in config.objective,
+        f"objective {config.objective!r}": not OBJECTIVES[config.objective].is_square,
         f"optimizer {config.optimizer!r}": config.optimizer != "sgd",
         f"pixels {config.pixels!r}": config.pixels != "none",
         "a blur": config.blur,
@@ -152,7 +153,8 @@ def _check_linear(config: InversionConfig, embedding_norm: float | None) -> None
                 f"linear theory knows nothing of {what}; use objective='squared_l2',"
                 " optimizer='sgd' and pixels='none'"
             )
-    if config.objective.startswith("relative") and not (embedding_norm and embedding_norm > 0):
+    relative = OBJECTIVES[config.objective].is_relative
+    if relative and not (embedding_norm and embedding_norm > 0):
         raise ValueError(
             f"objective {config.objective!r} needs embedding_norm, ‖O(a)‖₂ above 0, got"
             f" {embedding_norm}"

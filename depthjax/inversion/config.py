@@ -48,8 +48,8 @@ class InversionConfig:
     steps: int = setting(400, "updates of the image", least=1)
     objective: str = setting(
         "relative_squared_l2",
-        "what is minimised, of r = O(a_n) − O(a): l1 is c·Σ|r|, l2 c·‖r‖, squared_l2 c·‖r‖²,"
-        " relative_l2 c·‖r‖/‖O(a)‖, relative_squared_l2 c·(‖r‖/‖O(a)‖)²",
+        "what is minimised, of r = O(a_n) − O(a): "
+        + ", ".join(f"{name} is {known.formula}" for name, known in OBJECTIVES.items()),
         among=OBJECTIVES,
     )
     objective_scale: float = setting(1.0, "the constant c before the objective", above=0)
@@ -139,7 +139,7 @@ class InversionConfig:
 
     def _check_gauss_newton(self) -> None:
         """It minimises a sum of squares, and knows nothing else."""
-        squares = [name for name in OBJECTIVES if "squared" in name]
+        squares = [name for name, known in OBJECTIVES.items() if known.is_square]
         if self.objective not in squares or self.pixels == "penalty":
             asked = f"objective {self.objective!r} with pixels {self.pixels!r}"
             raise ValueError(
