@@ -28,6 +28,7 @@ from depthjax.models.operations import (
     add,
     batch_norm,
     conv,
+    describe,
     dropout,
     flatten,
     gelu,
@@ -252,24 +253,18 @@ def _draw_node(rng: Rng, shapes: dict[str, Any], name: str, nodes: list[Node]) -
 
 def _output_shape(operation: Any, inputs: list[Any]) -> tuple[int, ...] | None:
     """None where the settings do not go together, or with these inputs."""
-    node = Node("drawn", operation, tuple(f"in{i}" for i in range(len(inputs))))
+    mode: dict[str, Any] = describe(operation).mode(train=False)
+
+    def call(*values: jax.Array) -> jax.Array:
+        if isinstance(operation, nn.Module):
+            return operation.init_with_output(jax.random.key(0), *values, **mode)[0]
+        return operation(*values)
+
     try:
-        output, _ = jax.eval_shape(
-            _Alone(node, parent=None).init_with_output, jax.random.key(0), *inputs
-        )
+        output = jax.eval_shape(call, *inputs)
     except (ValueError, TypeError, AssertionError, ZeroDivisionError, nn.module.errors.FlaxError):
         return None
     return output.shape
-
-
-class _Alone(nn.Module):
-    """An operation as a network would run it."""
-
-    node: Node
-
-    @nn.compact
-    def __call__(self, *values: jax.Array) -> jax.Array:
-        return Network._apply(self, self.node, list(values), False)  # type: ignore[arg-type]
 
 
 class Drawn(NamedTuple):

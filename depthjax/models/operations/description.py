@@ -54,13 +54,13 @@ class Description:
             inputs: its inputs.
             train: whether in training mode; told to modules whose `__call__` asks for it.
         """
-        return bound(*inputs, **self._mode(train))
+        return bound(*inputs, **self.mode(train))
 
     def check_inputs(self, leaves: Leaves, x: Array) -> str:
         """Why the weights cannot take these inputs, or "" (a module then refuses them itself)."""
         return ""
 
-    def _mode(self, train: bool) -> dict[str, bool]:
+    def mode(self, train: bool) -> dict[str, bool]:
         """The arguments that tell a module whether it trains, as far as it has them open."""
         if not isinstance(self.operation, nn.Module):
             return {}
@@ -105,7 +105,7 @@ class Description:
     def run(self, weights: Any, *inputs: Array) -> Array:
         """The operation in evaluation mode, of frozen weights."""
         if isinstance(self.operation, nn.Module):
-            mode: dict[str, Any] = self._mode(False)
+            mode: dict[str, Any] = self.mode(False)
             return jnp.asarray(self.operation.apply(weights, *inputs, **mode))
         return jnp.asarray(self.operation(*inputs))
 
@@ -123,7 +123,7 @@ class Description:
         @jax.jit  # of the value that `init` computes too, nothing is left
         def drawn(key: Array) -> Leaves:
             zeros = [jnp.zeros(x.shape, x.dtype) for x in inputs]
-            mode: dict[str, Any] = self._mode(False)
+            mode: dict[str, Any] = self.mode(False)
             return self.operation.init(key, *zeros, **mode)
 
         return drawn(stream.jax_key())
