@@ -7,7 +7,7 @@ from typing import Any
 
 from depthjax.claims.findings import load_findings
 from depthjax.claims.tables import claims_table, finding_table, steps_table
-from depthjax.folders.begin import read_config
+from depthjax.folders.config import read_config
 from depthjax.folders.environment import command_line, where_it_ran
 from depthjax.tables import markdown_table
 

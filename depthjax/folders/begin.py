@@ -8,7 +8,6 @@ other can (`depthjax.folders.lock`); to read it takes no lock.
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from depthjax.devices import processes
-from depthjax.files import TEMPORARY, cannot_write, write_atomically
+from depthjax.files import cannot_write, write_atomically
 from depthjax.folders import lock as locks
+from depthjax.folders.config import as_definition, check_same, is_run
+from depthjax.folders.emptying import contents, remove_contents, remove_temporary
 from depthjax.folders.environment import environment
 from depthjax.folders.lock import FolderLock
 
@@ -121,9 +122,9 @@ class RunFolder(os.PathLike[str]):
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Closes the folder; if an error came before anything was kept, nothing stays of it."""
         with suppress(ValueError, OSError):
-            if kind is not None and self.begun and set(_contents(self.path)) <= self.begun:
+            if kind is not None and self.begun and set(contents(self.path)) <= self.begun:
                 self.check()
-                _empty(self.path)
+                remove_contents(self.path, first="config.json")
                 self.close()
                 self.path.rmdir()
         self.close()
@@ -160,8 +161,8 @@ def begin(
     path, first = Path(folder), first or {}
     if not processes.is_first():
         return RunFolder(path)
-    definition = _definition(config)
-    _check_ours(path, first)  # a folder that is not ours does not even get a lock file
+    definition = as_definition(config)
+    _check_ours(path)  # a folder that is not ours does not even get a lock file
     existed = path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -193,11 +194,11 @@ def _open(
         The files that were written.
     """
     path = folder.path
-    _check_ours(path, first)  # again: until now another process may have written it
+    _check_ours(path)  # again: until now another process may have written it
     if (path / "config.json").is_file():
         if resume:
-            _check_same(path, definition)
-            _remove_temporary(path)
+            check_same(path, definition)
+            remove_temporary(path)
             _note(folder, "")
             return frozenset()
         if not overwrite:
@@ -205,7 +206,7 @@ def _open(
                 f"{str(path)!r} already holds a run; choose another --output, or --resume it, or"
                 " --overwrite it"
             )
-    elif not overwrite and not set(_contents(path)) <= set(first):
+    elif not overwrite and not set(contents(path)) <= set(first):
         raise ValueError(
             f"{str(path)!r} holds what is left of a run that was being removed; remove the rest"
             " with --overwrite"
@@ -214,14 +215,14 @@ def _open(
     text = json.dumps(content, indent=2) + "\n"
     _note(folder, _UNBEGUN)
     try:
-        _empty(path)
+        remove_contents(path, first="config.json")
         for name, data in first.items():
             folder.write(name, data)
         folder.write("config.json", text.encode())
     except BaseException:
-        if set(_contents(path)) <= set(first):
+        if set(contents(path)) <= set(first):
             with suppress(ValueError, OSError):
-                _empty(path)
+                remove_contents(path, first="config.json")
                 _note(folder, "")
         raise
     _note(folder, "")
@@ -233,24 +234,7 @@ def _note(folder: RunFolder, state: str) -> None:
         folder.lock.note(state)
 
 
-def _definition(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config as it comes back from JSON.
-
-    Raises:
-        ValueError: if it holds text that cannot be written, such as a file name of broken bytes.
-    """
-    try:
-        text = json.dumps(dict(config), ensure_ascii=False)
-        text.encode()
-    except UnicodeEncodeError as error:
-        broken = ascii(text[max(0, error.start - 40) : error.end + 40])
-        raise ValueError(
-            f"a name is not valid UTF-8 and cannot be written, near {broken}; rename the file"
-        ) from None
-    return json.loads(text)
-
-
-def _check_ours(path: Path, first: Mapping[str, bytes]) -> None:
+def _check_ours(path: Path) -> None:
     """Returns if the folder is free, or holds results, or what a kill has left of them.
 
     Raises:
@@ -261,7 +245,7 @@ def _check_ours(path: Path, first: Mapping[str, bytes]) -> None:
             return
         if not path.is_dir():
             raise ValueError(f"{str(path)!r} is a file; choose another --output")
-        names = _contents(path)
+        names = contents(path)
     except OSError as error:
         raise cannot_write(path, error) from error
     if not names:
@@ -273,81 +257,3 @@ def _check_ours(path: Path, first: Mapping[str, bytes]) -> None:
             )
     elif not locks.held_by_us(path.parent) and locks.state_of(path) != _UNBEGUN:
         raise ValueError(f"{str(path)!r} exists and is no run; choose another --output")
-
-
-def _contents(path: Path) -> list[str]:
-    """Names in a folder, without what the writing of it leaves there."""
-    return [
-        name for name in os.listdir(path) if name != locks.NAME and not TEMPORARY.fullmatch(name)
-    ]
-
-
-def _empty(path: Path) -> None:
-    """Removes all but the lock; config.json first, so that no half of a run counts as one.
-
-    Raises:
-        FolderBusy: if another process writes a folder within.
-        ValueError: if something cannot be removed.
-    """
-    locks.check_free(path)
-    try:
-        (path / "config.json").unlink(missing_ok=True)
-        for entry in list(path.iterdir()):
-            if entry.name == locks.NAME:
-                continue
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
-    except OSError as error:
-        raise ValueError(
-            f"cannot remove the old run in {str(path)!r} ({error.strerror or error}:"
-            f" {str(error.filename)!r}); check the folder's permissions"
-        ) from error
-
-
-def _remove_temporary(path: Path) -> None:
-    """Removes files that a kill has left unfinished; nobody else writes here now."""
-    for file in path.rglob(".*.tmp"):
-        if TEMPORARY.fullmatch(file.name):
-            with suppress(OSError):
-                file.unlink()
-
-
-def is_run(folder: str | os.PathLike[str]) -> bool:
-    """Whether a folder has the config of a run of ours, finished or not."""
-    try:
-        config = read_config(folder)
-    except ValueError:
-        return False
-    return isinstance(config, dict) and "environment" in config
-
-
-def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """The contents of a run's `config.json`.
-
-    Raises:
-        ValueError: if there is no run, or its config cannot be read.
-    """
-    path = Path(folder)
-    if not (path / "config.json").is_file():
-        raise ValueError(f"no run in {str(path)!r}: it has no config.json")
-    try:
-        return json.loads((path / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"the run in {str(path)!r} is damaged: {error}") from error
-
-
-def _check_same(path: Path, definition: dict[str, Any]) -> None:
-    old = read_config(path)
-    for name in definition | {key: None for key in old if key != "environment"}:
-        if old.get(name) != definition.get(name):
-            raise ValueError(
-                f"cannot resume {str(path)!r}: its {name} is {_short(old.get(name))}, not"
-                f" {_short(definition.get(name))}; use the settings it was begun with"
-            )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) < 120 else text[:117] + "…"

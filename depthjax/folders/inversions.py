@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.folders.begin import read_config
+from depthjax.folders.config import read_config
 from depthjax.folders.result_rows import rows_of_layer
 
 

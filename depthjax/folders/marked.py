@@ -4,12 +4,10 @@ The folder of a sweep has a `sweep.json`, that of a reproduction a `reproduce.js
 written first and removed last, so what a kill leaves at any moment is still such a folder.
 """
 
-import os
-import shutil
 from pathlib import Path
 
-from depthjax.files import TEMPORARY, cannot_write
-from depthjax.folders import lock as locks
+from depthjax.files import cannot_write
+from depthjax.folders.emptying import contents, remove_contents
 
 
 def check_ours(folder: Path, marker: str, kind: str) -> None:
@@ -27,7 +25,7 @@ def check_ours(folder: Path, marker: str, kind: str) -> None:
     try:
         if not folder.exists() or (folder / marker).is_file():
             return
-        if not folder.is_dir() or _contents(folder):
+        if not folder.is_dir() or contents(folder):
             raise ValueError(f"{str(folder)!r} exists and is no {kind}; choose another --output")
     except OSError as error:
         raise cannot_write(folder, error) from error
@@ -46,21 +44,4 @@ def clear(folder: Path, marker: str, kind: str) -> None:
     check_ours(folder, marker, kind)
     if not folder.is_dir():
         return
-    locks.check_free(folder)
-    for name in sorted(_contents(folder), key=lambda name: name == marker):
-        entry = folder / name
-        try:
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
-        except OSError as error:
-            raise ValueError(
-                f"cannot remove {str(entry)!r} ({error.strerror or error}); check the folder's"
-                " permissions"
-            ) from error
-
-
-def _contents(folder: Path) -> list[str]:
-    """Names in a folder, without what the writing of it leaves there."""
-    return [n for n in os.listdir(folder) if n != locks.NAME and not TEMPORARY.fullmatch(n)]
+    remove_contents(folder, last=marker)

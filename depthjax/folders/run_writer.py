@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike
 
 from depthjax.devices import processes
 from depthjax.files import check_names, csv_bytes, write_atomically
-from depthjax.folders.begin import RunFolder, begin, read_config
+from depthjax.folders.begin import RunFolder, begin
+from depthjax.folders.config import read_config
 from depthjax.folders.inversions import file_name, layer_file, read_arrays
 from depthjax.folders.layer_arrays import layer_arrays, trajectories_of_layer
 from depthjax.folders.result_rows import rows_of_layer

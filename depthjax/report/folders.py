@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from depthjax.claims.findings import load_findings
-from depthjax.folders.begin import read_config
+from depthjax.folders.config import read_config
 from depthjax.folders.environment import command_line
 from depthjax.report import tabular
 from depthjax.report.comparison import comparison_contents, is_comparison

@@ -28,7 +28,7 @@ from jaxtyping import Array
 from depthjax.checkpoint import Checkpoints
 from depthjax.data import Dataset, Position
 from depthjax.files import write_atomically
-from depthjax.folders.begin import read_config
+from depthjax.folders.config import read_config
 from depthjax.models import Network
 from depthjax.models.normalization import Normalization
 from depthjax.training.config import TrainingConfig
