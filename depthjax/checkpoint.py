@@ -3,8 +3,10 @@
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,7 +51,7 @@ class Checkpoints:
         self._ocp = ocp
         self._folder = Path(folder).absolute()  # Orbax takes no other
         check_writable(self._folder)
-        logging.getLogger("absl").addFilter(_is_of_others)
+        _report_errors_once()
         with self._writing():
             self._managers = {
                 kind: ocp.CheckpointManager(
@@ -162,9 +164,29 @@ class Checkpoints:
             ) from error
 
 
-def _is_of_others(record: logging.LogRecord) -> bool:
-    """Whether a log record is not Orbax's report of an error, which it raises as well."""
-    return record.levelno < logging.ERROR or "orbax" not in record.pathname
+@cache  # once a process
+def _report_errors_once() -> None:
+    """Keeps the tracebacks of writes in the background from the screen; they are raised, too.
+
+    Orbax logs what it raises. Where one of several writes fails, its event loop is closed, and
+    asyncio and the storage report each of the others as an error of its own.
+    """
+
+    def is_of_others(record: logging.LogRecord) -> bool:
+        return record.levelno < logging.ERROR or "orbax" not in record.pathname
+
+    def was_retrieved(record: logging.LogRecord) -> bool:
+        return "never retrieved" not in str(record.msg)
+
+    logging.getLogger("absl").addFilter(is_of_others)
+    logging.getLogger("asyncio").addFilter(was_retrieved)
+    report = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            report(unraisable)
+
+    sys.unraisablehook = hook
 
 
 def _as_dicts(state: Any) -> dict[str, Any]:
