@@ -17,17 +17,17 @@ def init_variables(
 ) -> dict[str, Any]:
     """The variables of an untrained network, distributed as torchvision initialises it.
 
-    In evaluation mode BatchNorm is then the identity (mean 0, variance 1, scale 1, bias 0).
-    Modules that torchvision does not initialise are drawn by their own Flax initialisers. Each
-    operation has a random stream of its own, seeded by `key` and the operation's name, so that two
-    networks share the weights of the layers they share. Drawn on the host: call it outside `jit`
-    (inside, `model.init` draws from the same distributions).
+    In evaluation mode BatchNorm is then the identity, except for ε (mean 0, variance 1, scale 1,
+    bias 0). Modules that torchvision does not have are initialised by Flax. The random numbers of
+    an operation depend on `key` and on its name alone, so two networks have equal weights in the
+    layers that they share. Numpy draws most of them on the host, so call this outside `jit`;
+    inside, `model.init` draws from the same distributions.
 
     Args:
         model: a model of `depthjax.models`, or a `Network` of your own.
         key: a `jax.random.key`.
-        image_size: height and width of the images; it matters to MLPs alone. They have the
-            model's `channels`, 3 if it has no such field.
+        image_size: height and width of the images, which matter to MLPs alone. The images have
+            as many channels as the model's field `channels` says, or 3.
 
     Returns:
         `{"params": …, "batch_stats": …}`, float32; `batch_stats` only with BatchNorm.

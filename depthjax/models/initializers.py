@@ -1,8 +1,8 @@
 """PyTorch's weight distributions, as Flax initialisers that can also be drawn with numpy.
 
-Drawing ResNet-50 through `jit(model.init)` costs six seconds of compilation, and drawing shape by
-shape with `jax.random` five; numpy needs a third of a second. So each initialiser is data, a
-distribution and a scale, and `init_variables` draws from it on the host.
+For ResNet-50, `jit(model.init)` takes six seconds to compile, and `jax.random`, called for each
+shape, five; numpy takes a third of a second. So an initialiser is data, a distribution and a scale,
+and `init_variables` draws from it on the host.
 """
 
 import math
@@ -41,19 +41,19 @@ class Initializer:
 
 
 class Stream(NamedTuple):
-    """The random numbers of one operation: two networks share the weights of equal names."""
+    """The source of an operation's random numbers: they depend on a key and its name alone."""
 
     key: Array
     name: str
 
     def generator(self) -> np.random.Generator:
-        """On the host."""
+        """Numpy's, for initialisers of this package."""
         seed = [int(word) for word in np.asarray(jax.random.key_data(self.key)).ravel()]
         sequence = np.random.SeedSequence([*seed, zlib.crc32(self.name.encode())])
         return np.random.Generator(np.random.Philox(sequence))
 
     def jax_key(self) -> Array:
-        """For Flax's own initialisers."""
+        """JAX's, for Flax's initialisers."""
         return jax.random.fold_in(self.key, zlib.crc32(self.name.encode()))
 
 

@@ -1,4 +1,4 @@
-"""Is a prepared layer the layer? Compared at an image before anything is computed with it."""
+"""Compares a prepared layer with its layer at an image, before anything is computed with it."""
 
 from functools import partial
 from typing import Any
@@ -13,18 +13,19 @@ from depthjax.devices.precision import matmul_precision
 from depthjax.typing import LayerFn, Variables
 
 _AMPLIFIED = 100
-"""How much more than a change of the image by one rounding all roundings within may do."""
+"""All roundings within a network may change its output this many times as much as a change of the
+image by one rounding does."""
 
 
 def prepare_layer(
     layer: LayerFn, variables: Variables, images: ArrayLike
 ) -> tuple[LayerFn, Variables]:
-    """The layer's own fast form and its weights, verified; without one the layer as it is.
+    """The layer's fast form and its weights, verified; or the layer as it is, if it has none.
 
     Args:
-        layer: with a method `prepare(variables) -> (layer, weights)`, or without.
+        layer: it may have a method `prepare(variables) -> (layer, weights)`.
         variables: its weights.
-        images: what it will be computed at.
+        images: where it will be evaluated.
 
     Raises:
         ValueError: as `verify_prepared`.
@@ -39,17 +40,18 @@ def prepare_layer(
 def verify_prepared(
     layer: LayerFn, variables: Variables, fast: LayerFn, weights: Variables, images: ArrayLike
 ) -> None:
-    """Refuses a fast form that is another function than its layer, at the first image.
+    """Raises an error if a fast form and its layer are different functions at the first image.
 
-    It costs one evaluation of each at one image, and nothing where `layer.needs_verification` is
-    False: for the package's own networks, which its tests compare. The relative distance may be
-    √ε of the coarsest dtype, which wrong strides, paddings or scales exceed by far; a layer that
-    amplifies rounding more than that is allowed 100 times what a change of the image by ε does.
+    Both are evaluated once, at one image. Nothing is evaluated where `layer.needs_verification` is
+    False: the package's own networks are compared by its tests. The relative distance between the
+    two embeddings may be √ε, with ε of the coarsest dtype; wrong strides, paddings or scales exceed
+    that by far. For a layer that amplifies rounding, the distance may also be 100 times what a
+    change of the image by ε does.
 
     Args:
         layer, variables: the layer, as it is.
         fast, weights: its fast form.
-        images: what they will be computed at.
+        images: where they will be evaluated.
 
     Raises:
         ValueError: if they differ by more than rounding.
@@ -65,7 +67,7 @@ def _compare(
 ) -> None:
     expected, given = _evaluate(layer, variables, image), _evaluate(fast, weights, image)
     if not np.isfinite(expected).all():
-        return  # whoever asked finds that out
+        return  # the caller finds out
     if given.shape != expected.shape:
         raise _refused(layer, f"gives {given.shape} where the layer gives {expected.shape}")
     epsilon = _coarsest_epsilon(variables, weights, image)

@@ -32,7 +32,7 @@ class Geometry:
     groups: int = 1
 
     def resolved(self, taps: Pair) -> "Geometry":
-        """The same with padding in numbers, where it is the same for all sizes of images."""
+        """The same with padding in numbers, if the size of the images does not matter."""
         if not isinstance(self.padding, str):
             return self
         if self.padding == "VALID" or self.strides == (1, 1) or taps == (1, 1):
@@ -49,12 +49,17 @@ class Geometry:
         return (int(first[0]), int(first[1])), (int(second[0]), int(second[1]))
 
     def transposed(self, size: Sizes, taps: Sizes) -> "Geometry":
-        """Under which a convolution with the flipped kernel is the transpose of one under this."""
+        """The geometry of the transpose, which is a convolution with the flipped kernel.
+
+        Args:
+            size: of the image.
+            taps: of the kernel.
+        """
         pads: list[Pair] = []
         for axis, (before, after) in enumerate(self.pads(size, taps)):
             stride, dilated = self.strides[axis], (size[axis] - 1) * self.input_dilation[axis] + 1
             reach = (taps[axis] - 1) * self.dilation[axis] + 1
-            # Rows that no window reached, because the stride did not divide, get zeros.
+            # If the stride does not divide the size, no window reaches the last rows: zeros.
             unreached = (dilated + before + after - reach) % stride
             pads.append((reach - 1 - before, reach - 1 - after + unreached))
         return Geometry(
@@ -68,7 +73,13 @@ class Geometry:
         return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
 
     def met_by(self, tap: Sizes, taps: Sizes, size: Sizes) -> tuple[slice, slice]:
-        """The rows and columns of a padded image of this size that one tap of the kernel meets."""
+        """The rows and columns of a padded image that one tap of the kernel is multiplied with.
+
+        Args:
+            tap: its position in the kernel.
+            taps: size of the kernel.
+            size: of the padded image.
+        """
         slices = []
         for axis in range(2):
             begin = tap[axis] * self.dilation[axis]

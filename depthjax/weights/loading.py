@@ -86,7 +86,11 @@ def _check_is(source: str, network: ZooNetwork, model: Network) -> None:
 
 
 def save_weights(
-    path: str | os.PathLike[str], variables: Variables, *, normalization: Any = None
+    path: str | os.PathLike[str],
+    variables: Variables,
+    *,
+    normalization: Any = None,
+    model: Network | None = None,
 ) -> None:
     """Writes a safetensors file that torchvision's model of the same architecture can load.
 
@@ -110,7 +114,7 @@ def save_weights(
             # safetensors cannot write bfloat16 from NumPy; float32 holds it exactly.
             array.astype(np.float32) if array.dtype == jnp.bfloat16 else array
         )
-        for name, array in to_torch_state_dict(variables).items()
+        for name, array in to_torch_state_dict(variables, model).items()
     }
     content = safetensors.numpy.save(state, metadata={"format": "pt", NORMALIZATION_KEY: note})
     write_atomically(path, _in_order(content))

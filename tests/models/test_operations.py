@@ -64,6 +64,31 @@ def test_layer_norm_is_pytorchs(x64: None) -> None:
     np.testing.assert_allclose(value, expected, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize("transpose_kernel", [False, True])
+def test_kernels_of_transposed_convolutions_are_pytorchs(transpose_kernel: bool) -> None:
+    """Each pixel adds the kernel, times its value, at its place: `y[s·i + k] += x[i] w[k]`."""
+    model, layer, _ = untrained(
+        nn.ConvTranspose(
+            *(3, (2, 3)),
+            strides=(2, 1),
+            padding="VALID",
+            transpose_kernel=transpose_kernel,
+            parent=None,
+        )
+    )
+    rng = np.random.default_rng(0)
+    weight, bias = rng.normal(size=(3, 3, 2, 3)), rng.normal(size=3)
+    state = {"op1.weight": np.float32(weight), "op1.bias": np.float32(bias)}
+    x = np.asarray(IMAGES)
+    expected = np.zeros((2, 12, 8, 3)) + bias
+    for i, j, row, column in np.ndindex(6, 6, 2, 3):
+        expected[:, 2 * i + row, j + column] += x[:, i, j] @ weight[:, :, row, column]
+    variables = from_torch_state_dict(state, model, 6)
+    np.testing.assert_allclose(layer(variables, IMAGES), expected, rtol=1e-4, atol=1e-5)
+    again = to_torch_state_dict(variables, model)
+    jax.tree.map(np.testing.assert_array_equal, again, state)
+
+
 # ----------------------------------------------------------------------------- any module
 
 MODULES: dict[str, Any] = {

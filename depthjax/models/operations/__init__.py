@@ -9,6 +9,7 @@ made with `parent=None`: they are settings until the network that runs them adop
 from depthjax.models.operations.add import add
 from depthjax.models.operations.average_pool import AdaptiveAveragePool, global_average
 from depthjax.models.operations.batch_norm import BatchNorm, batch_norm
+from depthjax.models.operations.conv_transpose import ConvTransposeDescription
 from depthjax.models.operations.convolution import conv
 from depthjax.models.operations.description import Description, describe, describes
 from depthjax.models.operations.dropout import dropout
@@ -24,6 +25,7 @@ __all__ = [
     "GELU",
     "AdaptiveAveragePool",
     "BatchNorm",
+    "ConvTransposeDescription",
     "Description",
     "LeakyReLU",
     "Linear",

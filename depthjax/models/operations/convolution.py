@@ -39,7 +39,7 @@ def conv(
     )
 
 
-_INITIAL = ("kernel_init", "bias_init", "param_dtype")  # of no effect once there are weights
+_INITIAL = ("kernel_init", "bias_init", "param_dtype")  # these matter to initialisation alone
 _HONOURED = (
     *("features", "kernel_size", "strides", "padding", "input_dilation", "kernel_dilation"),
     *("feature_group_count", "use_bias", *_INITIAL),
@@ -49,7 +49,10 @@ _HONOURED = (
 @describes(nn.Conv)
 @dataclass(frozen=True)
 class Convolution(Description):
-    """A convolution takes the form that is fastest on the backend, and a BatchNorm after it."""
+    """A convolution, prepared in the form that is fastest on the backend.
+
+    A BatchNorm that follows is folded into the kernel and the bias.
+    """
 
     operation: nn.Conv
     kind = "conv"
@@ -60,7 +63,7 @@ class Convolution(Description):
 
     @property
     def is_rewritten(self) -> bool:
-        """Whether it is a convolution over two axes, all settings of which are honoured."""
+        """Whether it is a convolution over two axes, without settings that a form cannot have."""
         size = self.operation.kernel_size
         two_axes = not isinstance(size, int) and len(size) == 2
         return two_axes and at_defaults(self.operation, _HONOURED) and self._padding is not None
@@ -102,7 +105,7 @@ class Convolution(Description):
 
     @property
     def _padding(self) -> Any:
-        """Numbers for each side, "SAME" or "SAME_LOWER"; None for what Flax alone can do."""
+        """Numbers for each side, or a name that `Geometry` knows; None for any other padding."""
         padding = canonicalize_padding(self.operation.padding, 2)
         if isinstance(padding, str):
             plain = _pair(self.operation.input_dilation) == (1, 1)

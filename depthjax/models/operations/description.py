@@ -1,10 +1,11 @@
-"""What the package knows about an operation: one object, found by the operation's exact type.
+"""All that the package knows about an operation, in one object.
 
 A `Description` answers five questions: how the operation is computed, how it is prepared (rewritten
-for speed, with frozen weights), how its weights are initialised, what they are called in PyTorch's
-state dicts, and what it does to the rank of a layer. This base class answers all of them for any
-Linen module and any function: it runs them as they are. A file of this package that knows an
-operation better overrides what it knows and calls `describes`; no other module looks at types.
+for speed, with frozen weights), how its weights are initialised, what PyTorch's state dicts call
+them, and what the operation does to the rank of a layer. The base class answers all of them for any
+Linen module and any function, because it runs them as they are. A file of this package that knows
+more about an operation overrides some answers and registers itself with `describes`. Descriptions
+are found by the exact type, or by the function itself. No other module looks at types.
 """
 
 import inspect
@@ -31,13 +32,13 @@ from depthjax.models.operations.shared import (
 
 @dataclass(frozen=True)
 class Description:
-    """An operation that nothing is known of: it is run as it is.
+    """An operation of which nothing is known, and which is therefore run as it is.
 
     Fields:
         operation: an unbound Linen module, or a pure function.
         kind: what the accounting calls it.
-        counts: what the accounting calls inputs that no output depends on: "losers" of max pooling,
-            "closed" gates of ReLU, or "" where they are not counted.
+        counts: what the accounting calls inputs on which no output depends: "losers" of max
+            pooling, "closed" gates of ReLU. "" if it does not count them.
     """
 
     operation: Any
@@ -57,11 +58,14 @@ class Description:
         return bound(*inputs, **self.mode(train))
 
     def check_inputs(self, leaves: Leaves, x: Array) -> str:
-        """Why the weights cannot take these inputs, or "" (a module then refuses them itself)."""
+        """Why the weights do not fit these inputs; "" if they do, or if it is not known."""
         return ""
 
     def mode(self, train: bool) -> dict[str, bool]:
-        """The arguments that tell a module whether it trains, as far as it has them open."""
+        """The arguments that tell a module whether it trains.
+
+        Only those that its `__call__` takes and its fields leave open.
+        """
         if not isinstance(self.operation, nn.Module):
             return {}
         said = {"train": train, "deterministic": not train, "use_running_average": not train}
@@ -112,7 +116,7 @@ class Description:
     # ------------------------------------------------------------------------------ initialised
 
     def initialize(self, stream: Stream, shapes: Leaves, inputs: list[Any]) -> Leaves:
-        """The variables of an untrained operation; by default the module's own `init`.
+        """The variables of an untrained operation, by default from the module's own `init`.
 
         Args:
             stream: where random numbers come from.
@@ -120,7 +124,7 @@ class Description:
             inputs: shape and dtype of each input.
         """
 
-        @jax.jit  # of the value that `init` computes too, nothing is left
+        @jax.jit  # `init` also computes the output; compilation removes that
         def drawn(key: Array) -> Leaves:
             zeros = [jnp.zeros(x.shape, x.dtype) for x in inputs]
             mode: dict[str, Any] = self.mode(False)
@@ -136,7 +140,7 @@ class Description:
         return isinstance(self.operation, nn.Module)
 
     def torch_names(self, paths: Collection[Path]) -> dict[Path, str]:
-        """PyTorch's name of each weight, below the operation's own name."""
+        """PyTorch's name of each weight, to follow the operation's name and a dot."""
         names = {path: torch_name(path) for path in paths}
         if len(set(names.values())) < len(names):  # a kernel and a scale would both be a weight
             names = {path: ".".join(path) for path in paths}
@@ -154,15 +158,15 @@ class Description:
 
     @property
     def stride(self) -> int:
-        """Positions from one window to the next, of operations that have windows; else 1."""
+        """The distance between two windows, vertically; 1 for operations without windows."""
         strides = getattr(self.operation, "strides", 1)
         return int(strides if isinstance(strides, int) else (strides or (1,))[0])
 
     def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
-        """A function whose derivative counts the ways from each input to each output.
+        """A function whose derivative counts the paths from each input to each output.
 
-        That is the operation with 1 for every weight other than 0. By default every input is
-        joined to every output, so that the bound on the rank stays a bound.
+        It is the operation with every weight other than 0 replaced by 1. By default every input
+        is joined to every output: the bound on the rank is then loose, but still a bound.
 
         Args:
             shape: of the output.
@@ -171,7 +175,7 @@ class Description:
         return lambda *inputs: jnp.broadcast_to(sum(x.sum() for x in inputs), shape)
 
     def zero_scales(self, leaves: Leaves, dtype: Any) -> int:
-        """How many channels are multiplied by nearly 0, of normalisations."""
+        """How many channels a normalisation multiplies by nearly 0."""
         return 0
 
     @classmethod
@@ -189,7 +193,7 @@ _BY_KIND: dict[str, type[Description]] = {}
 def describes(*operations: Any) -> Callable[[type[Description]], type[Description]]:
     """Registers a description for some types of operations, or for some functions.
 
-    A subclass is not meant: what it computes is not known.
+    It does not hold for subclasses of these types, which may compute something else.
     """
 
     def register(description: type[Description]) -> type[Description]:

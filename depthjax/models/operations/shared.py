@@ -1,4 +1,4 @@
-"""What several descriptions of operations share: reading settings and weights, names, sentences."""
+"""Helpers of several descriptions: settings, weights, PyTorch's names, sentences."""
 
 import dataclasses
 from collections.abc import Collection
@@ -18,10 +18,10 @@ Path = tuple[str, ...]
 
 
 def at_defaults(module: nn.Module, but: Collection[str]) -> bool:
-    """Whether all fields of a module are at their defaults, but for those that are listed.
+    """Whether all fields of a module have their default values, except for those listed.
 
-    A rewrite lists the fields that it honours. Any other, also one that a later version of Flax
-    adds, must be at its default; else the module is run as it is.
+    A rewrite lists the fields that it takes into account. If any other field differs from its
+    default, the module is run as it is. That holds for fields of later versions of Flax too.
     """
     return all(
         field.name in but or _same(getattr(module, field.name), field.default)
@@ -40,9 +40,9 @@ def is_default(module: nn.Module, name: str) -> bool:
 
 
 def draw(initializers: dict[str, Initializer], shapes: Leaves, stream: Stream) -> dict[str, Array]:
-    """The leaves of an operation, all of one stream."""
+    """The weights of an operation, drawn one after the other from its stream."""
     generator = stream.generator()
-    # Sorted, so that the kernel's stream does not depend on whether there is a bias.
+    # The kernel first, so that its values do not depend on whether there is a bias.
     return {
         leaf: jnp.asarray(
             initializers[leaf].draw(generator, shapes[leaf].shape).astype(shapes[leaf].dtype)
