@@ -98,6 +98,7 @@ def save_weights(
         path: must end in `.safetensors`.
         variables: of a model of `depthjax.models`.
         normalization: as for `Layer`; stored in the file, where `fetch` finds it.
+        model: the model, if it has other operations than torchvision's networks.
 
     Raises:
         ValueError: for another suffix, for an unknown normalisation, and if the file cannot be
