@@ -5,9 +5,10 @@ its name is the hash of that. `run_cell` computes the rows of a table from it. T
 one Parquet file with the cell's name, which appears whole or not at all. So whatever dies, running
 the sweep again computes the cells that have no file, and nothing else.
 
-    cells.py        names of cells, and the order in which they run
+    cells.py        cells and their names
+    order.py        which worker gets which cell
     parquet.py      the file of a finished cell
-    claims.py       who works at which cell
+    cell_locks.py   who works at which cell
     folder.py       the folder of a sweep: results, failures, cells at work
     attempt.py      one attempt at a cell
     engine.py       runs the cells, one after the other in this process, or

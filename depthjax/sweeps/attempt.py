@@ -61,7 +61,7 @@ def attempt(place: SweepFolder, cell: Cell, run_cell: RunCell, attempts: int) ->
     """
     name = cell_hash(cell)
     try:
-        place.claim(cell)
+        place.take(cell)
     except FolderBusy:
         return Outcome(name, "elsewhere")
     except ValueError as error:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 
 from depthjax.files import CannotWrite
 from depthjax.sweeps.attempt import Outcome, RunCell, attempt
-from depthjax.sweeps.cells import Cell, Queue, cell_hash
+from depthjax.sweeps.cells import Cell, cell_hash
 from depthjax.sweeps.folder import Status, SweepFolder
+from depthjax.sweeps.order import Queue
 from depthjax.sweeps.ray_workers import Workers, run_by_ray
 
 

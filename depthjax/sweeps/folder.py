@@ -26,8 +26,8 @@ from typing import Any
 
 from depthjax.files import write_atomically
 from depthjax.folders import marked
+from depthjax.sweeps.cell_locks import ALIVE, CellLocks
 from depthjax.sweeps.cells import Cell, cell_hash
-from depthjax.sweeps.claims import ALIVE, Claims
 from depthjax.sweeps.parquet import Result, decode, encode
 
 
@@ -71,7 +71,7 @@ class SweepFolder:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.path = Path(folder)
-        self._claims = Claims(self.path / "running")
+        self._locks = CellLocks(self.path / "running")
 
     # ------------------------------------------------------------------- the list of cells
 
@@ -132,7 +132,7 @@ class SweepFolder:
             FolderLost: if the sweep was removed while the cell was computed.
         """
         name = cell_hash(cell)
-        self._claims.check(name)
+        self._locks.check(name)
         write_atomically(self._result(name), encode(cell, rows, seconds))
         self._remove_leftovers(name)
 
@@ -218,24 +218,24 @@ class SweepFolder:
         Raises:
             CannotWrite: if the lock cannot be written.
         """
-        return self._claims.held(f"driver-{socket.gethostname()}-{os.getpid()}")
+        return self._locks.held(f"driver-{socket.gethostname()}-{os.getpid()}")
 
-    def claim(self, cell: Cell) -> None:
+    def take(self, cell: Cell) -> None:
         """Takes the right to work at a cell; it ends with `release` or with this process.
 
         Raises:
             FolderBusy: if another process has it.
             CannotWrite: if the lock cannot be written.
         """
-        self._claims.take(cell_hash(cell))
+        self._locks.take(cell_hash(cell))
 
     def beat(self, cell: Cell) -> None:
         """Tells other machines that this process still works at a cell."""
-        self._claims.beat(cell_hash(cell))
+        self._locks.beat(cell_hash(cell))
 
     def release(self, cell: Cell) -> None:
         """Gives the right to work at a cell back."""
-        self._claims.give_back(cell_hash(cell))
+        self._locks.give_back(cell_hash(cell))
 
     def unfinished(self, cell: Cell) -> Path:
         """Where a cell may keep its intermediate state."""
@@ -264,8 +264,8 @@ class SweepFolder:
             except ValueError as error:
                 damaged[name] = str(error)
         rest = [name for name in names if name not in seconds]
-        claimed = self._claims.names()
-        running = [name for name in rest if name in claimed and self._claims.is_alive(name)]
+        taken = self._locks.names()
+        running = [name for name in rest if name in taken and self._locks.is_alive(name)]
         with_failures = {file.stem for file in self._files("failed", "*.json")}
         failed = {
             name: failures[-1]
@@ -287,11 +287,11 @@ class SweepFolder:
 
     def tidy(self) -> None:
         """Removes what processes that are gone have left behind, except results and states."""
-        self._claims.tidy()
+        self._locks.tidy()
         leftovers = {file.stem for file in self._files("failed", "*.json")}
         leftovers |= {folder.name for folder in self._files("unfinished", "*")}
         for name in leftovers:
-            if self.is_done(name) and not self._claims.is_alive(name):
+            if self.is_done(name) and not self._locks.is_alive(name):
                 self._remove_leftovers(name)
         for kind in ("cells", "failed", "."):
             for file in self._files(kind, ".*.tmp"):

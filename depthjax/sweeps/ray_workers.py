@@ -7,8 +7,9 @@ from typing import Any
 
 from depthjax.files import CannotWrite
 from depthjax.sweeps.attempt import Outcome, RunCell, attempt
-from depthjax.sweeps.cells import Queue, cell_hash
+from depthjax.sweeps.cells import cell_hash
 from depthjax.sweeps.folder import SweepFolder
+from depthjax.sweeps.order import Queue
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from depthjax.sweeps import (
     ray_workers,
     run_sweep,
 )
-from depthjax.sweeps.cells import Queue
+from depthjax.sweeps.order import Queue
 
 
 def numbers(folder):
@@ -248,10 +248,10 @@ def test_a_full_disk_within_a_cell_is_no_fault_of_the_cell(tmp_path):
 def test_who_is_gone_is_not_running(tmp_path):
     place, listed = SweepFolder(tmp_path), cells(3)
     place.begin(listed)
-    place.claim(listed[0])
+    place.take(listed[0])
     code = (
         "import os, sys; from depthjax.sweeps import SweepFolder;"
-        f"SweepFolder(sys.argv[1]).claim({listed[1]!r}); os._exit(0)"
+        f"SweepFolder(sys.argv[1]).take({listed[1]!r}); os._exit(0)"
     )
     root = str(Path(__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root}
@@ -292,7 +292,7 @@ def test_what_another_machine_works_at_is_left_to_it_for_a_while(tmp_path):
     lock.write_text(json.dumps({"host": "another", "pid": 1}))
     assert run(tmp_path, [cell]) == (place.status(), []) and place.status().running
     with pytest.raises(FolderBusy, match="another machine"):
-        place.claim(cell)
+        place.take(cell)
     os.utime(lock, (0, 0))
     assert run(tmp_path, [cell])[1] == ["done"]
 

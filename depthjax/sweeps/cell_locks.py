@@ -21,7 +21,7 @@ ALIVE = 300.0
 """Seconds without a sign of life after which a process on another machine counts as gone."""
 
 
-class Claims:
+class CellLocks:
     """The rights to work at something, by name.
 
     Args:
