@@ -20,24 +20,24 @@ _RECORDED_RATIOS = {
 """Ratios of a trajectory, and what its distances are divided by."""
 
 
-def layer_arrays(found: Autoencoding) -> dict[str, np.ndarray]:
+def layer_arrays(result: Autoencoding) -> dict[str, np.ndarray]:
     """The arrays of an `Autoencoding` by name; restarts are always an axis.
 
     The names are those of `depthjax.Run.layers`, but for `seconds` and the classes.
     """
-    inversion, trajectory = found.inversion, found.inversion.trajectory
-    several = found.images.ndim == 5
+    inversion, trajectory = result.inversion, result.inversion.trajectory
+    several = result.images.ndim == 5
     arrays: dict[str, Any] = dict(inversion.per_example)
-    arrays |= _fields(found.measurement)
-    arrays |= {f"final_{name}": value for name, value in _fields(found.final_measurement).items()}
-    arrays |= {"baseline_start": found.baselines["start"]}
+    arrays |= _fields(result.measurement)
+    arrays |= {f"final_{name}": value for name, value in _fields(result.final_measurement).items()}
+    arrays |= {"baseline_start": result.baselines["start"]}
     if not several:
         arrays = {name: np.asarray(value)[None] for name, value in arrays.items()}
     recorded = {
         "objective": trajectory.objective,
         "embedding_ratio": trajectory.embedding_distance,
         "input_ratio": trajectory.input_distance,
-        "matched": found.matched_input_ratio,
+        "matched": result.matched_input_ratio,
     }
     if not several:
         recorded = {name: value[:, None] for name, value in recorded.items()}
@@ -45,7 +45,7 @@ def layer_arrays(found: Autoencoding) -> dict[str, np.ndarray]:
         recorded[ratio] = recorded[ratio] / np.asarray(arrays[scale])[None]  # [T, R, B] / [1, R, B]
     arrays["matched_input_ratio"] = recorded.pop("matched")
     arrays |= {f"trajectory_{name}": value for name, value in recorded.items()}
-    arrays |= {f"baseline_{name}": found.baselines[name] for name in ("flat", "blur")}
+    arrays |= {f"baseline_{name}": result.baselines[name] for name in ("flat", "blur")}
     arrays["trajectory_step"] = trajectory.step
     arrays["batch_split"] = np.array(inversion.split)
     if inversion.frames is not None:

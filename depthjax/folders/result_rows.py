@@ -31,10 +31,10 @@ _MEASURED = (
 
 
 def result_rows(
-    layer: str, depth: int, image_names: Sequence[str], found: Autoencoding
+    layer: str, depth: int, image_names: Sequence[str], result: Autoencoding
 ) -> list[dict[str, Any]]:
     """The same as `rows_of_layer`, of what `autoencode` has just returned."""
-    return rows_of_layer(layer, depth, image_names, layer_arrays(found))
+    return rows_of_layer(layer, depth, image_names, layer_arrays(result))
 
 
 def rows_of_layer(

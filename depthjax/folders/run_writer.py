@@ -50,7 +50,7 @@ class RunWriter:
     def save_layer(
         self,
         layer: str,
-        found: Autoencoding,
+        result: Autoencoding,
         *,
         seconds: float = np.nan,
         target_top: TopClasses | None = None,
@@ -60,7 +60,7 @@ class RunWriter:
 
         Args:
             layer: its name.
-            found: what `autoencode` returned.
+            result: what `autoencode` returned.
             seconds: how long that took.
             target_top, recovered_top: the most probable classes of the targets `[B, 5]` and of
                 the recovered images `[R, B, 5]` or `[B, 5]`.
@@ -68,7 +68,7 @@ class RunWriter:
         Raises:
             ValueError: if a file cannot be written, or the folder is no longer ours.
         """
-        arrays = layer_arrays(found) | {"seconds": np.asarray(seconds)}
+        arrays = layer_arrays(result) | {"seconds": np.asarray(seconds)}
         if target_top is not None and recovered_top is not None:
             arrays |= {f"target_top_{name}": v for name, v in target_top._asdict().items()}
             shape = (-1, *target_top.classes.shape)  # restarts always an axis

@@ -126,7 +126,12 @@ def largest_batch(
 
 def program_memory(traced: Any) -> int:
     """Bytes that a program takes on one device: all arguments and buffers. It is not run."""
-    used = traced.lower().compile().memory_analysis()
+    return compiled_memory(traced.lower().compile())
+
+
+def compiled_memory(compiled: Any) -> int:
+    """Bytes that a compiled program takes on one device: all arguments and buffers."""
+    used = compiled.memory_analysis()
     both_ways = used.argument_size_in_bytes + used.output_size_in_bytes - used.alias_size_in_bytes
     return int(both_ways + used.temp_size_in_bytes)
 

@@ -181,15 +181,15 @@ def needed_nodes(network: Network, output: str, start: str = INPUT) -> tuple[Nod
 def _separators(network: Network, output: str) -> list[str]:
     """The nodes through which all that `output` knows of the input has passed."""
     nodes = needed_nodes(network, output)
-    found = []
+    separators = []
     for candidate in nodes[:-1]:
         reached = {INPUT}
         for node in nodes:
             if node is not candidate and reached.intersection(node.inputs):
                 reached.add(node.name)
         if output not in reached:
-            found.append(candidate.name)
-    return found
+            separators.append(candidate.name)
+    return separators
 
 
 @functools.cache

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from depthjax.devices.sharding import split_of
 from depthjax.inversion.loop import descend
+from depthjax.inversion.memory import compiled_memory
 from depthjax.inversion.preparing import prepare_for_descent
 from depthjax.inversion.problem import Data, numbers_of
 from depthjax.inversion.state import initial_state
@@ -143,8 +144,6 @@ def _planned(cell: Cell, cells: int, measured: bool) -> ProgramPlan:
     )
     compiled = lowered.compile()
     compile_seconds = time.perf_counter() - began
-    used = compiled.memory_analysis()
-    memory = used.argument_size_in_bytes + used.output_size_in_bytes + used.temp_size_in_bytes
     passes = (config.steps + 1) * split.batches
     seconds = math.nan
     if measured:
@@ -154,7 +153,7 @@ def _planned(cell: Cell, cells: int, measured: bool) -> ProgramPlan:
         cells=cells,
         examples=count,
         flops=flops_of(lowered, compiled) * passes,
-        memory=int(memory - used.alias_size_in_bytes),
+        memory=compiled_memory(compiled),
         compile_seconds=compile_seconds,
         seconds=seconds,
     )

@@ -89,12 +89,12 @@ def fit(
         WeightsMismatch: naming every missing and unexpected name and wrong shape.
         ValueError: for arrays that are not floating, not finite, or negative variances.
     """
-    found = _our_names(state, _operations(model))
+    given = _our_names(state, _operations(model))
     expected = torch_shapes(model, image_size)
     if drop_head:
-        found, expected = _without_head(found, model), _without_head(expected, model)
-    _check_fits(what, model, found, expected, image_size)
-    return _checked_values(what, {name: found[name] for name in expected})
+        given, expected = _without_head(given, model), _without_head(expected, model)
+    _check_fits(what, model, given, expected, image_size)
+    return _checked_values(what, {name: given[name] for name in expected})
 
 
 def _operations(model: Network) -> set[str]:
@@ -104,27 +104,27 @@ def _operations(model: Network) -> set[str]:
 
 def _our_names(state: Mapping[str, np.ndarray], operations: set[str]) -> dict[str, np.ndarray]:
     """The state dict under torchvision's names."""
-    found = {
+    given = {
         name: np.asarray(array)
         for name, array in state.items()
         if name.rpartition(".")[2] not in IGNORED
     }
     known = {operation.partition(".")[0] for operation in operations}
     # What wraps a model wraps all its names: `module.` (DataParallel), `_orig_mod.`, `model.`.
-    while len(first := {name.partition(".")[0] for name in found}) == 1 and not first & known:
-        if not all("." in name for name in found):
+    while len(first := {name.partition(".")[0] for name in given}) == 1 and not first & known:
+        if not all("." in name for name in given):
             break
-        found = {name.partition(".")[2]: array for name, array in found.items()}
-    return dict(_torchvisions(name, array, found, operations) for name, array in found.items())
+        given = {name.partition(".")[2]: array for name, array in given.items()}
+    return dict(_torchvisions(name, array, given, operations) for name, array in given.items())
 
 
 def _torchvisions(
-    name: str, array: np.ndarray, found: Mapping[str, Any], operations: set[str]
+    name: str, array: np.ndarray, given: Mapping[str, Any], operations: set[str]
 ) -> tuple[str, np.ndarray]:
     """VGGs of timm end with convolutions that cover all positions: torchvision's matrices."""
     operation, _, leaf = name.rpartition(".")
     renamed = f"{_TIMM_VGG.get(operation)}.{leaf}"
-    if _TIMM_VGG.get(operation) not in operations or renamed in found:
+    if _TIMM_VGG.get(operation) not in operations or renamed in given:
         return name, array
     return renamed, array.reshape(len(array), -1) if array.ndim == 4 else array
 
@@ -137,16 +137,16 @@ def _without_head(entries: Mapping[str, Any], model: Network) -> dict[str, Any]:
 def _check_fits(
     what: str,
     model: Network,
-    found: Mapping[str, np.ndarray],
+    given: Mapping[str, np.ndarray],
     expected: Shapes,
     image_size: int | tuple[int, int],
 ) -> None:
-    missing = [name for name in expected if name not in found]
-    unexpected = [name for name in found if name not in expected]
+    missing = [name for name in expected if name not in given]
+    unexpected = [name for name in given if name not in expected]
     shapes = {
-        name: (found[name].shape, shape)
+        name: (given[name].shape, shape)
         for name, shape in expected.items()
-        if name in found and found[name].shape != shape
+        if name in given and given[name].shape != shape
     }
     if not (missing or unexpected or shapes):
         return
@@ -155,14 +155,14 @@ def _check_fits(
     if shapes and all(sorted(theirs) == sorted(ours) for theirs, ours in shapes.values()):
         hint = "it looks transposed: PyTorch keeps kernels as [out, in, height, width]"
     elif differing <= head:
-        classes = found[max(shapes)].shape[0] if shapes else "no"
+        classes = given[max(shapes)].shape[0] if shapes else "no"
         hint = (
             f"only the head differs, with {classes} classes: build the model with as many, or leave"
             " the head out with drop_head=True (--drop_head)"
         )
     elif all("running_" in name for name in differing):
         hint = "BatchNorm needs its statistics: save state_dict(), not only parameters"
-    elif other := _model_that_fits(found, image_size):
+    elif other := _model_that_fits(given, image_size):
         hint = f"did you mean {other}?"
     else:
         hint = "check the architecture, and fields such as width and num_classes"
@@ -170,12 +170,12 @@ def _check_fits(
 
 
 def _model_that_fits(
-    found: Mapping[str, np.ndarray], image_size: int | tuple[int, int]
+    given: Mapping[str, np.ndarray], image_size: int | tuple[int, int]
 ) -> str | None:
     """The model of `MODELS` that these weights are of, whatever its number of classes."""
     for name, build in MODELS.items():
         model = build()
-        theirs = _our_names(found, _operations(model))
+        theirs = _our_names(given, _operations(model))
         if {key.rpartition(".")[0] for key in theirs} != _operations(model):
             continue  # told without tracing the model, which takes a quarter of a second
         shapes = {key: array.shape for key, array in theirs.items()}
