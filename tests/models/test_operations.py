@@ -244,3 +244,14 @@ def test_gelu_in_the_accounting() -> None:
     _, layer, variables = untrained(gelu)
     (loss,) = account(layer, variables, np.asarray(IMAGES[0]))
     assert sentence(loss) == "op1 keeps all 108 active values"
+
+
+def test_a_norm_without_scale_and_bias_keeps_the_dtype_of_its_input(x64):
+    """Flax promotes by scale and bias alone, not by the statistics."""
+    norm = nn.BatchNorm(use_running_average=True, use_scale=False, use_bias=False, parent=None)
+    x = jnp.ones((1, 2, 2, 3), jnp.float32)
+    leaves = {"batch_stats": {"mean": jnp.zeros(3), "var": jnp.ones(3)}}
+    assert leaves["batch_stats"]["var"].dtype == jnp.float64
+    description = describe(norm)
+    y = description.run(description.freeze(leaves), x)
+    assert y.dtype == norm.apply(leaves, x).dtype == jnp.float32

@@ -78,10 +78,15 @@ class Normalisation(Description):
     kind = "batch norm"
 
     @property
-    def is_rewritten(self) -> bool:
+    def _is_by_channel(self) -> bool:
         """Whether all settings are honoured: channels last, and the running statistics."""
         held = self.operation.use_running_average in (None, True)
         return held and at_defaults(self.operation, _HONOURED)
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Flax takes the result's dtype from scale and bias; without both it is that of `x`."""
+        return self._is_by_channel and (self.operation.use_scale or self.operation.use_bias)
 
     @property
     def is_affine(self) -> bool:
@@ -127,7 +132,7 @@ class Normalisation(Description):
 
     def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
         """Each element to itself, where the scale is not 0."""
-        if not self.is_rewritten:
+        if not self._is_by_channel:
             return super().joins(shape, leaves)
         scale = leaves.get("params", {}).get("scale")
         if scale is None:
