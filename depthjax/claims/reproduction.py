@@ -25,7 +25,7 @@ from depthjax.claims.findings import Finding, load_findings
 from depthjax.claims.judging import Judgement, judge
 from depthjax.claims.step import DONE, FAILED, MISSING, SKIPPED, Outcome, Step, run_script
 from depthjax.errors import unknown
-from depthjax.files import cannot_write, write_atomically
+from depthjax.files import cannot_write, json_bytes, write_atomically
 from depthjax.folders import marked
 from depthjax.folders.lock import FolderLock, acquire
 
@@ -87,7 +87,7 @@ class Reproduction:
                 f"{str(self.output)!r} holds a reproduction of --scale={old}, not {scale};"
                 " choose another --output, or --overwrite it"
             )
-        write_atomically(marker, _json({"scale": scale}))
+        write_atomically(marker, json_bytes({"scale": scale}))
 
     def _lock(self) -> FolderLock:
         try:
@@ -184,7 +184,7 @@ class Reproduction:
             "steps": [self._step_record(step) for step in self.plan],
             "environment": environments[0] if environments else None,
         }
-        write_atomically(self.output / "claims.json", _json(content))
+        write_atomically(self.output / "claims.json", json_bytes(content))
 
     def _step_record(self, step: Step) -> dict[str, Any]:
         outcome = self.outcome(step)
@@ -237,8 +237,4 @@ class Reproduction:
 
     def _note(self, step: Step, state: str, seconds: float = 0.0, message: str = "") -> None:
         record = {"key": self._key(step), "state": state, "seconds": seconds, "message": message}
-        write_atomically(self.output / "steps" / f"{step.name}.json", _json(record))
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        write_atomically(self.output / "steps" / f"{step.name}.json", json_bytes(record))
