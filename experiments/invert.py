@@ -19,9 +19,8 @@ import jax.numpy as jnp
 from absl import flags
 
 import depthjax
-from depthjax import cli, images
+from depthjax import cli, figures, images
 from depthjax.devices import processes
-from depthjax.figures import save_figure
 from depthjax.folders.run_writer import RunWriter, start_run
 from depthjax.folders.tables import class_table, inversion_table
 from depthjax.inversion.reference import Reference, ReferenceNoise, checked_reference
@@ -167,7 +166,7 @@ def finish(
     writer.save_ratio_matrix(matrix)
     folder = writer.folder.subfolder("figures")
     for name, figure in draw(run, matrix):
-        save_figure(folder / name, figure)
+        figures.save_figure(folder / name, figure)
     page = write_report(output)
     if FLAGS.animate:
         films.animate_run(output, FLAGS.animate)

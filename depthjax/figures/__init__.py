@@ -15,47 +15,10 @@ Which script draws what:
     controls.py, depth.py, filters.py, manifold.py, prediction.py, widths.py, witnesses.py: the
         module of the same name
     train.py: `learning`; sweep.py: `workers`; notebooks: `iterates` and many of the others
+
+Matplotlib is imported when the first figure is drawn; `__init__.pyi` says where each function is.
 """
 
-from depthjax.figures.comparison import networks_against_depth
-from depthjax.figures.controls import controls_against_depth
-from depthjax.figures.depth import BlockColumn, blocks_against_depth
-from depthjax.figures.distances import distances_against_depth
-from depthjax.figures.filters import filter_grid
-from depthjax.figures.gallery import gallery
-from depthjax.figures.iterates import iterates
-from depthjax.figures.learning import learning_curve
-from depthjax.figures.manifold import nearness_against_depth
-from depthjax.figures.matrix import ratio_matrix
-from depthjax.figures.prediction import predicted_against_measured, predicted_curves
-from depthjax.figures.saving import save_figure
-from depthjax.figures.singular_values import ball_sections, singular_value_curves
-from depthjax.figures.trajectories import trajectories
-from depthjax.figures.widths import distances_against_step, recovery_against_width, steps_to_recover
-from depthjax.figures.witnesses import witness_sheet
-from depthjax.figures.workers import throughput_against_workers
+import lazy_loader
 
-__all__ = [
-    "BlockColumn",
-    "ball_sections",
-    "blocks_against_depth",
-    "controls_against_depth",
-    "distances_against_depth",
-    "distances_against_step",
-    "filter_grid",
-    "gallery",
-    "iterates",
-    "learning_curve",
-    "nearness_against_depth",
-    "networks_against_depth",
-    "predicted_against_measured",
-    "predicted_curves",
-    "ratio_matrix",
-    "recovery_against_width",
-    "save_figure",
-    "singular_value_curves",
-    "steps_to_recover",
-    "throughput_against_workers",
-    "trajectories",
-    "witness_sheet",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

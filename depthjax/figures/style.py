@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-import matplotlib.style
-
 # The colours of Okabe and Ito, which can be told apart with any colour vision.
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 AMBER, SKY = "#E69F00", "#56B4E9"
@@ -59,4 +57,6 @@ def colours(count: int, cycle: Sequence[str] = COLOURS) -> list[str]:
 
 def styled() -> AbstractContextManager[None]:
     """A context with matplotlib's defaults and our settings; the user's settings come back."""
+    import matplotlib.style  # pages use the colours alone
+
     return matplotlib.style.context(["default", _SETTINGS])

@@ -1,12 +1,13 @@
-"""Names and numbers as text, and how much room a text takes, in points."""
+"""Names and numbers as text, and how much room a text takes, in points.
+
+Pages use the numbers alone, so matplotlib is imported when a text is measured.
+"""
 
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
-from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.textpath import text_to_path
 
 from depthjax.figures.style import EDGE, FONT, LINE, TITLE
 
@@ -77,6 +78,8 @@ def _clean(text: str) -> str:
 
     Matplotlib would warn of such a character.
     """
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
     font = get_font(findfont(FontProperties(family=FONT)))
     line = " ".join(str(text).split())
     return "".join(letter if font.get_char_index(ord(letter)) else "□" for letter in line)
@@ -85,5 +88,8 @@ def _clean(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _width(text: str, size: float) -> float:
     """The width of a line, 3 % more than measured, since renderers round."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
     font = FontProperties(family=FONT, size=size)
     return 1.03 * text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
