@@ -212,3 +212,21 @@ def test_the_stem_with_any_padding(padding, x64):
     geometry = Geometry((2, 2), padding)
     for size, shape in ((3, (8, 9)), (5, (7, 10)), (1, (5, 6))):
         check(SpaceToDepth(geometry), size, geometry, shape)
+
+
+@pytest.mark.parametrize("padding", [((-1, 1), (-1, 1)), ((3, 0), (2, 0)), ((0, -2), (1, -1))])
+def test_cropping_in_float32(padding):
+    """XLA's own float32 convolution may read beyond the image here, so float64 is the truth."""
+    rng = np.random.default_rng(0)
+    x, kernel = rng.normal(size=(2, 9, 9, 3)), rng.normal(size=(2, 2, 3, 3))
+
+    def value_and_pullback(x, kernel):
+        form = Direct(Geometry(padding=padding))
+        y, pullback = jax.vjp(lambda x: convolve(form, form.prepare(kernel), x), x)
+        return y, pullback(jnp.ones_like(y))[0]
+
+    found = jax.jit(value_and_pullback)(np.float32(x), np.float32(kernel))
+    with jax.enable_x64(True):
+        expected = jax.jit(value_and_pullback)(x, kernel)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
