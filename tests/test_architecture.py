@@ -17,7 +17,7 @@ FLOORS = (
     ("errors", "typing", "files", "statistics", "tables", "checkpoint", "scripts", "settings"),
     ("ops", "images", "devices", "figures"),
     ("models", "data", "jacobian"),
-    ("weights", "inversion"),
+    ("weights", "inversion", "importing"),
     ("analysis", "folders"),
     ("training", "sweeps", "claims", "studies", "report"),
     ("cli", "__init__"),

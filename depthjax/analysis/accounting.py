@@ -172,6 +172,9 @@ def _pass(
 
     Compiled once for all operations of the same settings and shapes.
     """
+    if not inputs:  # a weight: nothing of the image is in it
+        nothing = jnp.zeros((), int)
+        return jnp.zeros(shape), _Counts((), (), nothing, nothing)
     description = describe(operation)
     joins = description.joins(shape, leaves)
     active = tuple(carried.astype(x.dtype) for carried, x in zip(active, inputs, strict=True))
@@ -214,7 +217,7 @@ def _entry(
         active_outputs=int(counts.active_outputs),
         losers=unread.get("losers", 0),
         closed=unread.get("closed", 0),
-        zero_scales=description.zero_scales(leaves, inputs[0].dtype),
+        zero_scales=description.zero_scales(leaves, inputs[0].dtype) if inputs else 0,
     )
     return _Entry(node, loss, tuple(map(int, counts.reads)))
 

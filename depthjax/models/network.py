@@ -68,6 +68,9 @@ class Network(nn.Module):
         """The layers that tell the network's depth at a glance."""
         return layer_names(self)
 
+    def check_images(self, images: Inputs) -> None:
+        """Refuses images that the network cannot take, for networks that hold a size."""
+
     @nn.compact
     def __call__(
         self,
@@ -89,8 +92,11 @@ class Network(nn.Module):
             The activation of the last operation evaluated, and all of them by name.
 
         Raises:
-            ValueError: if the weights do not fit the images, or an activation becomes empty.
+            ValueError: if the weights or the network do not fit the images, or an activation
+                becomes empty.
         """
+        if start == INPUT:
+            self.check_images(images)
         values: dict[str, Array] = {start: images}
         # A bound module does not hash, nor does one that holds bound modules in its fields.
         definition = self.clone(parent=None, name=None, _deep_clone=True, _reset_names=True)
@@ -112,7 +118,7 @@ class Network(nn.Module):
         if not isinstance(operation, nn.Module):
             return description.call(operation, inputs, train)
         bound = self._bound(node.name, operation)
-        wrong = description.check_inputs(bound.variables, inputs[0])
+        wrong = description.check_inputs(bound.variables, inputs[0]) if inputs else ""
         if wrong:
             raise ValueError(f"{node.name} {wrong}")
         return description.call(bound, inputs, train)

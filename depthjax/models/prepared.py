@@ -39,6 +39,8 @@ class PreparedLayer:
         """Images `[B, H, W, C]`, or the activation at `start`, to their embedding `[B, …]`."""
         # Not folded into the first convolution: the zeros that it pads with are not normalised.
         normalize = self.normalization or (lambda pixels: pixels)
+        if self.start == INPUT:
+            self.model.check_images(images)
         values: Values = {self.start: normalize(images)}
         steps = plan(self.model, self.node, self.start)
         # Of n steps only the √n borders between √n segments are kept for the gradient.

@@ -105,7 +105,8 @@ def _places(variables: Variables, model: Network | None) -> dict[str, _Place]:
             description = describe(operations[operation]) if operations else _UNKNOWN
             names = description.torch_names(list(_paths(leaves)))
             for path, name in names.items():
-                places[f"{operation}.{name}"] = _Place(group, operation, path, description)
+                key = f"{operation}.{name}" if name else operation
+                places[key] = _Place(group, operation, path, description)
     return places
 
 

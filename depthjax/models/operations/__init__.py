@@ -7,29 +7,54 @@ made with `parent=None`: they are settings until the network that runs them adop
 """
 
 from depthjax.models.operations.add import add
-from depthjax.models.operations.average_pool import AdaptiveAveragePool, global_average
+from depthjax.models.operations.attention import Attention
+from depthjax.models.operations.average_pool import (
+    AdaptiveAveragePool,
+    AveragePool,
+    global_average,
+)
 from depthjax.models.operations.batch_norm import BatchNorm, batch_norm
 from depthjax.models.operations.conv_transpose import ConvTransposeDescription
 from depthjax.models.operations.convolution import conv
 from depthjax.models.operations.description import Description, describe, describes
 from depthjax.models.operations.dropout import dropout
+from depthjax.models.operations.elementwise import Arithmetic, Elementwise, Where
 from depthjax.models.operations.flatten import flatten
 from depthjax.models.operations.gelu import GELU, gelu
+from depthjax.models.operations.group_norm import GroupNorm
 from depthjax.models.operations.layer_norm import layer_norm
 from depthjax.models.operations.leaky_relu import LeakyReLU
 from depthjax.models.operations.linear import Linear, linear
+from depthjax.models.operations.matmul import Einsum, MatMul
 from depthjax.models.operations.max_pool import MaxPool
+from depthjax.models.operations.parameter import Constant, Parameter
+from depthjax.models.operations.reduction import Reduce
 from depthjax.models.operations.relu import relu
+from depthjax.models.operations.resampling import Resample
+from depthjax.models.operations.softmax import Softmax
 
 __all__ = [
     "GELU",
     "AdaptiveAveragePool",
+    "Arithmetic",
+    "Attention",
+    "AveragePool",
     "BatchNorm",
+    "Constant",
     "ConvTransposeDescription",
     "Description",
+    "Einsum",
+    "Elementwise",
+    "GroupNorm",
     "LeakyReLU",
     "Linear",
+    "MatMul",
     "MaxPool",
+    "Parameter",
+    "Reduce",
+    "Resample",
+    "Softmax",
+    "Where",
     "add",
     "batch_norm",
     "conv",

@@ -140,7 +140,10 @@ class Description:
         return isinstance(self.operation, nn.Module)
 
     def torch_names(self, paths: Collection[Path]) -> dict[Path, str]:
-        """PyTorch's name of each weight, to follow the operation's name and a dot."""
+        """PyTorch's name of each weight, to follow the operation's name and a dot.
+
+        "" for a weight that has the operation's own name.
+        """
         names = {path: torch_name(path) for path in paths}
         if len(set(names.values())) < len(names):  # a kernel and a scale would both be a weight
             names = {path: ".".join(path) for path in paths}

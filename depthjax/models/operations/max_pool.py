@@ -9,19 +9,24 @@ from jaxtyping import Array, Float
 from depthjax.models.operations.description import Description, describes
 from depthjax.models.operations.shared import Leaves, kept_values
 from depthjax.ops import pooling
+from depthjax.ops.pooling import Pair
 
 
 @dataclass(frozen=True)
 class MaxPool:
-    """Max pooling with PyTorch's padding (by −∞) and floor mode."""
+    """Max pooling with PyTorch's padding (by −∞); see `depthjax.ops.pooling.Window`."""
 
-    window: int
-    strides: int
-    padding: int = 0
+    window: int | Pair
+    strides: int | Pair
+    padding: int | tuple[int | Pair, int | Pair] = 0
+    dilation: int | Pair = 1
+    ceil: bool = False
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
         """`[B, H, W, C]` -> `[B, H', W', C]`."""
-        return pooling.max_pool(x, self.window, self.strides, self.padding)
+        return pooling.max_pool(
+            x, self.window, self.strides, self.padding, self.dilation, self.ceil
+        )
 
 
 @describes(MaxPool)

@@ -1,0 +1,444 @@
+"""Builds our graph from the operations of a source, axis by axis.
+
+A rule of an importer says what an operation means in the source's terms (channels first, axes
+counted there); the builder knows where these axes lie in our activations, and adds the nodes.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+
+from depthjax.importing.values import (
+    Known,
+    Order,
+    Shape,
+    Value,
+    channels_last,
+    matched_groups,
+    used,
+)
+from depthjax.models.network import INPUT, Node, Operation
+from depthjax.models.operations import shaping
+from depthjax.models.operations.add import add
+from depthjax.models.operations.elementwise import Arithmetic, Elementwise
+from depthjax.models.operations.parameter import Parameter, constant
+
+Operand = Value | Known
+Variables = dict[str, dict[str, Any]]
+Leaves = dict[str, dict[str, np.ndarray]]
+"""The variables of one operation: `{"params": {"kernel": …}}`."""
+
+
+class Builder:
+    """The graph so far.
+
+    Fields:
+        nodes: in the order in which they were added.
+        variables: of the nodes, as NumPy arrays.
+        sized: names of nodes that hold sizes of images, so that the graph takes no others.
+        values: of each node, by name.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.variables: Variables = {"params": {}}
+        self.sized: list[str] = []
+        self.values: dict[str, Value] = {}
+        self._names: set[str] = {INPUT}
+        self._kept: dict[Any, Value] = {}
+
+    # ------------------------------------------------------------------------------- adding nodes
+
+    def unique(self, name: str) -> str:
+        """A name that no node has yet: itself, or with a number."""
+        number, candidate = 1, name
+        while candidate in self._names:
+            candidate, number = f"{name}_{number}", number + 1
+        self._names.add(candidate)
+        return candidate
+
+    def add(
+        self,
+        name: str,
+        operation: Operation,
+        inputs: Sequence[Value],
+        shape: Shape,
+        order: Order,
+        dtype: str | None = None,
+        variables: Leaves | None = None,
+    ) -> Value:
+        """Adds a node.
+
+        Args:
+            name: a proposal.
+            operation: a function of the stored activations.
+            inputs: in the order in which it takes them.
+            shape: of the result, in the source.
+            order: of the result; see `Value`.
+            dtype: of the result; by default that of the first input.
+            variables: of the operation.
+        """
+        name = self.unique(name)
+        self.nodes.append(Node(name, operation, tuple(value.node for value in inputs)))
+        for group, leaves in (variables or {}).items():
+            self.variables.setdefault(group, {})[name] = leaves
+        batched = any(value.batched for value in inputs)
+        kind = dtype or (inputs[0].dtype if inputs else "float32")
+        made = Value(name, tuple(map(int, shape)), tuple(order), kind, batched)
+        self.values[name] = made
+        return made
+
+    def images(self, shape: Shape) -> Value:
+        """The images: `[1, C, H, W]` in the source."""
+        return Value(INPUT, shape, channels_last(len(shape)), "float32")
+
+    def value(self, operand: Operand, name: str = "constant") -> Value:
+        """An operand as a value: a weight becomes a node of its own, and so do other numbers."""
+        if isinstance(operand, Value):
+            return operand
+        key = id(operand)
+        if key not in self._kept:
+            self._kept[key] = self._node_of(operand, name)
+        return self._kept[key]
+
+    def _node_of(self, known: Known, name: str) -> Value:
+        array = known.array
+        floating = jnp.issubdtype(array.dtype, jnp.floating)
+        shape, order = array.shape, tuple(range(array.ndim))
+        if known.weight is None or not floating:
+            made = self.add(
+                known.weight or name, constant(array), (), shape, order, str(array.dtype)
+            )
+        else:
+            leaves = {"params": {"value": array}}
+            operation = Parameter(shape, parent=None)
+            made = self.add(known.weight, operation, (), shape, order, str(array.dtype), leaves)
+        if sum(size > 1 for size in shape) > 1:
+            self.sized.append(made.node)
+        return replace(made, batched=False)
+
+    # ------------------------------------------------------------------------------------ layouts
+
+    def ordered(self, x: Value, order: Order) -> Value:
+        """The same tensor with its axes stored in another order, which has all that are not 1."""
+        if x.order == order:
+            return x
+        key = (x.node, x.shape, x.order, order)
+        if key not in self._kept:
+            self._kept[key] = self._moved(x, order)
+        return self._kept[key]
+
+    def _moved(self, x: Value, order: Order) -> Value:
+        wanted = used(order, x.shape)
+        name = f"{x.node}.moved"
+        if used(x.order, x.shape) != wanted:
+            ones = tuple(axis for axis in x.order if axis not in wanted)
+            places = tuple(1 + x.order.index(axis) for axis in (*wanted, *ones))
+            x = self.add(
+                name, shaping.Transpose((0, *places)), [x], x.shape, (*wanted, *ones), x.dtype
+            )
+        return self._with_ones(x, order, name)
+
+    def _with_ones(self, x: Value, order: Order, name: str) -> Value:
+        """With other axes of size 1."""
+        dropped = tuple(1 + i for i, axis in enumerate(x.order) if axis not in order)
+        if dropped:
+            kept = tuple(axis for axis in x.order if axis in order)
+            x = self.add(name, shaping.Squeeze(dropped), [x], x.shape, kept, x.dtype)
+        missing = tuple(1 + i for i, axis in enumerate(order) if axis not in x.order)
+        if missing:
+            kept_order = tuple(axis for axis in order if axis in x.order)
+            if kept_order != x.order:  # ones are in another order
+                x = self.add(
+                    name,
+                    shaping.Reshape(tuple(x.shape[a] for a in kept_order)),
+                    [x],
+                    x.shape,
+                    kept_order,
+                    x.dtype,
+                )
+            return self.add(name, shaping.ExpandDims(missing), [x], x.shape, order, x.dtype)
+        if x.order != order:
+            return self.add(
+                name,
+                shaping.Reshape(tuple(x.shape[a] for a in order)),
+                [x],
+                x.shape,
+                order,
+                x.dtype,
+            )
+        return x
+
+    def channels_last(self, x: Value) -> Value:
+        """Stored as `[B, *sizes, C]`; with more images in one (windows), `[B, windows, …, C]`."""
+        order = channels_last(x.rank)
+        return self.ordered(x, order if x.shape[0] == 1 else (0, *order))
+
+    def with_last(self, x: Value, axis: int) -> Value:
+        """Stored with this axis of the source last."""
+        if x.order and x.order[-1] == axis:
+            return x
+        return self.ordered(x, (*(a for a in x.order if a != axis), axis))
+
+    def in_source_order(self, x: Value, *, whole: bool = False) -> Value:
+        """Stored in the source's order; `whole`: with every axis, also those of size 1."""
+        axes = range(x.rank)
+        return self.ordered(x, tuple(a for a in axes if whole or x.shape[a] != 1 or a in x.order))
+
+    # ----------------------------------------------------------------------------------- elements
+
+    def elementwise(
+        self, name: str, operation: Operation, x: Value, dtype: str | None = None
+    ) -> Value:
+        """A function of each element."""
+        return self.add(name, operation, [x], x.shape, x.order, dtype or x.dtype)
+
+    def function(self, name: str, function: str, x: Value, *settings: float | str) -> Value:
+        """A function of `operations.elementwise.FUNCTIONS`."""
+        dtype = str(settings[0]) if function == "cast" else None
+        return self.elementwise(name, Elementwise(function, tuple(settings)), x, dtype)
+
+    def together(self, operands: Sequence[Operand], name: str) -> tuple[list[Value], Shape, Order]:
+        """Operands with their axes stored alike, and the broadcast shape and order."""
+        rank = max(operand.rank for operand in operands)
+        shape = np.broadcast_shapes(*(operand.shape for operand in operands))
+        values = [self.value(operand, f"{name}.constant").aligned(rank) for operand in operands]
+        lead = max(values, key=lambda v: (math.prod(v.shape), v.batched))
+        order = _covering(lead.order, shape)
+        return [self.ordered(value, order) for value in values], shape, order
+
+    def broadcast(
+        self, name: str, operation: Operation, operands: Sequence[Operand], dtype: str | None = None
+    ) -> Value:
+        """A function of several operands, element by element with broadcasting."""
+        values, shape, order = self.together(operands, name)
+        kind = dtype or str(jnp.result_type(*(value.dtype for value in values)))
+        return self.add(name, operation, values, shape, order, kind)
+
+    def arithmetic(self, name: str, function: str, x: Operand | float, y: Operand | float) -> Value:
+        """`operations.elementwise.ARITHMETIC` of two operands, of which one may be a number."""
+        x, y = _number(x), _number(y)
+        dtype = "bool" if function in _COMPARISONS else None
+        if isinstance(x, Value) and not isinstance(y, Value | Known):
+            return self.elementwise(name, Arithmetic(function, y), x, dtype)
+        if isinstance(y, Value) and not isinstance(x, Value | Known):
+            return self.elementwise(name, Arithmetic(function, x, True), y, dtype)
+        pair: list[Operand] = [
+            z if isinstance(z, Value | Known) else Known(np.asarray(z)) for z in (x, y)
+        ]
+        operation = add if function == "add" else Arithmetic(function)
+        return self.broadcast(name, operation, pair, dtype)
+
+    # -------------------------------------------------------------------------------------- shapes
+
+    def reshape(self, name: str, x: Value, shape: Shape) -> Value:
+        """The source's elements, row by row, in another shape."""
+        groups = matched_groups(x.shape, shape)
+        if groups is None:
+            raise ValueError(f"{name} gives {[*x.shape]} the shape {[*shape]}, which does not fit")
+        stored = used(x.order, x.shape)
+        if not all(_is_run(before, stored) for before, _ in groups):
+            x = self.in_source_order(x)
+            stored = used(x.order, x.shape)
+        groups.sort(key=lambda group: stored.index(group[0][0]))
+        order = tuple(axis for _, after in groups for axis in after)
+        if all(len(before) == len(after) == 1 for before, after in groups):
+            # Only axes of size 1 come or go, so that nothing is held to a size.
+            x = self.ordered(x, stored)
+            return replace(x, shape=tuple(shape), order=order)
+        made = self.add(
+            name, shaping.Reshape(tuple(shape[a] for a in order)), [x], shape, order, x.dtype
+        )
+        self.sized.append(made.node)
+        return made
+
+    def transpose(self, x: Value, order: Sequence[int]) -> Value:
+        """The source's axes in another order; nothing is computed."""
+        return x.permuted(tuple(int(axis) % x.rank for axis in order))
+
+    def expand(self, name: str, x: Operand, shape: Shape) -> Value:
+        """Copies along axes of size 1; the shape may have more axes in front."""
+        value = self.value(x, name).aligned(len(shape))
+        if value.shape == tuple(shape):
+            return value
+        order = _covering(value.order, tuple(shape))
+        value = self.ordered(value, order)
+        made = self.add(
+            name,
+            shaping.Broadcast(tuple(shape[a] for a in order)),
+            [value],
+            shape,
+            order,
+            value.dtype,
+        )
+        self.sized.append(made.node)
+        return made
+
+    def concatenate(self, name: str, operands: Sequence[Operand], axis: int) -> Value:
+        """One after the other along an axis."""
+        values = [self.value(operand, f"{name}.constant") for operand in operands]
+        axis %= values[0].rank
+        lead = max(values, key=lambda value: (value.batched, len(value.order)))
+        total = sum(value.shape[axis] for value in values)
+        widest = np.max([value.shape for value in values], 0)
+        order = _covering(
+            lead.order, tuple(int(n) if a != axis else 2 for a, n in enumerate(widest))
+        )
+        values = [self.ordered(value, order) for value in values]
+        shape = tuple(total if a == axis else n for a, n in enumerate(lead.shape))
+        kind = str(jnp.result_type(*(value.dtype for value in values)))
+        return self.add(
+            name, shaping.Concatenate(1 + order.index(axis)), values, shape, order, kind
+        )
+
+    def slice(self, name: str, x: Value, axis: int, start: int, stop: int, step: int = 1) -> Value:
+        """Every `step`-th position of an axis from `start` to before `stop`; both within the axis
+        (`stop` is -1 where a negative step takes the first position too).
+        """
+        axis %= x.rank
+        count = len(range(start, stop, step))
+        if count == x.shape[axis] and step == 1:
+            return x
+        x = self._with_axis(x, axis)
+        shape = tuple(count if a == axis else n for a, n in enumerate(x.shape))
+        end = None if stop < 0 else stop
+        if stop == x.shape[axis]:
+            end = None
+        operation = shaping.Slice(
+            x.place(axis) or 0,
+            start or None if step > 0 else start,
+            end,
+            None if step == 1 else step,
+        )
+        return self.add(name, operation, [x], shape, x.order, x.dtype)
+
+    def take(self, name: str, x: Value, axis: int, indices: np.ndarray) -> Value:
+        """The positions with these indices, whose shape replaces the axis."""
+        axis %= x.rank
+        x = self._with_axis(x, axis)
+        length = x.shape[axis]
+        flat = tuple(int(i) % length for i in np.ravel(indices))
+        shape = tuple(len(flat) if a == axis else n for a, n in enumerate(x.shape))
+        taken = self.add(name, shaping.Take(x.place(axis) or 0, flat), [x], shape, x.order, x.dtype)
+        new = (*x.shape[:axis], *np.shape(indices), *x.shape[axis + 1 :])
+        return self.reshape(f"{name}.reshaped", taken, new)
+
+    def pad(
+        self,
+        name: str,
+        x: Value,
+        pads: Sequence[tuple[int, int]],
+        mode: str = "constant",
+        value: float = 0.0,
+    ) -> Value:
+        """(before, after) for each axis of the source."""
+        for axis, pad in enumerate(pads):
+            if any(pad):
+                x = self._with_axis(x, axis)
+        stored = ((0, 0), *((int(pads[a][0]), int(pads[a][1])) for a in x.order))
+        shape = tuple(n + sum(pad) for n, pad in zip(x.shape, pads, strict=True))
+        operation = shaping.Pad(stored, mode, float(value))  # type: ignore[arg-type]
+        return self.add(name, operation, [x], shape, x.order, x.dtype)
+
+    def roll(self, name: str, x: Value, shifts: Sequence[int], axes: Sequence[int]) -> Value:
+        """Shifted cyclically."""
+        for axis in axes:
+            x = self._with_axis(x, axis % x.rank)
+        places = tuple(x.place(axis % x.rank) or 0 for axis in axes)
+        return self.add(name, shaping.Roll(tuple(shifts), places), [x], x.shape, x.order, x.dtype)
+
+    def along(self, x: Value, axis: int) -> tuple[Value, int]:
+        """The value with this axis of the source stored, and the axis where it is."""
+        x = self._with_axis(x, axis % x.rank)
+        place = x.place(axis % x.rank)
+        assert place is not None
+        return x, place
+
+    def _with_axis(self, x: Value, axis: int) -> Value:
+        if axis in x.order:
+            return x
+        order = _covering(x.order, tuple(2 if a == axis else 1 for a in range(x.rank)))
+        return self.ordered(x, order)
+
+    # ------------------------------------------------------------------------------- reductions
+
+    def reduce(
+        self,
+        name: str,
+        operation: Callable[[tuple[int, ...]], Operation],
+        x: Value,
+        axes: Sequence[int],
+        keep: bool,
+        dtype: str | None = None,
+    ) -> Value:
+        """A reduction over axes of the source.
+
+        Args:
+            name: of the node.
+            operation: makes it from the axes where they are stored; it drops them.
+            x: what is reduced.
+            axes: of the source; none: all.
+            keep: whether they stay in the source, with size 1.
+            dtype: of the result.
+        """
+        wanted = tuple(sorted(a % x.rank for a in axes)) or tuple(range(x.rank))
+        stored = tuple(a for a in wanted if a in x.order)
+        if not stored:  # every element alone: the reduction still does something (norms)
+            x, _ = self.along(x, wanted[-1])
+            stored = (wanted[-1],)
+        kept = [a for a in range(x.rank) if keep or a not in wanted]
+        shape = tuple(1 if a in wanted else x.shape[a] for a in kept)
+        order = tuple(kept.index(a) for a in x.order if a not in stored and a in kept)
+        squeezed = [a for a in x.order if a not in stored and a not in kept]
+        if squeezed:  # of size 1, and no axis of the result
+            x = self.ordered(x, tuple(a for a in x.order if a not in squeezed))
+        places = tuple(sorted(1 + x.order.index(a) for a in stored))
+        return self.add(name, operation(places), [x], shape, order, dtype or x.dtype)
+
+    # --------------------------------------------------------------------------------- with weights
+
+    def module(
+        self, name: str, module: nn.Module, x: Value, variables: Leaves, shape: Shape
+    ) -> Value:
+        """A module with weights that takes and gives channels (or features) last as stored."""
+        return self.add(name, module, [x], shape, x.order, x.dtype, variables)
+
+
+_COMPARISONS = (
+    *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"),
+    *("logical_and", "logical_or", "logical_xor"),
+)
+
+
+def _number(operand: Any) -> Any:
+    """A known tensor of one number and no weight as that number."""
+    if isinstance(operand, Known) and operand.weight is None and operand.array.ndim == 0:
+        return operand.array.item()
+    return operand
+
+
+def _covering(order: Order, shape: Shape) -> Order:
+    """An order with every axis that is not of size 1: those that it lacks are put in.
+
+    Where the order is the source's, so is the result; else the batch's axis comes first, and any
+    other before the axis that follows it in the source.
+    """
+    result = list(order)
+    for axis in (axis for axis, size in enumerate(shape) if size != 1 and axis not in order):
+        if result == sorted(result):
+            result = sorted([*result, axis])
+        else:
+            later = [place for place, other in enumerate(result) if other > axis]
+            result.insert(0 if axis == 0 else min(later, default=len(result)), axis)
+    return tuple(result)
+
+
+def _is_run(axes: Order, order: Order) -> bool:
+    """Whether axes follow each other in an order."""
+    first = order.index(axes[0])
+    return order[first : first + len(axes)] == axes

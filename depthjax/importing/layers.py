@@ -1,0 +1,331 @@
+"""The layers that sources have in common, as nodes: convolutions, poolings, norms, products.
+
+Tensors are as in the source: channels second, kernels `[outputs, inputs / groups, *sizes]`,
+matrices of linear layers `[outputs, inputs]`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+
+from depthjax.importing.building import Builder, Leaves, Operand
+from depthjax.importing.values import Known, Value
+from depthjax.models.operations.attention import Attention
+from depthjax.models.operations.average_pool import AdaptiveAveragePool, AveragePool
+from depthjax.models.operations.batch_norm import BatchNorm
+from depthjax.models.operations.group_norm import GroupNorm
+from depthjax.models.operations.matmul import Einsum, MatMul
+from depthjax.models.operations.max_pool import MaxPool
+from depthjax.models.operations.parameter import constant
+from depthjax.models.operations.reduction import Reduce
+from depthjax.models.operations.resampling import Resample
+
+Padding = str | Sequence[tuple[int, int]]
+"""(before, after) for each size, or "SAME", "SAME_LOWER", "VALID"."""
+
+
+def conv(
+    build: Builder,
+    name: str,
+    x: Value,
+    kernel: np.ndarray,
+    bias: np.ndarray | None = None,
+    *,
+    strides: Sequence[int],
+    padding: Padding,
+    dilation: Sequence[int],
+    groups: int = 1,
+    input_dilation: Sequence[int] | None = None,
+) -> Value:
+    """A convolution over one axis, two or more; over one it is one over images of height 1."""
+    sizes = kernel.shape[2:]
+    expected = kernel.shape[1] * groups
+    if x.rank != kernel.ndim or x.shape[1] != expected:
+        raise ValueError(f"{name} takes {expected} channels of {len(sizes)} axes, got {[*x.shape]}")
+    if len(sizes) == 1:
+        lines = build.reshape(f"{name}.line", x, (*x.shape[:2], 1, x.shape[2]))
+        sides = padding if isinstance(padding, str) else [(0, 0), *padding]
+        wide = conv(
+            *(build, name, lines, kernel[:, :, None], bias),
+            strides=(1, *strides),
+            padding=sides,
+            dilation=(1, *dilation),
+            groups=groups,
+            input_dilation=(1, *(input_dilation or (1,))),
+        )
+        return build.reshape(f"{name}.line", wide, (*wide.shape[:2], wide.shape[3]))
+    x = build.channels_last(x)
+    module = nn.Conv(
+        kernel.shape[0],
+        tuple(sizes),
+        strides=tuple(strides),
+        padding=padding if isinstance(padding, str) else tuple((a, b) for a, b in padding),
+        kernel_dilation=tuple(dilation),
+        input_dilation=tuple(input_dilation or (1,) * len(sizes)),
+        feature_group_count=groups,
+        use_bias=bias is not None,
+        parent=None,
+    )
+    params = {"kernel": np.moveaxis(kernel, (0, 1), (-1, -2))}
+    if bias is not None:
+        params["bias"] = bias
+    lengths = [
+        _outputs(x.shape[2 + i], sizes[i], strides[i], padding, dilation[i], input_dilation, i)
+        for i in range(len(sizes))
+    ]
+    shape = (x.shape[0], kernel.shape[0], *lengths)
+    return build.module(name, module, x, {"params": params}, shape)
+
+
+def _outputs(
+    length: int,
+    size: int,
+    stride: int,
+    padding: Padding,
+    dilation: int,
+    input_dilation: Sequence[int] | None,
+    axis: int,
+) -> int:
+    if input_dilation:
+        length = (length - 1) * input_dilation[axis] + 1
+    if padding in ("SAME", "SAME_LOWER"):
+        return -(-length // stride)
+    before, after = (0, 0) if isinstance(padding, str) else padding[axis]
+    return (length + before + after - (size - 1) * dilation - 1) // stride + 1
+
+
+def conv_transpose(
+    build: Builder,
+    name: str,
+    x: Value,
+    kernel: np.ndarray,
+    bias: np.ndarray | None = None,
+    *,
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    output_padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int = 1,
+) -> Value:
+    """A transposed convolution with a kernel `[inputs, outputs / groups, *sizes]`.
+
+    It is a convolution of the image with zeros between its pixels, by the flipped kernel. The name
+    of the node is another than the module's, since its weights are not as in state dicts.
+    """
+    sizes = kernel.shape[2:]
+    flipped = np.flip(kernel, tuple(range(2, kernel.ndim)))
+    grouped = flipped.reshape(groups, kernel.shape[0] // groups, *kernel.shape[1:])
+    turned = grouped.swapaxes(1, 2).reshape(-1, kernel.shape[0] // groups, *sizes)
+    sides = []
+    for i, size in enumerate(sizes):
+        reach = (size - 1) * dilation[i]
+        sides.append((reach - padding[i][0], reach - padding[i][1] + output_padding[i]))
+    return conv(
+        *(build, f"{name}.flipped", x, np.ascontiguousarray(turned), bias),
+        strides=(1,) * len(sizes),
+        padding=sides,
+        dilation=dilation,
+        groups=groups,
+        input_dilation=strides,
+    )
+
+
+def linear(
+    build: Builder, name: str, x: Value, matrix: np.ndarray, bias: np.ndarray | None = None
+) -> Value:
+    """`x · matrixᵀ + bias` over the last axis."""
+    x = build.with_last(x, x.rank - 1)
+    module = nn.Dense(matrix.shape[0], use_bias=bias is not None, parent=None)
+    params = {"kernel": matrix.T}
+    if bias is not None:
+        params["bias"] = bias
+    return build.module(name, module, x, {"params": params}, (*x.shape[:-1], matrix.shape[0]))
+
+
+def batch_norm(
+    build: Builder,
+    name: str,
+    x: Value,
+    mean: np.ndarray,
+    variance: np.ndarray,
+    scale: np.ndarray | None,
+    bias: np.ndarray | None,
+    epsilon: float,
+) -> Value:
+    """BatchNorm with running statistics over axis 1."""
+    x = build.with_last(x, 1)
+    module = BatchNorm(
+        momentum=0.9,
+        epsilon=epsilon,
+        use_fast_variance=False,
+        use_scale=scale is not None,
+        use_bias=bias is not None,
+        parent=None,
+    )
+    params = {"scale": scale, "bias": bias}
+    leaves: Leaves = {"batch_stats": {"mean": mean, "var": variance}}
+    if given := {leaf: array for leaf, array in params.items() if array is not None}:
+        leaves["params"] = given
+    return build.module(name, module, x, leaves, x.shape)
+
+
+def layer_norm(
+    build: Builder,
+    name: str,
+    x: Value,
+    axes: int,
+    scale: np.ndarray | None,
+    bias: np.ndarray | None,
+    epsilon: float,
+) -> Value:
+    """Normalisation over the last `axes` axes; scale and bias have their shape."""
+    over = tuple(range(x.rank - axes, x.rank))
+    x = build.ordered(x, (*(a for a in x.order if a not in over), *over))
+    places = tuple(range(-axes, 0))
+    module = nn.LayerNorm(
+        epsilon=epsilon,
+        use_fast_variance=False,
+        use_scale=scale is not None,
+        use_bias=bias is not None,
+        reduction_axes=places if axes > 1 else -1,
+        feature_axes=places if axes > 1 else -1,
+        parent=None,
+    )
+    params = {"scale": scale, "bias": bias}
+    given = {leaf: array for leaf, array in params.items() if array is not None}
+    made = build.module(name, module, x, {"params": given} if given else {}, x.shape)
+    if axes > 1:
+        build.sized.append(made.node)
+    return made
+
+
+def group_norm(
+    build: Builder,
+    name: str,
+    x: Value,
+    groups: int,
+    scale: np.ndarray | None,
+    bias: np.ndarray | None,
+    epsilon: float,
+) -> Value:
+    """Normalisation over groups of the channels (axis 1) and all positions."""
+    x = build.channels_last(x)
+    channels = x.shape[1]
+    affine = scale is not None or bias is not None
+    params = {
+        "scale": np.ones(channels, np.float32) if scale is None else scale,
+        "bias": np.zeros(channels, np.float32) if bias is None else bias,
+    }
+    module = GroupNorm(groups, epsilon, affine, parent=None)
+    return build.module(name, module, x, {"params": params} if affine else {}, x.shape)
+
+
+def pool(build: Builder, name: str, x: Value, operation: MaxPool | AveragePool) -> Value:
+    """A pooling over the last two axes (or the last one, with a window of height 1)."""
+    x = build.channels_last(x)
+    if x.shape[0] != 1:
+        raise ValueError(f"{name} pools windows of images {[*x.shape]}, which is not supported")
+    stored = (1, *x.stored)
+    spec = _pooled_shape(operation, stored)
+    made = build.add(name, operation, [x], (1, x.shape[1], *spec[1:3]), x.order, x.dtype)
+    window = operation.window
+    if isinstance(operation, AveragePool) and min(_pair(window)) > 1 and spec[1:3] == (1, 1):
+        build.sized.append(made.node)  # a mean over all positions, written for one size
+    return made
+
+
+def adaptive_average_pool(build: Builder, name: str, x: Value, size: tuple[int, int]) -> Value:
+    """The mean over cells of the last two axes."""
+    if size == (1, 1):
+        return build.reduce(name, lambda axes: Reduce("mean", axes), x, (-2, -1), True)
+    lead = x.shape[:-3]
+    flat = x if x.rank == 4 else build.reshape(name, x, (1, *x.shape[-3:]))
+    flat = build.channels_last(flat)
+    shape = (*flat.shape[:2], *size)
+    made = build.add(name, AdaptiveAveragePool(size), [flat], shape, flat.order, flat.dtype)
+    return made if x.rank == 4 else build.reshape(name, made, (*lead, x.shape[-3], *size))
+
+
+def matmul(build: Builder, name: str, x: Operand, y: Operand) -> Value:
+    """NumPy's `matmul`: matrices in the last two axes, the others broadcast."""
+    if isinstance(x, Value) and isinstance(y, Known) and y.rank == 2 and y.weight is None:
+        return linear(build, name, x, y.array.T)
+    first, second = build.value(x, f"{name}.constant"), build.value(y, f"{name}.constant")
+    if first.rank == 1:
+        wide = build.reshape(f"{name}.row", first, (1, *first.shape))
+        made = matmul(build, name, wide, second)
+        return build.reshape(f"{name}.row", made, (*made.shape[:-2], made.shape[-1]))
+    if second.rank == 1:
+        wide = build.reshape(f"{name}.column", second, (*second.shape, 1))
+        made = matmul(build, name, first, wide)
+        return build.reshape(f"{name}.column", made, made.shape[:-1])
+    rank = max(first.rank, second.rank)
+    pair = [build.in_source_order(v.aligned(rank), whole=True) for v in (first, second)]
+    lead = np.broadcast_shapes(pair[0].shape[:-2], pair[1].shape[:-2])
+    shape = (*lead, pair[0].shape[-2], pair[1].shape[-1])
+    return build.add(name, MatMul(), pair, shape, tuple(range(rank)))
+
+
+def einsum(build: Builder, name: str, equation: str, operands: Sequence[Operand]) -> Value:
+    """Einstein's sum, written for the source's axes; no ellipsis."""
+    left, arrow, output = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if not arrow:
+        letters = sorted(set(left) - {","})
+        output = "".join(letter for letter in letters if left.count(letter) == 1)
+    batch = next(chr(c) for c in range(ord("A"), ord("Z") + 1) if chr(c) not in equation)
+    values: list[Value] = []
+    stored: list[str] = []
+    sizes: dict[str, int] = {}
+    for term, operand in zip(terms, operands, strict=True):
+        value = build.in_source_order(build.value(operand, f"{name}.constant"), whole=True)
+        sizes.update(zip(term, value.shape, strict=True))
+        values.append(value)
+        stored.append(batch + term if value.batched else term)
+    batched = any(value.batched for value in values)
+    operation = Einsum(f"{','.join(stored)}->{batch if batched else ''}{output}")
+    shape = tuple(sizes[letter] for letter in output)
+    return build.add(name, operation, values, shape, tuple(range(len(shape))))
+
+
+def attention(
+    build: Builder,
+    name: str,
+    q: Operand,
+    k: Operand,
+    v: Operand,
+    mask: Operand | None,
+    scale: float | None,
+    causal: bool = False,
+) -> Value:
+    """Scaled dot-product attention over the last two axes."""
+    given = [build.value(z, f"{name}.constant") for z in (q, k, v)]
+    if mask is not None:
+        given.append(build.value(mask, f"{name}.mask"))
+    rank = max(z.rank for z in given)
+    inputs = [build.in_source_order(z.aligned(rank), whole=True) for z in given]
+    shape = (*inputs[0].shape[:-1], inputs[2].shape[-1])
+    return build.add(name, Attention(scale, causal), inputs, shape, tuple(range(rank)))
+
+
+def resample(build: Builder, name: str, x: Value, matrices: dict[int, np.ndarray]) -> Value:
+    """Products with matrices `[outputs, inputs]` along axes of the source."""
+    for axis, matrix in matrices.items():
+        x, place = build.along(x, axis)
+        shape = tuple(len(matrix) if a == axis % x.rank else n for a, n in enumerate(x.shape))
+        operation = Resample(place, constant(np.asarray(matrix, np.float64)))
+        x = build.add(name, operation, [x], shape, x.order, x.dtype)
+        build.sized.append(x.node)
+    return x
+
+
+def _pooled_shape(operation: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that a pooling gives."""
+    return jax.eval_shape(operation, jax.ShapeDtypeStruct(shape, np.float32)).shape
+
+
+def _pair(value: Any) -> tuple[int, ...]:
+    return (value, value) if isinstance(value, int) else tuple(value)
