@@ -6,6 +6,7 @@ from depthjax.cli.values import fields_from_flags
 from depthjax.models import build_model
 from depthjax.models.network import Network
 from depthjax.models.normalization import NORMALIZATIONS
+from depthjax.models.specifications import is_specification, specified
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
@@ -13,7 +14,12 @@ flags.disclaim_key_flags()  # so that --help of a script shows what it asks for 
 
 def define_architecture_flags() -> None:
     """--model, --model_field, --normalization."""
-    flags.DEFINE_string("model", "resnet50", "architecture, see docs/inverting.md for the list")
+    flags.DEFINE_string(
+        "model",
+        "resnet50",
+        "architecture, see docs/inverting.md for the list; or package.module:function, which"
+        " returns a Network or (network, variables)",
+    )
     flags.DEFINE_multi_string(
         "model_field", [], "a field of the architecture, such as width=16 or widths=2000,2000"
     )
@@ -34,8 +40,16 @@ def define_layers_flag() -> None:
 
 
 def model_from_flags() -> Network:
-    """The network that `--model` and `--model_field` name, without weights."""
-    return build_model(FLAGS.model, **fields_from_flags())
+    """The network that `--model` and `--model_field` name, without weights.
+
+    Where it brings weights and the command says nothing of `--weights`, those are "pretrained".
+    """
+    fields = fields_from_flags()
+    model = build_model(FLAGS.model, **fields)
+    if is_specification(FLAGS.model) and "weights" in FLAGS:
+        brings = specified(FLAGS.model, fields).variables is not None
+        FLAGS.set_default("weights", "pretrained" if brings else "untrained")
+    return model
 
 
 def normalization_setting() -> str:

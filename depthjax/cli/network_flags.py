@@ -21,8 +21,8 @@ def define_network_flags() -> None:
         "networks",
         ["untrained"],
         "label=WEIGHTS,…: weights as in invert.py's --weights, with {seed} where the seed belongs;"
-        " untrained alone is untrained=untrained; control=untrained:10{seed} has other seeds: what"
-        " differs then is chance",
+        " untrained or pretrained alone is its own label; control=untrained:10{seed} has other"
+        " seeds: what differs then is chance",
     )
     define_seeds_flag()
 
@@ -62,6 +62,10 @@ def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weigh
     }
 
 
+_LABELS = ("untrained", "pretrained")
+"""Sources that may stand without a label."""
+
+
 def network_sources(entries: Sequence[str]) -> dict[str, str]:
     """The source of weights of each label of `--networks`; `{seed}` is not replaced yet.
 
@@ -73,7 +77,7 @@ def network_sources(entries: Sequence[str]) -> dict[str, str]:
     for entry in entries:
         label, separator, source = (part.strip() for part in entry.partition("="))
         source = source if separator else label
-        if not label or not source or (not separator and label != "untrained"):
+        if not label or not source or (not separator and label not in _LABELS):
             raise ValueError(
                 f"--networks has {entry!r}, which is not of the form label=weights; write"
                 " untrained,photos=photos_{seed}.safetensors"

@@ -1,5 +1,6 @@
 """The flags of the folder that a script writes, which mean the same in every script."""
 
+import re
 import time
 from pathlib import Path
 
@@ -26,8 +27,10 @@ def output_from_flags(*parts: str) -> Path:
     """`--output`, or else `runs/PARTS-DATE-TIME`.
 
     Args:
-        parts: of the folder's name where none was given, joined by hyphens.
+        parts: of the folder's name where none was given, joined by hyphens; what no file may be
+            called (`package.module:function`) becomes underscores.
     """
     if FLAGS.output:
         return Path(FLAGS.output)
-    return Path("runs") / "-".join([*parts, time.strftime("%Y%m%d-%H%M%S")])
+    name = "-".join([*parts, time.strftime("%Y%m%d-%H%M%S")])
+    return Path("runs") / re.sub(r"[^\w.-]", "_", name)

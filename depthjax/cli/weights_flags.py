@@ -5,9 +5,11 @@ from absl import flags
 
 from depthjax.cli.architecture_flags import define_architecture_flags, normalization_setting
 from depthjax.cli.bars import DownloadBar
+from depthjax.cli.values import fields_from_flags
 from depthjax.models import init_variables
 from depthjax.models.network import Network
 from depthjax.models.normalization import as_normalization
+from depthjax.models.specifications import own_variables, variables_sha256
 from depthjax.studies.networks import Weights
 from depthjax.weights import fetch, load_weights
 
@@ -22,7 +24,8 @@ def define_model_flags() -> None:
         "weights",
         "untrained",
         "untrained (torchvision's initialisation), a FILE, torchvision:resnet50,"
-        " hf://timm/resnet50.tv_in1k, https://…#sha256=…, zoo:resnet18_small/photos",
+        " hf://timm/resnet50.tv_in1k, https://…#sha256=…, zoo:resnet18_small/photos; pretrained:"
+        " those that come with a --model=package.module:function, then the default",
     )
     flags.DEFINE_integer("weights_seed", 0, "seed of untrained weights")
     flags.DEFINE_boolean("drop_head", False, "leave out the head of the weights: other classes")
@@ -55,7 +58,8 @@ def weights_from_source(
 
     Args:
         model: the network that the weights are for.
-        source: as in `--weights`; `untrained:7` is initialised from seed 7.
+        source: as in `--weights`; `untrained:7` is initialised from seed 7, `pretrained` are the
+            weights that come with `--model`.
         seed: of `untrained` weights whose source names no seed.
         image_size: height and width of the images, in pixels.
         drop_head: whether to leave out the weights of the head and initialise it instead.
@@ -73,6 +77,10 @@ def weights_from_source(
             )
         variables = init_variables(model, jax.random.key(int(own_seed or seed)), image_size)
         return Weights(variables, normalization, False, {"source": source})
+    if kind == "pretrained":
+        variables = own_variables(FLAGS.model, fields_from_flags())
+        record = {"source": source, "sha256": variables_sha256(variables)}
+        return Weights(variables, normalization, True, record)
     with DownloadBar(source) as bar:
         file = fetch(source, on_progress=bar)
     variables = load_weights(model, file, drop_head=drop_head, image_size=image_size)

@@ -10,6 +10,7 @@ from depthjax.models.invertible import IRevNet
 from depthjax.models.mlp import MLP
 from depthjax.models.network import Network, graph_of
 from depthjax.models.resnet import ResNet
+from depthjax.models.specifications import is_specification, specified
 from depthjax.models.vgg import VGG
 
 _bottleneck = partial(ResNet, block="bottleneck")
@@ -66,15 +67,18 @@ def build_model(name: str, /, **fields: Any) -> Network:
     """A model by name; it is hashable and compares by value.
 
     Args:
-        name: one of `MODELS`.
+        name: one of `MODELS`, or a specification such as `package.module:function`: what that
+            function returns when called with the fields.
         fields: replace the fields of the architecture (`num_classes=10`, `width=16`,
             `stem="small"`, `widths=(2000, 2000)`).
 
     Raises:
         ValueError: for an unknown name or field, with the nearest ones.
     """
+    if is_specification(name):
+        return specified(name, fields).model
     if name not in MODELS:
-        raise unknown("model", name, MODELS)
+        raise unknown("model", name, MODELS, hint="or package.module:function")
     architecture = type(MODELS[name]())
     model = MODELS[name](
         **{field: _checked(name, architecture, field, value) for field, value in fields.items()}

@@ -22,6 +22,7 @@ from depthjax.inversion.reference import REFERENCE_STD
 from depthjax.models import Network, build_model, init_variables, layer_names
 from depthjax.models.layers import Layer, select_layers
 from depthjax.models.normalization import Normalization, as_normalization
+from depthjax.models.specifications import own_variables, variables_sha256
 from depthjax.sweeps.attempt import Context
 from depthjax.sweeps.cells import Cell
 from depthjax.typing import Variables
@@ -34,8 +35,9 @@ class SweptNetwork:
 
     Fields:
         model: as `build_model` takes it.
-        weights: `untrained`, or what `fetch` takes, with `{seed}` in the place of the seed. The
-            SHA-256 of a file is part of the cell.
+        weights: `untrained`, `pretrained` (those that come with the model), or what `fetch` takes,
+            with `{seed}` in the place of the seed. The SHA-256 of a file, and of weights that come
+            with the model, is part of the cell.
         model_fields: as `build_model` takes them.
         normalization: of the pixels; "auto" for what the weights expect.
         label: the name of the network in the table; by default its weights.
@@ -111,7 +113,7 @@ def inversion_cells(
     files = {image: file_sha256(image) for image in sources if Path(image).is_file()}
     load_images(sources[:1], size, fit=fit)  # an unreadable image is found before anything runs
     weights = {seed: network.weights.replace("{seed}", str(seed)) for seed in seeds}
-    hashes = {seed: _sha256(source) for seed, source in weights.items()}
+    hashes = {seed: _sha256(source, network) for seed, source in weights.items()}
     cells = [
         {
             "network": network.label or network.weights,
@@ -141,8 +143,10 @@ def inversion_cells(
 _WITHOUT_FILE = ("untrained", "hf", "torchvision", "http", "https", "file")
 
 
-def _sha256(source: str) -> str | None:
-    """The hash of weights that are a file here; others name their revision or hash themselves."""
+def _sha256(source: str, network: SweptNetwork) -> str | None:
+    """The hash of weights that are here; others name their revision or hash themselves."""
+    if source == "pretrained":
+        return variables_sha256(own_variables(network.model, network.model_fields))
     return None if source.partition(":")[0] in _WITHOUT_FILE else fetch(source).sha256
 
 
@@ -250,11 +254,19 @@ def _network(text: str) -> tuple[Network, Variables, Normalization | None]:
     if kind == "untrained":
         key = jax.random.key(int(own_seed or settings["seed"]))
         return model, init_variables(model, key, settings["size"]), stated
+    if kind == "pretrained":
+        variables = own_variables(settings["model"], fields)
+        _check_unchanged(settings, variables_sha256(variables))
+        return model, variables, stated
     file = fetch(settings["weights"])
-    if settings["weights_sha256"] not in (None, file.sha256):
+    _check_unchanged(settings, file.sha256)
+    variables = load_weights(model, file, image_size=settings["size"])
+    return model, variables, file.normalization if automatic else stated
+
+
+def _check_unchanged(settings: Mapping[str, Any], sha256: str | None) -> None:
+    if settings["weights_sha256"] not in (None, sha256):
         raise ValueError(
             f"the weights {settings['weights']!r} have changed since the sweep was begun; begin a"
             " new one"
         )
-    variables = load_weights(model, file, image_size=settings["size"])
-    return model, variables, file.normalization if automatic else stated

@@ -22,7 +22,7 @@ def imagenet_head(model: Network, weights: Weights) -> Layer | None:
     if not weights.has_trained_head:
         return None
     head = Layer(model, layer_names(model)[-1], weights.normalization)
-    biases = weights.variables["params"][head.node]["bias"]
+    biases = weights.variables["params"].get(head.node, {}).get("bias", ())
     return head if len(biases) == labels.IMAGENET_CLASSES else None
 
 

@@ -11,6 +11,7 @@ from depthjax.errors import one_of
 from depthjax.inversion.config import InversionConfig
 from depthjax.models import MODELS, Network, build_model, init_variables
 from depthjax.models.layers import Layer
+from depthjax.models.specifications import is_specification
 from depthjax.studies.rows import Row
 from depthjax.typing import Images
 
@@ -32,6 +33,8 @@ def model_of(name: str, widths: Sequence[float], inputs: int) -> Network:
     if name in PERCEPTRONS:
         rounded = tuple(round(width * inputs) for width in widths)
         return build_model("mlp", widths=rounded, activation=name)
+    if is_specification(name):
+        return build_model(name)
     return build_model(one_of("network", name, (*PERCEPTRONS, *MODELS)))
 
 

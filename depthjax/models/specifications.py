@@ -1,0 +1,166 @@
+"""Models that are none of the catalogue, by a specification `scheme:rest`.
+
+    my_package.networks:small     the function `small` of a module, called with the fields
+    python:my_package.networks:small     the same
+
+A scheme is one entry of `SCHEMES`.
+"""
+
+import hashlib
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from depthjax.errors import unknown
+from depthjax.models.network import Network, graph_of
+from depthjax.typing import Variables
+
+
+class Specified(NamedTuple):
+    """What a specification stands for.
+
+    Fields:
+        model: the network.
+        variables: the weights that come with it; None if it comes without.
+    """
+
+    model: Network
+    variables: Variables | None = None
+
+
+def is_specification(name: str) -> bool:
+    """Whether a model's name says where the model comes from: `scheme:rest`."""
+    return ":" in name
+
+
+def specified(name: str, fields: Mapping[str, Any]) -> Specified:
+    """The model of a specification, with the weights that come with it.
+
+    Args:
+        name: `scheme:rest`, with one of `SCHEMES`; or `package.module:function`.
+        fields: as `build_model` takes them.
+
+    Raises:
+        ValueError: if there is no such model, or it does not take these fields.
+    """
+    scheme, _, rest = name.partition(":")
+    if scheme in SCHEMES:
+        return SCHEMES[scheme](rest, fields)
+    return _of_function(name, fields)
+
+
+def own_variables(name: str, fields: Mapping[str, Any]) -> Variables:
+    """The weights that come with a model.
+
+    Args:
+        name: of the model, as `build_model` takes it.
+        fields: as `build_model` takes them.
+
+    Raises:
+        ValueError: if it comes without weights.
+    """
+    variables = specified(name, fields).variables if is_specification(name) else None
+    if variables is None:
+        raise ValueError(
+            f"the model {name!r} brings no weights, so none of it are pretrained; give a source of"
+            " weights, or let the function of package.module:function return (model, variables)"
+        )
+    return variables
+
+
+def variables_sha256(variables: Variables) -> str:
+    """A hash of all weights with their names, shapes and dtypes."""
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(jax.device_get(variables)):
+        array = np.ascontiguousarray(leaf)
+        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+# ------------------------------------------------------------------------------ package.module:f
+
+
+def _of_function(name: str, fields: Mapping[str, Any]) -> Specified:
+    module_name, _, function_name = name.partition(":")
+    function = _function(_module(module_name, name), function_name, name)
+    try:
+        inspect.signature(function).bind(**fields)
+    except TypeError as error:
+        raise ValueError(
+            f"{name} does not take these fields: {error}; its signature is"
+            f" {function_name}{inspect.signature(function)}"
+        ) from None
+    # Lists come from JSON; only tuples hash.
+    hashable = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
+    return _called(function, name, tuple(sorted(hashable.items())))
+
+
+@lru_cache(maxsize=4)  # it may read a file or download weights
+def _called(function: Callable[..., Any], name: str, fields: tuple[Any, ...]) -> Specified:
+    try:
+        made = function(**dict(fields))
+    except Exception as error:
+        raise ValueError(f"{name} raised {type(error).__name__}: {error}") from error
+    pair = isinstance(made, tuple) and len(made) == 2
+    model, variables = made if pair else (made, None)
+    if not isinstance(model, Network):
+        wanted = "a depthjax.models.Network, or (network, variables)"
+        raise ValueError(f"{name} must return {wanted}, and it returns {_kind(made)}")
+    graph_of(model)  # a graph that cannot be built ends here
+    return Specified(model, variables)
+
+
+def _kind(made: Any) -> str:
+    if isinstance(made, tuple):
+        return f"({', '.join(type(part).__name__ for part in made)})"
+    return f"a {type(made).__name__}"
+
+
+def _module(name: str, asked: str) -> ModuleType:
+    # As `python -m` does: scripts have the folder that they lie in there instead.
+    if os.getcwd() not in sys.path and "" not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{name}.".startswith(f"{missing}."):
+            raise ValueError(
+                f"no module {missing!r} for the model {asked!r}: a model is a name of"
+                f" depthjax.MODELS, package.module:function, or one of {_schemes()}; modules of"
+                f" this folder ({os.getcwd()}) are found, others must be installed"
+            ) from None
+        raise ValueError(
+            f"the module {name!r} of the model {asked!r} cannot be imported:"
+            f" {type(error).__name__}: {error}"
+        ) from error
+
+
+def _function(module: ModuleType, name: str, asked: str) -> Callable[..., Any]:
+    found = getattr(module, name, None)
+    if not callable(found):
+        known = [key for key, value in vars(module).items() if _offered(module, key, value)]
+        raise unknown("function", name, known, hint=f"of {module.__name__}, for {asked}")
+    return found
+
+
+def _offered(module: ModuleType, name: str, value: Any) -> bool:
+    own = getattr(value, "__module__", None) == module.__name__
+    return own and callable(value) and not name.startswith("_")
+
+
+def _schemes() -> str:
+    return ", ".join(f"{scheme}:…" for scheme in SCHEMES)
+
+
+SCHEMES: dict[str, Callable[[str, Mapping[str, Any]], Specified]] = {"python": _of_function}
+"""What comes before the colon, and what makes a model of the rest and the fields."""
