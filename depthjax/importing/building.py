@@ -51,6 +51,7 @@ class Builder:
         self.values: dict[str, Value] = {}
         self._names: set[str] = {INPUT}
         self._kept: dict[Any, Value] = {}
+        self._known: list[Known] = []
 
     # ------------------------------------------------------------------------------- adding nodes
 
@@ -103,7 +104,9 @@ class Builder:
             return operand
         key = id(operand)
         if key not in self._kept:
-            self._kept[key] = self._node_of(operand, name)
+            self._known.append(operand)  # so that no other object gets its id
+            made = operand.lower() if operand.lower else self._node_of(operand, name)
+            self._kept[key] = made
         return self._kept[key]
 
     def _node_of(self, known: Known, name: str) -> Value:
@@ -417,7 +420,9 @@ _COMPARISONS = (
 
 def _number(operand: Any) -> Any:
     """A known tensor of one number and no weight as that number."""
-    if isinstance(operand, Known) and operand.weight is None and operand.array.ndim == 0:
+    if not isinstance(operand, Known) or operand.weight or operand.lower:
+        return operand
+    if operand.array.ndim == 0:
         return operand.array.item()
     return operand
 

@@ -251,8 +251,8 @@ def adaptive_average_pool(build: Builder, name: str, x: Value, size: tuple[int, 
 
 def matmul(build: Builder, name: str, x: Operand, y: Operand) -> Value:
     """NumPy's `matmul`: matrices in the last two axes, the others broadcast."""
-    if isinstance(x, Value) and isinstance(y, Known) and y.rank == 2 and y.weight is None:
-        return linear(build, name, x, y.array.T)
+    if isinstance(y, Known) and y.rank == 2 and not y.weight and not y.lower and x.rank > 1:
+        return linear(build, name, build.value(x, name), y.array.T)
     first, second = build.value(x, f"{name}.constant"), build.value(y, f"{name}.constant")
     if first.rank == 1:
         wide = build.reshape(f"{name}.row", first, (1, *first.shape))

@@ -10,6 +10,7 @@ out of `order`; the batch's own is, as long as nothing else is known.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,10 +70,12 @@ class Known:
     Fields:
         array: the numbers.
         weight: the source's name of it, if it is a weight as it stands.
+        lower: makes it a value that is computed from the weights, if it was computed of some.
     """
 
     array: np.ndarray
     weight: str | None = None
+    lower: Callable[[], Value] | None = None
 
     @property
     def shape(self) -> Shape:

@@ -1,0 +1,43 @@
+"""Resizing along an axis as a matrix, with PyTorch's rules (`torch.nn.functional.interpolate`)."""
+
+import numpy as np
+
+
+def resize_matrix(
+    length: int, outputs: int, kind: str, align_corners: bool = False, scale: float | None = None
+) -> np.ndarray:
+    """The matrix `[outputs, length]` of a resize.
+
+    Args:
+        length, outputs: sizes before and after.
+        kind: "nearest", "linear" or "cubic" (Keys' with a = −0.75).
+        align_corners: the first and last positions fall on each other.
+        scale: the factor that was asked for, where it is not `outputs / length`.
+    """
+    step = 1 / scale if scale else length / outputs
+    if align_corners:
+        step = (length - 1) / (outputs - 1) if outputs > 1 else 0.0
+    places = np.arange(outputs, dtype=np.float64)
+    matrix = np.zeros((outputs, length))
+    rows = np.arange(outputs)
+    if kind == "nearest":
+        matrix[rows, np.minimum(np.floor(places * step).astype(int), length - 1)] = 1
+        return matrix
+    at = places * step if align_corners else (places + 0.5) * step - 0.5
+    if kind == "linear":
+        at = np.maximum(at, 0)
+    first, weigh = np.floor(at).astype(int), _tent if kind == "linear" else _keys
+    for tap in (0, 1) if kind == "linear" else (-1, 0, 1, 2):
+        columns = np.clip(first + tap, 0, length - 1)
+        np.add.at(matrix, (rows, columns), weigh(np.abs(at - (first + tap))))
+    return matrix
+
+
+def _tent(distance: np.ndarray) -> np.ndarray:
+    return np.maximum(0, 1 - distance)
+
+
+def _keys(distance: np.ndarray, a: float = -0.75) -> np.ndarray:
+    near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
+    far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
+    return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))

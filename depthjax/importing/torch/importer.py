@@ -1,0 +1,241 @@
+"""`from_torch`: a module, exported by PyTorch, rule by rule into our graph."""
+
+import operator
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from depthjax.importing.building import Builder
+from depthjax.importing.finishing import Output, finish
+from depthjax.importing.network import ImportedNetwork
+from depthjax.importing.torch import rules  # noqa: F401, which registers them
+from depthjax.importing.torch.registry import RULES, Context
+from depthjax.importing.values import Known, Value
+
+
+def from_torch(
+    module: Any, example: Any, *, source: str | None = None
+) -> tuple[ImportedNetwork, dict[str, Any]]:
+    """A PyTorch module as a network, with its weights.
+
+    The module is traced by `torch.export` in evaluation mode, so its layers are named as in
+    PyTorch: `layer1.0.conv1`, and `layer1.0` for the output of that block. Activations are channels
+    last. PyTorch is not needed afterwards.
+
+    Args:
+        module: a `torch.nn.Module` that takes images `[batch, channels, height, width]`. What it
+            does to the pixels itself is part of the network; what its data pipeline does is not:
+            see `Layer(…, normalization=…)`.
+        example: a tensor of one image `[1, C, H, W]`, or of several, of which the first is taken.
+        source: what messages call it; by default the module's class.
+
+    Returns:
+        A `Network`, and its variables. Weights are float32, or float64 for a module in double
+        precision where x64 is on.
+
+    Raises:
+        ImportError: without PyTorch.
+        ValueError: if PyTorch cannot export the module (its control flow depends on values, say),
+            or if it uses operations that are not supported; all of them are named.
+    """
+    return _Lowering(_exported(module, example), source or type(module).__name__).finish()
+
+
+def _exported(module: Any, example: Any) -> Any:
+    import torch
+
+    if not isinstance(module, torch.nn.Module):
+        raise ValueError(f"from_torch takes a torch.nn.Module, not {type(module).__name__}")
+    if getattr(example, "ndim", 0) != 4:
+        raise ValueError(
+            "the example is a tensor of images [batch, channels, height, width], got"
+            f" {list(getattr(example, 'shape', [])) or type(example).__name__}"
+        )
+    training = [part for part in module.modules() if part.training]
+    try:
+        with torch.no_grad():
+            return torch.export.export(module.eval(), (example[:1],))
+    except Exception as error:
+        first = str(error).strip().split("\n")[0]
+        raise ValueError(
+            f"PyTorch cannot export {type(module).__name__}: {first:.300}; its forward pass must"
+            " not branch on values of tensors"
+        ) from error
+    finally:
+        for part in training:
+            part.training = True
+
+
+class _Lowering:
+    """One import; `tensors` are known, `values` depend on the images."""
+
+    def __init__(self, exported: Any, source: str) -> None:
+        self.exported, self.source = exported, source
+        self.build = Builder()
+        self.made: dict[Any, Any] = {}  # fx node -> Value, Known, tuple, number
+        self.tensors: dict[Any, Any] = {}  # fx node -> torch.Tensor, where it is known
+        self.missing: Counter[str] = Counter()
+        self.images: Value | None = None
+
+    def finish(self) -> tuple[ImportedNetwork, dict[str, Any]]:
+        """Runs all rules."""
+        for node in self.exported.graph.nodes:
+            if node.op == "placeholder":
+                self._take(node)
+            elif node.op == "call_function":
+                self._call(node)
+        if self.missing:
+            listed = ", ".join(f"{name} ({n})" for name, n in self.missing.most_common())
+            raise ValueError(f"{self.source} uses operations that are not supported: {listed}")
+        assert self.images is not None
+        (output,) = (n for n in self.exported.graph.nodes if n.op == "output")
+        result = self.made[_first(output.args[0])]
+        modules = _module_outputs(self.exported.graph, self.made)
+        return finish(self.build, self.source, self.images, result, modules)
+
+    def _take(self, node: Any) -> None:
+        signature = self.exported.graph_signature
+        weights = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+        name = weights.get(node.name)
+        name = name or signature.inputs_to_lifted_tensor_constants.get(node.name)
+        if name is None:
+            self.images = self.made[node] = self.build.images(tuple(node.meta["val"].shape))
+            return
+        held = self.exported.state_dict
+        tensor = held[name] if name in held else self.exported.constants[name]
+        weight = name if tensor.is_floating_point() and node.name in weights else None
+        self.tensors[node] = tensor.detach()
+        self.made[node] = Known(_array(tensor), weight)
+
+    def _call(self, node: Any) -> None:
+        arguments = [*_nodes(node.args), *_nodes(node.kwargs)]
+        if any(other not in self.made for other in arguments):
+            return  # it follows a missing operation
+        if node.target is operator.getitem:
+            source, index = node.args
+            if source in self.tensors:
+                self._keep(node, self.tensors[source][index], [source])
+            else:
+                self.made[node] = self.made[source][index]
+            return
+        if all(other in self.tensors for other in arguments):
+            self._evaluate(node, arguments)
+            return
+        name = _base(node.target)
+        if name.startswith(("_assert", "sym_constrain")):
+            return
+        if name not in RULES:
+            self.missing[name] += 1
+            return
+        self.made[node] = self._apply(node)
+
+    def _apply(self, node: Any) -> Any:
+        """The rule of a node."""
+        context = Context(self.build, _label(node))
+        args, kwargs = self._resolved(node.args), self._resolved(node.kwargs)
+        try:
+            return RULES[_base(node.target)](context, *args, **kwargs)
+        except (ValueError, TypeError, KeyError) as error:
+            where = f"{_base(node.target)} of {context.name}"
+            raise ValueError(f"{self.source}: {where} cannot be imported: {error}") from error
+
+    def _resolved(self, argument: Any) -> Any:
+        if isinstance(argument, list | tuple):
+            return [self._resolved(part) for part in argument]
+        if isinstance(argument, dict):
+            return {name: self._resolved(part) for name, part in argument.items()}
+        return self.made[argument] if hasattr(argument, "op") else argument
+
+    # ------------------------------------------------------------------------------- known tensors
+
+    def _evaluate(self, node: Any, arguments: list[Any]) -> None:
+        """Computes what depends on no image, by PyTorch itself."""
+        import torch
+
+        def known(argument: Any) -> Any:
+            if isinstance(argument, list | tuple):
+                return type(argument)(known(part) for part in argument)
+            return self.tensors[argument] if hasattr(argument, "op") else argument
+
+        with torch.no_grad():
+            kwargs = {name: known(value) for name, value in node.kwargs.items()}
+            result = node.target(*known(tuple(node.args)), **kwargs)
+        self._keep(node, result, arguments)
+
+    def _keep(self, node: Any, result: Any, arguments: list[Any]) -> None:
+        self.tensors[node] = result
+        if not hasattr(result, "detach"):
+            self.made[node] = result
+            return
+        of_weights = any(
+            isinstance(made := self.made.get(other), Known) and (made.weight or made.lower)
+            for other in arguments
+        )
+        lower = self._lowered(node) if of_weights and _base(node.target) in RULES else None
+        self.made[node] = Known(_array(result), None, lower)
+
+    def _lowered(self, node: Any) -> Callable[[], Value]:
+        """Makes what was computed of weights a part of the graph, if it is needed there."""
+        return lambda: self.build.value(self._apply(node))
+
+
+def _array(tensor: Any) -> np.ndarray:
+    tensor = tensor.detach().cpu().contiguous()
+    if tensor.is_floating_point() and tensor.element_size() < 4:
+        tensor = tensor.float()
+    return np.array(tensor.numpy())
+
+
+def _base(target: Any) -> str:
+    """`aten.add_.Tensor` -> `add`."""
+    packet = str(getattr(target, "overloadpacket", target)).rpartition(".")[2]
+    in_place = packet.endswith("_") and not packet.endswith("__")
+    return packet[:-1] if in_place else packet
+
+
+def _nodes(argument: Any) -> list[Any]:
+    if isinstance(argument, list | tuple):
+        return [node for part in argument for node in _nodes(part)]
+    if isinstance(argument, dict):
+        return [node for part in argument.values() for node in _nodes(part)]
+    return [argument] if hasattr(argument, "op") else []
+
+
+def _first(output: Any) -> Any:
+    """The first tensor of a module's outputs."""
+    return _nodes(output)[0]
+
+
+def _stack(node: Any) -> list[str]:
+    """The paths of the modules that a node lies in, outermost first.
+
+    The n-th further call of a module is another one: `relu_1`, as in `torch.fx`.
+    """
+    paths = []
+    for key, (path, _) in node.meta.get("nn_module_stack", {}).items():
+        _, _, call = key.partition("@")
+        paths.append(f"{path}_{call}" if call else path)
+    return paths
+
+
+def _label(node: Any) -> str:
+    """A name for the nodes that a node becomes."""
+    path = next((path for path in reversed(_stack(node)) if path), "")
+    return f"{path}.{_base(node.target)}" if path else node.name
+
+
+def _module_outputs(graph: Any, made: dict[Any, Any]) -> list[Output]:
+    """The output of each module: of the last operation within it; inner modules first."""
+    last: dict[str, Any] = {}
+    holders: set[str] = set()
+    for node in graph.nodes:
+        paths = _stack(node)
+        holders.update(paths[:-1])
+        for path in paths:
+            if isinstance(made.get(node), Value) and made[node].batched:
+                last.pop(path, None)
+                last[path] = node
+    found = [Output(path, made[node], path in holders) for path, node in last.items()]
+    return sorted(found, key=lambda output: -output.name.count("."))

@@ -1,0 +1,5 @@
+"""What PyTorch's operations mean, by theme; importing this package registers all rules."""
+
+from depthjax.importing.torch.rules import elementwise, layers, reductions, shapes
+
+__all__ = ["elementwise", "layers", "reductions", "shapes"]

@@ -1,0 +1,202 @@
+"""Functions of each element, and arithmetic."""
+
+from typing import Any
+
+import numpy as np
+
+from depthjax.importing.building import Operand
+from depthjax.importing.torch.registry import RULES, Context, rule
+from depthjax.importing.values import Known, Value
+from depthjax.models.operations.elementwise import Where
+from depthjax.models.operations.gelu import GELU
+from depthjax.models.operations.leaky_relu import LeakyReLU
+from depthjax.models.operations.relu import relu
+
+_FUNCTIONS = {
+    **{
+        name: name
+        for name in (
+            *("abs", "ceil", "cos", "cosh", "erf", "exp", "exp2", "expm1", "floor", "isfinite"),
+            *("isinf", "isnan", "log", "log10", "log1p", "log2", "logical_not", "mish"),
+            *("reciprocal", "rsqrt", "sigmoid", "sign", "silu", "sin", "sinh", "sqrt", "square"),
+            *("tan", "tanh", "log_sigmoid", "selu"),
+        )
+    },
+    **{"neg": "negative", "round": "rint", "acos": "arccos", "asin": "arcsin", "atan": "arctan"},
+    **{"hardswish": "hard_swish", "hardsigmoid": "hard_sigmoid"},
+}
+
+_ARITHMETIC = {
+    **{"mul": "multiply", "maximum": "maximum", "minimum": "minimum", "remainder": "remainder"},
+    **{"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater"},
+    **{"ge": "greater_equal", "logical_and": "logical_and", "logical_or": "logical_or"},
+    **{"logical_xor": "logical_xor", "fmod": "fmod", "atan2": "arctan2"},
+    **{"bitwise_and": "bitwise_and", "bitwise_or": "bitwise_or"},
+    **{"__and__": "bitwise_and", "__or__": "bitwise_or", "floor_divide": "floor_divide"},
+}
+
+
+def _register_functions() -> None:
+    for torch_name, ours in _FUNCTIONS.items():
+
+        def function(ctx: Context, x: Operand, *, ours: str = ours) -> Value:
+            return ctx.build.function(ctx.name, ours, ctx.value(x))
+
+        RULES[torch_name] = function
+    for torch_name, ours in _ARITHMETIC.items():
+
+        def arithmetic(ctx: Context, x: Any, y: Any, *, ours: str = ours) -> Value:
+            return ctx.build.arithmetic(ctx.name, ours, x, y)
+
+        RULES[torch_name] = arithmetic
+
+
+_register_functions()
+
+
+@rule("add")
+def _add(ctx: Context, x: Any, y: Any, alpha: float = 1) -> Value:
+    return ctx.build.arithmetic(ctx.name, "add", x, _scaled(ctx, y, alpha))
+
+
+@rule("sub")
+def _subtract(ctx: Context, x: Any, y: Any, alpha: float = 1) -> Value:
+    return ctx.build.arithmetic(ctx.name, "subtract", x, _scaled(ctx, y, alpha))
+
+
+@rule("rsub")
+def _subtract_from(ctx: Context, x: Any, y: Any, alpha: float = 1) -> Value:
+    return ctx.build.arithmetic(ctx.name, "subtract", y, _scaled(ctx, x, alpha))
+
+
+def _scaled(ctx: Context, x: Any, alpha: float) -> Any:
+    if alpha == 1:
+        return x
+    if isinstance(x, Value | Known):
+        return ctx.build.arithmetic(ctx.name, "multiply", x, alpha)
+    return x * alpha
+
+
+@rule("div", "true_divide")
+def _divide(ctx: Context, x: Any, y: Any, rounding_mode: str | None = None) -> Value:
+    if rounding_mode == "floor":
+        return ctx.build.arithmetic(ctx.name, "floor_divide", x, y)
+    if rounding_mode is not None:
+        raise ValueError(f"rounding_mode={rounding_mode!r} is not supported")
+    return ctx.build.arithmetic(ctx.name, "divide", x, y)
+
+
+@rule("pow")
+def _power(ctx: Context, x: Any, y: Any) -> Value:
+    exponent = y.array.item() if isinstance(y, Known) and y.array.ndim == 0 else y
+    if isinstance(x, Value | Known) and exponent in (2, 0.5, -0.5, -1, 1):
+        name = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}.get(exponent)
+        value = ctx.value(x)
+        return ctx.build.function(ctx.name, name, value) if name else value
+    return ctx.build.arithmetic(ctx.name, "power", x, exponent)
+
+
+@rule("relu")
+def _relu(ctx: Context, x: Operand) -> Value:
+    return ctx.build.elementwise(ctx.name, relu, ctx.value(x))
+
+
+@rule("relu6")
+def _relu6(ctx: Context, x: Operand) -> Value:
+    return ctx.build.function(ctx.name, "hard_tanh", ctx.value(x), 0.0, 6.0)
+
+
+@rule("hardtanh")
+def _hard_tanh(ctx: Context, x: Operand, low: float = -1.0, high: float = 1.0) -> Value:
+    return ctx.build.function(ctx.name, "hard_tanh", ctx.value(x), float(low), float(high))
+
+
+@rule("leaky_relu")
+def _leaky_relu(ctx: Context, x: Operand, slope: float = 0.01) -> Value:
+    return ctx.build.elementwise(ctx.name, LeakyReLU(slope), ctx.value(x))
+
+
+@rule("gelu")
+def _gelu(ctx: Context, x: Operand, approximate: str = "none") -> Value:
+    return ctx.build.elementwise(ctx.name, GELU(approximate == "tanh"), ctx.value(x))
+
+
+@rule("elu")
+def _elu(
+    ctx: Context, x: Operand, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0
+) -> Value:
+    if scale != 1 or input_scale != 1:
+        raise ValueError("elu with scales is not supported")
+    return ctx.build.function(ctx.name, "elu", ctx.value(x), float(alpha))
+
+
+@rule("softplus")
+def _softplus(ctx: Context, x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Value:
+    return ctx.build.function(ctx.name, "softplus", ctx.value(x), float(beta))
+
+
+@rule("clamp", "clip")
+def _clip(ctx: Context, x: Operand, low: Any = None, high: Any = None) -> Value:
+    bounds = (-np.inf if low is None else low), (np.inf if high is None else high)
+    if any(isinstance(bound, Value | Known) for bound in bounds):
+        above = ctx.build.arithmetic(ctx.name, "maximum", x, bounds[0])
+        return ctx.build.arithmetic(ctx.name, "minimum", above, bounds[1])
+    return ctx.build.function(ctx.name, "clip", ctx.value(x), *map(float, bounds))
+
+
+@rule("clamp_min")
+def _clip_below(ctx: Context, x: Operand, low: Any) -> Value:
+    return _clip(ctx, x, low)
+
+
+@rule("clamp_max")
+def _clip_above(ctx: Context, x: Operand, high: Any) -> Value:
+    return _clip(ctx, x, None, high)
+
+
+@rule("prelu")
+def _prelu(ctx: Context, x: Operand, slope: Operand) -> Value:
+    value, each = ctx.value(x), ctx.value(slope)
+    if each.shape != (1,):
+        each = ctx.build.reshape(ctx.name, each, (each.shape[0], *(1,) * (value.rank - 2)))
+    negative = ctx.build.arithmetic(ctx.name, "multiply", value, each)
+    positive = ctx.build.arithmetic(ctx.name, "greater", value, 0.0)
+    return ctx.build.broadcast(ctx.name, Where(), [positive, value, negative], value.dtype)
+
+
+@rule("where")
+def _where(ctx: Context, condition: Operand, x: Any, y: Any) -> Value:
+    operands = [
+        z if isinstance(z, Value | Known) else Known(np.asarray(z, np.float32)) for z in (x, y)
+    ]
+    floating = next((z.dtype for z in operands if isinstance(z, Value)), "float32")
+    return ctx.build.broadcast(ctx.name, Where(), [condition, *operands], floating)
+
+
+@rule("masked_fill")
+def _masked_fill(ctx: Context, x: Operand, mask: Operand, value: Any) -> Value:
+    return _where(ctx, mask, value.array if isinstance(value, Known) else value, x)
+
+
+@rule(
+    *("alias", "clone", "contiguous", "detach", "dropout", "feature_dropout", "alpha_dropout"),
+    *("lift_fresh_copy", "type_as", "_to_copy", "native_dropout", "feature_alpha_dropout"),
+)
+def _same(ctx: Context, x: Operand, *args: Any, **kwargs: Any) -> Operand:
+    return x
+
+
+@rule("to")
+def _to(ctx: Context, x: Operand, *args: Any, dtype: Any = None, **kwargs: Any) -> Operand:
+    asked = [a for a in (*args, dtype) if str(a).startswith("torch.") and "strided" not in str(a)]
+    wanted = str(asked[0]).removeprefix("torch.") if asked else None
+    value = ctx.value(x)
+    floats = ("float16", "bfloat16", "float32", "float64")
+    if wanted is None or wanted == value.dtype or (wanted in floats and value.dtype in floats):
+        return value  # all is computed in one precision
+    return ctx.build.function(ctx.name, "cast", value, wanted)
+
+
+@rule("ones_like", "zeros_like", "full_like")
+def _filled_like(ctx: Context, x: Operand, *args: Any, **kwargs: Any) -> Any:
+    raise ValueError("constants of a tensor's shape are not supported")

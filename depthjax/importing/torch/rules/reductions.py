@@ -1,0 +1,114 @@
+"""Reductions, softmax and norms."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from depthjax.importing.building import Operand
+from depthjax.importing.torch.registry import Context, rule
+from depthjax.importing.values import Value
+from depthjax.models.operations.reduction import Reduce
+from depthjax.models.operations.softmax import Softmax
+
+Axes = int | Sequence[int] | None
+
+
+def _reduce(ctx: Context, name: str, x: Operand, axes: Axes, keep: bool) -> Value:
+    listed = () if axes is None else (axes,) if isinstance(axes, int) else tuple(axes)
+    value = ctx.value(x)
+    return ctx.build.reduce(ctx.name, lambda places: Reduce(name, places), value, listed, keep)
+
+
+@rule("mean")
+def _mean(ctx: Context, x: Operand, axes: Axes = None, keep: bool = False, **dtype: Any) -> Value:
+    return _reduce(ctx, "mean", x, axes, keep)
+
+
+@rule("sum")
+def _sum(ctx: Context, x: Operand, axes: Axes = None, keep: bool = False, **dtype: Any) -> Value:
+    return _reduce(ctx, "sum", x, axes, keep)
+
+
+@rule("amax")
+def _max(ctx: Context, x: Operand, axes: Axes = (), keep: bool = False) -> Value:
+    return _reduce(ctx, "max", x, axes, keep)
+
+
+@rule("amin")
+def _min(ctx: Context, x: Operand, axes: Axes = (), keep: bool = False) -> Value:
+    return _reduce(ctx, "min", x, axes, keep)
+
+
+@rule("max")
+def _max_along(ctx: Context, x: Operand, axis: Any = None, keep: bool = False) -> Any:
+    if isinstance(axis, int) or axis is None:
+        largest = _reduce(ctx, "max", x, axis, keep)
+        return largest if axis is None else (largest, None)
+    return ctx.build.arithmetic(ctx.name, "maximum", x, axis)
+
+
+@rule("min")
+def _min_along(ctx: Context, x: Operand, axis: Any = None, keep: bool = False) -> Any:
+    if isinstance(axis, int) or axis is None:
+        smallest = _reduce(ctx, "min", x, axis, keep)
+        return smallest if axis is None else (smallest, None)
+    return ctx.build.arithmetic(ctx.name, "minimum", x, axis)
+
+
+@rule("logsumexp")
+def _log_sum_exp(ctx: Context, x: Operand, axes: Axes, keep: bool = False) -> Value:
+    return _reduce(ctx, "logsumexp", x, axes, keep)
+
+
+@rule("prod")
+def _product(ctx: Context, x: Operand, axes: Axes = None, keep: bool = False) -> Value:
+    return _reduce(ctx, "prod", x, axes, keep)
+
+
+@rule("var")
+def _variance(
+    ctx: Context,
+    x: Operand,
+    axes: Any = None,
+    unbiased: bool = True,
+    keep: bool = False,
+    *,
+    correction: float = 1,
+    keepdim: bool = False,
+) -> Value:
+    correction = int(unbiased) if not unbiased else correction
+    name = {0: "variance", 1: "unbiased_variance"}[int(correction)]
+    return _reduce(ctx, name, x, axes, keep or keepdim)
+
+
+@rule("std")
+def _deviation(ctx: Context, x: Operand, *args: Any, **kwargs: Any) -> Value:
+    return ctx.build.function(ctx.name, "sqrt", _variance(ctx, x, *args, **kwargs))
+
+
+@rule("var_mean")
+def _variance_and_mean(
+    ctx: Context, x: Operand, axes: Any = None, *args: Any, **kwargs: Any
+) -> tuple[Value, Value]:
+    keep = bool(kwargs.get("keepdim", args[1] if len(args) > 1 else False))
+    return _variance(ctx, x, axes, *args, **kwargs), _reduce(ctx, "mean", x, axes, keep)
+
+
+@rule("linalg_vector_norm", "norm")
+def _norm(
+    ctx: Context, x: Operand, order: Any = 2, axes: Axes = None, keep: bool = False, **dtype: Any
+) -> Value:
+    if order not in (1, 2):
+        raise ValueError(f"the norm of order {order} is not supported")
+    return _reduce(ctx, f"l{int(order)}", x, axes, keep)
+
+
+@rule("softmax", "_softmax")
+def _softmax(ctx: Context, x: Operand, axis: int, *dtype: Any, **kwargs: Any) -> Value:
+    value, place = ctx.build.along(ctx.value(x), axis)
+    return ctx.build.elementwise(ctx.name, Softmax(place), value)
+
+
+@rule("log_softmax", "_log_softmax")
+def _log_softmax(ctx: Context, x: Operand, axis: int, *dtype: Any, **kwargs: Any) -> Value:
+    value, place = ctx.build.along(ctx.value(x), axis)
+    return ctx.build.elementwise(ctx.name, Softmax(place, logarithm=True), value)
