@@ -30,8 +30,8 @@ from depthjax.models.operations.parameter import Parameter, constant
 
 Operand = Value | Known
 Variables = dict[str, dict[str, Any]]
-Leaves = dict[str, dict[str, np.ndarray]]
-"""The variables of one operation: `{"params": {"kernel": …}}`."""
+Leaves = dict[str, dict[str, Known]]
+"""The variables of one operation, in our layout: `{"params": {"kernel": …}}`."""
 
 
 class Builder:
@@ -40,15 +40,15 @@ class Builder:
     Fields:
         nodes: in the order in which they were added.
         variables: of the nodes, as NumPy arrays.
-        sized: names of nodes that hold sizes of images, so that the graph takes no others.
         values: of each node, by name.
+        weights: the source's name of each weight, by node and leaf.
     """
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.variables: Variables = {"params": {}}
-        self.sized: list[str] = []
         self.values: dict[str, Value] = {}
+        self.weights: dict[tuple[str, str], str] = {}
         self._names: set[str] = {INPUT}
         self._kept: dict[Any, Value] = {}
         self._known: list[Known] = []
@@ -87,7 +87,8 @@ class Builder:
         name = self.unique(name)
         self.nodes.append(Node(name, operation, tuple(value.node for value in inputs)))
         for group, leaves in (variables or {}).items():
-            self.variables.setdefault(group, {})[name] = leaves
+            self.variables.setdefault(group, {})[name] = {k: v.array for k, v in leaves.items()}
+            self.weights |= {(name, k): v.weight for k, v in leaves.items() if v.weight}
         batched = any(value.batched for value in inputs)
         kind = dtype or (inputs[0].dtype if inputs else "float32")
         made = Value(name, tuple(map(int, shape)), tuple(order), kind, batched)
@@ -118,11 +119,9 @@ class Builder:
                 known.weight or name, constant(array), (), shape, order, str(array.dtype)
             )
         else:
-            leaves = {"params": {"value": array}}
+            leaves = {"params": {"value": known}}
             operation = Parameter(shape, parent=None)
             made = self.add(known.weight, operation, (), shape, order, str(array.dtype), leaves)
-        if sum(size > 1 for size in shape) > 1:
-            self.sized.append(made.node)
         return replace(made, batched=False)
 
     # ------------------------------------------------------------------------------------ layouts
@@ -254,11 +253,9 @@ class Builder:
             # Only axes of size 1 come or go, so that nothing is held to a size.
             x = self.ordered(x, stored)
             return replace(x, shape=tuple(shape), order=order)
-        made = self.add(
+        return self.add(
             name, shaping.Reshape(tuple(shape[a] for a in order)), [x], shape, order, x.dtype
         )
-        self.sized.append(made.node)
-        return made
 
     def transpose(self, x: Value, order: Sequence[int]) -> Value:
         """The source's axes in another order; nothing is computed."""
@@ -271,7 +268,7 @@ class Builder:
             return value
         order = _covering(value.order, tuple(shape))
         value = self.ordered(value, order)
-        made = self.add(
+        return self.add(
             name,
             shaping.Broadcast(tuple(shape[a] for a in order)),
             [value],
@@ -279,8 +276,6 @@ class Builder:
             order,
             value.dtype,
         )
-        self.sized.append(made.node)
-        return made
 
     def concatenate(self, name: str, operands: Sequence[Operand], axis: int) -> Value:
         """One after the other along an axis."""

@@ -1,6 +1,7 @@
 """From a built graph to a network: names, aliases, weights, and a check of all shapes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +12,8 @@ from depthjax.importing.building import Builder
 from depthjax.importing.network import Graph, ImportedNetwork, renamed
 from depthjax.importing.values import Value
 from depthjax.models.network import INPUT, Node
-from depthjax.models.operations.description import describe
+from depthjax.models.operations import AveragePool, MaxPool, describe
+from depthjax.models.operations.shaping import Broadcast, Pad, Slice, Take
 
 
 class Output(NamedTuple):
@@ -74,7 +76,12 @@ def finish(
         aliases=tuple(aliases.items()),
         stages=shown or _outermost(named, aliases),
         image_shape=(height, width, channels),
-        any_size=kept.isdisjoint(build.sized),
+        any_size=False,
+        weights=tuple(
+            (names[node], leaf, name)
+            for (node, leaf), name in build.weights.items()
+            if node in kept
+        ),
         values=tuple(values.items()),
     )
     variables = {
@@ -83,6 +90,8 @@ def finish(
     }
     model = ImportedNetwork(graph)
     _check_shapes(model, variables)
+    if takes_any_size(graph, variables):
+        model = ImportedNetwork(replace(graph, any_size=True))
     return model, {group: held for group, held in variables.items() if held or group == "params"}
 
 
@@ -98,23 +107,36 @@ def _needed(nodes: Sequence[Node], result: str) -> list[Node]:
 
 def _names(nodes: Sequence[Node], outputs: Sequence[Output]) -> dict[str, str]:
     """A new name for each node."""
-    taken = {node.name for node in nodes}
-    names = {node.name: node.name for node in nodes}
-    candidates: dict[str, list[Output]] = {}
+    ends: dict[str, list[Output]] = {}
     for output in outputs:
-        candidates.setdefault(output.value.node, []).append(output)
+        ends.setdefault(output.value.node, []).append(output)
+    of_outputs = {output.name: output.value.node for output in outputs}
+    names, taken = {}, {node.name for node in nodes}
     for node in nodes:
-        given = candidates.get(node.name, [])
-        if describe(node.operation).holds_weights and getattr(node.operation, "name", "") is None:
+        name = node.name
+        if of_outputs.get(name, name) != name:
+            # A module whose own weights are used first, and that ends with something else.
+            kind = describe(node.operation).kind.replace(" ", "_")
+            name = _free(f"{name}.{kind}", taken)
+            taken.remove(node.name)
+            taken.add(name)
+        names[node.name] = name
+    for node in nodes:
+        if describe(node.operation).holds_weights:
             continue
-        blocks = [output.name for output in given if output.is_block]
-        leaves = [output.name for output in given if not output.is_block]
-        for name in (*blocks, *leaves):
-            if name not in taken:
-                taken.add(name)
-                names[node.name] = name
-                break
+        given = sorted(ends.get(node.name, []), key=lambda output: not output.is_block)
+        free = [output.name for output in given if output.name not in taken]
+        if free:
+            taken.add(free[0])
+            names[node.name] = free[0]
     return names
+
+
+def _free(name: str, taken: set[str]) -> str:
+    number, candidate = 1, name
+    while candidate in taken:
+        candidate, number = f"{name}_{number}", number + 1
+    return candidate
 
 
 def _outermost(outputs: Sequence[Output], aliases: dict[str, str]) -> tuple[str, ...]:
@@ -129,6 +151,48 @@ def _arrays(leaves: Any) -> Any:
         return jnp.asarray(array, jax.dtypes.canonicalize_dtype(wanted))
 
     return jax.tree.map(ours, leaves)
+
+
+def takes_any_size(graph: Graph, variables: dict[str, Any]) -> bool:
+    """Whether the graph means the same for images of other sizes.
+
+    It does if it runs for them, and no operation that holds positions (a slice, padding, copies, a
+    pooling over all there is) meets an axis of another length than where it was traced.
+    """
+    height, width, channels = graph.image_shape
+    model = ImportedNetwork(replace(graph, any_size=True))
+
+    def shapes(*size: int) -> dict[str, tuple[int, ...]]:
+        images = jax.ShapeDtypeStruct((1, *size, channels), jnp.float32)
+        _, found = jax.eval_shape(model.apply, variables, images)
+        return {INPUT: images.shape, **{name: value.shape for name, value in found.items()}}
+
+    traced = shapes(height, width)
+    for size in ((2 * height, 2 * width), (height + 64, width + 32)):
+        try:
+            found = shapes(*size)
+        except (TypeError, ValueError):
+            return False
+        for node in graph.nodes:
+            for axis in _held_axes(node, traced):
+                if found[node.inputs[0]][axis] != traced[node.inputs[0]][axis]:
+                    return False
+    return True
+
+
+def _held_axes(node: Node, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+    """The axes of an operation's input whose positions its settings speak of."""
+    operation = node.operation
+    if isinstance(operation, Slice | Take):
+        return (operation.axis,)
+    if isinstance(operation, Pad):
+        return tuple(axis for axis, pad in enumerate(operation.pads) if any(pad))
+    if isinstance(operation, Broadcast):
+        return tuple(range(1, len(shapes[node.name])))
+    if isinstance(operation, MaxPool | AveragePool):
+        before, after = shapes[node.inputs[0]], shapes[node.name]
+        return tuple(axis for axis in (1, 2) if after[axis] == 1 < before[axis])
+    return ()
 
 
 def _check_shapes(model: ImportedNetwork, variables: dict[str, Any]) -> None:

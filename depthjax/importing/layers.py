@@ -5,6 +5,7 @@ matrices of linear layers `[outputs, inputs]`.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import flax.linen as nn
@@ -23,6 +24,9 @@ from depthjax.models.operations.parameter import constant
 from depthjax.models.operations.reduction import Reduce
 from depthjax.models.operations.resampling import Resample
 
+Weight = np.ndarray | Known
+"""A weight of a layer; only a `Known` has a name in the source's state dict."""
+
 Padding = str | Sequence[tuple[int, int]]
 """(before, after) for each size, or "SAME", "SAME_LOWER", "VALID"."""
 
@@ -31,8 +35,8 @@ def conv(
     build: Builder,
     name: str,
     x: Value,
-    kernel: np.ndarray,
-    bias: np.ndarray | None = None,
+    kernel: Weight,
+    bias: Weight | None = None,
     *,
     strides: Sequence[int],
     padding: Padding,
@@ -41,15 +45,16 @@ def conv(
     input_dilation: Sequence[int] | None = None,
 ) -> Value:
     """A convolution over one axis, two or more; over one it is one over images of height 1."""
+    kernel = _known(kernel)
     sizes = kernel.shape[2:]
     expected = kernel.shape[1] * groups
-    if x.rank != kernel.ndim or x.shape[1] != expected:
+    if x.rank != kernel.rank or x.shape[1] != expected:
         raise ValueError(f"{name} takes {expected} channels of {len(sizes)} axes, got {[*x.shape]}")
     if len(sizes) == 1:
         lines = build.reshape(f"{name}.line", x, (*x.shape[:2], 1, x.shape[2]))
         sides = padding if isinstance(padding, str) else [(0, 0), *padding]
         wide = conv(
-            *(build, name, lines, kernel[:, :, None], bias),
+            *(build, name, lines, replace(kernel, array=kernel.array[:, :, None]), bias),
             strides=(1, *strides),
             padding=sides,
             dilation=(1, *dilation),
@@ -69,15 +74,13 @@ def conv(
         use_bias=bias is not None,
         parent=None,
     )
-    params = {"kernel": np.moveaxis(kernel, (0, 1), (-1, -2))}
-    if bias is not None:
-        params["bias"] = bias
+    ours = replace(kernel, array=np.moveaxis(kernel.array, (0, 1), (-1, -2)))
     lengths = [
         _outputs(x.shape[2 + i], sizes[i], strides[i], padding, dilation[i], input_dilation, i)
         for i in range(len(sizes))
     ]
     shape = (x.shape[0], kernel.shape[0], *lengths)
-    return build.module(name, module, x, {"params": params}, shape)
+    return build.module(name, module, x, {"params": _given(kernel=ours, bias=bias)}, shape)
 
 
 def _outputs(
@@ -101,8 +104,8 @@ def conv_transpose(
     build: Builder,
     name: str,
     x: Value,
-    kernel: np.ndarray,
-    bias: np.ndarray | None = None,
+    kernel: Weight,
+    bias: Weight | None = None,
     *,
     strides: Sequence[int],
     padding: Sequence[tuple[int, int]],
@@ -115,10 +118,11 @@ def conv_transpose(
     It is a convolution of the image with zeros between its pixels, by the flipped kernel. The name
     of the node is another than the module's, since its weights are not as in state dicts.
     """
-    sizes = kernel.shape[2:]
-    flipped = np.flip(kernel, tuple(range(2, kernel.ndim)))
-    grouped = flipped.reshape(groups, kernel.shape[0] // groups, *kernel.shape[1:])
-    turned = grouped.swapaxes(1, 2).reshape(-1, kernel.shape[0] // groups, *sizes)
+    array = _known(kernel).array
+    sizes = array.shape[2:]
+    flipped = np.flip(array, tuple(range(2, array.ndim)))
+    grouped = flipped.reshape(groups, array.shape[0] // groups, *array.shape[1:])
+    turned = grouped.swapaxes(1, 2).reshape(-1, array.shape[0] // groups, *sizes)
     sides = []
     for i, size in enumerate(sizes):
         reach = (size - 1) * dilation[i]
@@ -134,25 +138,25 @@ def conv_transpose(
 
 
 def linear(
-    build: Builder, name: str, x: Value, matrix: np.ndarray, bias: np.ndarray | None = None
+    build: Builder, name: str, x: Value, matrix: Weight, bias: Weight | None = None
 ) -> Value:
     """`x · matrixᵀ + bias` over the last axis."""
     x = build.with_last(x, x.rank - 1)
     module = nn.Dense(matrix.shape[0], use_bias=bias is not None, parent=None)
-    params = {"kernel": matrix.T}
-    if bias is not None:
-        params["bias"] = bias
-    return build.module(name, module, x, {"params": params}, (*x.shape[:-1], matrix.shape[0]))
+    matrix = _known(matrix)
+    kernel = replace(matrix, array=matrix.array.T)
+    leaves: Leaves = {"params": _given(kernel=kernel, bias=bias)}
+    return build.module(name, module, x, leaves, (*x.shape[:-1], matrix.shape[0]))
 
 
 def batch_norm(
     build: Builder,
     name: str,
     x: Value,
-    mean: np.ndarray,
-    variance: np.ndarray,
-    scale: np.ndarray | None,
-    bias: np.ndarray | None,
+    mean: Weight,
+    variance: Weight,
+    scale: Weight | None,
+    bias: Weight | None,
     epsilon: float,
 ) -> Value:
     """BatchNorm with running statistics over axis 1."""
@@ -165,9 +169,8 @@ def batch_norm(
         use_bias=bias is not None,
         parent=None,
     )
-    params = {"scale": scale, "bias": bias}
-    leaves: Leaves = {"batch_stats": {"mean": mean, "var": variance}}
-    if given := {leaf: array for leaf, array in params.items() if array is not None}:
+    leaves: Leaves = {"batch_stats": _given(mean=mean, var=variance)}
+    if given := _given(scale=scale, bias=bias):
         leaves["params"] = given
     return build.module(name, module, x, leaves, x.shape)
 
@@ -177,8 +180,8 @@ def layer_norm(
     name: str,
     x: Value,
     axes: int,
-    scale: np.ndarray | None,
-    bias: np.ndarray | None,
+    scale: Weight | None,
+    bias: Weight | None,
     epsilon: float,
 ) -> Value:
     """Normalisation over the last `axes` axes; scale and bias have their shape."""
@@ -194,12 +197,8 @@ def layer_norm(
         feature_axes=places if axes > 1 else -1,
         parent=None,
     )
-    params = {"scale": scale, "bias": bias}
-    given = {leaf: array for leaf, array in params.items() if array is not None}
-    made = build.module(name, module, x, {"params": given} if given else {}, x.shape)
-    if axes > 1:
-        build.sized.append(made.node)
-    return made
+    given = _given(scale=scale, bias=bias)
+    return build.module(name, module, x, {"params": given} if given else {}, x.shape)
 
 
 def group_norm(
@@ -207,18 +206,18 @@ def group_norm(
     name: str,
     x: Value,
     groups: int,
-    scale: np.ndarray | None,
-    bias: np.ndarray | None,
+    scale: Weight | None,
+    bias: Weight | None,
     epsilon: float,
 ) -> Value:
     """Normalisation over groups of the channels (axis 1) and all positions."""
     x = build.channels_last(x)
     channels = x.shape[1]
     affine = scale is not None or bias is not None
-    params = {
-        "scale": np.ones(channels, np.float32) if scale is None else scale,
-        "bias": np.zeros(channels, np.float32) if bias is None else bias,
-    }
+    params = _given(
+        scale=np.ones(channels, np.float32) if scale is None else scale,
+        bias=np.zeros(channels, np.float32) if bias is None else bias,
+    )
     module = GroupNorm(groups, epsilon, affine, parent=None)
     return build.module(name, module, x, {"params": params} if affine else {}, x.shape)
 
@@ -230,11 +229,7 @@ def pool(build: Builder, name: str, x: Value, operation: MaxPool | AveragePool) 
         raise ValueError(f"{name} pools windows of images {[*x.shape]}, which is not supported")
     stored = (1, *x.stored)
     spec = _pooled_shape(operation, stored)
-    made = build.add(name, operation, [x], (1, x.shape[1], *spec[1:3]), x.order, x.dtype)
-    window = operation.window
-    if isinstance(operation, AveragePool) and min(_pair(window)) > 1 and spec[1:3] == (1, 1):
-        build.sized.append(made.node)  # a mean over all positions, written for one size
-    return made
+    return build.add(name, operation, [x], (1, x.shape[1], *spec[1:3]), x.order, x.dtype)
 
 
 def adaptive_average_pool(build: Builder, name: str, x: Value, size: tuple[int, int]) -> Value:
@@ -318,7 +313,6 @@ def resample(build: Builder, name: str, x: Value, matrices: dict[int, np.ndarray
         shape = tuple(len(matrix) if a == axis % x.rank else n for a, n in enumerate(x.shape))
         operation = Resample(place, constant(np.asarray(matrix, np.float64)))
         x = build.add(name, operation, [x], shape, x.order, x.dtype)
-        build.sized.append(x.node)
     return x
 
 
@@ -327,5 +321,10 @@ def _pooled_shape(operation: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     return jax.eval_shape(operation, jax.ShapeDtypeStruct(shape, np.float32)).shape
 
 
-def _pair(value: Any) -> tuple[int, ...]:
-    return (value, value) if isinstance(value, int) else tuple(value)
+def _known(weight: Weight) -> Known:
+    return weight if isinstance(weight, Known) else Known(weight)
+
+
+def _given(**leaves: Weight | None) -> dict[str, Known]:
+    """The leaves that there are."""
+    return {name: _known(weight) for name, weight in leaves.items() if weight is not None}

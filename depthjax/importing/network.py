@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 from jaxtyping import Array, Float
@@ -22,6 +22,7 @@ class Graph:
         stages: the layers that tell the depth at a glance.
         image_shape: height, width and channels of the images that it was traced for.
         any_size: whether it takes images of other sizes.
+        weights: (node, leaf, the source's name) of each weight that is as it is there.
         values: how the source's tensor of each name (node or alias) lies in the activation.
     """
 
@@ -31,13 +32,14 @@ class Graph:
     stages: tuple[str, ...]
     image_shape: tuple[int, int, int]
     any_size: bool
+    weights: tuple[tuple[str, str, str], ...]
     values: tuple[tuple[str, Value], ...]
 
     @cached_property
     def digest(self) -> str:
         """A hash of the content."""
-        content = (self.source, self.nodes, self.aliases, self.stages, self.image_shape)
-        return hashlib.sha256(repr((content, self.any_size, self.values)).encode()).hexdigest()
+        content = tuple(getattr(self, field.name) for field in fields(self))
+        return hashlib.sha256(repr(content).encode()).hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Graph) and other.digest == self.digest
@@ -58,6 +60,10 @@ class ImportedNetwork(Network):
     def aliases(self) -> dict[str, str]:
         """The modules of the source, by the node that computes their output."""
         return dict(self.content.aliases)
+
+    def weight_names(self) -> dict[tuple[str, str], str]:
+        """The source's names of weights."""
+        return {(node, leaf): name for node, leaf, name in self.content.weights}
 
     def stages(self) -> tuple[str, ...]:
         """The layers that tell the depth at a glance."""

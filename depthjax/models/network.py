@@ -64,6 +64,10 @@ class Network(nn.Module):
         """Other names for the nodes of the graph (the paper's, torchvision's)."""
         return {}
 
+    def weight_names(self) -> dict[tuple[str, str], str]:
+        """Names in state dicts, by node and leaf, where they are not made of these."""
+        return {}
+
     def stages(self) -> tuple[str, ...]:
         """The layers that tell the network's depth at a glance."""
         return layer_names(self)

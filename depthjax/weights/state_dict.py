@@ -99,6 +99,7 @@ def to_torch_state_dict(
 def _places(variables: Variables, model: Network | None) -> dict[str, _Place]:
     """Where each entry of a state dict lies."""
     operations = {} if model is None else {node.name: node.operation for node in graph_of(model)}
+    own = {} if model is None else model.weight_names()
     places: dict[str, _Place] = {}
     for group, held in variables.items():
         for operation, leaves in held.items():
@@ -106,6 +107,7 @@ def _places(variables: Variables, model: Network | None) -> dict[str, _Place]:
             names = description.torch_names(list(_paths(leaves)))
             for path, name in names.items():
                 key = f"{operation}.{name}" if name else operation
+                key = own.get((operation, ".".join(path)), key)
                 places[key] = _Place(group, operation, path, description)
     return places
 

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from depthjax.importing.building import Builder, Operand
 from depthjax.importing.values import Known, Value
 
@@ -45,8 +43,3 @@ class Context:
             return self.name
         path, _, leaf = known.weight.rpartition(".")
         return path if path and leaf in ("weight", "running_mean") else known.weight
-
-
-def array(known: Known | None) -> np.ndarray | None:
-    """The numbers of a weight, if there is one."""
-    return None if known is None else known.array

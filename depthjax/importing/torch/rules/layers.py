@@ -8,7 +8,7 @@ import numpy as np
 from depthjax.importing import layers
 from depthjax.importing.building import Operand
 from depthjax.importing.resizing import resize_matrix
-from depthjax.importing.torch.registry import Context, array, rule
+from depthjax.importing.torch.registry import Context, rule
 from depthjax.importing.values import Known, Value
 from depthjax.models.operations.average_pool import AveragePool
 from depthjax.models.operations.max_pool import MaxPool
@@ -48,7 +48,7 @@ def _conv(
     if value.rank == axes + 1:
         value = ctx.build.reshape(ctx.name, value, (1, *value.shape))
     return layers.conv(
-        *(ctx.build, _weights_name(ctx, kernel), value, kernel.array, array(bias)),
+        *(ctx.build, _weights_name(ctx, kernel), value, kernel, bias),
         strides=_each(strides, axes),
         padding=sides,
         dilation=dilations,
@@ -75,7 +75,7 @@ def _conv_transpose(
 ) -> Value:
     axes = kernel.rank - 2
     return layers.conv_transpose(
-        *(ctx.build, ctx.owner(kernel), ctx.value(x), kernel.array, array(bias)),
+        *(ctx.build, ctx.owner(kernel), ctx.value(x), kernel, bias),
         strides=_each(strides, axes),
         padding=[(n, n) for n in _each(padding, axes)],
         output_padding=_each(output_padding, axes),
@@ -90,7 +90,7 @@ def _linear(ctx: Context, x: Operand, matrix: Operand, bias: Known | None = None
         made = layers.matmul(ctx.build, ctx.name, x, ctx.build.transpose(matrix, (1, 0)))
         return made if bias is None else ctx.build.arithmetic(ctx.name, "add", made, bias)
     name = _weights_name(ctx, matrix)
-    return layers.linear(ctx.build, name, ctx.value(x), matrix.array, array(bias))
+    return layers.linear(ctx.build, name, ctx.value(x), matrix, bias)
 
 
 @rule("addmm")
@@ -155,11 +155,9 @@ def _batch_norm(
         if value.shape[0] != 1:
             raise ValueError("BatchNorm in training mode is no function of one image")
         groups = value.shape[1]  # of a batch of one: instance normalisation
-        return layers.group_norm(
-            ctx.build, ctx.name, value, groups, array(scale), array(bias), epsilon
-        )
+        return layers.group_norm(ctx.build, ctx.name, value, groups, scale, bias, epsilon)
     name = ctx.owner(scale if scale is not None and scale.weight else mean)
-    weights = mean.array, variance.array, array(scale), array(bias)
+    weights = mean, variance, scale, bias
     return layers.batch_norm(ctx.build, name, value, *weights, epsilon)
 
 
@@ -173,7 +171,7 @@ def _layer_norm(
     epsilon: float = 1e-5,
     cudnn: bool = False,
 ) -> Value:
-    axes, weights = len(shape), (array(scale), array(bias))
+    axes, weights = len(shape), (scale, bias)
     return layers.layer_norm(ctx.build, ctx.owner(scale), ctx.value(x), axes, *weights, epsilon)
 
 
@@ -187,7 +185,7 @@ def _group_norm(
     epsilon: float = 1e-5,
     cudnn: bool = False,
 ) -> Value:
-    weights = array(scale), array(bias)
+    weights = scale, bias
     return layers.group_norm(ctx.build, ctx.owner(scale), ctx.value(x), groups, *weights, epsilon)
 
 
@@ -197,7 +195,7 @@ def _instance_norm(
 ) -> Value:
     *_, epsilon, _ = args
     value = ctx.value(x)
-    weights = array(scale), array(bias)
+    weights = scale, bias
     return layers.group_norm(ctx.build, ctx.owner(scale), value, value.shape[1], *weights, epsilon)
 
 
