@@ -200,7 +200,7 @@ class Builder:
         """A function of each element."""
         return self.add(name, operation, [x], x.shape, x.order, dtype or x.dtype)
 
-    def function(self, name: str, function: str, x: Value, *settings: float | str) -> Value:
+    def function(self, name: str, function: str, x: Value, *settings: float | int | str) -> Value:
         """A function of `operations.elementwise.FUNCTIONS`."""
         dtype = str(settings[0]) if function == "cast" else None
         return self.elementwise(name, Elementwise(function, tuple(settings)), x, dtype)
@@ -222,7 +222,9 @@ class Builder:
         kind = dtype or str(jnp.result_type(*(value.dtype for value in values)))
         return self.add(name, operation, values, shape, order, kind)
 
-    def arithmetic(self, name: str, function: str, x: Operand | float, y: Operand | float) -> Value:
+    def arithmetic(
+        self, name: str, function: str, x: Operand | float | int, y: Operand | float | int
+    ) -> Value:
         """`operations.elementwise.ARITHMETIC` of two operands, of which one may be a number."""
         x, y = _number(x), _number(y)
         dtype = "bool" if function in _COMPARISONS else None
@@ -332,7 +334,7 @@ class Builder:
         x: Value,
         pads: Sequence[tuple[int, int]],
         mode: str = "constant",
-        value: float = 0.0,
+        value: float | int = 0.0,
     ) -> Value:
         """(before, after) for each axis of the source."""
         for axis, pad in enumerate(pads):

@@ -88,10 +88,11 @@ def finish(
         group: {names[name]: _arrays(leaves) for name, leaves in held.items() if name in kept}
         for group, held in build.variables.items()
     }
+    found = _shapes(graph, variables)
+    _check_shapes(graph, found)
+    if takes_any_size(graph, variables, found):
+        graph = replace(graph, any_size=True)
     model = ImportedNetwork(graph)
-    _check_shapes(model, variables)
-    if takes_any_size(graph, variables):
-        model = ImportedNetwork(replace(graph, any_size=True))
     return model, {group: held for group, held in variables.items() if held or group == "params"}
 
 
@@ -153,31 +154,37 @@ def _arrays(leaves: Any) -> Any:
     return jax.tree.map(ours, leaves)
 
 
-def takes_any_size(graph: Graph, variables: dict[str, Any]) -> bool:
+def takes_any_size(
+    graph: Graph, variables: dict[str, Any], traced: dict[str, tuple[int, ...]]
+) -> bool:
     """Whether the graph means the same for images of other sizes.
 
     It does if it runs for them, and no operation that holds positions (a slice, padding, copies, a
     pooling over all there is) meets an axis of another length than where it was traced.
+
+    Args:
+        graph, variables: of the network.
+        traced: shapes of all activations, by name.
     """
     height, width, channels = graph.image_shape
-    model = ImportedNetwork(replace(graph, any_size=True))
+    # Multiples of 32 more, so that what halves the image five times still can.
+    larger = (height + 64, width + 32, channels)
+    try:
+        found = _shapes(replace(graph, any_size=True, image_shape=larger), variables)
+    except (TypeError, ValueError):
+        return False
+    return all(
+        found[node.inputs[0]][axis] == traced[node.inputs[0]][axis]
+        for node in graph.nodes
+        for axis in _held_axes(node, traced)
+    )
 
-    def shapes(*size: int) -> dict[str, tuple[int, ...]]:
-        images = jax.ShapeDtypeStruct((1, *size, channels), jnp.float32)
-        _, found = jax.eval_shape(model.apply, variables, images)
-        return {INPUT: images.shape, **{name: value.shape for name, value in found.items()}}
 
-    traced = shapes(height, width)
-    for size in ((2 * height, 2 * width), (height + 64, width + 32)):
-        try:
-            found = shapes(*size)
-        except (TypeError, ValueError):
-            return False
-        for node in graph.nodes:
-            for axis in _held_axes(node, traced):
-                if found[node.inputs[0]][axis] != traced[node.inputs[0]][axis]:
-                    return False
-    return True
+def _shapes(graph: Graph, variables: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Of all activations for two images, by name."""
+    images = jax.ShapeDtypeStruct((2, *graph.image_shape), jnp.float32)
+    _, found = jax.eval_shape(ImportedNetwork(graph).apply, variables, images)
+    return {INPUT: images.shape, **{name: value.shape for name, value in found.items()}}
 
 
 def _held_axes(node: Node, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
@@ -195,16 +202,12 @@ def _held_axes(node: Node, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...
     return ()
 
 
-def _check_shapes(model: ImportedNetwork, variables: dict[str, Any]) -> None:
+def _check_shapes(graph: Graph, found: dict[str, tuple[int, ...]]) -> None:
     """That each activation has the shape that the source's has."""
-    images = jax.ShapeDtypeStruct((2, *model.content.image_shape), jnp.float32)
-    _, found = jax.eval_shape(model.apply, variables, images)
-    for name, value in model.content.values:
-        if name not in found:
-            continue
+    for name, value in graph.values:
         expected = (2 if value.batched else 1, *value.stored)
-        if found[name].shape != expected:
+        if name in found and found[name] != expected:
             raise ValueError(
-                f"{model.content.source} gives {[*expected]} at {name} and the imported graph"
-                f" {[*found[name].shape]}: a fault of the importer; please report it"
+                f"{graph.source} gives {[*expected]} at {name} and the imported graph"
+                f" {[*found[name]]}: a fault of the importer; please report it"
             )

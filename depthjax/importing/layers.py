@@ -157,7 +157,7 @@ def batch_norm(
     variance: Weight,
     scale: Weight | None,
     bias: Weight | None,
-    epsilon: float,
+    epsilon: float | int,
 ) -> Value:
     """BatchNorm with running statistics over axis 1."""
     x = build.with_last(x, 1)
@@ -182,7 +182,7 @@ def layer_norm(
     axes: int,
     scale: Weight | None,
     bias: Weight | None,
-    epsilon: float,
+    epsilon: float | int,
 ) -> Value:
     """Normalisation over the last `axes` axes; scale and bias have their shape."""
     over = tuple(range(x.rank - axes, x.rank))
@@ -208,7 +208,7 @@ def group_norm(
     groups: int,
     scale: Weight | None,
     bias: Weight | None,
-    epsilon: float,
+    epsilon: float | int,
 ) -> Value:
     """Normalisation over groups of the channels (axis 1) and all positions."""
     x = build.channels_last(x)
@@ -293,7 +293,7 @@ def attention(
     k: Operand,
     v: Operand,
     mask: Operand | None,
-    scale: float | None,
+    scale: float | int | None,
     causal: bool = False,
 ) -> Value:
     """Scaled dot-product attention over the last two axes."""

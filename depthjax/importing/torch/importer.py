@@ -3,7 +3,7 @@
 import operator
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -68,6 +68,20 @@ def _exported(module: Any, example: Any) -> Any:
             part.training = True
 
 
+class _Tensor(NamedTuple):
+    """A known tensor that no rule has asked for yet."""
+
+    weight: str | None = None
+    lower: Callable[[], Value] | None = None
+
+
+_OF_SHAPE = (
+    *("new_zeros", "new_ones", "new_full", "new_empty", "zeros_like", "ones_like", "full_like"),
+    *("empty_like", "new_tensor"),
+)
+"""Operations that ask a tensor for its shape alone."""
+
+
 class _Lowering:
     """One import; `tensors` are known, `values` depend on the images."""
 
@@ -107,7 +121,7 @@ class _Lowering:
         tensor = held[name] if name in held else self.exported.constants[name]
         weight = name if tensor.is_floating_point() and node.name in weights else None
         self.tensors[node] = tensor.detach()
-        self.made[node] = Known(_array(tensor), weight)
+        self.made[node] = _Tensor(weight)
 
     def _call(self, node: Any) -> None:
         arguments = [*_nodes(node.args), *_nodes(node.kwargs)]
@@ -120,10 +134,10 @@ class _Lowering:
             else:
                 self.made[node] = self.made[source][index]
             return
-        if all(other in self.tensors for other in arguments):
+        name = _base(node.target)
+        if name in _OF_SHAPE or all(other in self.tensors for other in arguments):
             self._evaluate(node, arguments)
             return
-        name = _base(node.target)
         if name.startswith(("_assert", "sym_constrain")):
             return
         if name not in RULES:
@@ -146,7 +160,14 @@ class _Lowering:
             return [self._resolved(part) for part in argument]
         if isinstance(argument, dict):
             return {name: self._resolved(part) for name, part in argument.items()}
-        return self.made[argument] if hasattr(argument, "op") else argument
+        if not hasattr(argument, "op"):
+            return argument
+        made = self.made[argument]
+        if isinstance(made, _Tensor):
+            # Only now: what was written into a part of it since counts.
+            made = Known(_array(self.tensors[argument]), made.weight, made.lower)
+            self.made[argument] = made
+        return made
 
     # ------------------------------------------------------------------------------- known tensors
 
@@ -157,7 +178,11 @@ class _Lowering:
         def known(argument: Any) -> Any:
             if isinstance(argument, list | tuple):
                 return type(argument)(known(part) for part in argument)
-            return self.tensors[argument] if hasattr(argument, "op") else argument
+            if not hasattr(argument, "op"):
+                return argument
+            if argument in self.tensors:
+                return self.tensors[argument]
+            return torch.empty(argument.meta["val"].shape)  # only its shape is asked for
 
         with torch.no_grad():
             kwargs = {name: known(value) for name, value in node.kwargs.items()}
@@ -169,12 +194,10 @@ class _Lowering:
         if not hasattr(result, "detach"):
             self.made[node] = result
             return
-        of_weights = any(
-            isinstance(made := self.made.get(other), Known) and (made.weight or made.lower)
-            for other in arguments
-        )
+        made = [self.made.get(other) for other in arguments]
+        of_weights = any(isinstance(m, Known | _Tensor) and (m.weight or m.lower) for m in made)
         lower = self._lowered(node) if of_weights and _base(node.target) in RULES else None
-        self.made[node] = Known(_array(result), None, lower)
+        self.made[node] = _Tensor(None, lower)
 
     def _lowered(self, node: Any) -> Callable[[], Value]:
         """Makes what was computed of weights a part of the graph, if it is needed there."""

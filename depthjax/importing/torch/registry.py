@@ -7,6 +7,9 @@ from typing import Any
 from depthjax.importing.building import Builder, Operand
 from depthjax.importing.values import Known, Value
 
+Number = int | float
+"""A setting as PyTorch gives it."""
+
 RULES: dict[str, Callable[..., Any]] = {}
 """`aten` names without overloads: `(context, *args, **kwargs) -> Value` or a tuple of them."""
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Shaped
 from depthjax.models.operations.description import Description, describes
 from depthjax.models.operations.shared import Leaves, mapping_sentence
 
-Anything = Shaped[Array, "batch ..."]
+Anything = Shaped[Array, "..."]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from depthjax.importing.building import Operand
-from depthjax.importing.torch.registry import RULES, Context, rule
+from depthjax.importing.torch.registry import RULES, Context, Number, rule
 from depthjax.importing.values import Known, Value
 from depthjax.models.operations.elementwise import Where
 from depthjax.models.operations.gelu import GELU
@@ -55,21 +55,21 @@ _register_functions()
 
 
 @rule("add")
-def _add(ctx: Context, x: Any, y: Any, alpha: float = 1) -> Value:
+def _add(ctx: Context, x: Any, y: Any, alpha: Number = 1) -> Value:
     return ctx.build.arithmetic(ctx.name, "add", x, _scaled(ctx, y, alpha))
 
 
 @rule("sub")
-def _subtract(ctx: Context, x: Any, y: Any, alpha: float = 1) -> Value:
+def _subtract(ctx: Context, x: Any, y: Any, alpha: Number = 1) -> Value:
     return ctx.build.arithmetic(ctx.name, "subtract", x, _scaled(ctx, y, alpha))
 
 
 @rule("rsub")
-def _subtract_from(ctx: Context, x: Any, y: Any, alpha: float = 1) -> Value:
+def _subtract_from(ctx: Context, x: Any, y: Any, alpha: Number = 1) -> Value:
     return ctx.build.arithmetic(ctx.name, "subtract", y, _scaled(ctx, x, alpha))
 
 
-def _scaled(ctx: Context, x: Any, alpha: float) -> Any:
+def _scaled(ctx: Context, x: Any, alpha: Number) -> Any:
     if alpha == 1:
         return x
     if isinstance(x, Value | Known):
@@ -107,13 +107,13 @@ def _relu6(ctx: Context, x: Operand) -> Value:
 
 
 @rule("hardtanh")
-def _hard_tanh(ctx: Context, x: Operand, low: float = -1.0, high: float = 1.0) -> Value:
+def _hard_tanh(ctx: Context, x: Operand, low: Number = -1.0, high: Number = 1.0) -> Value:
     return ctx.build.function(ctx.name, "hard_tanh", ctx.value(x), float(low), float(high))
 
 
 @rule("leaky_relu")
-def _leaky_relu(ctx: Context, x: Operand, slope: float = 0.01) -> Value:
-    return ctx.build.elementwise(ctx.name, LeakyReLU(slope), ctx.value(x))
+def _leaky_relu(ctx: Context, x: Operand, slope: Number = 0.01) -> Value:
+    return ctx.build.elementwise(ctx.name, LeakyReLU(float(slope)), ctx.value(x))
 
 
 @rule("gelu")
@@ -123,7 +123,7 @@ def _gelu(ctx: Context, x: Operand, approximate: str = "none") -> Value:
 
 @rule("elu")
 def _elu(
-    ctx: Context, x: Operand, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0
+    ctx: Context, x: Operand, alpha: Number = 1.0, scale: Number = 1.0, input_scale: Number = 1.0
 ) -> Value:
     if scale != 1 or input_scale != 1:
         raise ValueError("elu with scales is not supported")
@@ -131,7 +131,7 @@ def _elu(
 
 
 @rule("softplus")
-def _softplus(ctx: Context, x: Operand, beta: float = 1.0, threshold: float = 20.0) -> Value:
+def _softplus(ctx: Context, x: Operand, beta: Number = 1.0, threshold: Number = 20.0) -> Value:
     return ctx.build.function(ctx.name, "softplus", ctx.value(x), float(beta))
 
 
@@ -195,8 +195,3 @@ def _to(ctx: Context, x: Operand, *args: Any, dtype: Any = None, **kwargs: Any) 
     if wanted is None or wanted == value.dtype or (wanted in floats and value.dtype in floats):
         return value  # all is computed in one precision
     return ctx.build.function(ctx.name, "cast", value, wanted)
-
-
-@rule("ones_like", "zeros_like", "full_like")
-def _filled_like(ctx: Context, x: Operand, *args: Any, **kwargs: Any) -> Any:
-    raise ValueError("constants of a tensor's shape are not supported")

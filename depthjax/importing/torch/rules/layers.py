@@ -8,7 +8,7 @@ import numpy as np
 from depthjax.importing import layers
 from depthjax.importing.building import Operand
 from depthjax.importing.resizing import resize_matrix
-from depthjax.importing.torch.registry import Context, rule
+from depthjax.importing.torch.registry import Context, Number, rule
 from depthjax.importing.values import Known, Value
 from depthjax.models.operations.average_pool import AveragePool
 from depthjax.models.operations.max_pool import MaxPool
@@ -105,7 +105,7 @@ def _matmul(ctx: Context, x: Operand, y: Operand) -> Value:
 
 @rule("baddbmm")
 def _baddbmm(
-    ctx: Context, bias: Operand, x: Operand, y: Operand, beta: float = 1, alpha: float = 1
+    ctx: Context, bias: Operand, x: Operand, y: Operand, beta: Number = 1, alpha: Number = 1
 ) -> Value:
     product: Any = layers.matmul(ctx.build, ctx.name, x, y)
     if alpha != 1:
@@ -126,10 +126,10 @@ def _attention(
     k: Operand,
     v: Operand,
     mask: Operand | None = None,
-    dropout: float = 0.0,
+    dropout: Number = 0.0,
     causal: bool = False,
     *,
-    scale: float | None = None,
+    scale: Number | None = None,
     enable_gqa: bool = False,
 ) -> Value:
     if enable_gqa:
@@ -146,8 +146,8 @@ def _batch_norm(
     mean: Known | None,
     variance: Known | None,
     training: bool,
-    momentum: float,
-    epsilon: float,
+    momentum: Number,
+    epsilon: Number,
     cudnn: bool = False,
 ) -> Value:
     value = ctx.value(x)
@@ -168,7 +168,7 @@ def _layer_norm(
     shape: Sequence[int],
     scale: Known | None = None,
     bias: Known | None = None,
-    epsilon: float = 1e-5,
+    epsilon: Number = 1e-5,
     cudnn: bool = False,
 ) -> Value:
     axes, weights = len(shape), (scale, bias)
@@ -182,7 +182,7 @@ def _group_norm(
     groups: int,
     scale: Known | None = None,
     bias: Known | None = None,
-    epsilon: float = 1e-5,
+    epsilon: Number = 1e-5,
     cudnn: bool = False,
 ) -> Value:
     weights = scale, bias
@@ -205,7 +205,7 @@ def _rms_norm(
     x: Operand,
     shape: Sequence[int],
     scale: Operand | None = None,
-    epsilon: float | None = None,
+    epsilon: Number | None = None,
 ) -> Value:
     build, value = ctx.build, ctx.value(x)
     axes = tuple(range(-len(shape), 0))

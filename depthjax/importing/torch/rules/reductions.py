@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from depthjax.importing.building import Operand
-from depthjax.importing.torch.registry import Context, rule
+from depthjax.importing.torch.registry import Context, Number, rule
 from depthjax.importing.values import Value
 from depthjax.models.operations.reduction import Reduce
 from depthjax.models.operations.softmax import Softmax
@@ -72,7 +72,7 @@ def _variance(
     unbiased: bool = True,
     keep: bool = False,
     *,
-    correction: float = 1,
+    correction: Number = 1,
     keepdim: bool = False,
 ) -> Value:
     correction = int(unbiased) if not unbiased else correction

@@ -1,0 +1,129 @@
+"""Imports many networks of torchvision and timm, and writes what came of it as rows and a document.
+
+    python tests/live/survey.py torchvision timm --rows=docs/imported_networks.csv
+    python tests/live/survey.py --rows=docs/imported_networks.csv --document=docs/imported.md
+
+Networks that have a row already are left out, so a survey that was stopped goes on. `timm` is a
+sample of 150 names drawn with seed 0, of those with at most 100 million parameters.
+"""
+
+import csv
+import gc
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "golden"), str(HERE.parents[1])]
+
+import jax  # noqa: E402
+import torch  # noqa: E402
+from parity import compare, gradient_difference, timm, torchvision  # noqa: E402
+
+FIELDS = (
+    *("network", "parameters", "outcome", "operations", "seconds", "modules", "differing"),
+    *("largest", "output", "weights", "state", "gradient", "note"),
+)
+LARGEST = 100_000_000
+SAMPLE = 150
+GRADIENTS_UP_TO = 12_000_000
+"""Parameters of networks whose gradients are compared in float64 too."""
+
+
+def torchvision_names() -> list[str]:
+    """Every classification network, small ones first."""
+    names = [f"torchvision:{n}" for n in torchvision.models.list_models(module=torchvision.models)]
+    return sorted(names, key=parameters)
+
+
+def timm_names() -> list[str]:
+    """The sample."""
+    known = timm.list_models()
+    names = []
+    for name in random.Random(0).sample(known, len(known)):
+        source = f"timm:{name}"
+        if parameters(source) <= LARGEST:
+            names.append(source)
+        if len(names) == SAMPLE:
+            break
+    return sorted(names, key=parameters)
+
+
+def parameters(source: str) -> int:
+    """How many weights a network has, without making them."""
+    library, _, name = source.partition(":")
+    make = timm.create_model if library == "timm" else torchvision.models.get_model
+    with torch.device("meta"):
+        try:
+            return sum(weight.numel() for weight in make(name).parameters())
+        except (RuntimeError, NotImplementedError):
+            return 0  # some cannot be made without memory; they are tried
+
+
+def survey(source: str) -> dict[str, object]:
+    """One row."""
+    row: dict[str, object] = {"network": source, "parameters": parameters(source)}
+    try:
+        found = compare(source)
+    except Exception as error:  # whatever it is, it is an outcome
+        text = " ".join(str(error).split())
+        return row | {"outcome": "not imported", "note": f"{type(error).__name__}: {text}"[:300]}
+    differing = " ".join(found.differing[:8])
+    agrees = not found.differing and found.output <= 1e-4
+    row |= {
+        **{"outcome": "agrees" if agrees else "differs", "operations": found.operations},
+        **{"seconds": f"{found.seconds:.1f}", "modules": found.modules, "differing": differing},
+        **{"largest": f"{found.largest:.1e}", "output": f"{found.output:.1e}"},
+        **{"weights": found.weights, "state": found.state},
+    }
+    if agrees and int(str(row["parameters"])) <= GRADIENTS_UP_TO:
+        try:
+            with jax.enable_x64(True):
+                row["gradient"] = f"{gradient_difference(source):.1e}"
+        except Exception as error:
+            row["note"] = f"gradient: {type(error).__name__}: {error}"[:300]
+    return row
+
+
+def main() -> None:
+    """Surveys what is asked for, then writes the document."""
+    options = dict(a.removeprefix("--").split("=", 1) for a in sys.argv[1:] if "=" in a)
+    rows = Path(options.get("rows", "docs/imported_networks.csv"))
+    done = []
+    if rows.exists():
+        with rows.open(newline="", encoding="utf-8") as file:
+            done = list(csv.DictReader(file))
+    wanted = [a for a in sys.argv[1:] if not a.startswith("--")]
+    sources = []
+    for name in wanted:
+        everything = {"torchvision": torchvision_names, "timm": timm_names}
+        sources += everything[name]() if name in everything else [name]
+    with rows.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+        if not done:
+            writer.writeheader()
+        for source in sources:
+            if source in {row["network"] for row in done}:
+                continue
+            begin = time.perf_counter()
+            row = survey(source)
+            writer.writerow(row)
+            file.flush()
+            print(
+                source,
+                row["outcome"],
+                row.get("largest", ""),
+                row.get("gradient", ""),
+                row.get("note", ""),
+                f"{time.perf_counter() - begin:.0f} s",
+                flush=True,
+            )
+            jax.clear_caches()
+            gc.collect()
+
+
+if __name__ == "__main__":
+    main()

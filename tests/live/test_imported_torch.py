@@ -1,0 +1,113 @@
+"""Imported networks beside PyTorch's, layer by layer."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+from parity import compare, gradient_difference
+
+import depthjax
+from depthjax.importing.torch import from_torch
+
+NETWORKS = (
+    *("torchvision:resnet18", "torchvision:densenet121", "torchvision:shufflenet_v2_x0_5"),
+    *("torchvision:mobilenet_v3_small", "torchvision:googlenet", "torchvision:swin_t"),
+    *("timm:convnext_atto", "timm:vit_tiny_patch16_224", "timm:xcit_nano_12_p16_224"),
+    *("timm:regnetx_002", "timm:ghostnet_050", "timm:levit_128s", "timm:mixer_s32_224"),
+)
+GRADIENTS = ("torchvision:resnet18", "torchvision:squeezenet1_1", "timm:vit_tiny_patch16_224")
+
+
+@pytest.mark.parametrize("source", NETWORKS)
+def test_all_modules_and_weights(source: str) -> None:
+    found = compare(source)
+    assert not found.differing
+    assert found.modules > 10
+    assert found.output < 1e-4
+
+
+@pytest.mark.parametrize("source", GRADIENTS)
+def test_gradients_in_float64(source: str) -> None:
+    with jax.enable_x64(True):
+        assert gradient_difference(source) < 1e-8
+
+
+@pytest.mark.parametrize("source", ["torchvision:resnet18", "timm:vit_tiny_patch16_224"])
+def test_the_state_dict_comes_back(source: str) -> None:
+    found = compare(source)
+    assert found.weights == found.state
+
+
+class Branching(torch.nn.Module):
+    """Its control flow depends on values."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if x.sum() > 0 else -x
+
+
+class Sorting(torch.nn.Module):
+    """It uses operations that no rule knows."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.linalg.svdvals(torch.sort(x).values)
+
+
+def test_what_cannot_be_imported() -> None:
+    example = torch.zeros(1, 3, 8, 8)
+    with pytest.raises(ValueError, match=r"cannot export Branching.*must not branch"):
+        from_torch(Branching(), example)
+    with pytest.raises(ValueError, match=r"not supported: .*sort"):
+        from_torch(Sorting(), example)
+    with pytest.raises(ValueError, match=r"takes a torch.nn.Module, not dict"):
+        from_torch({}, example)
+    with pytest.raises(ValueError, match=r"\[batch, channels, height, width\]"):
+        from_torch(torch.nn.ReLU(), torch.zeros(3, 8, 8))
+
+
+class Small(torch.nn.Module):
+    """A network of one's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.BatchNorm2d(4), torch.nn.ReLU()
+        )
+        self.head = torch.nn.Linear(4, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(x).mean((2, 3)))
+
+
+def test_layers_of_an_imported_network_are_layers() -> None:
+    module = Small()
+    model, variables = from_torch(module, torch.zeros(1, 3, 8, 8))
+    assert module.training  # as it was
+    assert depthjax.layer_names(model)[-1] == "head"
+    assert model == from_torch(module, torch.zeros(1, 3, 8, 8))[0]
+    layer = depthjax.Layer(model, "body")
+    images = np.random.default_rng(0).uniform(size=(2, 8, 8, 3)).astype(np.float32)
+    prepared, weights = layer.prepare(variables)
+    with torch.no_grad():
+        expected = module.eval().body(torch.tensor(images.transpose(0, 3, 1, 2)))
+    for embedding in (layer(variables, images), jax.jit(prepared)(weights, images)):
+        assert embedding.shape == (2, 8, 8, 4)
+        np.testing.assert_allclose(
+            embedding, expected.numpy().transpose(0, 2, 3, 1), rtol=1e-5, atol=1e-6
+        )
+    larger = jnp.zeros((1, 12, 10, 3))
+    assert layer(variables, larger).shape == (1, 12, 10, 4)
+
+
+def test_another_size_is_refused_where_a_size_is_held() -> None:
+    class Positions(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.place = torch.nn.Parameter(torch.randn(3, 8, 8))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x + self.place).flatten(1)
+
+    model, variables = from_torch(Positions(), torch.zeros(1, 3, 8, 8), source="mine")
+    with pytest.raises(ValueError, match=r"mine was imported for images of 8×8.*got 9×8×3"):
+        model.apply(variables, jnp.zeros((1, 9, 8, 3)))
