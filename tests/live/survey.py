@@ -8,6 +8,7 @@ sample of 150 names drawn with seed 0, of those with at most 100 million paramet
 """
 
 import csv
+import functools
 import gc
 import os
 import random
@@ -52,6 +53,7 @@ def timm_names() -> list[str]:
     return sorted(names, key=parameters)
 
 
+@functools.cache
 def parameters(source: str) -> int:
     """How many weights a network has, without making them."""
     library, _, name = source.partition(":")
