@@ -17,7 +17,7 @@ from depthjax.inversion.checkpoints import DescentCheckpoints
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.frames import frame_steps
 from depthjax.inversion.plan import Plan
-from depthjax.inversion.preparing import must_spread, place_weights, prepare_for_descent
+from depthjax.inversion.preparing import Prepared, must_spread, place_weights, prepare_for_descent
 from depthjax.inversion.results import (
     Inversion,
     Progress,
@@ -26,7 +26,7 @@ from depthjax.inversion.results import (
     reshape_examples,
 )
 from depthjax.inversion.starts import draw_start
-from depthjax.models.verification import verify_prepared
+from depthjax.models.fast import verified
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
 
 
@@ -92,7 +92,8 @@ def invert(
 
     Args:
         layer: a pure function `(variables, images [B, H, W, C]) -> embedding [B, …]`; hashable.
-            If it has a method `prepare(variables) -> (layer, weights)`, the descent runs on those.
+            If it has a method `prepare(variables) -> (layer, weights)`, the descent runs on those;
+            of a plain function it replaces the convolutions on CPUs (`depthjax.models.fast`).
         variables: its weights, any pytree.
         target_embedding: `[B, …]`.
         init: `[B, H, W, C]`, or `[restarts, B, H, W, C]` for several descents from each target.
@@ -134,9 +135,8 @@ def invert(
     mesh = mesh or local_mesh()
     if spread_weights is None:
         spread_weights = must_spread(layer, variables, config, mesh)
-    prepared = prepare_for_descent(layer, variables, config, spread=spread_weights)
-    if hasattr(layer, "prepare"):
-        verify_prepared(layer, variables, *prepared, examples.start)
+    prepared = prepare_for_descent(layer, variables, config, examples.start, spread=spread_weights)
+    prepared = Prepared(*verified(layer, variables, *prepared, examples.start))
     count = len(examples.start)
     if jax.process_count() > 1:
         examples = examples.at(my_share(count))

@@ -74,7 +74,8 @@ def fitting_batch(
     mesh = mesh or local_mesh()
     if spread_weights is None:
         spread_weights = must_spread(layer, variables, config, mesh, free)
-    prepared = prepared_shapes(layer, variables, config, spread=spread_weights)
+    images = jax.ShapeDtypeStruct((count, *image_shape), jnp.float32)
+    prepared = prepared_shapes(layer, variables, config, images, spread=spread_weights)
     embed = partial(jax.eval_shape, layer, variables)
     trace = partial(_traced, prepared, embed, image_shape, config, mesh if spread_weights else None)
     bound = total_bytes(trace(count).jaxpr.jaxpr)

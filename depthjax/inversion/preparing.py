@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 from depthjax.devices.sharding import local_mesh, replicate
 from depthjax.devices.spreading import Gathering, SpreadLayer, fits, spread
 from depthjax.inversion.config import InversionConfig
+from depthjax.models.fast import fast_form
 from depthjax.typing import LayerFn, Variables
 
 
@@ -19,42 +20,54 @@ class Prepared(NamedTuple):
 
 
 def prepare_for_descent(
-    layer: LayerFn, variables: Variables, config: InversionConfig, *, spread: bool = False
+    layer: LayerFn,
+    variables: Variables,
+    config: InversionConfig,
+    images: Any = None,
+    *,
+    spread: bool = False,
 ) -> Prepared:
-    """The layer's own fast form, where it has one (`prepare`), or else the layer as it is.
+    """The layer's fast form (`depthjax.models.fast`), not verified yet.
 
     Args:
         layer, variables: as in `invert`.
         config: whether to rematerialise.
+        images: where a descent begins, or their shape and dtype; without any, a plain function
+            stays as it is.
         spread: whether the weights will lie in parts on several devices. They are then prepared in
             the host's memory, and the layer gathers them while it runs.
     """
     if not spread or not hasattr(layer, "prepare"):
-        return _prepare(layer, variables, config, spread)
+        return _prepare(layer, variables, config, images, spread)
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        return _prepare(layer, jax.device_get(variables), config, spread)
+        return _prepare(layer, jax.device_get(variables), config, images, spread)
 
 
 def _prepare(
-    layer: LayerFn, variables: Variables, config: InversionConfig, spread: bool
+    layer: LayerFn, variables: Variables, config: InversionConfig, images: Any, spread: bool
 ) -> Prepared:
-    if not hasattr(layer, "prepare"):
-        return Prepared(Gathering(layer) if spread else layer, variables)
+    if spread and not hasattr(layer, "prepare"):
+        return Prepared(Gathering(layer), variables)
     # Where activations are computed again, weights are gathered again, and need not be kept.
     # Gauss–Newton makes many products with one linearisation, which keeps all that they take.
     again = (config.rematerialize or spread) and config.optimizer != "gauss_newton"
     settings = {"rematerialize": True} if again else {}
-    return Prepared(*layer.prepare(variables, **settings))
+    return Prepared(*fast_form(layer, variables, images, **settings))
 
 
 def prepared_shapes(
-    layer: LayerFn, variables: Variables, config: InversionConfig, *, spread: bool = False
+    layer: LayerFn,
+    variables: Variables,
+    config: InversionConfig,
+    images: Any = None,
+    *,
+    spread: bool = False,
 ) -> Prepared:
     """`prepare_for_descent` without computing anything: its weights are shapes and dtypes."""
     layers: list[LayerFn] = []
 
     def prepare(variables: Variables) -> Variables:
-        prepared = _prepare(layer, variables, config, spread)
+        prepared = _prepare(layer, variables, config, images, spread)
         layers.append(prepared.layer)
         return prepared.weights
 

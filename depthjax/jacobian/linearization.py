@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from depthjax.devices.memory import gigabytes, require, tree_bytes
 from depthjax.devices.precision import matmul_precision
 from depthjax.devices.sharding import IMAGES, PROBES, grid_of, local_mesh, replicate
-from depthjax.models.verification import prepare_layer
+from depthjax.models.fast import prepare_layer
 from depthjax.typing import LayerFn, PerExample, Variables
 
 

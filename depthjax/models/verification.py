@@ -17,26 +17,6 @@ _AMPLIFIED = 100
 image by one rounding does."""
 
 
-def prepare_layer(
-    layer: LayerFn, variables: Variables, images: ArrayLike
-) -> tuple[LayerFn, Variables]:
-    """The layer's fast form and its weights, verified; or the layer as it is, if it has none.
-
-    Args:
-        layer: it may have a method `prepare(variables) -> (layer, weights)`.
-        variables: its weights.
-        images: where it will be evaluated.
-
-    Raises:
-        ValueError: as `verify_prepared`.
-    """
-    if not hasattr(layer, "prepare"):
-        return layer, variables
-    fast, weights = layer.prepare(variables)
-    verify_prepared(layer, variables, fast, weights, images)
-    return fast, weights
-
-
 def verify_prepared(
     layer: LayerFn, variables: Variables, fast: LayerFn, weights: Variables, images: ArrayLike
 ) -> None:
@@ -113,5 +93,5 @@ def _refused(layer: LayerFn, difference: str) -> ValueError:
     return ValueError(
         f"the prepared form of {name} of {owner} {difference}: one of its operations was rewritten"
         " wrongly, and nothing was computed with it; give lambda variables, images:"
-        " layer(variables, images), which is run as it is, and report the network"
+        " layer(variables, images), a plain function, and report the network"
     )

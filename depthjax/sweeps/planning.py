@@ -131,7 +131,7 @@ def _planned(cell: Cell, cells: int, measured: bool) -> ProgramPlan:
     of_cell, variables, _, images, config = load_cell(cell)
     count = len(images) * config.restarts
     split = split_of(count, 1, batch_of(of_cell, variables, images.shape, config))
-    layer, weights = prepare_for_descent(of_cell, variables, config)
+    layer, weights = prepare_for_descent(of_cell, variables, config, images)
     start = jnp.resize(images, (split.per_device, *images.shape[1:]))
     embed = jax.jit(layer) if measured else partial(jax.eval_shape, layer)
     scale = jnp.ones(len(start), start.dtype)

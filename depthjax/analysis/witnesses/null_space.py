@@ -23,7 +23,7 @@ from depthjax.inversion.reference import (
     checked_images,
     checked_reference,
 )
-from depthjax.models.verification import prepare_layer
+from depthjax.models.fast import prepare_layer
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Variables
 
 WITNESS_RATIO = 0.1
