@@ -5,6 +5,7 @@ float `[B, H, W, C]` in [0, 1] and weights always as arguments.
 """
 
 from depthjax.folders.inversions import Run, load_run
+from depthjax.importing import from_torch
 from depthjax.inversion.autoencoding import Autoencoding, autoencode
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images, invert
@@ -27,6 +28,7 @@ __all__ = [
     "autoencode",
     "build_model",
     "fitting_batch",
+    "from_torch",
     "init_variables",
     "initial_images",
     "invert",

@@ -1,7 +1,8 @@
 """From a built graph to a network: names, aliases, weights, and a check of all shapes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -36,6 +37,7 @@ def finish(
     images: Value,
     result: Value,
     outputs: Sequence[Output],
+    others: Mapping[str, Value] = MappingProxyType({}),
     stages: Sequence[str] = (),
 ) -> tuple[ImportedNetwork, dict[str, Any]]:
     """The network and its variables.
@@ -49,6 +51,7 @@ def finish(
         images: its input.
         result: its output; what that does not depend on is left out.
         outputs: of the modules, inner ones before those that hold them.
+        others: more names of tensors; they become aliases.
         stages: names of layers that tell the depth at a glance; by default the outermost modules.
 
     Returns:
@@ -61,20 +64,21 @@ def finish(
     kept = {node.name for node in nodes}
     named = [output for output in outputs if output.name and output.value.node in kept]
     names = _names(nodes, named)
-    aliases = {
-        output.name: names[output.value.node]
-        for output in named
-        if output.name not in set(names.values())
-    }
     values = {names[node.name]: build.values[node.name] for node in nodes}
-    values |= {output.name: output.value for output in named}
+    more = {name: value for name, value in others.items() if value.node in kept}
+    aliases = {
+        name: names[value.node]
+        for name, value in [*more.items(), *((o.name, o.value) for o in named)]
+        if name not in values
+    }
+    values = more | values | {output.name: output.value for output in named}
     _, channels, height, width = images.shape
     shown = tuple(dict.fromkeys(s for s in stages if s in aliases or s in names.values()))
     graph = Graph(
         source=source,
         nodes=renamed(nodes, names),
         aliases=tuple(aliases.items()),
-        stages=shown or _outermost(named, aliases),
+        stages=shown or _outermost(named, {node.name: i for i, node in enumerate(nodes)}),
         image_shape=(height, width, channels),
         any_size=False,
         weights=tuple(
@@ -140,10 +144,27 @@ def _free(name: str, taken: set[str]) -> str:
     return candidate
 
 
-def _outermost(outputs: Sequence[Output], aliases: dict[str, str]) -> tuple[str, ...]:
-    """The modules that lie in no other, in order; without any all named tensors are stages."""
-    first = [output.name for output in outputs if "." not in output.name]
-    return tuple(dict.fromkeys(first)) or tuple(dict.fromkeys(o.name for o in outputs))
+_FEW = 8
+"""Fewer modules than this do not tell the depth."""
+
+
+def _outermost(outputs: Sequence[Output], order: Mapping[str, int]) -> tuple[str, ...]:
+    """The modules that lie in no other, in depth order, opened where there are few of them.
+
+    Args:
+        outputs: of modules.
+        order: the place of each node in the graph.
+    """
+    place = {output.name: order[output.value.node] for output in outputs}
+    shown = [name for name in place if "." not in name]
+    while len(shown) < _FEW:
+        inner = {
+            name: [other for other in place if other.rpartition(".")[0] == name] for name in shown
+        }
+        if not any(inner.values()):
+            break
+        shown = [part for name in shown for part in (inner[name] or [name])]
+    return tuple(sorted(shown, key=place.__getitem__))
 
 
 def _arrays(leaves: Any) -> Any:

@@ -107,7 +107,8 @@ class _Lowering:
         (output,) = (n for n in self.exported.graph.nodes if n.op == "output")
         result = self.made[_first(output.args[0])]
         modules = _module_outputs(self.exported.graph, self.made)
-        return finish(self.build, self.source, self.images, result, modules)
+        functions = _functions(self.exported.graph, self.made)
+        return finish(self.build, self.source, self.images, result, modules, functions)
 
     def _take(self, node: Any) -> None:
         signature = self.exported.graph_signature
@@ -244,9 +245,24 @@ def _stack(node: Any) -> list[str]:
 
 
 def _label(node: Any) -> str:
-    """A name for the nodes that a node becomes."""
+    """A name for the nodes that a node becomes; `torch.fx` names it alike: `layer1.0.add`."""
     path = next((path for path in reversed(_stack(node)) if path), "")
-    return f"{path}.{_base(node.target)}" if path else node.name
+    return f"{path}.{_base(node.target)}" if path else _base(node.target)
+
+
+def _functions(graph: Any, made: dict[Any, Any]) -> dict[str, Value]:
+    """What blocks compute themselves and not by a module, by `torch.fx`'s names."""
+    blocks = {path for node in graph.nodes for path in _stack(node)[:-1]} | {""}
+    found: dict[str, Value] = {}
+    for node in graph.nodes:
+        value = made.get(node)
+        if not isinstance(value, Value) or not (_stack(node) and _stack(node)[-1] in blocks):
+            continue
+        label, number = _label(node), 0
+        while (name := f"{label}_{number}" if number else label) in found:
+            number += 1
+        found[name] = value
+    return found
 
 
 def _module_outputs(graph: Any, made: dict[Any, Any]) -> list[Output]:
