@@ -14,7 +14,9 @@ from depthjax.inversion.metrics import Measurement, measure
 from depthjax.inversion.results import Inversion
 from depthjax.inversion.step_scale import step_scale
 from depthjax.models import MODELS, build_model, init_variables, layer_names
+from depthjax.models.checking import check_layer
 from depthjax.models.layers import Layer, select_layers
+from depthjax.models.named import NamedLayer, named_layers
 from depthjax.weights import load_weights, save_weights, to_torch_state_dict
 
 __all__ = [
@@ -24,9 +26,11 @@ __all__ = [
     "InversionConfig",
     "Layer",
     "Measurement",
+    "NamedLayer",
     "Run",
     "autoencode",
     "build_model",
+    "check_layer",
     "fitting_batch",
     "from_torch",
     "init_variables",
@@ -36,6 +40,7 @@ __all__ = [
     "load_run",
     "load_weights",
     "measure",
+    "named_layers",
     "save_weights",
     "select_layers",
     "step_scale",

@@ -1,5 +1,6 @@
 """Compares a prepared layer with its layer at an image, before anything is computed with it."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -50,19 +51,39 @@ def _compare(
         return  # the caller finds out
     if given.shape != expected.shape:
         raise _refused(layer, f"gives {given.shape} where the layer gives {expected.shape}")
-    epsilon = _coarsest_epsilon(variables, weights, image)
-    scale = float(np.linalg.norm(expected)) or 1.0
-    distance = float(np.linalg.norm(given - expected)) / scale
-    allowed = float(np.sqrt(epsilon))
-    if not distance <= allowed:
-        nudged = _evaluate(layer, variables, image + epsilon * jnp.abs(image).max())
-        allowed = max(allowed, _AMPLIFIED * float(np.linalg.norm(nudged - expected)) / scale)
+    epsilon = coarsest_epsilon(variables, weights, image)
+    nudged = partial(_nudged, layer, variables, image, epsilon)
+    distance, allowed = beyond_rounding(expected, given, epsilon, nudged)
     if not distance <= allowed:
         raise _refused(
             layer,
             f"is {distance:.2g} away from the layer (relative), where rounding explains"
             f" {allowed:.1g}",
         )
+
+
+def beyond_rounding(
+    expected: np.ndarray, given: np.ndarray, epsilon: float, nudged: Callable[[], np.ndarray]
+) -> tuple[float, float]:
+    """How far two embeddings are from one another, relatively, and how far rounding explains.
+
+    Args:
+        expected, given: of one shape.
+        epsilon: of the coarsest dtype.
+        nudged: `expected` of an image that was changed by one rounding; asked for only where √ε
+            does not suffice.
+    """
+    scale = float(np.linalg.norm(expected)) or 1.0
+    distance = float(np.linalg.norm(given - expected)) / scale
+    allowed = float(np.sqrt(epsilon))
+    if not distance <= allowed:
+        amplified = float(np.linalg.norm(nudged() - expected)) / scale
+        allowed = max(allowed, _AMPLIFIED * amplified)
+    return distance, allowed
+
+
+def _nudged(layer: LayerFn, variables: Variables, image: Array, epsilon: float) -> np.ndarray:
+    return _evaluate(layer, variables, image + epsilon * jnp.abs(image).max())
 
 
 @partial(jax.jit, static_argnums=0)
@@ -82,7 +103,8 @@ def _where(weights: Variables) -> jax.Device | None:
     return None
 
 
-def _coarsest_epsilon(*arrays: Any) -> float:
+def coarsest_epsilon(*arrays: Any) -> float:
+    """The rounding of the coarsest floating dtype among arrays."""
     dtypes = {leaf.dtype for leaf in jax.tree.leaves(arrays) if hasattr(leaf, "dtype")}
     return max(float(jnp.finfo(d).eps) for d in dtypes if jnp.issubdtype(d, jnp.floating))
 

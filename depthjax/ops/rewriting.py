@@ -114,9 +114,17 @@ def _traced(function: LayerFn, variables: Variables, images: Any) -> tuple[Close
     return program, jax.tree.structure(out)
 
 
-def _walk(program: ClosedJaxpr, arguments: Sequence[_Value], visit: _Visit) -> list[_Value]:
-    """The outputs of a program; what depends on something unknown is unknown."""
+def _walk(
+    program: ClosedJaxpr,
+    arguments: Sequence[_Value],
+    visit: _Visit,
+    wanted: Sequence[bool] | None = None,
+) -> list[_Value]:
+    """The wanted outputs of a program, all by default; what depends on something unknown, and what
+    nobody wants, is unknown.
+    """
     jaxpr = program.jaxpr
+    equations, needed = _needed(jaxpr, wanted or [True] * len(jaxpr.outvars))
     values: dict[Any, _Value] = {}
     values.update(zip(jaxpr.constvars, [_Value(c, False) for c in program.consts], strict=True))
     values.update(zip(jaxpr.invars, arguments, strict=True))
@@ -124,20 +132,36 @@ def _walk(program: ClosedJaxpr, arguments: Sequence[_Value], visit: _Visit) -> l
     def read(atom: Any) -> _Value:
         return _Value(atom.val, False) if isinstance(atom, Literal) else values[atom]
 
-    for equation in jaxpr.eqns:
+    for equation in equations:
         inputs = [read(atom) for atom in equation.invars]
         depends = any(value.from_images for value in inputs)
         if depends and equation.primitive.name in _CALLS and any(_inside(equation)):
-            values.update(
-                zip(equation.outvars, _walk(_called(equation), inputs, visit), strict=True)
-            )
+            inner = [variable in needed for variable in equation.outvars]
+            outputs = _walk(_called(equation), inputs, visit, inner)
+            values.update(zip(equation.outvars, outputs, strict=True))
             continue
         arrays = visit(equation, inputs) if depends else None
         if arrays is None:
             arrays = _run(jaxpr, equation, inputs)
         outputs = [_Value(array, depends) for array in arrays]
         values.update(zip(equation.outvars, outputs, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
+    unknown = _Value(None, True)
+    return [
+        read(atom) if isinstance(atom, Literal) else values.get(atom, unknown)
+        for atom in jaxpr.outvars
+    ]
+
+
+def _needed(jaxpr: Jaxpr, wanted: Sequence[bool]) -> tuple[list[JaxprEqn], set[Any]]:
+    """The equations that the wanted outputs need, in order, and all variables that they read."""
+    outputs = zip(jaxpr.outvars, wanted, strict=True)
+    needed = {atom for atom, is_wanted in outputs if is_wanted and not isinstance(atom, Literal)}
+    kept = []
+    for equation in reversed(jaxpr.eqns):
+        if equation.effects or not needed.isdisjoint(equation.outvars):
+            kept.append(equation)
+            needed.update(atom for atom in equation.invars if not isinstance(atom, Literal))
+    return kept[::-1], needed
 
 
 def _run(jaxpr: Jaxpr, equation: JaxprEqn, inputs: Sequence[_Value]) -> Sequence[Any]:
