@@ -6,14 +6,19 @@ from functools import partial
 from typing import Any, get_args
 
 from depthjax.errors import one_of, unknown
+from depthjax.models.convnext import ConvNeXt
+from depthjax.models.efficientnet_lite import EfficientNetLite, scaled
 from depthjax.models.invertible import IRevNet
 from depthjax.models.mlp import MLP
 from depthjax.models.network import Network, graph_of
 from depthjax.models.resnet import ResNet
 from depthjax.models.specifications import is_specification, specified
 from depthjax.models.vgg import VGG
+from depthjax.models.vit import ViT
 
 _bottleneck = partial(ResNet, block="bottleneck")
+
+_LITE_FACTORS = ((1.0, 1.0), (1.0, 1.1), (1.1, 1.2), (1.2, 1.4), (1.4, 1.8))
 
 _VGG_STAGES = {
     11: (1, 1, 2, 2, 2),
@@ -25,6 +30,20 @@ _VGG_STAGES = {
 # For images of 32×32. One head for every task, as torchvision's has 1000 classes in the paper, so
 # that networks trained on different data share all their initial weights.
 _SMALL: dict[str, Any] = {"width": 8, "num_classes": 100}
+
+_TIMM: dict[str, Callable[..., Network]] = {
+    "efficientnet_lite0": partial(EfficientNetLite, origin="pytorch"),
+    **{
+        f"tf_efficientnet_lite{n}": partial(EfficientNetLite, **scaled(*factors))
+        for n, factors in enumerate(_LITE_FACTORS)
+    },
+    "convnext_tiny": ConvNeXt,
+    "convnext_small": partial(ConvNeXt, stage_sizes=(3, 3, 27, 3)),
+    "convnext_base": partial(ConvNeXt, stage_sizes=(3, 3, 27, 3), widths=(128, 256, 512, 1024)),
+    "vit_tiny_patch16_224": ViT,
+    "vit_small_patch16_224": partial(ViT, width=384, heads=6),
+    "vit_base_patch16_224": partial(ViT, width=768, heads=12),
+}
 
 MODELS: dict[str, Callable[..., Network]] = {
     "resnet18": partial(ResNet, stage_sizes=(2, 2, 2, 2)),
@@ -43,6 +62,7 @@ MODELS: dict[str, Callable[..., Network]] = {
         f"vgg{n}_bn": partial(VGG, stage_sizes=sizes, batch_norm=True)
         for n, sizes in _VGG_STAGES.items()
     },
+    **_TIMM,
     "mlp": MLP,
     "irevnet": IRevNet,
     "resnet18_small": partial(ResNet, stage_sizes=(2, 2, 2, 2), stem="small", **_SMALL),
@@ -56,11 +76,17 @@ MODELS: dict[str, Callable[..., Network]] = {
         **_SMALL,
     ),
 }
-"""Every architecture by torchvision's name (and ours of `OWN_MODELS`), as a function of its
-fields."""
+"""Every architecture by torchvision's name, by timm's (`TIMM_MODELS`) or by ours (`OWN_MODELS`), as
+a function of its fields."""
+
+TIMM_MODELS = tuple(_TIMM)
+"""The architectures with timm's names and layers."""
 
 OWN_MODELS = ("mlp", "irevnet", "resnet18_small", "vgg_small")
-"""The architectures that torchvision has no counterpart of."""
+"""The architectures that neither torchvision nor timm has a counterpart of."""
+
+TORCHVISION_MODELS = tuple(n for n in MODELS if n not in (*TIMM_MODELS, *OWN_MODELS))
+"""The architectures with torchvision's names and layers."""
 
 
 def build_model(name: str, /, **fields: Any) -> Network:

@@ -15,10 +15,10 @@ from depthjax.models.operations.description import describe
 def init_variables(
     model: Network, key: Array, image_size: int | tuple[int, int] = 224
 ) -> dict[str, Any]:
-    """The variables of an untrained network, distributed as torchvision initialises it.
+    """The variables of an untrained network, distributed as torchvision or timm initialises it.
 
     In evaluation mode BatchNorm is then the identity, except for ε (mean 0, variance 1, scale 1,
-    bias 0). Modules that torchvision does not have are initialised by Flax. The random numbers of
+    bias 0). Modules that they do not have are initialised by Flax. The random numbers of
     an operation depend on `key` and on its name alone, so two networks have equal weights in the
     layers that they share. Numpy draws most of them on the host, so call this outside `jit`;
     inside, `model.init` draws from the same distributions.

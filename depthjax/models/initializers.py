@@ -5,6 +5,7 @@ shape, five; numpy takes a third of a second. So an initialiser is data, a distr
 and `init_variables` draws from it on the host.
 """
 
+import functools
 import math
 import zlib
 from collections.abc import Callable
@@ -57,22 +58,33 @@ class Stream(NamedTuple):
         return jax.random.fold_in(self.key, zlib.crc32(self.name.encode()))
 
 
-def _fan_out_std(shape: Shape) -> float:
-    return math.sqrt(2.0 / (shape[0] * shape[1] * shape[-1]))
+@functools.cache  # so that equal initialisers, and modules that hold them, compare equal
+def normal_fan_out(groups: int) -> Initializer:
+    """N(0, 2 / fan-out) for a kernel `[h, w, in / groups, out]`: the fan-out is of one group."""
+    return Initializer(
+        "normal", lambda shape: math.sqrt(2.0 * groups / (shape[0] * shape[1] * shape[-1]))
+    )
 
 
-kaiming_normal_fan_out = Initializer("normal", _fan_out_std)
-"""`kaiming_normal_(mode="fan_out", nonlinearity="relu")` of a kernel `[h, w, in / groups, out]`."""
+kaiming_normal_fan_out = normal_fan_out(1)
+"""`kaiming_normal_(mode="fan_out", nonlinearity="relu")`, which forgets the groups."""
 
 
+@functools.cache
 def normal(std: float) -> Initializer:
     """A normal distribution of standard deviation `std`."""
     return Initializer("normal", lambda shape: std)
 
 
+@functools.cache
+def uniform(bound: float) -> Initializer:
+    """Uniform on ±bound."""
+    return Initializer("uniform", lambda shape: bound)
+
+
 def uniform_fan_in(fan_in: int) -> Initializer:
     """Uniform on ±1/√fan_in: PyTorch's default for the weight and the bias of `nn.Linear`."""
-    return Initializer("uniform", lambda shape: 1 / math.sqrt(fan_in))
+    return uniform(1 / math.sqrt(fan_in))
 
 
 def constant(value: float, shape: jax.ShapeDtypeStruct) -> Array:

@@ -102,6 +102,12 @@ def _operations(model: Network) -> set[str]:
     return {node.name for node in graph_of(model) if describe(node.operation).holds_weights}
 
 
+def _modules(model: Network) -> set[str]:
+    """What comes before the last dot in a state dict; a weight may also have such a name itself."""
+    named = {node: name.rpartition(".")[0] for (node, _), name in model.weight_names().items()}
+    return {named.get(operation, operation) for operation in _operations(model)}
+
+
 def _our_names(state: Mapping[str, np.ndarray], operations: set[str]) -> dict[str, np.ndarray]:
     """The state dict under torchvision's names."""
     given = {
@@ -176,7 +182,8 @@ def _model_that_fits(
     for name, build in MODELS.items():
         model = build()
         theirs = _our_names(given, _operations(model))
-        if {key.rpartition(".")[0] for key in theirs} != _operations(model):
+        modules = _modules(model)
+        if {key if key in modules else key.rpartition(".")[0] for key in theirs} != modules:
             continue  # told without tracing the model, which takes a quarter of a second
         shapes = {key: array.shape for key, array in theirs.items()}
         expected = torch_shapes(model, image_size)

@@ -12,7 +12,7 @@ from urllib.request import url2pathname
 
 from depthjax.errors import unknown
 from depthjax.files import cache_folder, file_sha256
-from depthjax.models import MODELS, OWN_MODELS
+from depthjax.models import TORCHVISION_MODELS
 from depthjax.models.normalization import NORMALIZATIONS, Normalization, as_normalization
 from depthjax.weights.download import Report, download
 from depthjax.weights.reading import SUFFIXES, check_suffix, read_metadata
@@ -32,7 +32,7 @@ _SECOND = (
 """The architectures of which torchvision trained a second, better version."""
 
 TORCHVISION: dict[str, str] = {
-    **{name: f"hf://timm/{name}.tv_in1k" for name in MODELS if name not in OWN_MODELS},
+    **{name: f"hf://timm/{name}.tv_in1k" for name in TORCHVISION_MODELS},
     **{f"{name}:v2": f"hf://timm/{name}.tv2_in1k" for name in _SECOND},
 }
 """The names of torchvision's weights, with their copies in timm's repositories. `resnet50` is

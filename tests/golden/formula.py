@@ -25,12 +25,13 @@ def _uniform(name: str, shape: tuple[int, ...], low: float, high: float) -> np.n
 
 
 def formula_state_dict(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """Weights for a ResNet or VGG of torchvision, each array from its name and shape alone.
+    """Weights for a network of torchvision or timm, each array from its name and shape alone.
 
-    Kernels and matrices are uniform with the variance 2 / fan-in; biases lie in ±0.2; a BatchNorm
-    has its weight in [0.5, 1.5), running mean in ±0.2, running variance in [0.5, 2). The last
-    BatchNorm of a residual block (`bn3`, or `bn2` where the block has no `bn3`) is scaled by 1/5,
-    which keeps the activations of a ResNet-152 tame.
+    Kernels and matrices are uniform with the variance 2 / fan-in; biases, class tokens and position
+    embeddings lie in ±0.2, the factors of a layer scale in [0.5, 1.5); a normalisation has its
+    weight in [0.5, 1.5), running mean in ±0.2, running variance in [0.5, 2). The last BatchNorm of
+    a residual block (`bn3`, or `bn2` where the block has no `bn3`) is scaled by 1/5, which keeps
+    the activations of a ResNet-152 tame.
 
     Args:
       shapes: torchvision's names -> PyTorch's shapes, of the whole network (a block's `bn3.weight`
@@ -46,8 +47,10 @@ def formula_state_dict(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.nd
             weights[name] = np.zeros(shape, np.int64)
         elif kind == "running_var":
             weights[name] = _uniform(name, shape, 0.5, 2.0)
-        elif kind in ("running_mean", "bias"):
+        elif kind in ("running_mean", "bias", "cls_token", "pos_embed"):
             weights[name] = _uniform(name, shape, -0.2, 0.2)
+        elif kind == "gamma":
+            weights[name] = _uniform(name, shape, 0.5, 1.5)
         elif kind != "weight":
             raise ValueError(f"no formula for the array {name!r} of shape {tuple(shape)}")
         elif len(shape) > 1:

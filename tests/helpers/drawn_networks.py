@@ -23,8 +23,10 @@ from depthjax.models.operations import (
     GELU,
     AdaptiveAveragePool,
     BatchNorm,
+    LayerScale,
     LeakyReLU,
     MaxPool,
+    SelfAttention,
     add,
     batch_norm,
     conv,
@@ -33,9 +35,11 @@ from depthjax.models.operations import (
     flatten,
     gelu,
     global_average,
+    identity,
     layer_norm,
     linear,
     relu,
+    relu6,
 )
 from depthjax.ops import winograd
 
@@ -189,6 +193,7 @@ def draw_spatial(rng: Rng, channels: int) -> Any:
             parent=None,
         ),
         nn.ConvLocal(features, size, parent=None),
+        SelfAttention(choose(rng, 1, 2)),  # exists for multiples of three channels
     )
 
 
@@ -197,7 +202,19 @@ def draw_pointwise(rng: Rng, channels: int) -> Any:
     features = choose(rng, 2, 5)
     return choose(
         rng,
-        *(relu, relu, nn.silu, nn.relu6, jnp.tanh, gelu, GELU(approximate=True), LeakyReLU(0.2)),
+        *(
+            relu,
+            relu,
+            relu6,
+            identity,
+            LayerScale(0.5, parent=None),
+            nn.silu,
+            nn.relu6,
+            jnp.tanh,
+            gelu,
+            GELU(approximate=True),
+            LeakyReLU(0.2),
+        ),
         dropout(0.5),
         nn.Dropout(0.5, deterministic=True, parent=None),
         linear(features, std=choose(rng, None, 0.1)),

@@ -40,6 +40,18 @@ PARAMETERS = {  # torchvision's documentation, 1000 classes
     "vgg13_bn": 133_053_736,
     "vgg16_bn": 138_365_992,
     "vgg19_bn": 143_678_248,
+    "efficientnet_lite0": 4_652_008,  # timm's count, 1000 classes
+    "tf_efficientnet_lite0": 4_652_008,
+    "tf_efficientnet_lite1": 5_416_680,
+    "tf_efficientnet_lite2": 6_092_072,
+    "tf_efficientnet_lite3": 8_197_096,
+    "tf_efficientnet_lite4": 13_006_568,
+    "convnext_tiny": 28_589_128,
+    "convnext_small": 50_223_688,
+    "convnext_base": 88_591_464,
+    "vit_tiny_patch16_224": 5_717_416,
+    "vit_small_patch16_224": 22_050_664,
+    "vit_base_patch16_224": 86_567_656,
 }
 KEY = jax.random.key(0)
 
@@ -67,6 +79,17 @@ TINY: dict[str, Callable[..., Network]] = {
     "linear": functools.partial(build_model, "mlp", widths=(64, 5)),
     "mlp": functools.partial(build_model, "mlp", widths=(64, 32, 5), activation="relu"),
     "irevnet": functools.partial(build_model, "irevnet", blocks=(1, 2), width=4, num_classes=5),
+    "lite": functools.partial(
+        *(build_model, "tf_efficientnet_lite0"),
+        stage_sizes=(1, 1),
+        widths=(8, 16),
+        stem_width=8,
+        head_width=8,
+        num_classes=5,
+    ),
+    "convnext": functools.partial(
+        build_model, "convnext_tiny", stage_sizes=(1, 1), widths=(8, 16), num_classes=5
+    ),
 }
 
 
@@ -111,7 +134,7 @@ def test_models_are_values(name: str) -> None:
 
 
 def test_no_two_architectures_are_equal() -> None:
-    assert len({build_model(name) for name in MODELS}) == len(MODELS) == 21
+    assert len({build_model(name) for name in MODELS}) == len(MODELS) == 33
 
 
 def test_lists_become_tuples() -> None:
@@ -197,7 +220,7 @@ def test_the_fields_of_linen_are_not_ours() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(MODELS) - set(OWN_MODELS)))
-def test_parameter_counts_are_torchvisions(name: str) -> None:
+def test_parameter_counts_are_those_of_the_originals(name: str) -> None:
     params = shapes_of_init(build_model(name), (224, 224))["params"]
     assert sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params)) == PARAMETERS[name]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from depthjax.devices.precision import matmul_precision
-from depthjax.models import MODELS, OWN_MODELS, Network, build_model, layer_names, resolve
+from depthjax.models import TORCHVISION_MODELS, Network, build_model, layer_names, resolve
 from depthjax.weights import from_torch_state_dict, to_torch_state_dict
 
 for package in ("torch", "torchvision"):
@@ -124,7 +124,7 @@ def test_logits_and_input_gradient_in_float64(case: Case) -> None:
         assert difference(gradient, case.gradient) <= 1e-10
 
 
-@pytest.mark.parametrize("name", sorted(set(MODELS) - set(OWN_MODELS)))
+@pytest.mark.parametrize("name", TORCHVISION_MODELS)
 def test_names_and_shapes_are_torchvisions(name: str) -> None:
     with torch.device("meta"):  # shapes alone
         peer = getattr(torchvision.models, name)()

@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import constants
 
 import depthjax
-from depthjax.models import MODELS, OWN_MODELS
+from depthjax.models import TORCHVISION_MODELS
 from depthjax.models.normalization import NORMALIZATIONS
 from depthjax.weights import TORCHVISION, fetch, load_weights, save_weights, to_torch_state_dict
 
@@ -166,10 +166,13 @@ def test_without_the_hubs_library(monkeypatch):
 
 def test_torchvisions_weights_are_those_of_timms_mirrors(hub, content, monkeypatch):
     assert set(TORCHVISION) == {
-        *(set(MODELS) - set(OWN_MODELS)),
-        *(f"{name}:v2" for name in MODELS if name.startswith(("resn", "wide")) and "18" not in name
-          and "34" not in name),
-    }  # fmt: skip
+        *TORCHVISION_MODELS,
+        *(
+            f"{name}:v2"
+            for name in TORCHVISION_MODELS
+            if name.startswith(("resn", "wide")) and "18" not in name and "34" not in name
+        ),
+    }
     assert TORCHVISION["resnet50"] == "hf://timm/resnet50.tv_in1k"
     assert TORCHVISION["resnet50:v2"] == "hf://timm/resnet50.tv2_in1k"
     hub.held["timm/resnet18.tv_in1k"] = {"model.safetensors": content}

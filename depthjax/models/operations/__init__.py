@@ -7,7 +7,7 @@ made with `parent=None`: they are settings until the network that runs them adop
 """
 
 from depthjax.models.operations.add import add
-from depthjax.models.operations.attention import Attention
+from depthjax.models.operations.attention import Attention, SelfAttention
 from depthjax.models.operations.average_pool import (
     AdaptiveAveragePool,
     AveragePool,
@@ -22,16 +22,19 @@ from depthjax.models.operations.elementwise import Arithmetic, Elementwise, Wher
 from depthjax.models.operations.flatten import flatten
 from depthjax.models.operations.gelu import GELU, gelu
 from depthjax.models.operations.group_norm import GroupNorm
+from depthjax.models.operations.identity import identity
 from depthjax.models.operations.layer_norm import layer_norm
+from depthjax.models.operations.layer_scale import LayerScale
 from depthjax.models.operations.leaky_relu import LeakyReLU
 from depthjax.models.operations.linear import Linear, linear
 from depthjax.models.operations.matmul import Einsum, MatMul
 from depthjax.models.operations.max_pool import MaxPool
 from depthjax.models.operations.parameter import Constant, Parameter
 from depthjax.models.operations.reduction import Reduce
-from depthjax.models.operations.relu import relu
+from depthjax.models.operations.relu import relu, relu6
 from depthjax.models.operations.resampling import Resample
 from depthjax.models.operations.softmax import Softmax
+from depthjax.models.operations.tokens import ClassToken, PositionEmbedding, first_token
 
 __all__ = [
     "GELU",
@@ -40,19 +43,23 @@ __all__ = [
     "Attention",
     "AveragePool",
     "BatchNorm",
+    "ClassToken",
     "Constant",
     "ConvTransposeDescription",
     "Description",
     "Einsum",
     "Elementwise",
     "GroupNorm",
+    "LayerScale",
     "LeakyReLU",
     "Linear",
     "MatMul",
     "MaxPool",
     "Parameter",
+    "PositionEmbedding",
     "Reduce",
     "Resample",
+    "SelfAttention",
     "Softmax",
     "Where",
     "add",
@@ -61,10 +68,13 @@ __all__ = [
     "describe",
     "describes",
     "dropout",
+    "first_token",
     "flatten",
     "gelu",
     "global_average",
+    "identity",
     "layer_norm",
     "linear",
     "relu",
+    "relu6",
 ]

@@ -45,6 +45,29 @@ class Attention:
         return jnp.matmul(jax.nn.softmax(scores, -1), v)
 
 
+@dataclass(frozen=True)
+class SelfAttention:
+    """Attention between the positions of one activation, which holds queries, keys and values.
+
+    Fields:
+        heads: the channels of each of the three are cut into so many heads.
+    """
+
+    heads: int
+
+    def __call__(self, qkv: Float[Array, "*batch n three_c"]) -> Float[Array, "*batch n c"]:
+        """`[B, n, 3·c]`: queries, keys, values -> `[B, n, c]`: one head after the other."""
+        return self.of(Attention(), qkv)
+
+    def of(self, attention: Callable[..., Array], qkv: Array) -> Array:
+        """The same with another function of queries, keys and values in place of attention."""
+        *batch, n, channels = qkv.shape
+        parts = qkv.reshape(*batch, n, 3, self.heads, channels // (3 * self.heads))
+        # [B, n, 3, heads, d] -> 3 times [B, heads, n, d]
+        q, k, v = (jnp.swapaxes(parts[..., part, :, :], -2, -3) for part in range(3))
+        return jnp.swapaxes(attention(q, k, v), -2, -3).reshape(*batch, n, channels // 3)
+
+
 @describes(Attention)
 @dataclass(frozen=True)
 class AttentionDescription(Description):
@@ -62,3 +85,20 @@ class AttentionDescription(Description):
             return one_query + keys + jnp.broadcast_to(v.sum(-2, keepdims=True), shape)
 
         return join
+
+
+@describes(SelfAttention)
+@dataclass(frozen=True)
+class SelfAttentionDescription(Description):
+    """Attention for each head, of three parts of one activation."""
+
+    operation: SelfAttention
+    kind = "attention"
+
+    def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
+        """Those of attention, from each of the three parts."""
+
+        def join(q: Array, k: Array, v: Array) -> Array:
+            return AttentionDescription(Attention()).joins(v.shape, leaves)(q, k, v)
+
+        return lambda qkv: self.operation.of(join, qkv)

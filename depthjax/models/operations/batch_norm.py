@@ -22,9 +22,9 @@ from depthjax.models.operations.shared import (
 )
 
 
-def batch_norm() -> "BatchNorm":
+def batch_norm(epsilon: float = 1e-5) -> "BatchNorm":
     """BatchNorm with PyTorch's epsilon 1e-5 and momentum 0.1 (0.9 in Flax's convention)."""
-    return BatchNorm(momentum=0.9, epsilon=1e-5, use_fast_variance=False, parent=None)
+    return BatchNorm(momentum=0.9, epsilon=epsilon, use_fast_variance=False, parent=None)
 
 
 class BatchNorm(nn.BatchNorm):

@@ -21,20 +21,37 @@ from depthjax.models.operations.shared import (
 )
 from depthjax.ops.conv import Form, Geometry, choose_form, convolve
 
+_ZERO = normal(0.0)
+
 
 def conv(
-    features: int, kernel: int, strides: int = 1, *, groups: int = 1, bias: bool = False
+    features: int,
+    kernel: int,
+    strides: int = 1,
+    *,
+    groups: int = 1,
+    bias: bool = False,
+    padding: int | str | None = None,
+    kernel_init: Initializer = kaiming_normal_fan_out,
+    bias_init: Initializer = _ZERO,
 ) -> nn.Conv:
-    """A square convolution, padding `kernel // 2` on every side, initialised as torchvision's."""
-    padding = kernel // 2
+    """A square convolution, initialised as torchvision's.
+
+    Args:
+        features, kernel, strides, groups, bias: as in PyTorch.
+        padding: on every side, by default `kernel // 2`; or "SAME", TensorFlow's.
+        kernel_init, bias_init: other distributions.
+    """
+    side = kernel // 2 if padding is None else padding
     return nn.Conv(
         features,
         (kernel, kernel),
         strides=(strides, strides),
-        padding=((padding, padding), (padding, padding)),
+        padding=side if isinstance(side, str) else ((side, side), (side, side)),
         feature_group_count=groups,
         use_bias=bias,
-        kernel_init=kaiming_normal_fan_out,
+        kernel_init=kernel_init,
+        bias_init=bias_init,
         parent=None,
     )
 
@@ -125,11 +142,13 @@ class Convolution(Description):
         return choose_form(size, geometry.resolved(size), channels)
 
     def initialize(self, stream: Stream, shapes: Leaves, inputs: list[Any]) -> Leaves:
-        """Drawn on the host where the kernel's distribution is one of ours."""
-        kernel = self.operation.kernel_init
-        if not (isinstance(kernel, Initializer) and is_default(self.operation, "bias_init")):
+        """Drawn on the host where the distributions are ours."""
+        kernel, bias = self.operation.kernel_init, self.operation.bias_init
+        if is_default(self.operation, "bias_init"):
+            bias = _ZERO
+        if not (isinstance(kernel, Initializer) and isinstance(bias, Initializer)):
             return super().initialize(stream, shapes, inputs)
-        return {"params": draw({"kernel": kernel, "bias": normal(0.0)}, shapes["params"], stream)}
+        return {"params": draw({"kernel": kernel, "bias": bias}, shapes["params"], stream)}
 
     def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
         """The convolution with a kernel of ones."""

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from depthjax.models.initializers import Stream, constant
 from depthjax.models.operations.description import Description, describes
-from depthjax.models.operations.shared import Leaves, at_defaults, ones
+from depthjax.models.operations.shared import Leaves, at_defaults, is_default, ones
 
 
 def layer_norm(epsilon: float = 1e-5) -> nn.LayerNorm:
@@ -32,6 +34,13 @@ class LayerNormDescription(Description):
 
     operation: nn.LayerNorm
     kind = "layer norm"
+
+    def initialize(self, stream: Stream, shapes: Leaves, inputs: list[Any]) -> Leaves:
+        """Scale 1, bias 0."""
+        if not all(is_default(self.operation, name) for name in ("scale_init", "bias_init")):
+            return super().initialize(stream, shapes, inputs)
+        values, leaves = {"scale": 1.0, "bias": 0.0}, shapes["params"]
+        return {"params": {n: constant(v, leaves[n]) for n, v in values.items() if n in leaves}}
 
     def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
         """All channels of a position to each of them whose scale is not 0."""

@@ -6,26 +6,35 @@ from dataclasses import dataclass
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from depthjax.models.initializers import Initializer, Stream, normal, uniform_fan_in
+from depthjax.models.initializers import Initializer, Stream, normal, uniform, uniform_fan_in
 from depthjax.models.operations.description import Description, describes
 from depthjax.models.operations.shared import Leaves, draw, fan_in_mismatch, ones
 
 
-def linear(features: int, *, std: float | None = None) -> "Linear":
+def linear(features: int, *, std: float | None = None, bound: float | None = None) -> "Linear":
     """A fully connected layer; see `Linear`."""
-    return Linear(features, std=std, parent=None)
+    return Linear(features, std=std, bound=bound, parent=None)
 
 
 class Linear(nn.Module):
-    """`x @ kernel + bias`; initialised as PyTorch's `nn.Linear`, or with N(0, std²) and bias 0."""
+    """`x @ kernel + bias`; initialised as PyTorch's `nn.Linear`.
+
+    Fields:
+        features: outputs.
+        std: draw the kernel from N(0, std²) instead; the bias is 0.
+        bound: draw the kernel uniformly from ±bound instead; the bias is 0.
+    """
 
     features: int
     std: float | None = None
+    bound: float | None = None
 
     def initializers(self, kernel_shape: tuple[int, ...]) -> dict[str, Initializer]:
         """How each leaf is drawn; PyTorch bounds the bias by the kernel's fan-in too."""
         if self.std is not None:
             return {"kernel": normal(self.std), "bias": normal(0.0)}
+        if self.bound is not None:
+            return {"kernel": uniform(self.bound), "bias": normal(0.0)}
         return {"kernel": uniform_fan_in(kernel_shape[0]), "bias": uniform_fan_in(kernel_shape[0])}
 
     @nn.compact
@@ -57,9 +66,22 @@ class DenseDescription(Description):
 @describes(Linear)
 @dataclass(frozen=True)
 class LinearDescription(DenseDescription):
-    """The same with PyTorch's initialisation."""
+    """The same with PyTorch's initialisation; it takes a layer scale into its weights."""
 
     operation: Linear
+
+    @property
+    def absorbs(self) -> bool:
+        """Kernel and bias can be scaled."""
+        return True
+
+    def freeze(self, leaves: Leaves, after: tuple[Array, Array] | None = None) -> Leaves:
+        """The same leaves, scaled."""
+        if after is None:
+            return leaves
+        scale, shift = after
+        kernel, bias = leaves["params"]["kernel"], leaves["params"]["bias"]
+        return {"params": {"kernel": kernel * scale[None], "bias": bias * scale + shift}}
 
     def initialize(self, stream: Stream, shapes: Leaves, inputs: list) -> Leaves:
         """Drawn on the host."""

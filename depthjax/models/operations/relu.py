@@ -1,11 +1,12 @@
-"""ReLU."""
+"""ReLU, and ReLU6 (Howard et al. 2017)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import flax.linen as nn
-from jaxtyping import Array
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from depthjax.models.operations.description import Description, describes
 from depthjax.models.operations.shared import Leaves, kept_values
@@ -13,10 +14,15 @@ from depthjax.models.operations.shared import Leaves, kept_values
 relu = nn.relu  # gradient 0 at 0, as PyTorch's; jnp.maximum would give 0.5
 
 
-@describes(relu)
+def relu6(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """`min(max(x, 0), 6)`, with gradient 0 at 0 and at 6, as PyTorch's; `nn.relu6` gives 0.5."""
+    return jnp.where(x <= 0, 0, jnp.where(x >= 6, 6, x))
+
+
+@describes(relu, relu6)
 @dataclass(frozen=True)
 class ReLUDescription(Description):
-    """A gate for each element: open where the input is positive."""
+    """A gate for each element: open where the input is positive, and below 6 for ReLU6."""
 
     kind = "relu"
     counts = "closed"
