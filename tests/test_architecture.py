@@ -37,7 +37,7 @@ WRITING = (
 PRINTERS = ("cli",)
 HEAVY = (
     *("matplotlib", "tensorflow_datasets", "array_record", "skimage", "sklearn", "orbax"),
-    *("torch", "safetensors", "huggingface_hub", "pyarrow", "ray"),
+    *("torch", "onnx", "safetensors", "huggingface_hub", "pyarrow", "ray"),
 )
 
 

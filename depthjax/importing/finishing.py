@@ -48,7 +48,7 @@ def finish(
     Args:
         build: the graph.
         source: where it comes from.
-        images: its input.
+        images: its input, stored as [B, H, W, C].
         result: its output; what that does not depend on is left out.
         outputs: of the modules, inner ones before those that hold them.
         others: more names of tensors; they become aliases.
@@ -72,14 +72,13 @@ def finish(
         if name not in values
     }
     values = more | values | {output.name: output.value for output in named}
-    _, channels, height, width = images.shape
     shown = tuple(dict.fromkeys(s for s in stages if s in aliases or s in names.values()))
     graph = Graph(
         source=source,
         nodes=renamed(nodes, names),
         aliases=tuple(aliases.items()),
         stages=shown or _outermost(named, {node.name: i for i, node in enumerate(nodes)}),
-        image_shape=(height, width, channels),
+        image_shape=(images.stored[0], images.stored[1], images.stored[2]),
         any_size=False,
         weights=tuple(
             (names[node], leaf, name)

@@ -4,6 +4,7 @@ Tensors are as in the source: channels second, kernels `[outputs, inputs / group
 matrices of linear layers `[outputs, inputs]`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -211,6 +212,11 @@ def group_norm(
     epsilon: float | int,
 ) -> Value:
     """Normalisation over groups of the channels (axis 1) and all positions."""
+    if (images := x.shape[0]) != 1:  # in one, such as windows: each has groups of its own
+        flat = build.reshape(f"{name}.flat", x, (1, images * x.shape[1], *x.shape[2:]))
+        wide = [None if w is None else np.tile(_known(w).array, images) for w in (scale, bias)]
+        made = group_norm(build, name, flat, images * groups, wide[0], wide[1], epsilon)
+        return build.reshape(f"{name}.flat", made, x.shape)
     x = build.channels_last(x)
     channels = x.shape[1]
     affine = scale is not None or bias is not None
@@ -223,13 +229,14 @@ def group_norm(
 
 
 def pool(build: Builder, name: str, x: Value, operation: MaxPool | AveragePool) -> Value:
-    """A pooling over the last two axes (or the last one, with a window of height 1)."""
+    """A pooling over the last two axes; all others before the channels are more images."""
+    lead = x.shape[:-2]
+    if x.rank != 4 or x.shape[0] != 1:
+        x = build.reshape(f"{name}.flat", x, (1, math.prod(lead), *x.shape[-2:]))
     x = build.channels_last(x)
-    if x.shape[0] != 1:
-        raise ValueError(f"{name} pools windows of images {[*x.shape]}, which is not supported")
-    stored = (1, *x.stored)
-    spec = _pooled_shape(operation, stored)
-    return build.add(name, operation, [x], (1, x.shape[1], *spec[1:3]), x.order, x.dtype)
+    spec = _pooled_shape(operation, (1, *x.stored))
+    made = build.add(name, operation, [x], (1, x.shape[1], *spec[1:3]), x.order, x.dtype)
+    return build.reshape(f"{name}.flat", made, (*lead, *made.shape[2:]))
 
 
 def adaptive_average_pool(build: Builder, name: str, x: Value, size: tuple[int, int]) -> Value:
@@ -249,14 +256,14 @@ def matmul(build: Builder, name: str, x: Operand, y: Operand) -> Value:
     if isinstance(y, Known) and y.rank == 2 and not y.weight and not y.lower and x.rank > 1:
         return linear(build, name, build.value(x, name), y.array.T)
     first, second = build.value(x, f"{name}.constant"), build.value(y, f"{name}.constant")
-    if first.rank == 1:
-        wide = build.reshape(f"{name}.row", first, (1, *first.shape))
-        made = matmul(build, name, wide, second)
-        return build.reshape(f"{name}.row", made, (*made.shape[:-2], made.shape[-1]))
     if second.rank == 1:
         wide = build.reshape(f"{name}.column", second, (*second.shape, 1))
         made = matmul(build, name, first, wide)
         return build.reshape(f"{name}.column", made, made.shape[:-1])
+    if first.rank == 1:
+        wide = build.reshape(f"{name}.row", first, (1, *first.shape))
+        made = matmul(build, name, wide, second)
+        return build.reshape(f"{name}.row", made, (*made.shape[:-2], made.shape[-1]))
     rank = max(first.rank, second.rank)
     pair = [build.in_source_order(v.aligned(rank), whole=True) for v in (first, second)]
     lead = np.broadcast_shapes(pair[0].shape[:-2], pair[1].shape[:-2])

@@ -26,18 +26,20 @@ def resize_matrix(
     at = places * step if align_corners else (places + 0.5) * step - 0.5
     if kind == "linear":
         at = np.maximum(at, 0)
-    first, weigh = np.floor(at).astype(int), _tent if kind == "linear" else _keys
+    first, weigh = np.floor(at).astype(int), tent if kind == "linear" else keys
     for tap in (0, 1) if kind == "linear" else (-1, 0, 1, 2):
         columns = np.clip(first + tap, 0, length - 1)
         np.add.at(matrix, (rows, columns), weigh(np.abs(at - (first + tap))))
     return matrix
 
 
-def _tent(distance: np.ndarray) -> np.ndarray:
+def tent(distance: np.ndarray) -> np.ndarray:
+    """The weight of a neighbour in linear interpolation."""
     return np.maximum(0, 1 - distance)
 
 
-def _keys(distance: np.ndarray, a: float = -0.75) -> np.ndarray:
+def keys(distance: np.ndarray, a: float = -0.75) -> np.ndarray:
+    """The weight of a neighbour in cubic interpolation (Keys 1981)."""
     near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
     far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
     return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))

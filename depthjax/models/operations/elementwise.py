@@ -16,8 +16,20 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     **{
         name: getattr(jnp, name)
         for name in (
-            *("abs", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "ceil", "cos"),
-            *("cosh", "exp", "exp2", "expm1", "floor", "isfinite", "isinf", "isnan", "log"),
+            *("abs", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "bitwise_not"),
+            *(
+                "ceil",
+                "cos",
+                "cosh",
+                "exp",
+                "exp2",
+                "expm1",
+                "floor",
+                "isfinite",
+                "isinf",
+                "isnan",
+                "log",
+            ),
             *("log10", "log1p", "log2", "logical_not", "negative", "reciprocal", "rint", "sign"),
             *("sin", "sinh", "sqrt", "square", "tan", "tanh"),
         )
@@ -90,6 +102,9 @@ ARITHMETIC: dict[str, Callable[..., Array]] = {
         *("greater_equal", "logical_and", "logical_or", "logical_xor", "arctan2"),
         *("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift"),
     )
+} | {
+    # Whole numbers, rounded towards 0.
+    "truncated_divide": lambda x, y: jax.lax.div(*jnp.broadcast_arrays(jnp.asarray(x), y)),
 }
 """By NumPy's name."""
 

@@ -1,0 +1,114 @@
+"""ONNX files as networks: what they compute, against ONNX's own reference implementation."""
+
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from onnx import helper
+from onnx.reference import ReferenceEvaluator
+from onnx_files import kernel, model, node, saved
+
+import depthjax
+from depthjax.models.layers import Layer
+
+
+def compare(folder: Path, made: Any, channels_last: bool = False, **settings: Any) -> Any:
+    """Loads a model, checks its output against the reference, and returns the network."""
+    network, variables = depthjax.load_onnx(saved(folder, made), **settings)
+    height, width, channels = network.content.image_shape
+    images = np.random.default_rng(0).uniform(size=(1, height, width, channels))
+    images = images.astype(np.float32)
+    given = images if channels_last else images.transpose(0, 3, 1, 2)
+    (expected,) = ReferenceEvaluator(made).run(None, {"images": given})
+    output, _ = network.apply(variables, jnp.asarray(images))
+    value = network.in_source(network.graph()[-1].name)
+    found = np.asarray(output)[0].reshape((*value.stored, *(1,) * (value.rank - len(value.order))))
+    left_out = [axis for axis in range(value.rank) if axis not in value.order]
+    found = found.transpose(np.argsort((*value.order, *left_out)))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    return network, variables
+
+
+CONVNET = [
+    node("Conv", "images conv1.weight conv1.bias", "c", name="/conv1/Conv", pads=[1, 1, 1, 1]),
+    helper.make_node(
+        "BatchNormalization",
+        ["c", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var"],
+        ["n"],
+        name="/bn1/BatchNormalization",
+    ),
+    node("Relu", "n", "r", name="/relu/Relu"),
+    node("MaxPool", "r", "p", name="/pool/MaxPool", kernel_shape=[2, 2], strides=[2, 2]),
+    node("GlobalAveragePool", "p", "g", name="/head/head.0/GlobalAveragePool"),
+    node("Flatten", "g", "f", name="/head/head.1/Flatten"),
+    node("Gemm", "f head.2.weight head.2.bias", "logits", name="/head/head.2/Gemm", transB=1),
+]
+CONVNET_WEIGHTS = {
+    "conv1.weight": kernel(4, 3, 3, 3),
+    "conv1.bias": kernel(4),
+    "bn1.weight": np.abs(kernel(4)) + 0.5,
+    "bn1.bias": kernel(4, seed=1),
+    "bn1.running_mean": kernel(4, seed=2),
+    "bn1.running_var": np.abs(kernel(4, seed=3)) + 0.5,
+    "head.2.weight": kernel(5, 4),
+    "head.2.bias": kernel(5),
+}
+
+
+def test_a_convnet_has_its_modules_for_layers_and_takes_its_state_dict(tmp_path: Path) -> None:
+    network, variables = compare(tmp_path, model(CONVNET, CONVNET_WEIGHTS))
+    names = ("conv1", "bn1", "relu", "pool", "head.0", "head.2")
+    assert depthjax.layer_names(network) == names
+    assert Layer(network, "head") == Layer(network, "head.2")
+    assert set(variables["params"]) == {"conv1", "bn1", "head.2"}
+    state = depthjax.to_torch_state_dict(variables, network)
+    for name, array in CONVNET_WEIGHTS.items():
+        np.testing.assert_array_equal(state[name], array)
+
+
+def test_a_layer_of_it_is_prepared_as_ours(tmp_path: Path) -> None:
+    """Convolution and BatchNorm become one step."""
+    network, variables = depthjax.load_onnx(saved(tmp_path, model(CONVNET, CONVNET_WEIGHTS)))
+    layer = Layer(network, "pool")
+    images = jnp.asarray(np.random.default_rng(0).uniform(size=(2, 8, 8, 3)), jnp.float32)
+    prepared, weights = layer.prepare(variables)
+    np.testing.assert_allclose(
+        prepared(weights, images), layer(variables, images), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_images_may_have_channels_last(tmp_path: Path) -> None:
+    """As Keras and TensorFlow have them: the transpositions around convolutions cost nothing."""
+    nodes = [
+        node("Transpose", "images", "t", perm=[0, 3, 1, 2], name="net/block1/conv/Transpose"),
+        node("Conv", "t k", "c", pads=[1, 1, 1, 1], name="net/block1/conv/Conv2D"),
+        node("Transpose", "c", "u", perm=[0, 2, 3, 1], name="net/block1/conv/Back"),
+        node("Add", "u b", "a", name="net/block1/conv/BiasAdd"),
+        node("Relu", "a", "r", name="net/block1/relu/Relu"),
+        node("ReduceMean", "r", "m", axes=[1, 2], keepdims=0, name="net/pool/Mean"),
+        node("MatMul", "m w", "l", name="net/logits/MatMul"),
+        node("Add", "l d", "out", name="net/logits/BiasAdd"),
+    ]
+    weights = {"k": kernel(4, 3, 3, 3), "b": kernel(4), "w": kernel(4, 5), "d": kernel(5)}
+    made = model(nodes, weights, images=("batch", 6, 8, 3))
+    network, _ = compare(tmp_path, made, channels_last=True)
+    assert network.content.image_shape == (6, 8, 3)
+    assert depthjax.layer_names(network) == ("b", "block1", "pool", "logits")
+    kinds = [type(n.operation).__name__ for n in network.graph()]
+    assert "Transpose" not in kinds
+    assert kinds.count("Dense") == 1  # the product and its bias are one layer
+
+
+def test_open_sizes(tmp_path: Path) -> None:
+    """A free batch, height and width: 224 by default."""
+    made = model(CONVNET, CONVNET_WEIGHTS, images=("batch", 3, "height", "width"))
+    network, variables = depthjax.load_onnx(saved(tmp_path, made))
+    assert network.content.image_shape == (224, 224, 3)
+    network, variables = compare(tmp_path, made, image_size=(10, 12))
+    assert network.content.image_shape == (10, 12, 3)
+    output, _ = network.apply(variables, jnp.zeros((3, 16, 16, 3)))  # it holds no size
+    assert output.shape == (3, 5)
+    with pytest.raises(ValueError, match=r"holds images of 8×8; load it without image_size"):
+        depthjax.load_onnx(saved(tmp_path, model(CONVNET, CONVNET_WEIGHTS)), image_size=16)
