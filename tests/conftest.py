@@ -20,7 +20,10 @@ import jaxtyping
 
 PACKAGE = Path(__file__).parent.parent / "depthjax"
 # These check what they are given themselves, and say so in one line.
-CHECK_THEMSELVES = ("depthjax.inversion.config", "depthjax.images.")
+CHECK_THEMSELVES = (
+    *("depthjax.inversion.config", "depthjax.images."),
+    *("depthjax.weights.pickles", "depthjax.weights.tensors", "depthjax.weights.torch_files"),
+)
 MODULES = [
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
     for path in PACKAGE.rglob("*.py")

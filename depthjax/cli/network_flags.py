@@ -6,7 +6,7 @@ from absl import flags
 
 from depthjax.cli.architecture_flags import define_architecture_flags
 from depthjax.cli.seed_flags import define_seeds_flag, seeds_from_flags
-from depthjax.cli.weights_flags import weights_from_source
+from depthjax.cli.weights_flags import define_prefix_flag, weights_from_source
 from depthjax.models.network import Network
 from depthjax.studies.networks import Weights
 
@@ -24,6 +24,7 @@ def define_network_flags() -> None:
         " untrained or pretrained alone is its own label; control=untrained:10{seed} has other"
         " seeds: what differs then is chance",
     )
+    define_prefix_flag()
     define_seeds_flag()
 
 

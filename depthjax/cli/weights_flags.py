@@ -1,5 +1,7 @@
 """The flags of one network with its weights, and how weights are loaded from their source."""
 
+import sys
+
 import jax
 from absl import flags
 
@@ -11,7 +13,7 @@ from depthjax.models.network import Network
 from depthjax.models.normalization import as_normalization
 from depthjax.models.specifications import own_variables, variables_sha256
 from depthjax.studies.networks import Weights
-from depthjax.weights import fetch, load_weights
+from depthjax.weights import fetch, find_and_load
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
@@ -27,8 +29,18 @@ def define_model_flags() -> None:
         " hf://timm/resnet50.tv_in1k, https://…#sha256=…, zoo:resnet18_small/photos; pretrained:"
         " those that come with a --model=package.module:function, then the default",
     )
+    define_prefix_flag()
     flags.DEFINE_integer("weights_seed", 0, "seed of untrained weights")
     flags.DEFINE_boolean("drop_head", False, "leave out the head of the weights: other classes")
+
+
+def define_prefix_flag() -> None:
+    """The flag `--weights_prefix`."""
+    flags.DEFINE_string(
+        "weights_prefix",
+        None,
+        "where in its file the network is, if several of its copies are: module.model.",
+    )
 
 
 def weights_from_flags(model: Network, image_size: int | tuple[int, int]) -> Weights:
@@ -82,9 +94,13 @@ def weights_from_source(
         record = {"source": source, "sha256": variables_sha256(variables)}
         return Weights(variables, normalization, True, record)
     with DownloadBar(source) as bar:
-        file = fetch(source, on_progress=bar)
-    variables = load_weights(model, file, drop_head=drop_head, image_size=image_size)
-    if asked == "auto":
-        normalization = file.normalization
+        file = fetch(source, on_progress=bar, normalization=asked)
+    variables, prefix = find_and_load(
+        model, file, drop_head=drop_head, image_size=image_size, prefix=FLAGS.weights_prefix
+    )
+    if prefix:
+        print(f"{source}: the network's names begin with {prefix}", file=sys.stderr)
     trained = file.path is not None and not drop_head
-    return Weights(variables, normalization, trained, {**file.record(), "drop_head": drop_head})
+    place = {"prefix": prefix} if prefix else {}
+    origin = {**file.record(), "drop_head": drop_head, **place}
+    return Weights(variables, file.normalization, trained, origin)

@@ -147,7 +147,9 @@ def _sha256(source: str, network: SweptNetwork) -> str | None:
     """The hash of weights that are here; others name their revision or hash themselves."""
     if source == "pretrained":
         return variables_sha256(own_variables(network.model, network.model_fields))
-    return None if source.partition(":")[0] in _WITHOUT_FILE else fetch(source).sha256
+    if source.partition(":")[0] in _WITHOUT_FILE:
+        return None
+    return fetch(source, normalization=network.normalization).sha256
 
 
 def program(cell: Cell) -> str:
@@ -258,10 +260,10 @@ def _network(text: str) -> tuple[Network, Variables, Normalization | None]:
         variables = own_variables(settings["model"], fields)
         _check_unchanged(settings, variables_sha256(variables))
         return model, variables, stated
-    file = fetch(settings["weights"])
+    file = fetch(settings["weights"], normalization=settings["normalization"])
     _check_unchanged(settings, file.sha256)
     variables = load_weights(model, file, image_size=settings["size"])
-    return model, variables, file.normalization if automatic else stated
+    return model, variables, file.normalization
 
 
 def _check_unchanged(settings: Mapping[str, Any], sha256: str | None) -> None:

@@ -1,7 +1,7 @@
 """Reading and writing of trained weights: PyTorch's state dicts in files, on the Hub, at URLs."""
 
 from depthjax.weights.fitting import WeightsMismatch
-from depthjax.weights.loading import load_weights, save_weights
+from depthjax.weights.loading import LoadedWeights, find_and_load, load_weights, save_weights
 from depthjax.weights.sources import TORCHVISION, WeightsFile, fetch
 from depthjax.weights.state_dict import from_torch_state_dict, to_torch_state_dict
 from depthjax.weights.zoo import ZOO, ZooNetwork, zoo_card
@@ -9,10 +9,12 @@ from depthjax.weights.zoo import ZOO, ZooNetwork, zoo_card
 __all__ = [
     "TORCHVISION",
     "ZOO",
+    "LoadedWeights",
     "WeightsFile",
     "WeightsMismatch",
     "ZooNetwork",
     "fetch",
+    "find_and_load",
     "from_torch_state_dict",
     "load_weights",
     "save_weights",

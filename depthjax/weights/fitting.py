@@ -1,7 +1,7 @@
 """Does a state dict fit a model? Other people's names become ours, and all that differs is told."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,15 +11,21 @@ from depthjax.models import MODELS, Network
 from depthjax.models.initialization import variable_shapes
 from depthjax.models.network import graph_of
 from depthjax.models.operations.description import describe
+from depthjax.weights.prefixes import (
+    asked_prefix,
+    fitting_prefixes,
+    nearest_prefix,
+    normalizer_names,
+)
 from depthjax.weights.state_dict import IGNORED, to_torch_state_dict
 
 Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
 
 _TIMM_VGG = {
-    "pre_logits.fc1": "classifier.0",
-    "pre_logits.fc2": "classifier.3",
-    "head.fc": "classifier.6",
+    "classifier.0": "pre_logits.fc1",
+    "classifier.3": "pre_logits.fc2",
+    "classifier.6": "head.fc",
 }
 _MOST = 8  # names of each kind that a message lists
 
@@ -68,6 +74,18 @@ def torch_shapes(model: Network, image_size: int | tuple[int, int]) -> Shapes:
     return {name: array.shape for name, array in to_torch_state_dict(zeros, model).items()}
 
 
+class Fitting(NamedTuple):
+    """The arrays that a model needs, and the prefix under which a file has them.
+
+    Fields:
+        state: torchvision's names to arrays in PyTorch's layout, at least float32.
+        prefix: of their names in the file, such as `module.`; mostly empty.
+    """
+
+    state: dict[str, np.ndarray]
+    prefix: str
+
+
 def fit(
     model: Network,
     state: Mapping[str, np.ndarray],
@@ -75,7 +93,8 @@ def fit(
     what: str = "the state dict",
     drop_head: bool = False,
     image_size: int | tuple[int, int] = 224,
-) -> dict[str, np.ndarray]:
+    prefix: str | None = None,
+) -> Fitting:
     """The arrays that a model needs under torchvision's names, at least float32, checked.
 
     Args:
@@ -84,55 +103,89 @@ def fit(
         what: how messages call the state dict.
         drop_head: leave the head out, whatever the state dict holds of it.
         image_size: height and width of the images; it matters to MLPs alone.
+        prefix: of the network's names in the state dict; by default the only one that fits.
 
     Raises:
         WeightsMismatch: naming every missing and unexpected name and wrong shape.
-        ValueError: for arrays that are not floating, not finite, or negative variances.
+        ValueError: for arrays that are not floating, not finite, or negative variances; if the
+            network fits under several prefixes.
     """
-    given = _our_names(state, _operations(model))
     expected = torch_shapes(model, image_size)
+    body = _without_head(expected, model) or expected
+    wanted = [_spellings(name) for name in body]
+    names = [name for name in state if name.rpartition(".")[2] not in IGNORED]
+    fits = _of_these_shapes(state, fitting_prefixes(names, wanted), body)
+    if prefix is not None:
+        chosen = asked_prefix(prefix, names, fits)
+    elif len(fits) > 1:
+        raise ValueError(
+            f"{what} holds {_name(model)} {len(fits)} times, under"
+            f" {' and '.join(map(_shown, fits[:_MOST]))}; choose one with"
+            f" prefix={fits[0]!r} (--weights_prefix={_shown(fits[0])})"
+        )
+    else:
+        chosen = fits[0] if fits else nearest_prefix(names, wanted)
+    given = _our_names(_under(chosen, state, fits), expected)
     if drop_head:
         given, expected = _without_head(given, model), _without_head(expected, model)
-    _check_fits(what, model, given, expected, image_size)
-    return _checked_values(what, {name: given[name] for name in expected})
+    if differences := _differences(given, expected):
+        hint = _hint(model, given, differences) or _other_model(state, image_size)
+        raise WeightsMismatch(what, _name(model), *differences, hint)
+    return Fitting(_checked_values(what, {name: given[name] for name in expected}), chosen)
 
 
-def _operations(model: Network) -> set[str]:
-    """The names of the operations that hold weights."""
-    return {node.name for node in graph_of(model) if describe(node.operation).holds_weights}
+def _shown(prefix: str) -> str:
+    return prefix or '""'
 
 
-def _modules(model: Network) -> set[str]:
-    """What comes before the last dot in a state dict; a weight may also have such a name itself."""
-    named = {node: name.rpartition(".")[0] for (node, _), name in model.weight_names().items()}
-    return {named.get(operation, operation) for operation in _operations(model)}
-
-
-def _our_names(state: Mapping[str, np.ndarray], operations: set[str]) -> dict[str, np.ndarray]:
-    """The state dict under torchvision's names."""
-    given = {
-        name: np.asarray(array)
-        for name, array in state.items()
-        if name.rpartition(".")[2] not in IGNORED
-    }
-    known = {operation.partition(".")[0] for operation in operations}
-    # What wraps a model wraps all its names: `module.` (DataParallel), `_orig_mod.`, `model.`.
-    while len(first := {name.partition(".")[0] for name in given}) == 1 and not first & known:
-        if not all("." in name for name in given):
-            break
-        given = {name.partition(".")[2]: array for name, array in given.items()}
-    return dict(_torchvisions(name, array, given, operations) for name, array in given.items())
-
-
-def _torchvisions(
-    name: str, array: np.ndarray, given: Mapping[str, Any], operations: set[str]
-) -> tuple[str, np.ndarray]:
-    """VGGs of timm end with convolutions that cover all positions: torchvision's matrices."""
+def _spellings(name: str) -> tuple[str, ...]:
+    """The names that a weight may have: torchvision's, and timm's of a VGG."""
     operation, _, leaf = name.rpartition(".")
-    renamed = f"{_TIMM_VGG.get(operation)}.{leaf}"
-    if _TIMM_VGG.get(operation) not in operations or renamed in given:
-        return name, array
-    return renamed, array.reshape(len(array), -1) if array.ndim == 4 else array
+    theirs = _TIMM_VGG.get(operation)
+    return (name, f"{theirs}.{leaf}") if theirs else (name,)
+
+
+def _of_these_shapes(
+    state: Mapping[str, np.ndarray], prefixes: list[str], shapes: Shapes
+) -> list[str]:
+    """Of several prefixes those under which the shapes fit too, if there are any."""
+    exact = [
+        prefix
+        for prefix in prefixes
+        if all(np.shape(state.get(prefix + name, ())) == shapes[name] for name in shapes)
+    ]
+    return exact or prefixes
+
+
+def _under(
+    prefix: str, state: Mapping[str, np.ndarray], fits: Iterable[str]
+) -> dict[str, np.ndarray]:
+    """The entries under a prefix, without it; other copies of the network are no part of it."""
+    others = tuple(other for other in fits if len(other) > len(prefix))
+    return {
+        name.removeprefix(prefix): np.asarray(array)
+        for name, array in state.items()
+        if name.startswith(prefix) and not name.startswith(others)
+    }
+
+
+def _our_names(state: Mapping[str, np.ndarray], expected: Shapes) -> dict[str, np.ndarray]:
+    """The state dict under torchvision's names, without what is no weight of any network.
+
+    That is what PyTorch counts, and the normaliser that may stand before the network.
+    """
+    beside = {name for name in state if name.rpartition(".")[2] in IGNORED}
+    beside |= normalizer_names(state)
+    ours = {}
+    for name in expected:
+        held = [spelling for spelling in _spellings(name) if spelling in state]
+        if held:
+            beside.add(held[0])
+            array = state[held[0]]
+            # VGGs of timm end with convolutions that cover all positions: torchvision's matrices.
+            matrix = held[0] != name and array.ndim == 4
+            ours[name] = array.reshape(len(array), -1) if matrix else array
+    return {**ours, **{name: array for name, array in state.items() if name not in beside}}
 
 
 def _without_head(entries: Mapping[str, Any], model: Network) -> dict[str, Any]:
@@ -140,56 +193,72 @@ def _without_head(entries: Mapping[str, Any], model: Network) -> dict[str, Any]:
     return {name: entry for name, entry in entries.items() if name.rpartition(".")[0] != head}
 
 
-def _check_fits(
-    what: str,
-    model: Network,
-    given: Mapping[str, np.ndarray],
-    expected: Shapes,
-    image_size: int | tuple[int, int],
-) -> None:
-    missing = [name for name in expected if name not in given]
-    unexpected = [name for name in given if name not in expected]
-    shapes = {
-        name: (given[name].shape, shape)
-        for name, shape in expected.items()
-        if name in given and given[name].shape != shape
-    }
-    if not (missing or unexpected or shapes):
-        return
-    differing = {*missing, *unexpected, *shapes}
+class _Differences(NamedTuple):
+    """The fields of `WeightsMismatch`."""
+
+    missing: list[str]
+    unexpected: list[str]
+    shapes: dict[str, tuple[Shape, Shape]]
+
+
+def _differences(given: Mapping[str, np.ndarray], expected: Shapes) -> _Differences | None:
+    """What keeps a state dict from fitting; None if it fits."""
+    found = _Differences(
+        [name for name in expected if name not in given],
+        [name for name in given if name not in expected],
+        {
+            name: (given[name].shape, shape)
+            for name, shape in expected.items()
+            if name in given and given[name].shape != shape
+        },
+    )
+    return found if any(found) else None
+
+
+def _hint(model: Network, given: Mapping[str, np.ndarray], differences: _Differences) -> str:
+    """What the user can do, if the differences tell it."""
+    shapes = differences.shapes
+    names = {*differences.missing, *differences.unexpected, *shapes}
     head = {f"{head_of(model)}.{leaf}" for leaf in ("weight", "bias")}
     if shapes and all(sorted(theirs) == sorted(ours) for theirs, ours in shapes.values()):
-        hint = "it looks transposed: PyTorch keeps kernels as [out, in, height, width]"
-    elif differing <= head:
+        return "it looks transposed: PyTorch keeps kernels as [out, in, height, width]"
+    if names <= head:
         classes = given[max(shapes)].shape[0] if shapes else "no"
-        hint = (
+        return (
             f"only the head differs, with {classes} classes: build the model with as many, or leave"
             " the head out with drop_head=True (--drop_head)"
         )
-    elif all("running_" in name for name in differing):
-        hint = "BatchNorm needs its statistics: save state_dict(), not only parameters"
-    elif other := _model_that_fits(given, image_size):
-        hint = f"did you mean {other}?"
-    else:
-        hint = "check the architecture, and fields such as width and num_classes"
-    raise WeightsMismatch(what, _name(model), missing, unexpected, shapes, hint)
+    if all("running_" in name for name in names):
+        return "BatchNorm needs its statistics: save state_dict(), not only parameters"
+    return ""
 
 
-def _model_that_fits(
-    given: Mapping[str, np.ndarray], image_size: int | tuple[int, int]
-) -> str | None:
+def _other_model(state: Mapping[str, np.ndarray], image_size: int | tuple[int, int]) -> str:
     """The model of `MODELS` that these weights are of, whatever its number of classes."""
+    held = {name.rpartition(".")[0] for name in state}
     for name, build in MODELS.items():
         model = build()
-        theirs = _our_names(given, _operations(model))
         modules = _modules(model)
-        if {key if key in modules else key.rpartition(".")[0] for key in theirs} != modules:
-            continue  # told without tracing the model, which takes a quarter of a second
-        shapes = {key: array.shape for key, array in theirs.items()}
-        expected = torch_shapes(model, image_size)
-        if _without_head(shapes, model) == _without_head(expected, model):
-            return name
-    return None
+        wanted = [(module, _TIMM_VGG.get(module, module)) for module in modules]
+        known = set().union(*wanted)
+        for prefix in fitting_prefixes({*state, *held}, wanted):
+            under = _under(prefix, state, ())
+            found = {key if key in known else key.rpartition(".")[0] for key in under}
+            if len(found) != len(modules):
+                continue  # told without tracing the model, which takes a quarter of a second
+            expected = torch_shapes(model, image_size)
+            theirs = _our_names(under, expected)
+            shapes = {key: array.shape for key, array in theirs.items()}
+            if _without_head(shapes, model) == _without_head(expected, model):
+                return f"did you mean {name}?"
+    return "check the architecture, and fields such as width and num_classes"
+
+
+def _modules(model: Network) -> list[str]:
+    """What comes before the last dot in a state dict; a weight may also have such a name itself."""
+    named = {node: name.rpartition(".")[0] for (node, _), name in model.weight_names().items()}
+    holders = [node.name for node in graph_of(model) if describe(node.operation).holds_weights]
+    return list(dict.fromkeys(named.get(holder, holder) for holder in holders))
 
 
 def _name(model: Network) -> str:

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,36 +21,65 @@ from depthjax.weights.state_dict import from_torch_state_dict, to_torch_state_di
 from depthjax.weights.zoo import ZooNetwork
 
 
+class LoadedWeights(NamedTuple):
+    """The variables of a model, and where in the file they were.
+
+    Fields:
+        variables: as of `load_weights`.
+        prefix: of the network's names in the file, such as `module.`; mostly empty.
+    """
+
+    variables: dict[str, Any]
+    prefix: str
+
+
 def load_weights(
     model: Network,
     source: str | os.PathLike[str] | WeightsFile | Mapping[str, Any],
     *,
     drop_head: bool = False,
     image_size: int | tuple[int, int] = 224,
+    prefix: str | None = None,
 ) -> dict[str, Any]:
     """The variables of a model, loaded from weights of torchvision or timm.
 
-    Names may have the prefix of a wrapper (`module.`), and half precision is converted to float32.
+    The network may be one of several things in a file: the prefix of its names (`module.`,
+    `state_dict.module.model.`) is found. Half precision is converted to float32.
     The normalisation of the pixels is not part of the variables: `fetch(source).normalization` is
     the one that the network expects, and `Layer(model, name, normalization=…)` applies it.
 
     Args:
         model: a model of `depthjax.models`.
-        source: a file (`.safetensors`; `.pth` and `.pt` if PyTorch is installed), another source
-            that `fetch` takes (`torchvision:resnet50`, `hf://timm/resnet50.tv_in1k`,
-            `https://…#sha256=…`, `zoo:resnet18_small/photos`), a result of `fetch`, or a state
-            dict.
+        source: a file of safetensors or of `torch.save`, another source that `fetch` takes
+            (`torchvision:resnet50`, `hf://timm/resnet50.tv_in1k`, `https://…#sha256=…`,
+            `zoo:resnet18_small/photos`), a result of `fetch`, or a state dict.
         drop_head: leave out the head of the file, if the model has other classes; the head is then
             initialised with seed 0.
         image_size: height and width of the images; only MLPs depend on it.
+        prefix: of the network's names in the file, where it holds several copies of the network;
+            names in nested dicts are joined by dots.
 
     Returns:
         `{"params": …, "batch_stats": …}`, float32.
 
     Raises:
         WeightsMismatch: if weights are missing, unexpected or of another shape, naming them all.
-        ValueError: for a source that cannot be read, and for weights that are not finite.
+        ValueError: for a source that cannot be read, for weights that are not finite, and if the
+            network is found under several prefixes.
     """
+    loaded = find_and_load(model, source, drop_head=drop_head, image_size=image_size, prefix=prefix)
+    return loaded.variables
+
+
+def find_and_load(
+    model: Network,
+    source: str | os.PathLike[str] | WeightsFile | Mapping[str, Any],
+    *,
+    drop_head: bool = False,
+    image_size: int | tuple[int, int] = 224,
+    prefix: str | None = None,
+) -> LoadedWeights:
+    """As `load_weights`, which says what the arguments are; also tells where the weights were."""
     if isinstance(source, Mapping):
         what, state = "the state dict", {str(k): np.asarray(v) for k, v in source.items()}
     else:
@@ -59,17 +88,19 @@ def load_weights(
             _check_is(file.source, file.network, model)
         if file.path is None:
             seed = 0 if file.network is None else file.network.seed
-            return init_variables(model, jax.random.key(seed), image_size)
+            return LoadedWeights(init_variables(model, jax.random.key(seed), image_size), "")
         what, state = file.path.name, read_state_dict(file.path)
-    fitting = fit(model, state, what=what, drop_head=drop_head, image_size=image_size)
-    variables = from_torch_state_dict(fitting, model, image_size)
+    fitting = fit(
+        model, state, what=what, drop_head=drop_head, image_size=image_size, prefix=prefix
+    )
+    variables = from_torch_state_dict(fitting.state, model, image_size)
     if drop_head:
         head = head_of(model)
         untrained = init_variables(model, jax.random.key(0), image_size)
         for group, leaves in untrained.items():
             if head in leaves:
                 variables.setdefault(group, {})[head] = leaves[head]
-    return variables
+    return LoadedWeights(variables, fitting.prefix)
 
 
 def _check_is(source: str, network: ZooNetwork, model: Network) -> None:

@@ -1,62 +1,98 @@
 """Reading of state dicts from files: arrays by name, without running any code from the file."""
 
 import os
-import pickle
-import re
-from collections.abc import Mapping
+import struct
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from depthjax.weights.pickles import PickledCode, Unread
+from depthjax.weights.tensors import Tensor
+from depthjax.weights.torch_files import is_torch_file, open_torch_file
+
 StateDict = dict[str, np.ndarray]
 
-SUFFIXES = (".safetensors", ".pth", ".pt")
-WRAPPERS = ("state_dict", "model", "model_state_dict")
-"""The keys under which training scripts store a state dict in a checkpoint."""
-_SAFE_TORCH = (2, 6)  # before it, weights_only=True could be made to run code (CVE-2025-32434)
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".pth.tar")
+"""The usual names of files of weights; what a file is, its first bytes say."""
+_DEEPEST, _LONGEST, _MOST = 8, 300, 100_000  # nested dicts, letters of a key, tensors
+_OPTIMIZER = "optim"  # how keys begin under which two more copies of the network lie, its moments
+_HTML, _LFS = (b"<", b"version https://git-lfs")
 
 
-def check_suffix(name: str) -> None:
-    """Raises a `ValueError` for a file name with a suffix that is not in `SUFFIXES`."""
-    if not name.endswith(SUFFIXES):
-        raise ValueError(
-            f"weights come from files ending in {', '.join(SUFFIXES)}, not {name!r};"
-            " nothing else is ever unpickled"
-        )
+def read_state_dict(
+    path: str | os.PathLike[str], *, only: Callable[[str], bool] | None = None
+) -> StateDict:
+    """The arrays of a file of weights, in PyTorch's layout, with the dtypes of the file.
 
+    The file is one of safetensors or of `torch.save`, whatever its name; PyTorch is not needed. Of
+    a checkpoint all tensors but the optimiser's are read, those of nested dicts under dotted names:
+    `state_dict.conv1.weight`.
 
-def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
-    """The arrays of a state dict, in PyTorch's layout, with the dtypes of the file.
-
-    `.safetensors` needs only NumPy; `.pth` and `.pt` need PyTorch, whose `weights_only` reader
-    refuses everything but tensors. The state dict may be part of a checkpoint (see `WRAPPERS`).
+    Args:
+        path: of the file.
+        only: whether an array of this name is read; there may then be none.
 
     Raises:
         ValueError: in one line, for another kind of file, a damaged file, or pickled code.
     """
     path = Path(path)
-    check_suffix(path.name)
     if not path.is_file():
         raise ValueError(f"{str(path)!r} is no file; give the path of a file of weights")
-    state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    if not state:
+    read = _read_torch if is_torch_file(_start(path)) else _read_safetensors
+    state = read(path, only or (lambda _: True))
+    if not state and only is None:
         raise ValueError(f"{path.name} holds no arrays; save the model's state_dict()")
     return state
 
 
 def read_metadata(path: Path) -> dict[str, str]:
     """The metadata of a safetensors file; empty if there are none."""
-    if path.suffix != ".safetensors":
+    if is_torch_file(_start(path)):
         return {}
     with _open_safetensors(path) as file:
         return file.metadata() or {}
 
 
-def _read_safetensors(path: Path) -> StateDict:
+def flatten(content: Any) -> dict[str, Any]:
+    """What nested dicts hold, under dotted names; an optimiser's state is left out.
+
+    Raises:
+        ValueError: for too many entries, and dicts too deep or with keys too long to be names.
+    """
+    entries: dict[str, Any] = {}
+    seen: set[int] = set()  # a dict may lie in itself
+    inner = [("", 0, content)] if isinstance(content, Mapping) else []
+    while inner:
+        path, depth, holder = inner.pop()
+        for key, value in holder.items():
+            if depth == 0 and isinstance(key, str) and key.startswith(_OPTIMIZER):
+                continue
+            name = f"{path}{key}" if type(key) in (str, int) else ""
+            if isinstance(value, Mapping):
+                if id(value) not in seen:
+                    seen.add(id(value))
+                    _check_name(name, depth)
+                    inner.append((f"{name}.", depth + 1, value))
+            elif name and not isinstance(value, str | bytes | int | float | list | tuple | None):
+                _check_name(name, depth)
+                entries[name] = value
+        if len(entries) > _MOST:
+            raise ValueError(f"it has more than {_MOST} entries")
+    return entries
+
+
+def _check_name(name: str, depth: int) -> None:
+    if depth >= _DEEPEST or len(name) > _LONGEST or not name.isprintable():
+        raise ValueError(f"{name[:80]!a} is not the name of a tensor")
+
+
+def _read_safetensors(path: Path, only: Callable[[str], bool]) -> StateDict:
     with _open_safetensors(path) as file:
         state = {}
-        for name in file.keys():  # noqa: SIM118 (the file is not a mapping)
+        for name in filter(only, file.keys()):
             try:
                 state[name] = file.get_tensor(name)
             except Exception as error:  # dtypes that NumPy lacks raise different errors
@@ -74,77 +110,60 @@ def _open_safetensors(path: Path) -> Any:
     try:
         return safe_open(path, framework="numpy")
     except (SafetensorError, OSError) as error:
-        raise _damaged(path, error) from error
+        raise _damaged(path, _what_it_is(_start(path)) or error) from error
 
 
-def _read_torch(path: Path) -> StateDict:
-    torch = _import_torch(path)
+def _what_it_is(start: bytes) -> str:
+    """A file of another kind than the two that are read, or nothing."""
+    if start.startswith(_LFS):
+        return "it is Git LFS's pointer to the file (git lfs pull gets the file itself)"
+    if start.lstrip().startswith(_HTML):
+        return "it is a page of the web"
+    if start[:1] == b"\x80" and start[1:2] < b"\x06":
+        return "it is a pickle that torch.save did not write, and nothing else is ever unpickled"
+    return ""
+
+
+def _read_torch(path: Path, only: Callable[[str], bool]) -> StateDict:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # PyTorch's own message recommends weights_only=False; ours must not.
-        refused = re.search(r"(?:GLOBAL|class) ['\"]?(\w+\.[\w.]+)", str(error))
-        if refused is None:
-            raise _damaged(path, "PyTorch's safe reader makes no sense of it") from error
-        raise ValueError(
-            f"{path.name} holds pickled code ({refused[1]}), not only tensors, and is not loaded;"
-            " save the model's state_dict() instead, best as .safetensors"
-        ) from error
-    except Exception as error:  # zipfile and torch raise many different errors
+        with open_torch_file(path) as content:
+            entries = flatten(content)
+            tensors = {name: entry for name, entry in entries.items() if isinstance(entry, Tensor)}
+            problem = _problem(content, entries, tensors)
+            wanted = () if problem else filter(only, tensors)
+            state = {name: tensors[name].array() for name in wanted}
+    except PickledCode as error:
+        problem = _code(str(error))
+    except (
+        *(ValueError, OSError, EOFError, OverflowError, zipfile.BadZipFile, struct.error),
+        NotImplementedError,  # zipfile's, of what torch never writes
+    ) as error:
         raise _damaged(path, error) from error
-    state = _unwrap(path, content, torch.Tensor)
-    others = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]
-    if others:
-        raise ValueError(
-            f"{path.name} holds no tensors under {_some(others)}; save the model's state_dict()"
-        )
-    return {name: _array(path, name, tensor, torch) for name, tensor in state.items()}
+    if problem:
+        raise ValueError(f"{path.name} {problem}")
+    return state
 
 
-def _array(path: Path, name: str, tensor: Any, torch: Any) -> np.ndarray:
-    try:
-        # NumPy has no bfloat16; float32 holds it exactly.
-        return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).detach().numpy()
-    except (TypeError, RuntimeError) as error:
-        raise ValueError(
-            f"{path.name} holds {name} as {tensor.dtype} ({tensor.layout}), which NumPy cannot"
-            " read; save it dense, as float32"
-        ) from error
-
-
-def _unwrap(path: Path, content: Any, tensor: type) -> Mapping[str, Any]:
-    """The state dict in a checkpoint, under nested keys of `WRAPPERS`."""
-    while isinstance(content, Mapping):
-        if any(isinstance(value, tensor) for value in content.values()):
-            return content
-        inner = [content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)]
-        if not inner:
-            break
-        content = inner[0]
+def _problem(content: Any, entries: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """Why what was unpickled is no state dict that can be used; nothing if it is one."""
+    unread = {name: entry.name for name, entry in entries.items() if isinstance(entry, Unread)}
+    for name, kind in unread.items():
+        if kind.startswith(("torch._utils.", "a ", "torch.nn.Parameter ")):
+            return f"holds {name} as no dense tensor ({_shown(kind)}); save it dense, as float32"
+    if tensors:
+        return ""
+    whole = content.name if isinstance(content, Unread) else next(iter(unread.values()), "")
+    if whole:
+        return _code(whole)
     kind = _some(content) if isinstance(content, Mapping) else f"a {type(content).__name__}"
-    raise ValueError(
-        f"{path.name} holds no state dict (names to tensors, also under"
-        f" {' or '.join(WRAPPERS)}) but {kind}; save the model's state_dict()"
+    return f"holds no state dict (names to tensors) but {kind}; save the model's state_dict()"
+
+
+def _code(name: str) -> str:
+    return (
+        f"holds pickled code ({_shown(name)}), not only tensors, and is not"
+        " loaded; save the model's state_dict() instead, best as .safetensors"
     )
-
-
-def _import_torch(path: Path) -> Any:
-    try:
-        import torch
-    except ImportError as error:
-        raise ValueError(
-            f"{path.name} is a file of PyTorch's, which is not installed: pip install torch, or"
-            f" convert it where PyTorch is: python -c 'import torch, safetensors.torch as s;"
-            f' s.save_file(torch.load("{path.name}", weights_only=True),'
-            f' "{path.stem}.safetensors")\''
-        ) from error
-    version = tuple(int(number) for number in re.findall(r"\d+", torch.__version__)[:2])
-    if version < _SAFE_TORCH:
-        raise ValueError(
-            f"PyTorch {torch.__version__} cannot read {path.name} safely; pip install 'torch>=2.6',"
-            " or convert the file to .safetensors"
-        )
-    return torch
 
 
 def _damaged(path: Path, error: Exception | str) -> ValueError:
@@ -155,6 +174,16 @@ def _damaged(path: Path, error: Exception | str) -> ValueError:
     )
 
 
+def _start(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(64)
+
+
+def _shown(name: str) -> str:
+    """A name of a file, which may be anything, for a message of one line."""
+    return name[:80].encode("unicode_escape").decode()
+
+
 def _some(names: Any, most: int = 5) -> str:
-    listed = [str(name) for name in names]
+    listed = [_shown(str(name)) for name in names]
     return ", ".join(listed[:most]) + (f", … ({len(listed)})" if len(listed) > most else "")

@@ -15,7 +15,9 @@ from depthjax.files import cache_folder, file_sha256
 from depthjax.models import TORCHVISION_MODELS
 from depthjax.models.normalization import NORMALIZATIONS, Normalization, as_normalization
 from depthjax.weights.download import Report, download
-from depthjax.weights.reading import SUFFIXES, check_suffix, read_metadata
+from depthjax.weights.hub import from_hub
+from depthjax.weights.prefixes import is_normalizer, normalizers
+from depthjax.weights.reading import SUFFIXES, read_metadata, read_state_dict
 from depthjax.weights.zoo import UNTRAINED, ZOO, ZooNetwork, find, zoo_card
 
 NORMALIZATION_KEY = "normalization"  # in the header of the files that save_weights writes
@@ -49,7 +51,8 @@ class WeightsFile:
         sha256: of the file.
         revision: the commit, for weights from the Hub.
         normalization: of the pixels, as the network expects it: from the file, if `save_weights`
-            wrote it, else from timm's `config.json` beside it, else that of ImageNet.
+            wrote it or a normaliser is among its arrays, else from timm's `config.json` beside it,
+            else that of ImageNet.
         network: the zoo's record, for its networks.
     """
 
@@ -70,6 +73,7 @@ def fetch(
     *,
     on_progress: Report | None = None,
     zoo: str | os.PathLike[str] = ZOO,
+    normalization: Any = "auto",
 ) -> WeightsFile:
     """Finds the file of weights of a source, and downloads it if it is not here yet.
 
@@ -80,23 +84,25 @@ def fetch(
             `depthjax.weights.zoo`).
         on_progress: called during downloads from URLs; see `depthjax.weights.download.Report`.
         zoo: the folder that `zoo:` refers to.
+        normalization: of the pixels, as for `Layer`, whatever the file says; by default what it
+            says.
 
     Raises:
-        ValueError: in one line, for a source that does not exist or cannot be reached, or whose
-            file has another SHA-256.
+        ValueError: in one line, for a source that does not exist or cannot be reached, whose file
+            has another SHA-256, or that says of its pixels what cannot be read.
     """
     text = os.fspath(source)
     scheme, separator, rest = text.partition(":")
     if scheme == "torchvision":
         if rest not in TORCHVISION:
             raise unknown("torchvision weights", rest, TORCHVISION)
-        path, revision, config = _from_hub(TORCHVISION[rest])
+        path, revision, config = from_hub(TORCHVISION[rest])
     elif scheme == "zoo":
         network, of_zoo, sha256 = find(rest, zoo)
-        stated = None if of_zoo is None else _stated_normalization(of_zoo, None)
+        stated = None if of_zoo is None else _normalization(of_zoo, None, normalization)
         return WeightsFile(of_zoo, text, sha256, normalization=stated, network=network)
     elif scheme == "hf":
-        path, revision, config = _from_hub(text)
+        path, revision, config = from_hub(text)
     elif separator and scheme in _ADDRESSES:
         path, revision = _ADDRESSES[scheme](text, on_progress), None
         config = path.with_name("config.json")
@@ -104,88 +110,20 @@ def fetch(
         path, revision, config = Path(text), None, Path(text).with_name("config.json")
     else:
         raise _unknown_source(text)
-    check_suffix(path.name)
-    normalization = _stated_normalization(path, config)
-    return WeightsFile(path, text, file_sha256(path), revision, normalization)
+    of_pixels = _normalization(path, config, normalization)
+    return WeightsFile(path, text, file_sha256(path), revision, of_pixels)
 
 
 def _unknown_source(text: str) -> ValueError:
     folder = Path(text).parent
     beside = sorted(folder.iterdir()) if folder.is_dir() else []
-    files = [str(path) for path in beside if path.suffix in SUFFIXES]
+    files = [str(path) for path in beside if path.name.lower().endswith(SUFFIXES)]
     of_zoo = [
         f"zoo:{name}" for name in (*zoo_card(), *(f"{model}/untrained" for model in UNTRAINED))
     ]
     names = ["untrained", *files, *of_zoo, *(f"torchvision:{name}" for name in TORCHVISION)]
     hint = "or any FILE, hf://OWNER/REPOSITORY, https://…#sha256=…"
     return unknown("weights", text, names, hint=hint)
-
-
-def _from_hub(source: str) -> tuple[Path, str, Path | None]:
-    """A file on the Hub, its commit, and the path of timm's `config.json` if there is one."""
-    parts = re.fullmatch(r"hf://([^/@]+/[^/@]+)(?:@([^/]+))?(?:/(.+))?", source)
-    if parts is None:
-        raise ValueError(f"{source!r} is not of the form hf://OWNER/REPOSITORY[@REVISION][/FILE]")
-    repository, revision, name = parts[1], parts[2], parts[3] or "model.safetensors"
-    check_suffix(name)
-    path = _hub_file(source, repository, name, revision)
-    commit = path.parents[name.count("/")].name  # …/snapshots/COMMIT/NAME
-    return path, commit, _hub_file(source, repository, "config.json", commit, optional=True)
-
-
-def _hub_file(
-    source: str, repository: str, name: str, revision: str | None, *, optional: bool = False
-) -> Any:
-    try:
-        import huggingface_hub
-        from huggingface_hub import errors
-    except ImportError as error:
-        raise ValueError(f"{source} needs huggingface_hub: pip install 'depthjax[hub]'") from error
-    where = f"{repository}@{revision}" if revision else repository
-    try:
-        # If the Hub is unreachable, hf_hub_download retries for half a minute; so ask once before.
-        online = _answers(huggingface_hub.hf_hub_url(repository, name, revision=revision))
-        return Path(
-            huggingface_hub.hf_hub_download(
-                repository, name, revision=revision, local_files_only=not online
-            )
-        )
-    except errors.LocalEntryNotFoundError as error:
-        known = huggingface_hub.try_to_load_from_cache(repository, name, revision=revision)
-        if optional and known is not None:  # the cache knows that there is no such file
-            return None
-        raise ValueError(
-            f"the Hub cannot be reached and {name} of {where} is not in its cache; connect once, or"
-            " download the file elsewhere and give its path"
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise ValueError(f"{repository} has no revision {revision!r} on the Hub") from error
-    except errors.EntryNotFoundError as error:
-        if optional:
-            return None
-        raise ValueError(
-            f"{where} has no file {name!r} on the Hub; name one as hf://{where}/FILE"
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise ValueError(
-            f"there is no {repository!r} on the Hub, or it is private; check the name"
-        ) from error
-    except (errors.HfHubHTTPError, errors.HFValidationError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{name} of {where} cannot be had from the Hub: {reason}") from error
-
-
-def _answers(url: str) -> bool:
-    """Whether the Hub answers at all, even if only that there is no such file."""
-    from huggingface_hub import errors, get_hf_file_metadata
-
-    try:
-        get_hf_file_metadata(url, timeout=10)
-    except errors.HfHubHTTPError as error:
-        return error.response is not None and error.response.status_code < 500
-    except Exception:  # the HTTP library's own, which is not ours to import
-        return False
-    return True
 
 
 def _split_sha256(source: str) -> tuple[str, str]:
@@ -197,7 +135,6 @@ def _split_sha256(source: str) -> tuple[str, str]:
             f"{address} needs the SHA-256 of its content: write {address}#sha256=HEX with 64"
             " hexadecimal digits (sha256sum FILE prints it)"
         )
-    check_suffix(urlsplit(address).path)
     return address, parts[1].lower()
 
 
@@ -227,13 +164,36 @@ _ADDRESSES: dict[str, Callable[[str, Report | None], Path]] = {
 }
 
 
-def _stated_normalization(path: Path, config: Path | None) -> Normalization | None:
+def _normalization(path: Path, config: Path | None, asked: Any) -> Normalization | None:
+    """What is asked for, else what the file says, else what stands beside it, else ImageNet's."""
+    if not (isinstance(asked, str) and asked == "auto"):
+        return as_normalization(asked)
     note = read_metadata(path).get(NORMALIZATION_KEY)
-    try:
-        if note is not None:
+    if note is not None:
+        try:
             return as_normalization(json.loads(note))
-        content = json.loads(config.read_text("utf-8")) if config and config.is_file() else {}
-    except (OSError, ValueError) as error:
-        raise ValueError(f"what {path.name} says of its pixels cannot be read: {error}") from error
-    stated = content.get("pretrained_cfg", {}) if isinstance(content, dict) else {}
-    return as_normalization(stated) if "mean" in stated else NORMALIZATIONS["imagenet"]
+        except ValueError as error:
+            raise _unreadable(path, error) from error
+    carried = normalizers(read_state_dict(path, only=is_normalizer))
+    if carried:
+        return carried[min(carried, key=lambda name: name.count("."))]
+    return _of_config(config) if config and config.is_file() else NORMALIZATIONS["imagenet"]
+
+
+def _of_config(config: Path) -> Normalization | None:
+    """What timm's `config.json` says, which holds a `pretrained_cfg` or is one."""
+    try:
+        content = json.loads(config.read_text("utf-8"))
+        stated = content.get("pretrained_cfg", content)
+        if "mean" not in stated and "std" not in stated:
+            return NORMALIZATIONS["imagenet"]
+        return as_normalization({name: stated[name] for name in ("mean", "std")})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(config, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"what {path} says of its pixels cannot be read ({error}); say how they are normalised with"
+        " normalization=… (--normalization=imagenet)"
+    )

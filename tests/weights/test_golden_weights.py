@@ -33,7 +33,7 @@ def test_torchvisions_names_and_shapes_fit(name):
     """Of whole networks; their numbers are compared in test_golden_parity."""
     shapes = recorded(f"torchvision/{name}/shapes")
     state = {key: np.broadcast_to(np.float32(1), shape) for key, shape in shapes.items()}
-    fitting = fit(depthjax.build_model(name), state)
+    fitting = fit(depthjax.build_model(name), state).state
     counters = {key for key in shapes if key.endswith("num_batches_tracked")}
     assert fitting.keys() == shapes.keys() - counters
     assert all(array.shape == tuple(shapes[key]) for key, array in fitting.items())

@@ -2,7 +2,6 @@
 
 import json
 import struct
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -313,23 +312,6 @@ def test_a_malformed_file_gives_one_clear_error(kind, tmp_path):
 def test_nothing_else_is_ever_read(name, tmp_path):
     (tmp_path / name).write_bytes(b"\x80\x04cposix\nsystem\n.")
     refused(tmp_path / name, "nothing else is ever unpickled")
-
-
-@pytest.mark.parametrize("suffix", [".pth", ".pt"])
-def test_without_pytorch_a_file_of_its_says_what_to_do(suffix, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    path = tmp_path / f"weights{suffix}"
-    path.write_bytes(b"PK")
-    refused(path, "pip install torch.*safetensors.torch")
-
-
-def test_an_old_pytorch_is_not_trusted(tmp_path, monkeypatch):
-    """Its weights_only could be made to run code."""
-    fake = type(sys)("torch")
-    fake.__version__ = "2.5.1+cpu"
-    monkeypatch.setitem(sys.modules, "torch", fake)
-    (tmp_path / "a.pth").write_bytes(b"PK")
-    refused(tmp_path / "a.pth", "torch>=2.6")
 
 
 def test_saving_refuses_other_suffixes_and_leaves_nothing(tmp_path):

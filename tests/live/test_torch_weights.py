@@ -1,6 +1,5 @@
-"""Files that a live torchvision and timm wrote, where they are installed; and the way back."""
+"""Files that a live torchvision and timm wrote, and the way back."""
 
-import importlib.util
 import os
 import pickle
 
@@ -8,21 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import torch
+from golden.torch_peer import import_torchvision
+from safetensors.torch import save_file
 
 import depthjax
 from depthjax.devices.precision import matmul_precision
 from depthjax.weights import WeightsMismatch, load_weights, to_torch_state_dict
-
-for package in ("torch", "torchvision", "timm"):
-    if importlib.util.find_spec(package) is None:
-        pytest.skip(
-            f"{package} is not installed; test_golden_weights compares with its recorded numbers",
-            allow_module_level=True,
-        )
-
-import torch  # noqa: E402
-from golden.torch_peer import import_torchvision  # noqa: E402
-from safetensors.torch import save_file  # noqa: E402
 
 torchvision = import_torchvision()
 import timm  # noqa: E402
@@ -204,11 +195,11 @@ MALFORMED = {
     ),
     "pickled code alone": (
         lambda peer, path: path.write_bytes(pickle.dumps(Evil(), protocol=2)),
-        "holds pickled code .*is not loaded",
+        "nothing else is ever unpickled",
     ),
     "pickled code of another protocol": (
         lambda peer, path: path.write_bytes(pickle.dumps(Evil(), protocol=4)),
-        "safe reader makes no sense of it",
+        "nothing else is ever unpickled",
     ),
     "a whole model": (
         lambda peer, path: torch.save(peer, path),
@@ -220,15 +211,11 @@ MALFORMED = {
         lambda peer, path: torch.save({"optimizer": {}, "epoch": 3}, path),
         "no state dict .*optimizer, epoch",
     ),
-    "a number among tensors": (
-        lambda peer, path: torch.save({**peer.state_dict(), "lr": 0.1}, path),
-        "no tensors under lr",
-    ),
     "sparse": (
         lambda peer, path: torch.save(
             {**peer.state_dict(), "fc.weight": peer.fc.weight.to_sparse()}, path
         ),
-        "holds fc.weight as torch.float32 .torch.sparse_coo.*dense",
+        "holds fc.weight as no dense tensor .*sparse.*dense",
     ),
 }
 
@@ -243,6 +230,11 @@ def test_a_malformed_checkpoint_gives_one_clear_error(kind, small, tmp_path, mon
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
     assert "weights_only" not in str(caught.value)  # PyTorch recommends to turn it off
     assert not (tmp_path / "pwned").exists()
+
+
+def test_what_is_no_tensor_is_passed_over(small, tmp_path):
+    torch.save({**small.state_dict(), "lr": 0.1, "name": "resnet18"}, tmp_path / "a.pth")
+    assert_same(load_weights(MODEL, tmp_path / "a.pth"), small)
 
 
 def test_another_architecture(small, tmp_path):

@@ -1,0 +1,104 @@
+"""Where in a file's names a network lies: prefixes of wrappers, and networks among other things.
+
+A checkpoint is seldom the network alone. `DataParallel` writes `module.conv1.weight`, MoCo
+`module.encoder_q.conv1.weight` beside its queue, a robust network's `module.model.…` lies beside
+the same network in its attacker and a normaliser. A prefix fits if every name of the network, but
+for the head's, exists under it.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from depthjax.errors import unknown
+from depthjax.models.normalization import Normalization
+
+Spellings = Sequence[str]
+"""The names that one weight may have."""
+
+
+def fitting_prefixes(names: Iterable[str], wanted: Sequence[Spellings]) -> list[str]:
+    """The prefixes under which all weights exist, shortest first; `""` is one, too.
+
+    Args:
+        names: of the file.
+        wanted: of each weight of the network, the names it may have.
+    """
+    known = set(names)
+    fits = [
+        prefix
+        for prefix in _prefixes(known, wanted[0])
+        if all(any(prefix + name in known for name in spellings) for spellings in wanted)
+    ]
+    return sorted(fits, key=lambda prefix: (prefix.count("."), prefix))
+
+
+def nearest_prefix(names: Collection[str], wanted: Sequence[Spellings]) -> str:
+    """The prefix under which most weights exist; without any, what all names begin with."""
+    counts: dict[str, int] = {}
+    for spellings in wanted:
+        for prefix in _prefixes(names, spellings):
+            counts[prefix] = counts.get(prefix, 0) + 1
+    if counts:
+        return min(counts, key=lambda prefix: (-counts[prefix], len(prefix)))
+    first = {name.partition(".")[0] for name in names}
+    return f"{first.pop()}." if len(first) == 1 and all("." in name for name in names) else ""
+
+
+def _prefixes(names: Iterable[str], spellings: Spellings) -> set[str]:
+    return {
+        name[: len(name) - len(spelling)]
+        for name in names
+        for spelling in spellings
+        if name == spelling or name.endswith(f".{spelling}")
+    }
+
+
+def asked_prefix(asked: str, names: Iterable[str], fits: Sequence[str]) -> str:
+    """The prefix that a user asks for, which may lack its last dot.
+
+    Raises:
+        ValueError: if no name begins with it.
+    """
+    prefix = asked if not asked or asked.endswith(".") else f"{asked}."
+    known = list(names)
+    if not any(name.startswith(prefix) for name in known):
+        groups = dict.fromkeys(f"{name.rpartition('.')[0]}." for name in known if "." in name)
+        hint = "" if fits else "the network fits under none of them"
+        raise unknown("prefix of weights", prefix, fits or groups, hint=hint)
+    return prefix
+
+
+def normalizers(state: Mapping[str, Any]) -> dict[str, Normalization]:
+    """The normalisations of pixels among the arrays of a file, by the name of their mean.
+
+    One is a pair of names that end in `mean` and `std` (`0.mean`, `module.normalizer.new_mean`)
+    with a number for each of at most four channels, of pixels in [0, 1].
+    """
+    found = {}
+    for name in state:
+        if not is_normalizer(name) or not name.endswith("mean") or _std_of(name) not in state:
+            continue
+        mean, std = (np.asarray(state[key], float).ravel() for key in (name, _std_of(name)))
+        pixels = 1 <= mean.size == std.size <= 4 and ((mean >= 0) & (mean <= 1)).all()
+        if pixels and ((std > 0) & (std <= 1)).all():
+            found[name] = Normalization(tuple(mean.tolist()), tuple(std.tolist()))
+    return found
+
+
+def is_normalizer(name: str) -> bool:
+    """Whether an array may be a normaliser's mean or deviation, as far as its name tells."""
+    leaf = name.rpartition(".")[2]
+    return re.fullmatch(r"(\w*_)?(mean|std)", leaf) is not None and not leaf.startswith("running_")
+
+
+def normalizer_names(state: Mapping[str, Any]) -> set[str]:
+    """The names of the arrays of `normalizers`."""
+    means = normalizers(state)
+    return {*means, *map(_std_of, means)}
+
+
+def _std_of(name: str) -> str:
+    return f"{name.removesuffix('mean')}std"
