@@ -15,7 +15,7 @@ from depthjax.models import Network, init_variables
 from depthjax.models.normalization import as_normalization
 from depthjax.typing import Variables
 from depthjax.weights.fitting import fit, head_of
-from depthjax.weights.reading import read_state_dict
+from depthjax.weights.shards import read_weights
 from depthjax.weights.sources import NORMALIZATION_KEY, WeightsFile, fetch
 from depthjax.weights.state_dict import from_torch_state_dict, to_torch_state_dict
 from depthjax.weights.zoo import ZooNetwork
@@ -89,7 +89,7 @@ def find_and_load(
         if file.path is None:
             seed = 0 if file.network is None else file.network.seed
             return LoadedWeights(init_variables(model, jax.random.key(seed), image_size), "")
-        what, state = file.path.name, read_state_dict(file.path)
+        what, state = file.path.name, read_weights(file.path)
     fitting = fit(
         model, state, what=what, drop_head=drop_head, image_size=image_size, prefix=prefix
     )

@@ -17,7 +17,8 @@ from depthjax.models.normalization import NORMALIZATIONS, Normalization, as_norm
 from depthjax.weights.download import Report, download
 from depthjax.weights.hub import from_hub
 from depthjax.weights.prefixes import is_normalizer, normalizers
-from depthjax.weights.reading import SUFFIXES, read_metadata, read_state_dict
+from depthjax.weights.reading import SUFFIXES, read_metadata
+from depthjax.weights.shards import INDEX, is_index, read_weights, weights_in, weights_sha256
 from depthjax.weights.zoo import UNTRAINED, ZOO, ZooNetwork, find, zoo_card
 
 NORMALIZATION_KEY = "normalization"  # in the header of the files that save_weights writes
@@ -46,9 +47,10 @@ class WeightsFile:
     """A local file of weights, and where it came from.
 
     Fields:
-        path: of the file; None for untrained weights of the zoo, which are computed, not stored.
+        path: of the file, or of the index of several; None for untrained weights of the zoo, which
+            are computed, not stored.
         source: as it was given to `fetch`.
-        sha256: of the file.
+        sha256: of the file; of several that of their SHA-256s (see `weights_sha256`).
         revision: the commit, for weights from the Hub.
         normalization: of the pixels, as the network expects it: from the file, if `save_weights`
             wrote it or a normaliser is among its arrays, else from timm's `config.json` beside it,
@@ -78,8 +80,8 @@ def fetch(
     """Finds the file of weights of a source, and downloads it if it is not here yet.
 
     Args:
-        source: a path; `torchvision:resnet50` (see `TORCHVISION`);
-            `hf://OWNER/REPOSITORY[@REVISION][/FILE]` (by default `model.safetensors`);
+        source: a path, also of an index or a folder; `torchvision:resnet50` (see `TORCHVISION`);
+            `hf://OWNER/REPOSITORY[@REVISION][/FILE]` (by default the first of `DEFAULT_FILES`);
             `https://…#sha256=HEX`, `file://…#sha256=HEX`; `zoo:resnet18_small/photos` (see
             `depthjax.weights.zoo`).
         on_progress: called during downloads from URLs; see `depthjax.weights.download.Report`.
@@ -106,18 +108,19 @@ def fetch(
     elif separator and scheme in _ADDRESSES:
         path, revision = _ADDRESSES[scheme](text, on_progress), None
         config = path.with_name("config.json")
-    elif os.path.isfile(text):
-        path, revision, config = Path(text), None, Path(text).with_name("config.json")
+    elif os.path.isfile(text) or (os.path.isdir(text) and weights_in(Path(text))):
+        path, revision = weights_in(Path(text)) or Path(text), None
+        config = path.with_name("config.json")
     else:
         raise _unknown_source(text)
     of_pixels = _normalization(path, config, normalization)
-    return WeightsFile(path, text, file_sha256(path), revision, of_pixels)
+    return WeightsFile(path, text, weights_sha256(path), revision, of_pixels)
 
 
 def _unknown_source(text: str) -> ValueError:
     folder = Path(text).parent
     beside = sorted(folder.iterdir()) if folder.is_dir() else []
-    files = [str(path) for path in beside if path.name.lower().endswith(SUFFIXES)]
+    files = [str(path) for path in beside if path.name.lower().endswith((*SUFFIXES, INDEX))]
     of_zoo = [
         f"zoo:{name}" for name in (*zoo_card(), *(f"{model}/untrained" for model in UNTRAINED))
     ]
@@ -168,13 +171,13 @@ def _normalization(path: Path, config: Path | None, asked: Any) -> Normalization
     """What is asked for, else what the file says, else what stands beside it, else ImageNet's."""
     if not (isinstance(asked, str) and asked == "auto"):
         return as_normalization(asked)
-    note = read_metadata(path).get(NORMALIZATION_KEY)
+    note = None if is_index(path) else read_metadata(path).get(NORMALIZATION_KEY)
     if note is not None:
         try:
             return as_normalization(json.loads(note))
         except ValueError as error:
             raise _unreadable(path, error) from error
-    carried = normalizers(read_state_dict(path, only=is_normalizer))
+    carried = normalizers(read_weights(path, only=is_normalizer))
     if carried:
         return carried[min(carried, key=lambda name: name.count("."))]
     return _of_config(config) if config and config.is_file() else NORMALIZATIONS["imagenet"]
@@ -185,7 +188,7 @@ def _of_config(config: Path) -> Normalization | None:
     try:
         content = json.loads(config.read_text("utf-8"))
         stated = content.get("pretrained_cfg", content)
-        if "mean" not in stated and "std" not in stated:
+        if not {"mean", "std"} & stated.keys():
             return NORMALIZATIONS["imagenet"]
         return as_normalization({name: stated[name] for name in ("mean", "std")})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 from huggingface_hub import constants
+from torch_archives import pickled, tensor, zipped
 
 import depthjax
 from depthjax.models import TORCHVISION_MODELS
@@ -43,6 +44,14 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self):
         parts = self.path.split("?")[0].strip("/").split("/")
         repository, revision, name = "/".join(parts[:2]), parts[3], "/".join(parts[4:])
+        if repository in self.server.refusals:
+            status, code, message = self.server.refusals[repository]
+            self.send_response(status)
+            self.send_header("X-Error-Code", code)
+            self.send_header("X-Error-Message", message)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return b""
         problem = (
             "RepoNotFound"
             if repository not in self.server.held
@@ -69,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.held, server.gets = {}, []
+    server.held, server.gets, server.refusals = {}, [], {}
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
@@ -151,6 +160,71 @@ HUB_ERRORS = {
 @pytest.mark.parametrize("source", HUB_ERRORS)
 def test_what_the_hub_does_not_have(hub, source):
     refused(source, HUB_ERRORS[source])
+
+
+REFUSALS = {
+    "gated": (
+        403,
+        "GatedRepo",
+        "Access is restricted",
+        r"accept its terms at https.*/o/gated, then",
+    ),
+    "login": (401, "GatedRepo", "Please log in", "`hf auth login`, or set HF_TOKEN"),
+    "token": (401, "", "Invalid credentials in Authorization header", "token is not valid"),
+    "limit": (429, "", "We had to rate limit you", r"answers 429 \(We had to rate.*wait"),
+    "disabled": (403, "DisabledRepo", "Access to this resource is disabled.", "is disabled"),
+    "private": (401, "RepoNotFound", "Repository not found", "or it is private; check the name"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_what_the_hub_refuses_is_said_with_the_way_out(hub, kind):
+    *answer, expected = REFUSALS[kind]
+    hub.refusals[f"o/{kind}"] = answer
+    refused(f"hf://o/{kind}", expected)
+
+
+def test_what_is_in_the_cache_needs_no_answer(hub):
+    first = fetch("hf://timm/tiny")
+    hub.refusals["timm/tiny"] = REFUSALS["limit"][:3]
+    assert fetch("hf://timm/tiny") == first
+
+
+@pytest.mark.parametrize("folder", ["", "deep/"])
+def test_weights_of_the_hub_in_several_files(hub, content, folder):
+    import safetensors.numpy
+
+    state = safetensors.numpy.load(content)
+    parts = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    places = {name: parts[index % 2] for index, name in enumerate(state)}
+    hub.held["o/big"] = {
+        f"{folder}{part}": safetensors.numpy.save({k: state[k] for k in state if places[k] == part})
+        for part in parts
+    }
+    index = "model.safetensors.index.json"
+    hub.held["o/big"][folder + index] = json.dumps({"weight_map": places}).encode()
+    source = f"hf://o/big/{folder}{index}" if folder else "hf://o/big"
+    file = fetch(source)
+    assert file.path.name == index and file.revision == COMMIT
+    expected = depthjax.init_variables(MODEL, jax.random.key(3))
+    jax.tree.map(np.testing.assert_array_equal, load_weights(MODEL, file), expected)
+    downloaded = list(hub.gets)
+    assert fetch(source) == file and hub.gets == downloaded
+    hub.shutdown()
+    hub.server_close()
+    assert fetch(source) == file
+    refused(f"hf://o/big/{folder}{parts[0]}", f"part 1 of 2; give the index, {index}")
+
+
+def test_an_index_of_the_hub_names_only_files_beside_it(hub):
+    index = {"weight_map": {"w": "../../../../secret.safetensors"}}
+    hub.held["o/bad"] = {"model.safetensors.index.json": json.dumps(index).encode()}
+    refused("hf://o/bad", "no plain name of a file beside it")
+
+
+def test_pytorchs_file_on_the_hub(hub):
+    hub.held["o/old"] = {"pytorch_model.bin": zipped(pickled(w=tensor()), {"0": bytes(16)})}
+    assert fetch("hf://o/old").path.name == "pytorch_model.bin"
 
 
 def test_offline_and_not_cached(hub):
@@ -243,6 +317,42 @@ def test_a_file_says_what_it_expects_of_pixels(content, tmp_path):
     assert fetch(path).normalization == ((0.1, 0.2, 0.3), (1.0, 1.0, 1.0))
     (tmp_path / "config.json").write_text("{")
     refused(path, r"config.json says of its pixels cannot be read .*--normalization=")
+    assert fetch(path, normalization="half").normalization == NORMALIZATIONS["half"]
     (tmp_path / "config.json").unlink()
     save_weights(path, depthjax.init_variables(MODEL, jax.random.key(0)))
     assert fetch(path).normalization is None
+
+
+OF_TIMM = {"mean": [0.5] * 3, "std": [0.5] * 3}
+NOTHING = [{}, {"model": "resnet18"}, {"pretrained_cfg": {}}, {"image_mean": [0.5] * 3}]
+UNREADABLE = [
+    *(None, 5, "x", [1, 2], {"mean": [0.5] * 3}, {"mean": None, "std": None}),
+    {"mean": [0.5] * 3, "std": [0.0] * 3},
+]
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_both_forms_of_timms_config(flat, content, tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(content)
+    config = {"architecture": "resnet18", **OF_TIMM} if flat else {"pretrained_cfg": OF_TIMM}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert fetch(tmp_path / "w.safetensors").normalization == NORMALIZATIONS["half"]
+
+
+@pytest.mark.parametrize("config", NOTHING)
+def test_a_config_that_says_nothing_of_pixels(config, content, tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(content)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert fetch(tmp_path / "w.safetensors").normalization == NORMALIZATIONS["imagenet"]
+
+
+@pytest.mark.parametrize("config", UNREADABLE, ids=str)
+def test_a_config_that_cannot_be_read_is_named_and_overruled(config, content, tmp_path):
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(content)
+    (tmp_path / "config.json").write_text(json.dumps({"pretrained_cfg": config}))
+    refused(
+        path, r"what .*config\.json says of its pixels cannot be read .*--normalization=imagenet"
+    )
+    assert fetch(path, normalization="imagenet").normalization == NORMALIZATIONS["imagenet"]
+    assert fetch(path, normalization="none").normalization is None
