@@ -251,6 +251,30 @@ film = figures.iterates(
 display(HTML(film.to_jshtml()))
 
 # %% [markdown]
+# ## A network of your own
+#
+# Whatever can be written as a function of weights and images can be inverted: here a module of Flax
+# NNX. `check_layer` says whether a function is a layer (pure, in evaluation mode, every image by
+# itself) and what to do if it is not. The guide [Bring your
+# model](https://github.com/OWNER/depthjax/blob/main/docs/models.md) has the same for Linen, Equinox,
+# Haiku and PyTorch.
+
+# %%
+from flax import nnx
+
+mine = nnx.Sequential(
+    *(nnx.Conv(3, 16, (3, 3), rngs=nnx.Rngs(0)), nnx.relu),
+    *(nnx.Conv(16, 32, (3, 3), strides=2, rngs=nnx.Rngs(1)), nnx.relu),
+)
+graph, state = nnx.split(mine)
+second = depthjax.NamedLayer(
+    lambda state, images: {"second": nnx.merge(graph, state)(images)}, "second"
+)
+print(depthjax.check_layer(second, state, targets))
+own = depthjax.autoencode(jax.random.key(2), second, state, targets, config, init=start)
+print("ρ", own.embedding_ratio, "D", own.input_ratio)
+
+# %% [markdown]
 # ## What this does not say
 #
 # A small $\rho$ with a large $D$ is what a layer that has lost something looks like. An invertible

@@ -35,7 +35,17 @@ flags.DEFINE_list("findings", [], "folders with a findings.json; each fills the 
 flags.DEFINE_list(
     "claims", [], "folders of experiments/reproduce.py; each fills the block claims_SCALE"
 )
-GUIDES = ("claims", "data", "inverting", "jacobians", "report", "speed", "sweeps", "weights")
+GUIDES = (
+    "claims",
+    "data",
+    "inverting",
+    "jacobians",
+    "models",
+    "report",
+    "speed",
+    "sweeps",
+    "weights",
+)
 DOCUMENTS = ["README.md", "RESULTS.md", *(f"docs/{name}.md" for name in GUIDES)]
 flags.DEFINE_list("documents", DOCUMENTS, "what to bring up to date")
 flags.DEFINE_string("figures", "docs", "folder for the document's figures")

@@ -197,8 +197,9 @@ def called(tree: ast.Module, names: dict[str, str]) -> Iterator[tuple[ast.Call, 
     """Calls of what was imported."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            first, *rest = ast.unparse(node.func).split(".")
-            if first in names:
+            text = ast.unparse(node.func)
+            first, *rest = text.split(".")
+            if first in names and re.fullmatch(r"[\w.]+", text):  # no call of what a call returns
                 yield node, ".".join([names[first], *rest])
 
 
