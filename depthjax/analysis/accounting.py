@@ -22,7 +22,7 @@ from depthjax.analysis.smallest_cut import Pipe, smallest_cut
 from depthjax.devices.precision import matmul_precision
 from depthjax.models.layers import Layer
 from depthjax.models.network import INPUT, Node, Operation, needed_nodes, needed_variables
-from depthjax.models.operations.description import describe
+from depthjax.models.operations.description import EveryInput, describe
 from depthjax.typing import Images, LayerFn, Variables
 
 __all__ = [
@@ -117,18 +117,19 @@ def _survey(layer: Layer, variables: Variables, image: ArrayLike) -> list[_Entry
         active = {INPUT: jnp.ones_like(images)}
         entries = []
         for node in needed_nodes(layer.model, layer.node):
-            if not finite[node.name]:
+            carried = tuple(active[name] for name in node.inputs)
+            if not finite[node.name] and any(map(jnp.any, carried)):  # masks may be infinite
                 raise ValueError(
                     f"{node.name} is not finite at this image, so nothing can be counted there;"
                     " check the weights and the pixels, or use float64"
                 )
             leaves = {name: held[name].get(node.name, {}) for name in held}
             inputs = tuple(values[name] for name in node.inputs)
-            carried = tuple(active[name] for name in node.inputs)
-            shape = values[node.name].shape
-            reached, counts = _pass(_hashable(node.operation), shape, leaves, inputs, carried)
+            output = jax.ShapeDtypeStruct(values[node.name].shape, values[node.name].dtype)
+            operation = _hashable(node.operation)
+            reached, counts = _pass(operation, output, leaves, inputs, carried)
             active[node.name] = reached
-            entries.append(_entry(node, leaves, inputs, shape, jax.device_get(counts)))
+            entries.append(_entry(node, leaves, inputs, output.shape, jax.device_get(counts)))
     return entries
 
 
@@ -163,7 +164,7 @@ class _Counts(NamedTuple):
 @partial(jax.jit, static_argnums=(0, 1))
 def _pass(
     operation: Operation | None,
-    shape: tuple[int, ...],
+    output: jax.ShapeDtypeStruct,
     leaves: Any,
     inputs: tuple[Array, ...],
     active: tuple[Array, ...],
@@ -174,12 +175,14 @@ def _pass(
     """
     if not inputs:  # a weight: nothing of the image is in it
         nothing = jnp.zeros((), int)
-        return jnp.zeros(shape), _Counts((), (), nothing, nothing)
+        return jnp.zeros(output.shape), _Counts((), (), nothing, nothing)
     description = describe(operation)
-    joins = description.joins(shape, leaves)
+    joins = description.joins(output.shape, leaves)
+    # Whole numbers and truth values have no tangents, and are flat.
+    inputs = tuple(x if _has_tangents(x) else x.astype(float) for x in inputs)
     active = tuple(carried.astype(x.dtype) for carried, x in zip(active, inputs, strict=True))
     _, reached = jax.jvp(joins, inputs, active)
-    reached = (reached > 0.5).astype(reached.dtype)
+    reached = ((reached > 0.5) & _has_tangents(output)).astype(reached.dtype)
     _, pull_back = jax.vjp(joins, *inputs)
     read = [
         (back > 0.5) & (carried > 0.5)
@@ -197,6 +200,10 @@ def _pass(
     )
 
 
+def _has_tangents(x: Array | jax.ShapeDtypeStruct) -> bool:
+    return bool(jnp.issubdtype(x.dtype, jnp.floating))
+
+
 def _entry(
     node: Node,
     leaves: Any,
@@ -204,7 +211,7 @@ def _entry(
     shape: tuple[int, ...],
     counts: _Counts,
 ) -> _Entry:
-    description = describe(node.operation)
+    description = describe(_hashable(node.operation))
     unread = {description.counts: int(counts.unread)}
     loss = OperationLoss(
         name=node.name,
@@ -218,6 +225,7 @@ def _entry(
         losers=unread.get("losers", 0),
         closed=unread.get("closed", 0),
         zero_scales=description.zero_scales(leaves, inputs[0].dtype) if inputs else 0,
+        counted=not isinstance(description.joins(shape, leaves), EveryInput),
     )
     return _Entry(node, loss, tuple(map(int, counts.reads)))
 

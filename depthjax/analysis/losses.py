@@ -22,6 +22,9 @@ class OperationLoss(NamedTuple):
         closed: of ReLU, gates whose input is at most 0.
         zero_scales: of BatchNorm, channels whose |scale| / √(var + ε) is at most the dtype's
             epsilon times the largest. Only those of exactly 0 count as inactive.
+        counted: whether it is known which inputs an output depends on. If not, every output is
+            taken to depend on every input: `read` and `active_outputs` are then upper bounds, and
+            so is the rank.
     """
 
     name: str
@@ -35,6 +38,7 @@ class OperationLoss(NamedTuple):
     losers: int
     closed: int
     zero_scales: int
+    counted: bool = True
 
     @property
     def lost(self) -> int:
@@ -75,5 +79,10 @@ def sentence(loss: OperationLoss | RankBound) -> str:
         return (
             f"at most {loss.rank:,} of {loss.inputs:,} input directions can pass {loss.layer}:"
             f" the cut is {' and '.join(loss.cut)}"
+        )
+    if not loss.counted:
+        return (
+            f"{loss.name} is not counted: each of its {loss.active_inputs:,} active values is taken"
+            f" to reach each of its {loss.outputs:,} outputs"
         )
     return description_of_kind(loss.kind).sentence(loss)

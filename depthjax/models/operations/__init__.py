@@ -33,6 +33,18 @@ from depthjax.models.operations.parameter import Constant, Parameter
 from depthjax.models.operations.reduction import Reduce
 from depthjax.models.operations.relu import relu, relu6
 from depthjax.models.operations.resampling import Resample
+from depthjax.models.operations.shaping import (
+    Broadcast,
+    Concatenate,
+    ExpandDims,
+    Pad,
+    Reshape,
+    Roll,
+    Slice,
+    Squeeze,
+    Take,
+    Transpose,
+)
 from depthjax.models.operations.softmax import Softmax
 from depthjax.models.operations.tokens import ClassToken, PositionEmbedding, first_token
 
@@ -43,24 +55,34 @@ __all__ = [
     "Attention",
     "AveragePool",
     "BatchNorm",
+    "Broadcast",
     "ClassToken",
+    "Concatenate",
     "Constant",
     "ConvTransposeDescription",
     "Description",
     "Einsum",
     "Elementwise",
+    "ExpandDims",
     "GroupNorm",
     "LayerScale",
     "LeakyReLU",
     "Linear",
     "MatMul",
     "MaxPool",
+    "Pad",
     "Parameter",
     "PositionEmbedding",
     "Reduce",
     "Resample",
+    "Reshape",
+    "Roll",
     "SelfAttention",
+    "Slice",
     "Softmax",
+    "Squeeze",
+    "Take",
+    "Transpose",
     "Where",
     "add",
     "batch_norm",

@@ -31,6 +31,17 @@ from depthjax.models.operations.shared import (
 
 
 @dataclass(frozen=True)
+class EveryInput:
+    """Joins every input to every output: what is taken of an operation that is not counted."""
+
+    shape: tuple[int, ...]
+
+    def __call__(self, *inputs: Array) -> Array:
+        """The sum of all, at every place of the output."""
+        return jnp.broadcast_to(sum(x.sum() for x in inputs), self.shape)
+
+
+@dataclass(frozen=True)
 class Description:
     """An operation of which nothing is known, and which is therefore run as it is.
 
@@ -175,7 +186,7 @@ class Description:
             shape: of the output.
             leaves: the operation's variables.
         """
-        return lambda *inputs: jnp.broadcast_to(sum(x.sum() for x in inputs), shape)
+        return EveryInput(shape)
 
     def zero_scales(self, leaves: Leaves, dtype: Any) -> int:
         """How many channels a normalisation multiplies by nearly 0."""
@@ -214,6 +225,13 @@ def describe(operation: Any) -> Description:
     except TypeError:  # it holds arrays, such as a mask, and does not hash
         known = None
     return (known or Description)(operation)
+
+
+def described_operations() -> dict[str, Any]:
+    """All types and functions that have a description, by package and name (`flax.Conv`)."""
+    return {
+        f"{found.__module__.partition('.')[0]}.{found.__name__}": found for found in _BY_OPERATION
+    }
 
 
 def description_of_kind(kind: str) -> type[Description]:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Shaped
 
 from depthjax.errors import one_of
 from depthjax.models.operations.description import Description, describes
-from depthjax.models.operations.shared import Leaves, keeping_sentence
+from depthjax.models.operations.shared import Leaves, keeping_sentence, kept_values
 
 FUNCTIONS: dict[str, Callable[..., Array]] = {
     **{
@@ -85,13 +85,30 @@ class ElementwiseDescription(Description):
     kind = "elementwise"
 
     def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
-        """Each element to itself."""
-        return lambda x: jnp.broadcast_to(x, shape)
+        """Each element to itself, where the function is not flat."""
+        if self.operation.name not in _PARTLY_FLAT:
+            return lambda x: jnp.broadcast_to(x, shape)
+
+        def join(x: Array) -> Array:
+            at = jax.lax.stop_gradient(x)
+            _, slope = jax.jvp(self.operation, (at,), (jnp.ones_like(at),))
+            return x * (slope != 0)
+
+        return join
 
     @classmethod
     def sentence(cls, loss: Any) -> str:
-        """Not more is known than that elements stay apart."""
+        """How many elements pass."""
+        if loss.read < loss.active_inputs:
+            return f"{loss.name} keeps {kept_values(loss)}"
         return keeping_sentence(loss)
+
+
+_PARTLY_FLAT = (
+    *("clip", "hard_sigmoid", "hard_swish", "hard_tanh", "threshold"),
+    *("ceil", "floor", "rint", "sign"),
+)
+"""Functions whose slope is exactly 0 on whole intervals, and there alone."""
 
 
 ARITHMETIC: dict[str, Callable[..., Array]] = {
@@ -153,7 +170,17 @@ class ArithmeticDescription(Description):
     kind = "arithmetic"
 
     def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
-        """The sum of what is at one place."""
-        return lambda *inputs: sum(
-            (jnp.broadcast_to(x, shape).astype(float) for x in inputs), jnp.zeros(shape)
-        )
+        """The sum of what is at one place, and of that what is chosen."""
+        if isinstance(self.operation, Where):
+            return lambda condition, x, y: jnp.where(condition != 0, x, y)
+        name, number = self.operation.name, self.operation.number
+
+        def join(*inputs: Array) -> Array:
+            terms = [jnp.broadcast_to(x, shape).astype(float) for x in inputs]
+            if name in ("maximum", "minimum"):
+                others = (jnp.full(shape, number),) if len(terms) == 1 else terms[::-1]
+                chosen = jnp.greater_equal if name == "maximum" else jnp.less_equal
+                terms = [x * chosen(x, y) for x, y in zip(terms, others, strict=True)]
+            return sum(terms, jnp.zeros(shape))
+
+        return join

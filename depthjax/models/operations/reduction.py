@@ -57,5 +57,13 @@ class ReduceDescription(Description):
     kind = "reduction"
 
     def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
-        """The sum."""
-        return lambda x: x.sum(self.operation.axes)
+        """The sum; of a maximum or minimum the sum of the elements that are it."""
+        axes = self.operation.axes
+        if self.operation.name not in ("max", "min"):
+            return lambda x: x.sum(axes)
+
+        def join(x: Array) -> Array:
+            extreme = jnp.expand_dims(self.operation(jax.lax.stop_gradient(x)), axes)
+            return (x * (x == extreme)).sum(axes)
+
+        return join
