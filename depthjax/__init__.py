@@ -5,7 +5,7 @@ float `[B, H, W, C]` in [0, 1] and weights always as arguments.
 """
 
 from depthjax.folders.inversions import Run, load_run
-from depthjax.importing import from_torch, load_onnx
+from depthjax.importing import from_torch, load_network, load_onnx, save_network
 from depthjax.inversion.autoencoding import Autoencoding, autoencode
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images, invert
@@ -37,11 +37,13 @@ __all__ = [
     "initial_images",
     "invert",
     "layer_names",
+    "load_network",
     "load_onnx",
     "load_run",
     "load_weights",
     "measure",
     "named_layers",
+    "save_network",
     "save_weights",
     "select_layers",
     "step_scale",

@@ -36,15 +36,8 @@ flags.DEFINE_list(
     "claims", [], "folders of experiments/reproduce.py; each fills the block claims_SCALE"
 )
 GUIDES = (
-    "claims",
-    "data",
-    "inverting",
-    "jacobians",
-    "models",
-    "report",
-    "speed",
-    "sweeps",
-    "weights",
+    *("claims", "data", "importing", "inverting", "jacobians", "models", "report", "speed"),
+    *("sweeps", "weights"),
 )
 DOCUMENTS = ["README.md", "RESULTS.md", *(f"docs/{name}.md" for name in GUIDES)]
 flags.DEFINE_list("documents", DOCUMENTS, "what to bring up to date")

@@ -20,6 +20,7 @@ from typing import Any
 from absl import flags
 from tqdm import tqdm
 
+import depthjax
 from depthjax import cli, figures, images, sweeps
 from depthjax.folders import results
 from depthjax.folders.begin import begin
@@ -147,19 +148,20 @@ def cells_of_row(row: Mapping[str, str], config: InversionConfig) -> list[dict[s
         given = row[name].replace(";", ",").split(",") if name in row else FLAGS[name].value
         return [part.strip() for part in given if part.strip()]
 
-    fields = row["model_field"].split(";") if "model_field" in row else FLAGS.model_field
+    texts = row["model_field"].split(";") if "model_field" in row else FLAGS.model_field
+    model, fields = row.get("model", FLAGS.model), cli.parse_fields(texts or (), "model_field")
     photographs = inversions.Photographs(
         [os.fspath(image) for image in images.find_images(listed("images"))],
-        size=int(row.get("size", FLAGS.size)),
+        size=int(row.get("size") or cli.size_for(depthjax.build_model(model, **fields))),
         fit=FLAGS.fit,
         group_size=int(row.get("group_size", FLAGS.group_size)),
     )
     cells = []
     for label, source in cli.network_sources(listed("networks")).items():
         network = inversions.SweptNetwork(
-            row.get("model", FLAGS.model),
+            model,
             source,
-            cli.parse_fields(fields or (), "model_field"),
+            fields,
             cli.normalization_setting(),
             label,
         )

@@ -21,6 +21,7 @@ FLOORS = (
     ("analysis", "folders"),
     ("training", "sweeps", "claims", "studies", "report"),
     ("cli", "__init__"),
+    ("__main__",),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 # One contract, whatever made the layer.
@@ -28,6 +29,7 @@ WITHOUT_FLAX = ("inversion", "jacobian", "analysis.witnesses", "analysis.power_s
 WRITERS = (
     *("files", "checkpoint", "images.writing", "inversion.checkpoints", "data", "weights"),
     *("folders", "training", "claims.reproduction", "claims.step", "sweeps", "report"),
+    "importing.saving",
 )
 WRITING_FUNCTIONS = {"figures": ("save_figure", "_rendered")}  # the latter into memory
 WRITING = (

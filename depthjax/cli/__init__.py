@@ -5,6 +5,7 @@ from depthjax.cli.architecture_flags import (
     define_layers_flag,
     model_from_flags,
     normalization_setting,
+    size_for,
 )
 from depthjax.cli.bars import DescentBar, DownloadBar, PlanBar, TrainingBar
 from depthjax.cli.data_flags import dataset_from_flags, define_data_dir_flag, define_data_flags
@@ -58,7 +59,7 @@ from depthjax.cli.values import (
     whole_numbers,
 )
 from depthjax.cli.weights_flags import define_model_flags, weights_from_flags
-from depthjax.studies.networks import Weights
+from depthjax.weights import Weights
 
 __all__ = [
     "FITS",
@@ -112,6 +113,7 @@ __all__ = [
     "seed_numbers",
     "seeds_from_flags",
     "settings_from_flags",
+    "size_for",
     "training_from_flags",
     "use_huge_pages",
     "weights_from_flags",

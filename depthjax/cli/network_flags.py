@@ -8,7 +8,7 @@ from depthjax.cli.architecture_flags import define_architecture_flags
 from depthjax.cli.seed_flags import define_seeds_flag, seeds_from_flags
 from depthjax.cli.weights_flags import define_prefix_flag, weights_from_source
 from depthjax.models.network import Network
-from depthjax.studies.networks import Weights
+from depthjax.weights import Weights
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
@@ -22,7 +22,7 @@ def define_network_flags() -> None:
         ["untrained"],
         "label=WEIGHTS,…: weights as in invert.py's --weights, with {seed} where the seed belongs;"
         " untrained or pretrained alone is its own label; control=untrained:10{seed} has other"
-        " seeds: what differs then is chance",
+        " seeds: what differs then is chance; control=shuffled:pretrained has each kernel permuted",
     )
     define_prefix_flag()
     define_seeds_flag()
@@ -31,8 +31,9 @@ def define_network_flags() -> None:
 def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weights]]:
     """The weights of the networks that `--networks` names, one for each of `--seeds`.
 
-    `untrained` is initialised from the seed. In all other sources the seed replaces `{seed}`:
-    `untrained:10{seed}` is initialised from seed 100 where `untrained` is from seed 0, a control.
+    `untrained` is initialised from the seed, and `shuffled:SOURCE` permuted by it. In all sources
+    the seed replaces `{seed}`: `untrained:10{seed}` is initialised from seed 100 where `untrained`
+    is from seed 0, a control.
 
     Args:
         model: the architecture of all networks.
@@ -49,7 +50,8 @@ def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weigh
     seeds = seeds_from_flags()
     sources = network_sources(FLAGS.networks)
     for label, source in sources.items():
-        if source != "untrained" and "{seed}" not in source and len(seeds) > 1:
+        by_seed = source == "untrained" or source.startswith("shuffled:")
+        if not by_seed and "{seed}" not in source and len(seeds) > 1:
             raise ValueError(
                 f"--networks has '{label}={source}', the same weights for each of"
                 f" {len(seeds)} seeds; write {{seed}} where the seed belongs, or --seeds={seeds[0]}"

@@ -13,6 +13,8 @@ from typing import Any
 import jax
 
 PACKAGES = ("depthjax", "jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+SOURCES = ("torch", "torchvision", "timm", "onnx")
+"""Packages that networks are imported from; their versions matter where they were used."""
 
 
 def command_line(arguments: Sequence[str]) -> str:
@@ -38,7 +40,10 @@ def environment() -> dict[str, Any]:
     return {
         "command": sys.argv,
         "python": sys.version.split()[0],
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": {
+            name: _version(name)
+            for name in (*PACKAGES, *(name for name in SOURCES if name in sys.modules))
+        },
         "device": f"{device.platform}: {device.device_kind}",
         "devices": jax.device_count(),
         "cores": os.cpu_count(),

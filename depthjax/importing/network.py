@@ -1,12 +1,14 @@
 """An imported graph as a `Network`."""
 
 import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 
 from jaxtyping import Array, Float
 
+from depthjax.importing.encoding import encoded
 from depthjax.importing.values import Value
 from depthjax.models.network import Network, Node
 
@@ -37,9 +39,8 @@ class Graph:
 
     @cached_property
     def digest(self) -> str:
-        """A hash of the content."""
-        content = tuple(getattr(self, field.name) for field in fields(self))
-        return hashlib.sha256(repr(content).encode()).hexdigest()
+        """A hash of the content, the same in every process."""
+        return hashlib.sha256(json.dumps(encoded(self)).encode()).hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Graph) and other.digest == self.digest

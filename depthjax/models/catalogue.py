@@ -1,7 +1,7 @@
 """Architectures by name."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, get_args
 
@@ -12,7 +12,7 @@ from depthjax.models.invertible import IRevNet
 from depthjax.models.mlp import MLP
 from depthjax.models.network import Network, graph_of
 from depthjax.models.resnet import ResNet
-from depthjax.models.specifications import is_specification, specified
+from depthjax.models.specifications import Specified, is_specification, specified
 from depthjax.models.vgg import VGG
 from depthjax.models.vit import ViT
 
@@ -93,24 +93,38 @@ def build_model(name: str, /, **fields: Any) -> Network:
     """A model by name; it is hashable and compares by value.
 
     Args:
-        name: one of `MODELS`, or a specification such as `package.module:function`: what that
-            function returns when called with the fields.
+        name: one of `MODELS`; `package.module:function`: what that function returns when called
+            with the fields; `onnx:FILE`, `timm:NAME`, `torchvision:NAME`; or a folder of
+            `save_network`.
         fields: replace the fields of the architecture (`num_classes=10`, `width=16`,
             `stem="small"`, `widths=(2000, 2000)`).
 
     Raises:
         ValueError: for an unknown name or field, with the nearest ones.
     """
+    return find_model(name, fields).model
+
+
+def find_model(name: str, fields: Mapping[str, Any]) -> Specified:
+    """A model by name, with what is known of its weights.
+
+    Args:
+        name, fields: as in `build_model`.
+
+    Raises:
+        ValueError: as `build_model`.
+    """
     if is_specification(name):
-        return specified(name, fields).model
+        return specified(name, fields)
     if name not in MODELS:
-        raise unknown("model", name, MODELS, hint="or package.module:function")
+        hint = "or timm:NAME, torchvision:NAME, onnx:FILE, FOLDER/, package.module:function"
+        raise unknown("model", name, MODELS, hint=hint)
     architecture = type(MODELS[name]())
     model = MODELS[name](
         **{field: _checked(name, architecture, field, value) for field, value in fields.items()}
     )
     graph_of(model)  # fields that do not go together end here
-    return model
+    return Specified(model, name)
 
 
 def _checked(name: str, architecture: type[Network], field: str, value: Any) -> Any:

@@ -2,8 +2,9 @@
 
     my_package.networks:small     the function `small` of a module, called with the fields
     python:my_package.networks:small     the same
+    networks/mine     a folder, the same as saved:networks/mine
 
-A scheme is one entry of `SCHEMES`.
+A scheme is one entry of `SCHEMES`; those of imported networks are in `depthjax.importing`.
 """
 
 import hashlib
@@ -12,33 +13,67 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
 from depthjax.errors import unknown
 from depthjax.models.network import Network, graph_of
+from depthjax.models.normalization import Normalization
 from depthjax.typing import Variables
 
 
-class Specified(NamedTuple):
-    """What a specification stands for.
+@dataclass(frozen=True, eq=False)
+class Specified:
+    """A model, and what the place it comes from knows of its weights.
 
     Fields:
         model: the network.
+        name: of the model, for messages.
         variables: the weights that come with it; None if it comes without.
+        has_trained_head: whether the outputs of these are trained classes.
+        normalization: of the pixels, as its trained weights expect it; None if not known.
+        origin: what the config of a run records of the model (JSON).
+        initialize: from a seed to untrained weights, where `init_variables` is not the way.
+        download: gives the trained weights of the model's library.
+        fill: from (a name for messages, a state dict, whether to leave out the head) to weights,
+            where `load_weights` is not the way.
     """
 
     model: Network
+    name: str
     variables: Variables | None = None
+    has_trained_head: bool = True
+    normalization: Normalization | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    initialize: Callable[[int], Variables] | None = None
+    download: Callable[[], Variables] | None = None
+    fill: Callable[[str, Mapping[str, np.ndarray], bool], Variables] | None = None
+
+    def pretrained(self) -> Variables:
+        """The weights that come with it, or those of its library.
+
+        Raises:
+            ValueError: if it has none.
+        """
+        if self.download is not None:
+            return self.download()
+        if self.variables is None:
+            raise ValueError(
+                f"the model {self.name!r} brings no weights, so none of it are pretrained; give a"
+                " source of weights, or let the function of package.module:function return"
+                " (model, variables)"
+            )
+        return self.variables
 
 
 def is_specification(name: str) -> bool:
-    """Whether a model's name says where the model comes from: `scheme:rest`."""
-    return ":" in name
+    """Whether a model's name says where the model comes from: `scheme:rest`, or a folder."""
+    return ":" in name or "/" in name
 
 
 def specified(name: str, fields: Mapping[str, Any]) -> Specified:
@@ -51,29 +86,12 @@ def specified(name: str, fields: Mapping[str, Any]) -> Specified:
     Raises:
         ValueError: if there is no such model, or it does not take these fields.
     """
-    scheme, _, rest = name.partition(":")
+    scheme, colon, rest = name.partition(":")
+    if not colon:
+        scheme, rest = "saved", name
     if scheme in SCHEMES:
         return SCHEMES[scheme](rest, fields)
     return _of_function(name, fields)
-
-
-def own_variables(name: str, fields: Mapping[str, Any]) -> Variables:
-    """The weights that come with a model.
-
-    Args:
-        name: of the model, as `build_model` takes it.
-        fields: as `build_model` takes them.
-
-    Raises:
-        ValueError: if it comes without weights.
-    """
-    variables = specified(name, fields).variables if is_specification(name) else None
-    if variables is None:
-        raise ValueError(
-            f"the model {name!r} brings no weights, so none of it are pretrained; give a source of"
-            " weights, or let the function of package.module:function return (model, variables)"
-        )
-    return variables
 
 
 def variables_sha256(variables: Variables) -> str:
@@ -116,7 +134,7 @@ def _called(function: Callable[..., Any], name: str, fields: tuple[Any, ...]) ->
         wanted = "a depthjax.models.Network, or (network, variables)"
         raise ValueError(f"{name} must return {wanted}, and it returns {_kind(made)}")
     graph_of(model)  # a graph that cannot be built ends here
-    return Specified(model, variables)
+    return Specified(model, name, variables)
 
 
 def _kind(made: Any) -> str:

@@ -12,23 +12,7 @@ from depthjax.models.network import Network
 from depthjax.models.normalization import Normalization
 from depthjax.studies.rows import Row
 from depthjax.typing import Variables
-
-
-class Weights(NamedTuple):
-    """The weights of a network for one seed.
-
-    Fields:
-        variables: the weights.
-        normalization: of the pixels, as these weights expect it.
-        has_trained_head: whether the outputs are trained classes.
-        record: where the weights came from, for the config of a run (JSON).
-    """
-
-    variables: Variables
-    normalization: Normalization | None
-    has_trained_head: bool
-    record: dict[str, Any]
-
+from depthjax.weights import Weights
 
 Networks: TypeAlias = Mapping[str, Sequence[Weights]]
 """By label: the weights for each seed."""

@@ -19,14 +19,15 @@ from depthjax.inversion.checkpoints import DescentCheckpoints
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.memory import largest_batch
 from depthjax.inversion.reference import REFERENCE_STD
-from depthjax.models import Network, build_model, init_variables, layer_names
+from depthjax.models import Network, layer_names
+from depthjax.models.catalogue import find_model
 from depthjax.models.layers import Layer, select_layers
-from depthjax.models.normalization import Normalization, as_normalization
-from depthjax.models.specifications import own_variables, variables_sha256
+from depthjax.models.normalization import Normalization
+from depthjax.models.specifications import Specified, variables_sha256
 from depthjax.sweeps.attempt import Context
 from depthjax.sweeps.cells import Cell
 from depthjax.typing import Variables
-from depthjax.weights import fetch, load_weights
+from depthjax.weights import fetch, weights_of
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,8 @@ class SweptNetwork:
 
     Fields:
         model: as `build_model` takes it.
-        weights: `untrained`, `pretrained` (those that come with the model), or what `fetch` takes,
-            with `{seed}` in the place of the seed. The SHA-256 of a file, and of weights that come
-            with the model, is part of the cell.
+        weights: as `weights_of` takes them, with `{seed}` in the place of the seed. The SHA-256 of
+            a file, and of weights that come with the model, is part of the cell.
         model_fields: as `build_model` takes them.
         normalization: of the pixels; "auto" for what the weights expect.
         label: the name of the network in the table; by default its weights.
@@ -109,16 +109,18 @@ def inversion_cells(
     seeds = list(seeds)
     if not seeds:
         raise ValueError("a sweep needs at least one seed")
-    model = build_model(network.model, **network.model_fields)
+    found = find_model(network.model, network.model_fields)
     files = {image: file_sha256(image) for image in sources if Path(image).is_file()}
     load_images(sources[:1], size, fit=fit)  # an unreadable image is found before anything runs
     weights = {seed: network.weights.replace("{seed}", str(seed)) for seed in seeds}
-    hashes = {seed: _sha256(source, network) for seed, source in weights.items()}
+    stated = network.normalization
+    hashes = {seed: _sha256(source, found, stated) for seed, source in weights.items()}
     cells = [
         {
             "network": network.label or network.weights,
             "model": network.model,
             "model_fields": dict(network.model_fields),
+            **({"origin": dict(found.origin)} if found.origin else {}),
             "weights": weights[seed],
             "weights_sha256": hashes[seed],
             "normalization": network.normalization,
@@ -133,7 +135,7 @@ def inversion_cells(
             "draws": draws,
             "inversion": dataclasses.asdict(config),
         }
-        for layer in select_layers(model, layers)
+        for layer in select_layers(found.model, layers)
         for seed in seeds
         for group in photographs.groups()
     ]
@@ -143,13 +145,14 @@ def inversion_cells(
 _WITHOUT_FILE = ("untrained", "hf", "torchvision", "http", "https", "file")
 
 
-def _sha256(source: str, network: SweptNetwork) -> str | None:
+def _sha256(source: str, found: Specified, normalization: Any) -> str | None:
     """The hash of weights that are here; others name their revision or hash themselves."""
+    source = source.removeprefix("shuffled:")
     if source == "pretrained":
-        return variables_sha256(own_variables(network.model, network.model_fields))
+        return variables_sha256(found.pretrained())
     if source.partition(":")[0] in _WITHOUT_FILE:
         return None
-    return fetch(source, normalization=network.normalization).sha256
+    return fetch(source, normalization=normalization).sha256
 
 
 def program(cell: Cell) -> str:
@@ -187,8 +190,12 @@ def load_cell(cell: Cell) -> LoadedCell:
     for file, sha256 in cell["image_sha256"].items():
         if file_sha256(file) != sha256:
             raise ValueError(f"{file!r} has changed since the sweep was begun; begin a new one")
-    names = ("model", "model_fields", "weights", "weights_sha256", "normalization", "size", "seed")
-    model, variables, normalization = _network(json.dumps({name: cell[name] for name in names}))
+    names = (
+        *("model", "model_fields", "origin", "weights", "weights_sha256", "normalization"),
+        *("size", "seed"),
+    )
+    settings = {"origin": {}, **{name: cell[name] for name in names if name in cell}}
+    model, variables, normalization = _network(json.dumps(settings))
     image_names, photographs = load_images(cell["images"], cell["size"], fit=cell["fit"])
     return LoadedCell(
         Layer(model, cell["layer"], normalization),
@@ -249,26 +256,17 @@ def _network(text: str) -> tuple[Network, Variables, Normalization | None]:
         name: tuple(value) if isinstance(value, list) else value
         for name, value in settings["model_fields"].items()
     }
-    model = build_model(settings["model"], **fields)
-    automatic = settings["normalization"] == "auto"
-    stated = None if automatic else as_normalization(settings["normalization"])
-    kind, _, own_seed = settings["weights"].partition(":")
-    if kind == "untrained":
-        key = jax.random.key(int(own_seed or settings["seed"]))
-        return model, init_variables(model, key, settings["size"]), stated
-    if kind == "pretrained":
-        variables = own_variables(settings["model"], fields)
-        _check_unchanged(settings, variables_sha256(variables))
-        return model, variables, stated
-    file = fetch(settings["weights"], normalization=settings["normalization"])
-    _check_unchanged(settings, file.sha256)
-    variables = load_weights(model, file, image_size=settings["size"])
-    return model, variables, file.normalization
-
-
-def _check_unchanged(settings: Mapping[str, Any], sha256: str | None) -> None:
-    if settings["weights_sha256"] not in (None, sha256):
+    found = find_model(settings["model"], fields)
+    of_cell = settings["weights"], settings["seed"], settings["size"]
+    weights = weights_of(found, *of_cell, normalization=settings["normalization"])
+    if settings["weights_sha256"] not in (None, weights.record.get("sha256")):
         raise ValueError(
             f"the weights {settings['weights']!r} have changed since the sweep was begun; begin a"
             " new one"
         )
+    if settings["origin"] != json.loads(json.dumps(found.origin)):
+        raise ValueError(
+            f"the model {settings['model']!r} has changed since the sweep was begun; begin a new"
+            " one"
+        )
+    return found.model, weights.variables, weights.normalization

@@ -1,7 +1,9 @@
 """Reading and writing of trained weights: PyTorch's state dicts in files, on the Hub, at URLs."""
 
+from depthjax.weights.asked import Weights, weights_of
 from depthjax.weights.fitting import WeightsMismatch
 from depthjax.weights.loading import LoadedWeights, find_and_load, load_weights, save_weights
+from depthjax.weights.shuffling import shuffled
 from depthjax.weights.sources import TORCHVISION, WeightsFile, fetch
 from depthjax.weights.state_dict import from_torch_state_dict, to_torch_state_dict
 from depthjax.weights.zoo import ZOO, ZooNetwork, zoo_card
@@ -10,6 +12,7 @@ __all__ = [
     "TORCHVISION",
     "ZOO",
     "LoadedWeights",
+    "Weights",
     "WeightsFile",
     "WeightsMismatch",
     "ZooNetwork",
@@ -18,6 +21,8 @@ __all__ = [
     "from_torch_state_dict",
     "load_weights",
     "save_weights",
+    "shuffled",
     "to_torch_state_dict",
+    "weights_of",
     "zoo_card",
 ]

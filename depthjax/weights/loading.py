@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from depthjax.files import write_atomically
@@ -18,6 +17,7 @@ from depthjax.weights.fitting import fit, head_of
 from depthjax.weights.shards import read_weights
 from depthjax.weights.sources import NORMALIZATION_KEY, WeightsFile, fetch
 from depthjax.weights.state_dict import from_torch_state_dict, to_torch_state_dict
+from depthjax.weights.writing import safetensors_bytes
 from depthjax.weights.zoo import ZooNetwork
 
 
@@ -135,31 +135,9 @@ def save_weights(
         ValueError: for another suffix, for an unknown normalisation, and if the file cannot be
             written.
     """
-    import safetensors.numpy
-
     if Path(path).suffix != ".safetensors":
         raise ValueError(f"weights are saved as .safetensors, not {Path(path).name!r}")
     known = as_normalization(normalization)
     note = json.dumps(known and known._asdict())
-    state = {
-        name: np.ascontiguousarray(
-            # safetensors cannot write bfloat16 from NumPy; float32 holds it exactly.
-            array.astype(np.float32) if array.dtype == jnp.bfloat16 else array
-        )
-        for name, array in to_torch_state_dict(variables, model).items()
-    }
-    content = safetensors.numpy.save(state, metadata={"format": "pt", NORMALIZATION_KEY: note})
-    write_atomically(path, _in_order(content))
-
-
-def _in_order(content: bytes) -> bytes:
-    """A safetensors file with its metadata sorted, so that equal weights have equal files.
-
-    The library writes the metadata in random order, which would change the SHA-256.
-    """
-    end = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:end])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # the format wants arrays to begin at a multiple of 8
-    return len(text).to_bytes(8, "little") + text + content[end:]
+    state = to_torch_state_dict(variables, model)
+    write_atomically(path, safetensors_bytes(state, {"format": "pt", NORMALIZATION_KEY: note}))

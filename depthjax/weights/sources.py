@@ -54,7 +54,7 @@ class WeightsFile:
         revision: the commit, for weights from the Hub.
         normalization: of the pixels, as the network expects it: from the file, if `save_weights`
             wrote it or a normaliser is among its arrays, else from timm's `config.json` beside it,
-            else that of ImageNet.
+            else what `fetch` assumes.
         network: the zoo's record, for its networks.
     """
 
@@ -76,6 +76,7 @@ def fetch(
     on_progress: Report | None = None,
     zoo: str | os.PathLike[str] = ZOO,
     normalization: Any = "auto",
+    assumed: Normalization | None = NORMALIZATIONS["imagenet"],
 ) -> WeightsFile:
     """Finds the file of weights of a source, and downloads it if it is not here yet.
 
@@ -88,6 +89,7 @@ def fetch(
         zoo: the folder that `zoo:` refers to.
         normalization: of the pixels, as for `Layer`, whatever the file says; by default what it
             says.
+        assumed: the normalisation of the pixels where nothing is said of it.
 
     Raises:
         ValueError: in one line, for a source that does not exist or cannot be reached, whose file
@@ -101,7 +103,7 @@ def fetch(
         path, revision, config = from_hub(TORCHVISION[rest])
     elif scheme == "zoo":
         network, of_zoo, sha256 = find(rest, zoo)
-        stated = None if of_zoo is None else _normalization(of_zoo, None, normalization)
+        stated = None if of_zoo is None else _normalization(of_zoo, None, normalization, assumed)
         return WeightsFile(of_zoo, text, sha256, normalization=stated, network=network)
     elif scheme == "hf":
         path, revision, config = from_hub(text)
@@ -113,7 +115,7 @@ def fetch(
         config = path.with_name("config.json")
     else:
         raise _unknown_source(text)
-    of_pixels = _normalization(path, config, normalization)
+    of_pixels = _normalization(path, config, normalization, assumed)
     return WeightsFile(path, text, weights_sha256(path), revision, of_pixels)
 
 
@@ -167,8 +169,10 @@ _ADDRESSES: dict[str, Callable[[str, Report | None], Path]] = {
 }
 
 
-def _normalization(path: Path, config: Path | None, asked: Any) -> Normalization | None:
-    """What is asked for, else what the file says, else what stands beside it, else ImageNet's."""
+def _normalization(
+    path: Path, config: Path | None, asked: Any, assumed: Normalization | None
+) -> Normalization | None:
+    """What is asked for, else what the file says, else what stands beside it, else `assumed`."""
     if not (isinstance(asked, str) and asked == "auto"):
         return as_normalization(asked)
     note = None if is_index(path) else read_metadata(path).get(NORMALIZATION_KEY)
@@ -180,16 +184,16 @@ def _normalization(path: Path, config: Path | None, asked: Any) -> Normalization
     carried = normalizers(read_weights(path, only=is_normalizer))
     if carried:
         return carried[min(carried, key=lambda name: name.count("."))]
-    return _of_config(config) if config and config.is_file() else NORMALIZATIONS["imagenet"]
+    return _of_config(config, assumed) if config and config.is_file() else assumed
 
 
-def _of_config(config: Path) -> Normalization | None:
+def _of_config(config: Path, assumed: Normalization | None) -> Normalization | None:
     """What timm's `config.json` says, which holds a `pretrained_cfg` or is one."""
     try:
         content = json.loads(config.read_text("utf-8"))
         stated = content.get("pretrained_cfg", content)
         if not {"mean", "std"} & stated.keys():
-            return NORMALIZATIONS["imagenet"]
+            return assumed
         return as_normalization({name: stated[name] for name in ("mean", "std")})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable(config, error) from error

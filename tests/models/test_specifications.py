@@ -16,7 +16,8 @@ from script_running import script_fixture
 
 import depthjax
 from depthjax import cli
-from depthjax.models.specifications import own_variables, variables_sha256
+from depthjax.models.catalogue import find_model
+from depthjax.models.specifications import variables_sha256
 from depthjax.sweeps import Context, inversions
 
 ROOT = Path(__file__).parents[2]
@@ -88,7 +89,7 @@ def test_a_function_of_this_folder_is_called_with_the_fields():
 
 
 def test_weights_that_come_with_it_are_made_once():
-    variables = own_variables("own_networks:trained", {"width": 3})
+    variables = find_model("own_networks:trained", {"width": 3}).pretrained()
     model = depthjax.build_model("own_networks:trained", width=3)
     expected = depthjax.init_variables(model, jax.random.key(7), 16)
     jax.tree.map(np.testing.assert_array_equal, variables, expected)
@@ -119,7 +120,7 @@ def test_fields_that_it_does_not_take_and_weights_that_it_does_not_bring():
     message = error_of(lambda: depthjax.build_model("own_networks:plain", depth=3))
     assert "depth" in message and "plain(width=4)" in message
     for name in ("own_networks:plain", "resnet18"):
-        assert "brings no weights" in error_of(lambda name=name: own_variables(name, {}))
+        assert "brings no weights" in error_of(lambda name=name: find_model(name, {}).pretrained())
     assert "package.module:function" in error_of(lambda: depthjax.build_model("resnet19"))
 
 
@@ -129,7 +130,7 @@ def test_the_script_inverts_it_and_says_where_it_came_from(script, own):
         script.main()
     config = json.loads((own / "run" / "config.json").read_text())
     assert (config["model"], config["weights"]) == ("own_networks:trained", "pretrained")
-    expected = variables_sha256(own_variables("own_networks:trained", {}))
+    expected = variables_sha256(find_model("own_networks:trained", {}).pretrained())
     assert config["weights_file"]["sha256"] == expected
 
 

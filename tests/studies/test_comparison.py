@@ -15,7 +15,7 @@ from depthjax.studies.comparison.setting import (
     conditions,
     descents_of,
 )
-from depthjax.studies.networks import Weights
+from depthjax.weights import Weights
 
 PAPER = InversionConfig.paper(steps=4)
 

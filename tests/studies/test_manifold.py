@@ -7,7 +7,8 @@ from study_rows import TRAINED_ON, manifold_rows
 import depthjax
 from depthjax.studies.manifold.judged import findings, medians, table
 from depthjax.studies.manifold.measured import NEIGHBOURS, RESIDUAL, places_by_training_set
-from depthjax.studies.networks import Weights, places
+from depthjax.studies.networks import places
+from depthjax.weights import Weights
 
 
 def test_what_has_one_origin_is_one_number():

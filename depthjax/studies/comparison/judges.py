@@ -15,9 +15,9 @@ from depthjax.models import layer_names
 from depthjax.models.layers import Layer
 from depthjax.models.network import Network
 from depthjax.studies.comparison.setting import PHOTOS
-from depthjax.studies.networks import Networks, Weights, same_normalization, weight_records
+from depthjax.studies.networks import Networks, same_normalization, weight_records
 from depthjax.typing import LayerFn, Variables
-from depthjax.weights import fetch, load_weights
+from depthjax.weights import Weights, fetch, load_weights
 
 
 class Judge(NamedTuple):

@@ -13,8 +13,8 @@ from depthjax.inversion.metrics import embedding_distances
 from depthjax.inversion.preparing import prepare_for_measuring
 from depthjax.models import Network, labels, layer_names
 from depthjax.models.layers import Layer
-from depthjax.studies.networks import Weights
 from depthjax.typing import Variables
+from depthjax.weights import Weights
 
 
 def imagenet_head(model: Network, weights: Weights) -> Layer | None:
