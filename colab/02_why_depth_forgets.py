@@ -59,6 +59,7 @@ from depthjax.analysis.singular_values import (
 )
 from depthjax.analysis.witnesses import null_space_witness
 from depthjax.devices.sharding import data_mesh
+from depthjax.figures.prediction import Curve
 from depthjax.images import find_images, load_images
 from depthjax.models import invert_activations
 from depthjax.tables import markdown_table, number
@@ -254,7 +255,7 @@ for name, widths in {
     last = depthjax.Layer(mlp, f"fc{len(widths)}")
     told = descend_and_predict(last, weights, tiny, start, descent, affine=True)
     trajectory = told.inversion.trajectory
-    measured[name] = figures.prediction.Curve(
+    measured[name] = Curve(
         trajectory.step,
         trajectory.input_distance,
         np.stack([one.input_distance for one in told.predictions], 1),
