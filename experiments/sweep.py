@@ -164,6 +164,7 @@ def cells_of_row(row: Mapping[str, str], config: InversionConfig) -> list[dict[s
             fields,
             cli.normalization_setting(),
             label,
+            FLAGS.weights_prefix,
         )
         cells += inversions.inversion_cells(
             network,

@@ -41,6 +41,7 @@ class SweptNetwork:
         model_fields: as `build_model` takes them.
         normalization: of the pixels; "auto" for what the weights expect.
         label: the name of the network in the table; by default its weights.
+        weights_prefix: of the network's names in its file, if several copies of it are there.
     """
 
     model: str
@@ -48,6 +49,7 @@ class SweptNetwork:
     model_fields: Mapping[str, Any] = field(default_factory=dict)
     normalization: str | None = "auto"
     label: str | None = None
+    weights_prefix: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def inversion_cells(
     weights = {seed: network.weights.replace("{seed}", str(seed)) for seed in seeds}
     stated = network.normalization
     hashes = {seed: _sha256(source, found, stated) for seed, source in weights.items()}
+    place = {"weights_prefix": network.weights_prefix} if network.weights_prefix else {}
     cells = [
         {
             "network": network.label or network.weights,
@@ -123,6 +126,7 @@ def inversion_cells(
             **({"origin": dict(found.origin)} if found.origin else {}),
             "weights": weights[seed],
             "weights_sha256": hashes[seed],
+            **place,
             "normalization": network.normalization,
             "layer": layer,
             "images": group,
@@ -191,8 +195,8 @@ def load_cell(cell: Cell) -> LoadedCell:
         if file_sha256(file) != sha256:
             raise ValueError(f"{file!r} has changed since the sweep was begun; begin a new one")
     names = (
-        *("model", "model_fields", "origin", "weights", "weights_sha256", "normalization"),
-        *("size", "seed"),
+        *("model", "model_fields", "origin", "weights", "weights_sha256", "weights_prefix"),
+        *("normalization", "size", "seed"),
     )
     settings = {"origin": {}, **{name: cell[name] for name in names if name in cell}}
     model, variables, normalization = _network(json.dumps(settings))
@@ -258,7 +262,8 @@ def _network(text: str) -> tuple[Network, Variables, Normalization | None]:
     }
     found = find_model(settings["model"], fields)
     of_cell = settings["weights"], settings["seed"], settings["size"]
-    weights = weights_of(found, *of_cell, normalization=settings["normalization"])
+    prefix = settings.get("weights_prefix")
+    weights = weights_of(found, *of_cell, normalization=settings["normalization"], prefix=prefix)
     if settings["weights_sha256"] not in (None, weights.record.get("sha256")):
         raise ValueError(
             f"the weights {settings['weights']!r} have changed since the sweep was begun; begin a"

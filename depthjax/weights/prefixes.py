@@ -57,14 +57,17 @@ def _prefixes(names: Iterable[str], spellings: Spellings) -> set[str]:
 
 
 def asked_prefix(asked: str, names: Iterable[str], fits: Sequence[str]) -> str:
-    """The prefix that a user asks for, which may lack its last dot.
+    """The prefix that a user asks for; its last dot and what a file puts before it may be lacking.
 
     Raises:
         ValueError: if no name begins with it.
     """
     prefix = asked if not asked or asked.endswith(".") else f"{asked}."
     known = list(names)
+    nested = [fit for fit in fits if fit.endswith(f".{prefix}")]
     if not any(name.startswith(prefix) for name in known):
+        if len(nested) == 1:  # module.model. of what is saved under the key "model"
+            return nested[0]
         groups = dict.fromkeys(f"{name.rpartition('.')[0]}." for name in known if "." in name)
         hint = "" if fits else "the network fits under none of them"
         raise unknown("prefix of weights", prefix, fits or groups, hint=hint)

@@ -155,7 +155,11 @@ def _problem(content: Any, entries: Mapping[str, Any], tensors: Mapping[str, Ten
     whole = content.name if isinstance(content, Unread) else next(iter(unread.values()), "")
     if whole:
         return _code(whole)
-    kind = _some(content) if isinstance(content, Mapping) else f"a {type(content).__name__}"
+    kind = (
+        (_some(content) or "nothing")
+        if isinstance(content, Mapping)
+        else f"a {type(content).__name__}"
+    )
     return f"holds no state dict (names to tensors) but {kind}; save the model's state_dict()"
 
 

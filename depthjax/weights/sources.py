@@ -195,11 +195,13 @@ def _of_config(config: Path, assumed: Normalization | None) -> Normalization | N
         if not {"mean", "std"} & stated.keys():
             return assumed
         return as_normalization({name: stated[name] for name in ("mean", "std")})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(config, "timm's has a pretrained_cfg with mean and std") from error
+    except (OSError, ValueError) as error:
         raise _unreadable(config, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> ValueError:
+def _unreadable(path: Path, error: Exception | str) -> ValueError:
     return ValueError(
         f"what {path} says of its pixels cannot be read ({error}); say how they are normalised with"
         " normalization=… (--normalization=imagenet)"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from inversion_cells import CONFIG, FIELDS, cells
 from PIL import Image
+from safetensors.numpy import save_file
 
 import depthjax
 from depthjax import images
@@ -58,6 +59,23 @@ def test_weights_are_hashed_whatever_their_file_is_called(tmp_path, monkeypatch)
         before = cells(weights=file)[0]
         assert before["weights_sha256"] == hashlib.sha256(Path(file).read_bytes()).hexdigest()
     assert {cell["weights_sha256"] for cell in cells(weights="untrained:7")} == {None}
+
+
+def test_a_cell_has_the_copy_of_its_prefix(tmp_path):
+    model = depthjax.build_model("resnet18", **FIELDS)
+    copies = [depthjax.init_variables(model, jax.random.key(seed), 16) for seed in (0, 1)]
+    state = {
+        f"copy{number}.{name}": np.ascontiguousarray(array)
+        for number, variables in enumerate(copies)
+        for name, array in depthjax.to_torch_state_dict(variables).items()
+    }
+    save_file(state, tmp_path / "two.safetensors")
+    two = str(tmp_path / "two.safetensors")
+    for number, variables in enumerate(copies):
+        cell = cells(weights=two, weights_prefix=f"copy{number}")[0]
+        jax.tree.map(np.testing.assert_array_equal, inversions.load_cell(cell).variables, variables)
+    with pytest.raises(ValueError, match=r"holds .* 2 times"):
+        inversions.load_cell(cells(weights=two)[0])
 
 
 def test_a_cell_finds_what_the_library_finds(tmp_path):

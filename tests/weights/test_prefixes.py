@@ -78,6 +78,13 @@ def test_several_that_fit_are_named_and_one_is_chosen(kind):
         assert_loaded(load_weights(MODEL, state, prefix=prefix.removesuffix(".")), seed)
 
 
+def test_what_a_file_puts_before_a_prefix_may_be_left_out():
+    saved = under("model.", ROBUST)
+    assert find_and_load(MODEL, saved, prefix="module.model").prefix == "model.module.model."
+    with pytest.raises(ValueError, match="unknown prefix of weights"):
+        load_weights(MODEL, saved, prefix="attacker")
+
+
 def test_shapes_tell_copies_from_other_networks_of_the_same_names():
     wider = depthjax.build_model("resnet18", width=8, stage_sizes=(1,), num_classes=3)
     teacher = to_state(depthjax.init_variables(wider, jax.random.key(1)))
