@@ -26,8 +26,8 @@ def init_variables(
     Args:
         model: a model of `depthjax.models`, or a `Network` of your own.
         key: a `jax.random.key`.
-        image_size: height and width of the images, which matter to MLPs alone. The images have
-            as many channels as the model's field `channels` says, or 3.
+        image_size: height and width of the images, which matter to MLPs and ViTs alone. The
+            images have as many channels as the model's field `channels` says, or 3.
 
     Returns:
         `{"params": …, "batch_stats": …}`, float32; `batch_stats` only with BatchNorm.

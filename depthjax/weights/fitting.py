@@ -17,16 +17,12 @@ from depthjax.weights.prefixes import (
     nearest_prefix,
     normalizer_names,
 )
+from depthjax.weights.renaming import module_spellings, weight_spellings
 from depthjax.weights.state_dict import IGNORED, to_torch_state_dict
 
 Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
 
-_TIMM_VGG = {
-    "classifier.0": "pre_logits.fc1",
-    "classifier.3": "pre_logits.fc2",
-    "classifier.6": "head.fc",
-}
 _MOST = 8  # names of each kind that a message lists
 
 
@@ -102,7 +98,7 @@ def fit(
         state: torchvision's or timm's names to arrays in PyTorch's layout.
         what: how messages call the state dict.
         drop_head: leave the head out, whatever the state dict holds of it.
-        image_size: height and width of the images; it matters to MLPs alone.
+        image_size: height and width of the images; it matters to MLPs and ViTs alone.
         prefix: of the network's names in the state dict; by default the only one that fits.
 
     Raises:
@@ -112,7 +108,7 @@ def fit(
     """
     expected = torch_shapes(model, image_size)
     body = _without_head(expected, model) or expected
-    wanted = [_spellings(name) for name in body]
+    wanted = list(weight_spellings(body).values())
     names = [name for name in state if name.rpartition(".")[2] not in IGNORED]
     fits = _of_these_shapes(state, fitting_prefixes(names, wanted), body)
     if prefix is not None:
@@ -136,13 +132,6 @@ def fit(
 
 def _shown(prefix: str) -> str:
     return prefix or '""'
-
-
-def _spellings(name: str) -> tuple[str, ...]:
-    """The names that a weight may have: torchvision's, and timm's of a VGG."""
-    operation, _, leaf = name.rpartition(".")
-    theirs = _TIMM_VGG.get(operation)
-    return (name, f"{theirs}.{leaf}") if theirs else (name,)
 
 
 def _of_these_shapes(
@@ -177,13 +166,13 @@ def _our_names(state: Mapping[str, np.ndarray], expected: Shapes) -> dict[str, n
     beside = {name for name in state if name.rpartition(".")[2] in IGNORED}
     beside |= normalizer_names(state)
     ours = {}
-    for name in expected:
-        held = [spelling for spelling in _spellings(name) if spelling in state]
+    for name, spellings in weight_spellings(expected).items():
+        held = [spelling for spelling in spellings if spelling in state]
         if held:
             beside.add(held[0])
             array = state[held[0]]
             # VGGs of timm end with convolutions that cover all positions: torchvision's matrices.
-            matrix = held[0] != name and array.ndim == 4
+            matrix = array.ndim == 4 and len(expected[name]) == 2 and held[0] != name
             ours[name] = array.reshape(len(array), -1) if matrix else array
     return {**ours, **{name: array for name, array in state.items() if name not in beside}}
 
@@ -239,7 +228,7 @@ def _other_model(state: Mapping[str, np.ndarray], image_size: int | tuple[int, i
     for name, build in MODELS.items():
         model = build()
         modules = _modules(model)
-        wanted = [(module, _TIMM_VGG.get(module, module)) for module in modules]
+        wanted = list(module_spellings(modules).values())
         known = set().union(*wanted)
         for prefix in fitting_prefixes({*state, *held}, wanted):
             under = _under(prefix, state, ())

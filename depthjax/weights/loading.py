@@ -55,7 +55,7 @@ def load_weights(
             `zoo:resnet18_small/photos`), a result of `fetch`, or a state dict.
         drop_head: leave out the head of the file, if the model has other classes; the head is then
             initialised with seed 0.
-        image_size: height and width of the images; only MLPs depend on it.
+        image_size: height and width of the images; only MLPs and ViTs depend on it.
         prefix: of the network's names in the file, where it holds several copies of the network;
             names in nested dicts are joined by dots.
 

@@ -45,7 +45,7 @@ def from_torch_state_dict(
         state: torchvision's names to arrays in PyTorch's layout.
         model: whose weights they are. Without it the state dict must be of convolutions, fully
             connected layers and normalisations.
-        image_size: height and width of the images; it matters to MLPs alone.
+        image_size: height and width of the images; it matters to MLPs and ViTs alone.
 
     Raises:
         ValueError: for a name that is no weight or statistic of ours.
