@@ -18,7 +18,7 @@ StateDict = dict[str, np.ndarray]
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".pth.tar")
 """The usual names of files of weights; what a file is, its first bytes say."""
 _DEEPEST, _LONGEST, _MOST = 8, 300, 100_000  # nested dicts, letters of a key, tensors
-_OPTIMIZER = "optim"  # how keys begin under which two more copies of the network lie, its moments
+_OPTIMIZER = "optimizer"  # how keys of dicts begin that hold moments: more copies of the network
 _HTML, _LFS = (b"<", b"version https://git-lfs")
 
 
@@ -68,11 +68,10 @@ def flatten(content: Any) -> dict[str, Any]:
     while inner:
         path, depth, holder = inner.pop()
         for key, value in holder.items():
-            if depth == 0 and isinstance(key, str) and key.startswith(_OPTIMIZER):
-                continue
             name = f"{path}{key}" if type(key) in (str, int) else ""
             if isinstance(value, Mapping):
-                if id(value) not in seen:
+                moments = depth == 0 and name.startswith(_OPTIMIZER)
+                if id(value) not in seen and not moments:
                     seen.add(id(value))
                     _check_name(name, depth)
                     inner.append((f"{name}.", depth + 1, value))

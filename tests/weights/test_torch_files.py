@@ -321,6 +321,12 @@ def test_no_few_bytes_make_many_again_and_again(bomb, tmp_path):
         tracemalloc.stop()
 
 
+def test_a_module_may_be_called_optimizer(read):
+    inner = b"}" + text("w") + tensor() + b"s"
+    content = pickled(**{"optimizer.w": tensor(), "optimized": inner, "optimizer_states": inner})
+    assert set(read(zipped(content, FOUR))) == {"optimizer.w", "optimized.w"}
+
+
 def test_a_view_of_one_number_may_be_as_large_as_it_likes(read):
     """It takes no memory until somebody copies it."""
     state = read(zipped(pickled(w=tensor(shape=(10**9, 10**3), strides=(0, 0))), FOUR))
