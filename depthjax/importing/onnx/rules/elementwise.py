@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from depthjax.importing.building import Operand
-from depthjax.importing.onnx.registry import Context, UnsupportedError, rule
+from depthjax.importing.onnx.registry import Context, Setting, UnsupportedError, rule
 from depthjax.importing.values import Known, Value
 from depthjax.models.operations.elementwise import Where
 from depthjax.models.operations.gelu import GELU
@@ -268,7 +268,7 @@ def _identity(ctx: Context, x: Operand) -> Operand:
 def _dropout(
     ctx: Context,
     x: Operand,
-    ratio: Operand | None = None,
+    ratio: Setting = None,
     training: Operand | None = None,
     **_: Any,
 ) -> tuple[Operand, ...]:
