@@ -11,7 +11,7 @@ from onnx_nodes import node_cases, reason_to_exclude, run_case
 def test_all_operations_compute_what_onnx_says(
     record_property: Callable[[str, object], None],
 ) -> None:
-    """In 64 bits; every axis of an input is an ordinary one."""
+    """They compute what ONNX says, in 64 bits; every axis of an input is an ordinary one."""
     cases = node_cases()
     reasons = {case.name: reason_to_exclude(case) for case in cases}
     failed = []

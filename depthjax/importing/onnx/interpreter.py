@@ -11,7 +11,7 @@ from depthjax.importing.building import Builder, Operand
 from depthjax.importing.onnx import rules  # noqa: F401, which registers them
 from depthjax.importing.onnx.folding import can_fold, fold
 from depthjax.importing.onnx.naming import clean, scopes
-from depthjax.importing.onnx.patterns import Surroundings, bias_after, recognised
+from depthjax.importing.onnx.patterns import Surroundings, bias_after, own_weight, recognised
 from depthjax.importing.onnx.reading import to_array
 from depthjax.importing.onnx.registry import Context, UnsupportedError, find_rule
 from depthjax.importing.values import Known, Value
@@ -115,6 +115,11 @@ class Interpreter:
     ) -> Sequence[Any]:
         name = clean(node.output[0]) or node.op_type
         path = within or (paths[-1] if paths else name)
+        if paths:
+            inputs = [
+                own_weight(operand, key, path, around)
+                for operand, key in zip(inputs, node.input, strict=True)
+            ]
         label = f"{path}.{node.op_type}" if within or paths else name
         context = Context(self.build, label, path, self.opset, self.batch, len(node.output))
         try:
@@ -131,6 +136,8 @@ class Interpreter:
     ) -> Sequence[Any]:
         if node.op_type == "Constant" and not node.domain:
             return [_constant(node)]
+        if node.op_type == "Identity" and isinstance(inputs[0], Known) and inputs[0].weight:
+            return [Known(inputs[0].array, node.output[0])]  # another module's weight, as large
         if node.op_type == "If":
             return self._branch(node, inputs[0], scope, context)
         function = self.functions.get((node.domain, node.op_type))
@@ -139,7 +146,8 @@ class Interpreter:
         known = all(entry is None or isinstance(entry, Known) for entry in inputs)
         if known and can_fold(node):
             arrays = [None if entry is None else entry.array for entry in inputs]
-            return [Known(array) for array in fold(node, arrays, self.opset)]
+            results = fold(node, arrays, self.opset)
+            return [_unchanged(array, inputs) or Known(array) for array in results]
         pattern = recognised(node, around, context)
         if pattern is not None:
             return [pattern]
@@ -167,6 +175,8 @@ class Interpreter:
         if after is None or x.rank < 2:
             return False
         total, bias = after
+        if context.path != context.name:  # the node says whose it is
+            bias = own_weight(bias, bias.weight or "", context.path, around)
         name = context.owner(bias)
         made = layers.linear(self.build, name, x, matrix.array.T, bias)
         around.scope[total] = made
@@ -212,6 +222,14 @@ def attributes(node: Any) -> dict[str, Any]:
         return [text(part) for part in value] if isinstance(value, list) else value
 
     return {entry.name: text(helper.get_attribute_value(entry)) for entry in node.attribute}
+
+
+def _unchanged(array: np.ndarray, inputs: Sequence[Known | None]) -> Known | None:
+    """The weight that the result is, where nothing happened to it (`Expand` for one image)."""
+    for entry in inputs:
+        if entry is not None and entry.weight and np.array_equal(entry.array, array):
+            return entry
+    return None
 
 
 def _constant(node: Any) -> Known:

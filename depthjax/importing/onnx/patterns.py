@@ -42,6 +42,10 @@ class Surroundings:
         alone = len(readers) == 1 and name not in self._results and readers[0].op_type == kind
         return readers[0] if alone else None
 
+    def is_shared(self, name: str) -> bool:
+        """Whether several nodes read a tensor."""
+        return len(self._readers.get(name, [])) > 1
+
     def number(self, name: str) -> float | None:
         """A known tensor of one number."""
         held = self.scope.get(name)
@@ -58,6 +62,22 @@ class Surroundings:
         """A tensor that depends on the images."""
         held = self.scope.get(name)
         return held if isinstance(held, Value) else None
+
+
+_LEAVES = ("weight", "bias", "running_mean", "running_var")
+
+
+def own_weight(operand: Any, name: str, path: str, around: Surroundings) -> Any:
+    """A weight as the module's own, where exporters made one of several that were equal.
+
+    Untrained scales are all 1, and only the first module's name is left of them.
+    """
+    if not isinstance(operand, Known) or not operand.weight or not around.is_shared(name):
+        return operand
+    module, _, leaf = operand.weight.rpartition(".")
+    if not module or leaf not in _LEAVES or module == path:
+        return operand
+    return Known(operand.array, f"{path}.{leaf}")
 
 
 def recognised(node: Any, around: Surroundings, ctx: Context) -> Value | None:
@@ -170,7 +190,7 @@ def _is_cubic(name: str, x: str, around: Surroundings) -> bool:
 def _is_cube(name: str, x: str, around: Surroundings) -> bool:
     power = around.maker(name, "Pow")
     if power is not None:
-        return power.input[0] == x and around.is_number(power.input[1], 3)
+        return power.input[0] == x and around.is_number(power.input[1], 3.0)
     return any(
         first == x and _is_square(second, x, around)
         for first, second in _pairs_of(around.maker(name, "Mul"))
@@ -181,7 +201,7 @@ def _is_square(name: str, x: str, around: Surroundings) -> bool:
     node = around.maker(name, "Pow", "Mul")
     if node is None or node.input[0] != x:
         return False
-    return around.is_number(node.input[1], 2) if node.op_type == "Pow" else node.input[1] == x
+    return around.is_number(node.input[1], 2.0) if node.op_type == "Pow" else node.input[1] == x
 
 
 # ---------------------------------------------------------------------------------------- LayerNorm
@@ -191,7 +211,9 @@ def _layer_norm(node: Any, around: Surroundings, ctx: Context) -> Value | None:
     """`(x − mean) / √(variance + ε) · scale + bias` over the last axes."""
     for product, bias in _pairs(node):
         for quotient, scale in _pairs_of(around.maker(product, "Mul")):
-            gain, shift = around.scope.get(scale), around.scope.get(bias)
+            gain, shift = (
+                own_weight(around.scope.get(key), key, ctx.path, around) for key in (scale, bias)
+            )
             found = _standardised(quotient, around)
             if found is None or not isinstance(gain, Known) or not isinstance(shift, Known):
                 continue
