@@ -37,7 +37,7 @@ GRADIENTS_UP_TO = 6_000_000
 def torchvision_names() -> list[str]:
     """Every classification network, small ones first."""
     names = [f"torchvision:{n}" for n in torchvision.models.list_models(module=torchvision.models)]
-    return sorted(names, key=parameters)
+    return sorted(names, key=lambda name: parameters(name) or 10**9)
 
 
 def timm_names() -> list[str]:
@@ -62,7 +62,7 @@ def parameters(source: str) -> int:
         try:
             return sum(weight.numel() for weight in make(name).parameters())
         except (RuntimeError, NotImplementedError):
-            return 0  # some cannot be made without memory; they are tried
+            return 0  # some cannot be made without memory
 
 
 def survey(source: str) -> dict[str, object]:
