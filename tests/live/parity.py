@@ -117,6 +117,7 @@ def compare(source: str) -> Parity:
     differences = {}
     for name in expected.keys() & values.keys():
         ours = in_source(values[name], np.asarray(found[aliases.get(name, name)]))
+        ours = np.broadcast_to(ours, (len(x), *ours.shape[1:]))  # of weights alone: one for all
         differences[name] = _difference(ours, expected[name])
     state = {
         name: tensor.numpy()
