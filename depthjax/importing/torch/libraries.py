@@ -96,7 +96,8 @@ def _untrained(asked: Asked, seed: int) -> Imported:
 
 @lru_cache(maxsize=2)
 def _pretrained(asked: Asked) -> Imported:
-    return _imported(asked, _module(asked, pretrained=True))
+    # Seeded, because a head of other classes than the download's is drawn.
+    return _imported(asked, _seeded(asked, 0, pretrained=True))
 
 
 def _filled(
@@ -153,15 +154,15 @@ def _weights(first: Imported, other: Imported) -> Variables:
 # ------------------------------------------------------------------------------------- the modules
 
 
-def _seeded(asked: Asked, seed: int) -> Any:
-    """An untrained module, initialised by its library from a seed of PyTorch's."""
+def _seeded(asked: Asked, seed: int, *, pretrained: bool = False) -> Any:
+    """A module; what its library draws is drawn from a seed of PyTorch's."""
     torch = _package("torch", asked)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _module(asked)
+        return _module(asked, pretrained)
 
 
-def _module(asked: Asked, pretrained: bool = False) -> Any:
+def _module(asked: Asked, pretrained: bool) -> Any:
     library, name, _ = asked
     package = _package(library.package, asked)
     settings = dict(asked.fields)
