@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 from onnx_files import kernel, model, node, saved
 
@@ -112,3 +113,43 @@ def test_open_sizes(tmp_path: Path) -> None:
     assert output.shape == (3, 5)
     with pytest.raises(ValueError, match=r"holds images of 8×8; load it without image_size"):
         depthjax.load_onnx(saved(tmp_path, model(CONVNET, CONVNET_WEIGHTS)), image_size=16)
+
+
+def test_half_precision_becomes_float32(tmp_path: Path) -> None:
+    half = {name: array.astype(np.float16) for name, array in CONVNET_WEIGHTS.items()}
+    nodes = [node("Cast", "images", "half", to=TensorProto.FLOAT16), *CONVNET]
+    nodes[1] = node("Conv", "half conv1.weight conv1.bias", "c", pads=[1, 1, 1, 1])
+    made = model([*nodes, node("Cast", "logits", "out", to=TensorProto.FLOAT)], half)
+    network, variables = depthjax.load_onnx(saved(tmp_path, made))
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(variables)} == {"float32"}
+    assert network.apply(variables, jnp.ones((1, 8, 8, 3)))[0].dtype == jnp.float32
+
+
+def test_functions_of_the_file_and_known_conditions(tmp_path: Path) -> None:
+    """A function's body is lowered with its attributes; of an `If` the branch that is taken."""
+    leaky = helper.make_node("LeakyRelu", ["x"], ["y"])
+    slope = leaky.attribute.add(name="alpha", ref_attr_name="slope", type=1)
+    assert slope.ref_attr_name == "slope"
+    function = helper.make_function(
+        "local", "Act", ["x"], ["y"], [leaky], [helper.make_opsetid("", 17)], ["slope"]
+    )
+    branches = {
+        f"{name}_branch": helper.make_graph(
+            [node(kind, "a", name)],
+            name,
+            [],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 8, 8])],
+        )
+        for name, kind in (("then", "Neg"), ("else", "Exp"))
+    }
+    nodes = [
+        helper.make_node("Act", ["images"], ["a"], domain="local", slope=0.25),
+        helper.make_node("If", ["yes"], ["out"], **branches),
+    ]
+    weights = {"yes": np.asarray(True)}
+    made = model(nodes, weights, functions=[function], domains={"local": 1})
+    network, variables = depthjax.load_onnx(saved(tmp_path, made))
+    assert len(network.graph()) == 2
+    images = jnp.linspace(-1, 1, 192).reshape(1, 8, 8, 3)
+    output, _ = network.apply(variables, images)
+    np.testing.assert_allclose(output, -jnp.where(images < 0, 0.25 * images, images), rtol=1e-6)

@@ -8,7 +8,6 @@ made with `parent=None`: they are settings until the network that runs them adop
 
 from depthjax.models.operations.add import add
 from depthjax.models.operations.along_axis import AlongAxis
-from depthjax.models.operations.along_axis import AlongAxis
 from depthjax.models.operations.attention import Attention, SelfAttention
 from depthjax.models.operations.average_pool import (
     AdaptiveAveragePool,
@@ -53,7 +52,6 @@ from depthjax.models.operations.tokens import ClassToken, PositionEmbedding, fir
 __all__ = [
     "GELU",
     "AdaptiveAveragePool",
-    "AlongAxis",
     "AlongAxis",
     "Arithmetic",
     "Attention",
