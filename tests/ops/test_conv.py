@@ -12,6 +12,7 @@ from depthjax.ops import winograd
 from depthjax.ops.conv import (
     Direct,
     GroupedTaps,
+    Patches,
     Pointwise,
     SpaceToDepth,
     Winograd,
@@ -168,6 +169,14 @@ def test_winograd_batched_and_linearized(x64, monkeypatch):
     np.testing.assert_allclose(push(t), wanted_push(t), atol=1e-12)
     pull, wanted_pull = jax.linear_transpose(push, x), jax.linear_transpose(wanted_push, x)
     np.testing.assert_allclose(pull(value)[0], wanted_pull(wanted)[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (4, 4), (3, 2)])
+@pytest.mark.parametrize("shape", [(8, 12), (9, 11)])
+def test_patches(size, shape, x64):
+    geometry = Geometry(strides=size)
+    assert jax.default_backend() != "cpu" or choose_form(size, geometry, 3) == Patches()
+    check(Patches(), size, geometry, shape)
 
 
 def test_forms_on_the_cpu():

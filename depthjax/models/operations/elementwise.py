@@ -45,8 +45,8 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "celu": jax.nn.celu,
     "selu": jax.nn.selu,
     "softplus": lambda x, beta=1.0: jax.nn.softplus(beta * x) / beta,
-    # PyTorch's gradients at the corners: 0 at both ends of clip, of relu6 and of the hard ones.
-    "clip": lambda x, low, high: jnp.where((x > low) & (x < high), x, jnp.clip(x, low, high)),
+    # PyTorch's gradients at the ends: 1 at those of clip, 0 at those of the hard ones.
+    "clip": lambda x, low, high: jnp.where(x < low, low, jnp.where(x > high, high, x)),
     "hard_sigmoid": lambda x, slope=1 / 6, shift=0.5: _inside(slope * x + shift, 0.0, 1.0),
     "hard_swish": lambda x: x * _inside(x / 6 + 0.5, 0.0, 1.0),
     "hard_tanh": lambda x, low=-1.0, high=1.0: _inside(x, low, high),
