@@ -36,11 +36,15 @@ SETTINGS = {
     "threshold": (0.3, 2.0),
     "hard_tanh": (0.0, 6.0),
 }
-TRUTHS = ("isfinite", "isinf", "isnan", "logical_not")
+OF_TRUTHS_OR_WHOLE_NUMBERS = ("isfinite", "isinf", "isnan", "logical_not", "bitwise_not")
 POSITIVE = ("log", "log10", "log2", "log1p", "sqrt", "rsqrt", "arccosh")
 WITHIN_ONE = ("arccos", "arcsin", "arctanh")
 OPERATIONS = {
-    **{name: Elementwise(name, SETTINGS.get(name, ())) for name in FUNCTIONS if name not in TRUTHS},
+    **{
+        name: Elementwise(name, SETTINGS.get(name, ()))
+        for name in FUNCTIONS
+        if name not in OF_TRUTHS_OR_WHOLE_NUMBERS
+    },
     **{f"reduce {name}": Reduce(name, (1, 2)) for name in ("mean", "sum", "max", "min", "l2")},
     "larger": Arithmetic("maximum", 0.2),
     "smaller": Arithmetic("minimum", 0.2),
