@@ -86,10 +86,10 @@ def test_layers_of_an_imported_network_are_layers() -> None:
     assert depthjax.layer_names(model)[-1] == "head"
     assert model == from_torch(module, torch.zeros(1, 3, 8, 8))[0]
     layer = depthjax.Layer(model, "body")
-    images = np.random.default_rng(0).uniform(size=(2, 8, 8, 3)).astype(np.float32)
+    images = jnp.asarray(np.random.default_rng(0).uniform(size=(2, 8, 8, 3)), jnp.float32)
     prepared, weights = layer.prepare(variables)
     with torch.no_grad():
-        expected = module.eval().body(torch.tensor(images.transpose(0, 3, 1, 2)))
+        expected = module.eval().body(torch.tensor(np.asarray(images).transpose(0, 3, 1, 2)))
     for embedding in (layer(variables, images), jax.jit(prepared)(weights, images)):
         assert embedding.shape == (2, 8, 8, 4)
         np.testing.assert_allclose(

@@ -28,6 +28,11 @@ def _reshape(ctx: Context, x: Operand, shape: Any, sizes: Sequence[int] | None =
     )
 
 
+@rule("view_as", "reshape_as")
+def _reshape_as(ctx: Context, x: Operand, other: Operand) -> Value:
+    return ctx.build.reshape(ctx.name, ctx.value(x), other.shape)
+
+
 @rule("flatten")
 def _flatten(ctx: Context, x: Operand, start: int = 0, end: int = -1) -> Value:
     value = ctx.value(x)
