@@ -16,9 +16,7 @@ REDUCTIONS: dict[str, Callable[..., Array]] = {
     "logsumexp": jax.nn.logsumexp,
     "l1": lambda x, axis: jnp.abs(x).sum(axis),
     # Its gradient at 0 is 0, as PyTorch's.
-    "l2": lambda x, axis: (
-        jnp.linalg.norm(x, axis=axis) if isinstance(axis, int) else _norm(x, axis)
-    ),
+    "l2": lambda x, axis: _norm(x, axis),
     "variance": lambda x, axis: jnp.var(x, axis),
     "unbiased_variance": lambda x, axis: jnp.var(x, axis, ddof=1),
     "argmax": lambda x, axis: jnp.argmax(x, axis[0]),

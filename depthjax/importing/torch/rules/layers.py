@@ -95,6 +95,8 @@ def _linear(ctx: Context, x: Operand, matrix: Operand, bias: Known | None = None
 
 @rule("addmm")
 def _addmm(ctx: Context, bias: Known, x: Operand, matrix: Known, **scales: Any) -> Value:
+    if any(scale != 1 for scale in scales.values()):
+        raise ValueError("addmm with scales is not supported")
     return layers.linear(ctx.build, ctx.name, ctx.value(x), matrix.array.T, bias.array)
 
 
