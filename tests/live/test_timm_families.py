@@ -59,7 +59,7 @@ def test_every_module_gives_what_timms_gives(name: str) -> None:
 def test_the_gradient_of_the_pixels_is_timms(name: str) -> None:
     """In float64, of the prepared network."""
     module, model = trained_looking(name).double(), build_model(name)
-    x = pixels((3, 96, 96), 1).double().requires_grad_()
+    x = pixels((3, 96, 96)).double().requires_grad_()
     logits = module(x)
     cotangent = torch.cos(torch.arange(logits.numel(), dtype=logits.dtype)).reshape(logits.shape)
     (expected,) = torch.autograd.grad((logits * cotangent).sum(), x)

@@ -59,7 +59,7 @@ def conv(
 _INITIAL = ("kernel_init", "bias_init", "param_dtype")  # these matter to initialisation alone
 _HONOURED = (
     *("features", "kernel_size", "strides", "padding", "input_dilation", "kernel_dilation"),
-    *("feature_group_count", "use_bias", *_INITIAL),
+    *("feature_group_count", "use_bias", "mask", *_INITIAL),
 )
 
 
@@ -95,6 +95,8 @@ class Convolution(Description):
         if not self.is_rewritten:
             return leaves
         kernel = leaves["params"]["kernel"]
+        if self.operation.mask is not None:
+            kernel = kernel * self.operation.mask
         bias = leaves["params"]["bias"] if self.operation.use_bias else None
         if after is not None:
             scale, shift = after
