@@ -22,7 +22,7 @@ help:
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "depthjax needs Python 3.11 or newer; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[test,lint]'
+	$(PY) -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[test,lint,imagenet]'
 	@touch $@
 
 demo: $(INSTALLED)

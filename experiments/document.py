@@ -141,7 +141,17 @@ def zoo_table() -> str:
     return weights_tables.zoo_table(list(weights.zoo_card().values()))
 
 
-GENERATED = {"photographs": photograph_table, "datasets": dataset_table, "zoo": zoo_table}
+def packaged_table() -> str:
+    """The networks that come in packages of pip."""
+    return weights_tables.packaged_table(weights.PACKAGED)
+
+
+GENERATED = {
+    "photographs": photograph_table,
+    "datasets": dataset_table,
+    "zoo": zoo_table,
+    "packaged": packaged_table,
+}
 """Blocks that need no run."""
 
 

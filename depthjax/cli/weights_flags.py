@@ -23,9 +23,10 @@ def define_model_flags() -> None:
         "weights",
         "untrained",
         "untrained (the source's initialisation), a FILE, torchvision:resnet50,"
-        " hf://timm/resnet50.tv_in1k, https://…#sha256=…, zoo:resnet18_small/photos; pretrained:"
-        " those that come with the --model, or of its library; shuffled:pretrained, or of another"
-        " source: the entries of each kernel permuted",
+        " hf://timm/resnet50.tv_in1k, https://…#sha256=…, zoo:resnet18_small/photos,"
+        " pip:efficientnet_lite0 (of an installed package); pretrained: those that come with the"
+        " --model, or of its library; shuffled:pretrained, or of another source: the entries of"
+        " each kernel permuted",
     )
     define_prefix_flag()
     flags.DEFINE_integer("weights_seed", 0, "seed of untrained and of shuffled weights")

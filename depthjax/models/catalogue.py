@@ -63,6 +63,15 @@ MODELS: dict[str, Callable[..., Network]] = {
         for n, sizes in _VGG_STAGES.items()
     },
     **_TIMM,
+    # Yahoo's OpenNSFW (2016): the network of He et al. with half as wide bottlenecks.
+    "resnet50_thin": partial(
+        _bottleneck,
+        stage_sizes=(3, 4, 6, 3),
+        width_per_group=32,
+        expansion=2,
+        origin="caffe",
+        num_classes=2,
+    ),
     "mlp": MLP,
     "irevnet": IRevNet,
     "resnet18_small": partial(ResNet, stage_sizes=(2, 2, 2, 2), stem="small", **_SMALL),
@@ -82,7 +91,7 @@ a function of its fields."""
 TIMM_MODELS = tuple(_TIMM)
 """The architectures with timm's names and layers."""
 
-OWN_MODELS = ("mlp", "irevnet", "resnet18_small", "vgg_small")
+OWN_MODELS = ("resnet50_thin", "mlp", "irevnet", "resnet18_small", "vgg_small")
 """The architectures that neither torchvision nor timm has a counterpart of."""
 
 TORCHVISION_MODELS = tuple(n for n in MODELS if n not in (*TIMM_MODELS, *OWN_MODELS))

@@ -1,6 +1,7 @@
 """ResNet, wide ResNet and ResNeXt (He et al. 2015; Zagoruyko & Komodakis 2016; Xie et al. 2016).
 
-torchvision's variant: in a bottleneck the 3×3 convolution carries the stride.
+torchvision's variant: in a bottleneck the 3×3 convolution carries the stride. In the first one, He
+et al.'s in Caffe, it is the 1×1 convolution before it.
 """
 
 from typing import Literal
@@ -22,10 +23,13 @@ class ResNet(Network):
 
     Fields:
         stage_sizes: blocks in each stage.
-        block: "basic" (two 3×3 convolutions) or "bottleneck" (1×1, 3×3, 1×1; 4× the features).
+        block: "basic" (two 3×3 convolutions) or "bottleneck" (1×1, 3×3, 1×1).
         width: features of the stem and of the first stage; they double with each stage.
         groups, width_per_group: as in torchvision; ResNeXt-50-32x4d is `groups=32,
             width_per_group=4`, wide ResNet-50-2 is `width_per_group=128`.
+        expansion: of a bottleneck: its outputs over the features of its stage.
+        origin: "torchvision", or "caffe": bottlenecks take their stride at once, and max pooling
+            cuts its last window short instead of padding all round.
         stem: "imagenet" (7×7 convolution, stride 2, then max pooling) or "small" (3×3, stride 1,
             no pooling: for images of 32×32 or so).
         classes, channels: width of the output, channels of the images.
@@ -36,29 +40,28 @@ class ResNet(Network):
     width: int = 64
     groups: int = 1
     width_per_group: int = 64
+    expansion: int = 4
+    origin: Literal["torchvision", "caffe"] = "torchvision"
     stem: Literal["imagenet", "small"] = "imagenet"
     num_classes: int = 1000
     channels: int = 3
 
     def graph(self) -> tuple[Node, ...]:
         """The operations in depth order, under torchvision's names."""
-        if self.block == "basic" and (self.groups, self.width_per_group) != (1, 64):
-            raise ValueError(
-                "basic blocks have no groups: groups and width_per_group must be 1 and 64, got"
-                f" {self.groups} and {self.width_per_group}; use a model with bottleneck blocks"
-            )
+        self._check()
         net = GraphBuilder()
         large = self.stem == "imagenet"
         x = net("conv1", conv(self.width, 7, 2) if large else conv(self.width, 3), INPUT)
         x = net("bn1", batch_norm(), x)
         x = net("relu", relu, x)
         if large:
-            x = net("maxpool", MaxPool(3, 2, 1), x)
+            caffe = self.origin == "caffe"
+            x = net("maxpool", MaxPool(3, 2, ceil=True) if caffe else MaxPool(3, 2, 1), x)
         add_block = self._basic if self.block == "basic" else self._bottleneck
         inputs = self.width
         for stage, blocks in enumerate(self.stage_sizes):
             planes = self.width * 2**stage
-            outputs = planes if self.block == "basic" else 4 * planes
+            outputs = planes if self.block == "basic" else self.expansion * planes
             for index in range(blocks):
                 name = f"layer{stage + 1}.{index}"
                 strides = 2 if stage > 0 and index == 0 else 1
@@ -74,6 +77,16 @@ class ResNet(Network):
         net("fc", linear(self.num_classes), x)
         return tuple(net.nodes)
 
+    def _check(self) -> None:
+        """Refuses fields of bottlenecks for blocks that have none."""
+        fields = {"groups": 1, "width_per_group": 64, "expansion": 4, "origin": "torchvision"}
+        for field, default in fields.items():
+            if self.block == "basic" and getattr(self, field) != default:
+                raise ValueError(
+                    f"basic blocks have no {field}: it must be {default!r}, got"
+                    f" {getattr(self, field)!r}; use a model with bottleneck blocks"
+                )
+
     def _basic(self, net: GraphBuilder, name: str, x: str, planes: int, strides: int) -> str:
         x = net(f"{name}.conv1", conv(planes, 3, strides), x)
         x = net(f"{name}.bn1", batch_norm(), x)
@@ -88,13 +101,14 @@ class ResNet(Network):
                 f"width {self.width} with width_per_group {self.width_per_group} leaves no features"
                 f" in {name}; make one of them larger"
             )
-        x = net(f"{name}.conv1", conv(inner, 1), x)
+        first, second = (strides, 1) if self.origin == "caffe" else (1, strides)
+        x = net(f"{name}.conv1", conv(inner, 1, first), x)
         x = net(f"{name}.bn1", batch_norm(), x)
         x = net(f"{name}.relu", relu, x)
-        x = net(f"{name}.conv2", conv(inner, 3, strides, groups=self.groups), x)
+        x = net(f"{name}.conv2", conv(inner, 3, second, groups=self.groups), x)
         x = net(f"{name}.bn2", batch_norm(), x)
         x = net(f"{name}.relu_1", relu, x)
-        x = net(f"{name}.conv3", conv(4 * planes, 1), x)
+        x = net(f"{name}.conv3", conv(self.expansion * planes, 1), x)
         return net(f"{name}.bn3", batch_norm(), x)
 
     def aliases(self) -> dict[str, str]:

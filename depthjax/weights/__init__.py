@@ -3,15 +3,18 @@
 from depthjax.weights.asked import Weights, weights_of
 from depthjax.weights.fitting import WeightsMismatch
 from depthjax.weights.loading import LoadedWeights, find_and_load, load_weights, save_weights
+from depthjax.weights.packaged import PACKAGED, PackagedNetwork
 from depthjax.weights.shuffling import shuffled
 from depthjax.weights.sources import TORCHVISION, WeightsFile, fetch
 from depthjax.weights.state_dict import from_torch_state_dict, to_torch_state_dict
 from depthjax.weights.zoo import ZOO, ZooNetwork, zoo_card
 
 __all__ = [
+    "PACKAGED",
     "TORCHVISION",
     "ZOO",
     "LoadedWeights",
+    "PackagedNetwork",
     "Weights",
     "WeightsFile",
     "WeightsMismatch",

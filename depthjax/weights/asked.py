@@ -10,7 +10,6 @@ from depthjax.models.specifications import Specified, variables_sha256
 from depthjax.typing import Variables
 from depthjax.weights.download import Report
 from depthjax.weights.loading import LoadedWeights, find_and_load
-from depthjax.weights.shards import read_weights
 from depthjax.weights.shuffling import shuffled
 from depthjax.weights.sources import WeightsFile, fetch
 
@@ -93,7 +92,7 @@ def _of_file(
 ) -> LoadedWeights:
     if found.fill is None or file.path is None or file.network is not None:
         return find_and_load(found.model, file, prefix=prefix, **settings)
-    state = read_weights(file.path)
+    state = file.read()
     if prefix is not None:
         state = {n.removeprefix(prefix): a for n, a in state.items() if n.startswith(prefix)}
     return LoadedWeights(found.fill(file.path.name, state, settings["drop_head"]), prefix or "")

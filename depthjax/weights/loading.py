@@ -14,7 +14,6 @@ from depthjax.models import Network, init_variables
 from depthjax.models.normalization import as_normalization
 from depthjax.typing import Variables
 from depthjax.weights.fitting import fit, head_of
-from depthjax.weights.shards import read_weights
 from depthjax.weights.sources import NORMALIZATION_KEY, WeightsFile, fetch
 from depthjax.weights.state_dict import from_torch_state_dict, to_torch_state_dict
 from depthjax.weights.writing import safetensors_bytes
@@ -52,7 +51,8 @@ def load_weights(
         model: a model of `depthjax.models`.
         source: a file of safetensors or of `torch.save`, another source that `fetch` takes
             (`torchvision:resnet50`, `hf://timm/resnet50.tv_in1k`, `https://…#sha256=…`,
-            `zoo:resnet18_small/photos`), a result of `fetch`, or a state dict.
+            `pip:efficientnet_lite0`, `zoo:resnet18_small/photos`), a result of `fetch`, or a state
+            dict.
         drop_head: leave out the head of the file, if the model has other classes; the head is then
             initialised with seed 0.
         image_size: height and width of the images; only MLPs and ViTs depend on it.
@@ -84,12 +84,12 @@ def find_and_load(
         what, state = "the state dict", {str(k): np.asarray(v) for k, v in source.items()}
     else:
         file = source if isinstance(source, WeightsFile) else fetch(source)
-        if file.network is not None and not drop_head:
-            _check_is(file.source, file.network, model)
+        if file.network is not None:
+            _check_is(file, model, drop_head)
         if file.path is None:
-            seed = 0 if file.network is None else file.network.seed
+            seed = file.network.seed if isinstance(file.network, ZooNetwork) else 0
             return LoadedWeights(init_variables(model, jax.random.key(seed), image_size), "")
-        what, state = file.path.name, read_weights(file.path)
+        what, state = file.path.name, file.read()
     fitting = fit(
         model, state, what=what, drop_head=drop_head, image_size=image_size, prefix=prefix
     )
@@ -103,14 +103,19 @@ def find_and_load(
     return LoadedWeights(variables, fitting.prefix)
 
 
-def _check_is(source: str, network: ZooNetwork, model: Network) -> None:
-    """Refuses weights of the zoo for another model than their own."""
-    if network.build() == model:
+def _check_is(file: WeightsFile, model: Network, drop_head: bool) -> None:
+    """Refuses weights whose model is known for another than it, but for the classes of its head."""
+    network = file.network
+    assert network is not None
+    own = network.build()
+    if drop_head and hasattr(own, "num_classes") and hasattr(model, "num_classes"):
+        own = own.clone(num_classes=model.num_classes)
+    if own == model:
         return
     fields = [f"--model_field={name}={value}" for name, value in network.model_fields.items()]
     settings = "".join(f", {name}={value!r}" for name, value in network.model_fields.items())
     raise ValueError(
-        f"{source} is of another model than this {type(model).__name__}; build_model"
+        f"{file.source} is of another model than this {type(model).__name__}; build_model"
         f"({network.model!r}{settings}) makes its own"
         f" ({' '.join([f'--model={network.model}', *fields])})"
     )

