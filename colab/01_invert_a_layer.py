@@ -54,7 +54,7 @@ from depthjax.devices.sharding import data_mesh
 from depthjax.images import find_images, load_images
 from depthjax.inversion.metrics import MATCHED_RATIOS
 from depthjax.statistics import interval_of
-from depthjax.tables import markdown_table, median_and_range
+from depthjax.tables import markdown_table, median_and_range, share
 
 mesh = data_mesh()
 print(f"{mesh.size} × {jax.devices()[0].device_kind}, JAX {jax.__version__}")
@@ -117,7 +117,7 @@ ratios = {
     quantity: np.array(
         [[getattr(found[network][name], quantity) for name in layer_names] for network in networks]
     )  # [networks, layers, images]
-    for quantity in ("input_ratio", "embedding_ratio")
+    for quantity in ("input_ratio", "luminance_r2", "embedding_ratio")
 }
 
 # %%
@@ -129,8 +129,11 @@ for index, (network, runs) in enumerate(found.items()):
             start,
             layer_names,
             np.stack([run.images for run in runs.values()]),
-            ratios["input_ratio"][index],
-            ratios["embedding_ratio"][index],
+            {
+                "D": ratios["input_ratio"][index],
+                "r²": ratios["luminance_r2"][index],
+                "ρ": ratios["embedding_ratio"][index],
+            },
             title=f"{network}: recovered from each layer's embedding alone",
         )
     )
@@ -149,6 +152,10 @@ for index, (network, runs) in enumerate(found.items()):
 # * $D = 0$: the photograph itself was found; $D \approx 18 \times$ the root mean square error of pixels.
 # * A small $\rho$ **with** a large $D$: the layer cannot tell $a_g$ from $a$.
 #
+# $D$ does not say what one sees: it is as large for a grey drawing of the photograph as for noise.
+# $r^2$ does: the share of the photograph's luminance that $a_g$ shows at the best brightness and
+# contrast; 1 is all of it, 0 nothing.
+#
 # Whether a $D$ is large, three baselines say that know nothing of the layer: the start $a_0$, the
 # photograph's mean colour, and the photograph blurred by 8 pixels. And since a descent that was cut
 # short has a large $D$ for another reason, layers are compared at the same $\rho$, read off the
@@ -161,6 +168,7 @@ rows = [
         f"{network}, {name}",
         median_and_range(run.embedding_ratio),
         median_and_range(run.input_ratio),
+        median_and_range(run.luminance_r2, share),
         median_and_range(run.matched_input_ratio[MATCHED_RATIOS.index(matched)]),
     ]
     for network, runs in found.items()
@@ -168,7 +176,9 @@ rows = [
 ]
 display(
     Markdown(
-        markdown_table(["medians (range) over images", "ρ", "D", f"D at ρ = {matched:g}"], rows)
+        markdown_table(
+            ["medians (range) over images", "ρ", "D", "r²", f"D at ρ = {matched:g}"], rows
+        )
     )
 )
 

@@ -132,10 +132,11 @@ found = {
     ]
     for network, variables in networks.items()
 }
-d, rho = (
-    np.array([[getattr(run, quantity) for run in runs] for runs in found.values()])
-    for quantity in ("input_ratio", "embedding_ratio")
-)  # [networks, layers, images]
+signs = {"D": "input_ratio", "r²": "luminance_r2", "ρ": "embedding_ratio"}
+numbers = {  # [networks, layers, images]
+    sign: np.array([[getattr(run, quantity) for run in runs] for runs in found.values()])
+    for sign, quantity in signs.items()
+}
 repeated = (len(found), *targets.shape[1:])
 display(
     figures.gallery(
@@ -144,8 +145,7 @@ display(
         np.broadcast_to(start[0], repeated),
         layer_names,
         np.array([[run.images[0] for run in runs] for runs in found.values()]).swapaxes(0, 1),
-        d[:, :, 0].T,
-        rho[:, :, 0].T,
+        {sign: table[:, :, 0].T for sign, table in numbers.items()},
         title=f"{names[0]}, recovered from the layers of three networks",
     )
 )
@@ -216,8 +216,10 @@ if file is not None:
             start,
             imagenet_layers,
             np.stack([run.images for run in runs]),
-            np.stack([run.input_ratio for run in runs]),
-            np.stack([run.embedding_ratio for run in runs]),
+            {
+                sign: np.stack([getattr(run, quantity) for run in runs])
+                for sign, quantity in signs.items()
+            },
             title=f"{imagenet}: recovered from each layer's embedding alone",
         )
     )

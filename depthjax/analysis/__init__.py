@@ -4,6 +4,6 @@ Of a layer: what its operations lose (`accounting`), the singular values of its 
 (`singular_values`, `ball_section`), images that it cannot tell apart (`witnesses`), how near its
 embeddings are to those of training examples (`nearness`).
 Of descents: what linear theory predicts (`prediction`, `linear_mlp`), exact solutions
-(`preimages`), how similar recovered images are (`similarity`, `power_spectrum`).
+(`preimages`), the power spectra of recovered images (`power_spectrum`).
 Of weights: how smooth filters are (`filters`).
 """

@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
+from depthjax.images.luminance import LUMA
 from depthjax.typing import Images
-
-_LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def _cropped(
 def _luma(x: Images) -> Float[Array, "batch height width 1"]:
     """Brightness: the mean of the channels, weighted as the eye does, `[b, h, w, 1]`."""
     weights = (
-        jnp.asarray(_LUMA, x.dtype) if x.shape[-1] == 3 else jnp.full(x.shape[-1], 1 / x.shape[-1])
+        jnp.asarray(LUMA, x.dtype) if x.shape[-1] == 3 else jnp.full(x.shape[-1], 1 / x.shape[-1])
     )
     return (x @ weights)[..., None]
 

@@ -1,6 +1,6 @@
 """The images recovered from every layer, as pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from depthjax.figures.style import BODY, EDGE, GREY, SMALL, TITLE, styled
 from depthjax.figures.text import short_number, tallest, widest, wrapped, wrapped_title
-from depthjax.figures.values import Numbers, checked_labels, checked_table, displayable
+from depthjax.figures.values import checked_labels, checked_table, displayable
+from depthjax.tables import share
 
 Pictures = npt.NDArray[np.float32]
 
@@ -20,6 +21,14 @@ _GAP = 5.0
 """Space between pictures, in points."""
 _NAME_BREAKS = " ._-/:"
 """Long names may be broken after one of these."""
+_MEANINGS = {
+    "D": "D: distance of the images (1: as far as a lightly noised copy, 0:\u00a0recovered; "
+    "D ≈ 18\u00a0×\u00a0RMSE).",
+    "r²": "r²: the share of the target’s luminance that the picture shows, whatever its brightness "
+    "and contrast.",
+    "ρ": "ρ: distance of the embeddings (1: as far as a lightly noised copy).",
+}
+"""What the signs of the numbers mean."""
 
 
 def gallery(
@@ -28,12 +37,11 @@ def gallery(
     starts: ArrayLike,
     layer_labels: Sequence[str],
     recovered: ArrayLike,
-    input_ratio: ArrayLike,
-    embedding_ratio: ArrayLike,
+    numbers: Mapping[str, ArrayLike],
     *,
     title: str | None = None,
 ) -> Figure:
-    """The targets, the starts, and the images recovered from every layer with their D and ρ.
+    """The targets, the starts, and the images recovered from every layer with their numbers.
 
     There is a row for each image and a column for each layer. Many layers continue in further
     blocks of rows. Pixels are clipped to [0, 1]; those that are not finite are magenta.
@@ -44,8 +52,8 @@ def gallery(
         starts: where the descents began, shaped like `targets`.
         layer_labels: names of the L layers, shallow to deep.
         recovered: `[L, B, H, W, 3]`.
-        input_ratio: D, `[L, B]`.
-        embedding_ratio: ρ, `[L, B]`.
+        numbers: what stands below each of these, `[L, B]` by its sign: `{"D": …, "r²": …,
+            "ρ": …}`. Those three are explained at the foot of the figure.
         title: above the figure.
 
     Raises:
@@ -53,17 +61,20 @@ def gallery(
     """
     images, layers = checked_labels(image_labels, "image"), checked_labels(layer_labels, "layer")
     columns = _columns(images, layers, targets, starts, recovered)
-    d = checked_table("input_ratio", input_ratio, layers, images)
-    rho = checked_table("embedding_ratio", embedding_ratio, layers, images)
-    note = (
-        "D: distance of the images, ρ: of their embeddings (1: as far as a lightly noised copy). "
-        "D ≈ 18\u00a0×\u00a0RMSE, 0:\u00a0recovered."
-    )
+    tables = [checked_table(sign, values, layers, images) for sign, values in numbers.items()]
+    texts = [_texts(sign, table) for sign, table in zip(numbers, tables, strict=True)]
+    note = " ".join(meaning for sign, meaning in _MEANINGS.items() if sign in numbers)
     if not np.isfinite(columns).all():
         note += " Magenta: not finite."
     with styled():
-        sheet = _Sheet(images, layers, columns.shape[2:4], d, rho)
+        sheet = _Sheet(images, layers, columns.shape[2:4], np.stack(texts, axis=-1).tolist())
         return sheet.draw(displayable(columns), title, note)
+
+
+def _texts(sign: str, values: np.ndarray) -> np.ndarray:
+    """A number below each picture, with its sign: `D 6.63`."""
+    as_text = share if sign == "r²" else short_number
+    return np.vectorize(lambda value: f"{sign} {as_text(value)}", otypes=[object])(values)
 
 
 def _columns(
@@ -92,6 +103,10 @@ def _columns(
     return np.concatenate([part.astype(np.float32) for part in (target[None], start[None], back)])
 
 
+def _in_lines(numbers: Sequence[str], each: int) -> str:
+    return "\n".join("  ".join(numbers[at : at + each]) for at in range(0, len(numbers), each))
+
+
 @dataclass(frozen=True)
 class _Sheet:
     """The layout, in points from the top left corner.
@@ -101,14 +116,13 @@ class _Sheet:
     Fields:
         images, layers: their names.
         picture: height and width of a picture in pixels.
-        d, rho: `[L, B]`.
+        numbers: texts, `[L][B][K]`.
     """
 
     images: list[str]
     layers: list[str]
     picture: tuple[int, int]
-    d: Numbers
-    rho: Numbers
+    numbers: list[list[list[str]]]
 
     @property
     def blocks(self) -> list[range]:
@@ -137,17 +151,12 @@ class _Sheet:
 
     @property
     def captions(self) -> list[list[str]]:
-        """D and ρ below each picture, `[L][B]`; in one line if all fit, else in two."""
-        pairs = [
-            [
-                (f"D {short_number(d)}", f"ρ {short_number(rho)}")
-                for d, rho in zip(*rows, strict=True)
-            ]
-            for rows in zip(self.d, self.rho, strict=True)
-        ]
-        longest = widest(("  ".join(pair) for row in pairs for pair in row), SMALL)
-        join = "  " if longest <= self.cell + _GAP - 2 else "\n"
-        return [[join.join(pair) for pair in row] for row in pairs]
+        """The numbers below each picture, `[L][B]`; as many in a line as fit everywhere."""
+        for each in range(len(self.numbers[0][0]), 0, -1):
+            texts = [[_in_lines(numbers, each) for numbers in row] for row in self.numbers]
+            if widest((text for row in texts for text in row), SMALL) <= self.cell + _GAP - 2:
+                break
+        return texts
 
     def draw(self, columns: Pictures, title: str | None, note: str) -> Figure:
         """Draws the pictures `[2 + L, B, H, W, 3]`: targets, starts, and those of the layers."""

@@ -16,6 +16,7 @@ from depthjax.figures.scale import log_ticks
 from depthjax.figures.style import BODY, DARK, EDGE, GREY, PALE, SMALL, TITLE, styled
 from depthjax.figures.text import short_number, tallest, widest, wrapped, wrapped_title
 from depthjax.figures.values import Numbers, checked_labels, checked_table
+from depthjax.images.luminance import luminance
 
 _WRITTEN_MOST = 14
 """Up to so many columns, the values stand in the cells."""
@@ -129,8 +130,7 @@ def _write_numbers(axes: Axes, mesh: QuadMesh, numbers: list[list[str]]) -> None
     colours = np.asarray(mesh.get_facecolor()).reshape(len(numbers), len(numbers[0]), 4)
     for row, texts in enumerate(numbers):
         for column, text in enumerate(texts):
-            # Brightness: the channels weighted as the eye does.
-            bright = colours[row, column, :3] @ (0.299, 0.587, 0.114)
+            bright = luminance(colours[row, column, :3])
             colour = "white" if bright < 0.5 else DARK
             axes.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=colour)
 

@@ -25,6 +25,7 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.folders.config import read_config
+from depthjax.folders.layer_arrays import with_similarity
 from depthjax.folders.result_rows import rows_of_layer
 
 
@@ -38,12 +39,12 @@ class Run:
         targets: `[B, H, W, C]`.
         starts: `[R, B, H, W, C]`.
         layers: the arrays of each finished layer by name, in depth order: `images`,
-            `final_images` `[R, B, H, W, C]`; every field of `Measurement` `[R, B]`, and with the
-            prefix `final_` the same of the last iterates; `trajectory_…` `[T, R, B]`; `status`,
-            `best_step`, `stopped_step` `[R, B]`; `matched_input_ratio` `[4, R, B]`;
-            `baseline_…`; `seconds`; `batch_split` (`devices.sharding.Split`). If iterates were
-            kept, 8-bit `frames` `[F, R, B, H, W, C]` and their `frame_step` `[F]`. If the network
-            has a trained head, the five most probable classes of the recovered images,
+            `final_images` `[R, B, H, W, C]`; every field of `Measurement` and of `Similarity`
+            `[R, B]`, and with the prefix `final_` the same of the last iterates; `trajectory_…`
+            `[T, R, B]`; `status`, `best_step`, `stopped_step` `[R, B]`; `matched_input_ratio`
+            `[4, R, B]`; `baseline_…`; `seconds`; `batch_split` (`devices.sharding.Split`). If
+            iterates were kept, 8-bit `frames` `[F, R, B, H, W, C]` and their `frame_step` `[F]`. If
+            the network has a trained head, the five most probable classes of the recovered images,
             `top_classes` and `top_probability` `[R, B, 5]`, and of the targets,
             `target_top_classes` and `target_top_probability` `[B, 5]`.
     """
@@ -85,13 +86,24 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         raise ValueError(f"the run in {str(path)!r} is no run of inversions")
     inputs = read_arrays(path / "inputs.npz")
     files = {name: layer_file(path, name) for name in config["layers"]}
-    layers = {name: read_arrays(file) for name, file in files.items() if file.is_file()}
+    layers = {
+        name: read_layer(file, inputs["targets"]) for name, file in files.items() if file.is_file()
+    }
     return Run(path, config, inputs["targets"], inputs["starts"], layers)
 
 
 def layer_file(folder: Path, layer: str) -> Path:
     """Where a run keeps the arrays of a layer; the layer is done if the file is there."""
     return folder / "layers" / f"{file_name(layer)}.npz"
+
+
+def read_layer(file: Path, targets: Float[np.ndarray, "b h w c"]) -> dict[str, np.ndarray]:
+    """The arrays of a finished layer by name; what older versions did not measure is added.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    return with_similarity(read_arrays(file), targets)
 
 
 def file_name(layer: str) -> str:

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from depthjax.inversion.autoencoding import Autoencoding
+from depthjax.inversion.similarity import similarity
 from depthjax.models.labels import TopClasses
 
 _RECORDED_RATIOS = {
@@ -28,8 +30,9 @@ def layer_arrays(result: Autoencoding) -> dict[str, np.ndarray]:
     inversion, trajectory = result.inversion, result.inversion.trajectory
     several = result.images.ndim == 5
     arrays: dict[str, Any] = dict(inversion.per_example)
-    arrays |= _fields(result.measurement)
-    arrays |= {f"final_{name}": value for name, value in _fields(result.final_measurement).items()}
+    arrays |= _fields(result.measurement) | _fields(result.similarity)
+    last = _fields(result.final_measurement) | _fields(result.final_similarity)
+    arrays |= {f"final_{name}": value for name, value in last.items()}
     arrays |= {"baseline_start": result.baselines["start"]}
     if not several:
         arrays = {name: np.asarray(value)[None] for name, value in arrays.items()}
@@ -53,6 +56,23 @@ def layer_arrays(result: Autoencoding) -> dict[str, np.ndarray]:
         arrays |= {"frames": frames if several else frames[:, None]}
         arrays["frame_step"] = inversion.frames.step
     return {name: np.asarray(value) for name, value in arrays.items()}
+
+
+def with_similarity(
+    arrays: Mapping[str, np.ndarray], targets: Float[np.ndarray, "b h w c"]
+) -> dict[str, np.ndarray]:
+    """The arrays of a layer with the fields of `Similarity`, which older files lack.
+
+    Args:
+        arrays: as they were read.
+        targets: a.
+    """
+    fields: dict[str, np.ndarray] = {}
+    for prefix in ("", "final_"):
+        if f"{prefix}luminance_r2" not in arrays:
+            found = _fields(similarity(targets, arrays[f"{prefix}images"]))
+            fields |= {f"{prefix}{name}": value for name, value in found.items()}
+    return {**arrays, **fields}
 
 
 def _fields(value: Any) -> dict[str, Any]:

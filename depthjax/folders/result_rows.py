@@ -3,6 +3,7 @@
 `report/columns.py` says how the report calls each column.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from depthjax.folders.layer_arrays import layer_arrays, top_of
 from depthjax.inversion.autoencoding import Autoencoding
 from depthjax.inversion.metrics import MATCHED_RATIOS
+from depthjax.inversion.similarity import Similarity
 from depthjax.inversion.state import NON_FINITE, PLATEAU, REACHED, RUNNING
 from depthjax.models.labels import describe
 
@@ -22,7 +24,9 @@ STATUS_NAMES = {
 }
 
 _MEASURED = (
-    "embedding_ratio", "input_ratio", "embedding_distance", "reference_embedding_distance",
+    "embedding_ratio", "input_ratio",
+    *(field.name for field in dataclasses.fields(Similarity)),
+    "embedding_distance", "reference_embedding_distance",
     "reference_embedding_distance_std", "relative_embedding_distance", "input_distance",
     "reference_input_distance", "clipped_embedding_ratio", "clipped_input_ratio",
     "rounded_embedding_ratio", "rounded_input_ratio", "out_of_range", "final_embedding_ratio",

@@ -16,7 +16,7 @@ from depthjax.devices import processes
 from depthjax.files import check_names, csv_bytes, write_atomically
 from depthjax.folders.begin import RunFolder, begin
 from depthjax.folders.config import read_config
-from depthjax.folders.inversions import file_name, layer_file, read_arrays
+from depthjax.folders.inversions import file_name, layer_file, read_arrays, read_layer
 from depthjax.folders.layer_arrays import layer_arrays, trajectories_of_layer
 from depthjax.folders.result_rows import rows_of_layer
 from depthjax.images import save_png
@@ -88,7 +88,8 @@ class RunWriter:
         """Makes again what a killed process has not made of the layers that it had saved."""
         done = [layer for layer in self._layers if self.done(layer)]
         for layer in done:
-            self._take_in(layer, read_arrays(layer_file(self.folder.path, layer)))
+            file = layer_file(self.folder.path, layer)
+            self._take_in(layer, read_layer(file, self._inputs["targets"]))
             self._discard_state(layer)
         if done:
             self._save_tables()

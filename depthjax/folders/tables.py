@@ -8,16 +8,24 @@ from depthjax.folders.layer_arrays import top_of
 from depthjax.folders.result_rows import STATUS_NAMES
 from depthjax.inversion.metrics import MATCHED_RATIOS
 from depthjax.models.labels import describe
-from depthjax.tables import markdown_table, median_and_range, number
+from depthjax.tables import markdown_table, median_and_range, number, share
 
 
 def inversion_table(run: Run) -> str:
     """What a run of `experiments/invert.py` found: a row a layer, medians (range) over images.
 
-    D and ρ are those of the best iterate; `D at ρ = 0.1` is read off the trajectory.
+    D, r² and ρ are those of the best iterate; `D at ρ = 0.1` is read off the trajectory.
     """
     level = MATCHED_RATIOS.index(0.1)
-    headers = ["layer", "D = m_i/m_i'", "ρ = m_g/m_r", "D at ρ = 0.1", "best step", "stopped by"]
+    headers = [
+        "layer",
+        "D = m_i/m_i'",
+        "r²",
+        "ρ = m_g/m_r",
+        "D at ρ = 0.1",
+        "best step",
+        "stopped by",
+    ]
     rows = []
     for layer, arrays in run.layers.items():
         statuses = [STATUS_NAMES[status] for status in np.unique(arrays["status"])]
@@ -25,6 +33,7 @@ def inversion_table(run: Run) -> str:
             [
                 layer,
                 median_and_range(arrays["input_ratio"]),
+                median_and_range(arrays["luminance_r2"], share),
                 median_and_range(arrays["embedding_ratio"]),
                 median_and_range(arrays["matched_input_ratio"][level]),
                 number(np.median(arrays["best_step"])),
@@ -32,7 +41,7 @@ def inversion_table(run: Run) -> str:
             ]
         )
     for name, what in _BASELINES.items():
-        rows.append([what, median_and_range(run.stack(f"baseline_{name}")[0]), "", "", "", ""])
+        rows.append([what, median_and_range(run.stack(f"baseline_{name}")[0]), *[""] * 5])
     return markdown_table(headers, rows)
 
 

@@ -31,6 +31,7 @@ from depthjax.inversion.reference import (
     checked_reference,
 )
 from depthjax.inversion.results import Inversion, Progress
+from depthjax.inversion.similarity import Similarity, similarity
 from depthjax.typing import LayerFn, Scalar, Variables
 
 
@@ -43,7 +44,8 @@ class Autoencoding:
         start: a_0, where the descents began.
         inversion: the descents (`images`, `final_images`, `trajectory`, …).
         measurement: distances and ratios of the best images (best by the objective).
-        final_measurement: the same of the last iterates.
+        similarity: how like the targets the best images look.
+        final_measurement, final_similarity: the same of the last iterates.
         baselines: D of the start, of the flat mean colour and of a blurred copy.
         matched_input_ratio: D at ρ = `MATCHED_RATIOS`, `[4, …]`; NaN where not reached.
     """
@@ -51,7 +53,9 @@ class Autoencoding:
     start: Array
     inversion: Inversion
     measurement: Measurement
+    similarity: Similarity
     final_measurement: Measurement
+    final_similarity: Similarity
     baselines: dict[str, np.ndarray]
     matched_input_ratio: Float[np.ndarray, "levels *batch"]
 
@@ -89,6 +93,11 @@ class Autoencoding:
     def input_ratio(self) -> Array:
         """D = m_i / m_i'."""
         return self.measurement.input_ratio
+
+    @property
+    def luminance_r2(self) -> Float[np.ndarray, "*batch"]:
+        """r²: the share of the target's luminance that a_g shows, see `Similarity`."""
+        return self.similarity.luminance_r2
 
 
 def autoencode(
@@ -190,7 +199,9 @@ def autoencode(
         start=init,
         inversion=inversion,
         measurement=measure_images(inversion.images),
+        similarity=similarity(images, inversion.images),
         final_measurement=measure_images(inversion.final_images),
+        final_similarity=similarity(images, inversion.final_images),
         baselines=baselines(images, init, reference.input_distance),
         matched_input_ratio=input_ratio_at(
             trajectory.embedding_distance / scale,

@@ -1,8 +1,10 @@
 """Names, units and meanings of the columns of our tables."""
 
+from depthjax.inversion.explained import OCTAVES
 from depthjax.report.contents import Column
 
 _RATIO = "ratio"
+_SHARE = "share"
 _KNOWN = (
     Column("image", "image"),
     Column("network", "network"),
@@ -13,6 +15,15 @@ _KNOWN = (
     Column("seed", "seed", "", "of the weights"),
     Column("status", "stopped by"),
     Column("input_ratio", "D", _RATIO, "m_i / m_i′: distance to the target over a noisy copy's"),
+    Column("luminance_r2", "r²", _SHARE, "of the target's luminance, whatever the contrast"),
+    *(
+        Column(f"luminance_r2_{short}_{long}", f"r², {short}–{long} px", _SHARE, "by period")
+        for short, long in OCTAVES
+    ),
+    Column("gradient_r2", "r² of edges", _SHARE, "of the magnitudes of gradients"),
+    Column("gradient_similarity", "GMS", "at most 1", "gradient magnitude similarity, mean"),
+    Column("gradient_deviation", "GMSD", "0 to 1/2", "its standard deviation; 0: the target"),
+    Column("perceptual_distance", "perceptual distance", "0 to 4", "in another network"),
     Column("embedding_ratio", "ρ", _RATIO, "m_g / m_r: the same of the embedding"),
     Column("final_input_ratio", "D, last iterate", _RATIO, "D of the last iterate"),
     Column("final_embedding_ratio", "ρ, last iterate", _RATIO, "ρ of the last iterate"),
@@ -39,7 +50,7 @@ _KNOWN = (
     Column("stopped_step", "stopped at", "steps", "updates made"),
     Column("steps", "steps", "steps", "updates made"),
     Column("elasticity", "elasticity", "d log D / d log ρ", "for ρ from 0.03 to 0.3"),
-    Column("ssim", "SSIM", "−1 to 1", "structural similarity to the target"),
+    Column("ssim", "SSIM", "−1 to 1", "structural similarity of luminance"),
     Column("gradient_energy_ratio", "gradient energy", _RATIO, "over the target's"),
     Column("spectral_distance", "spectral distance", "log power", "of a_g − a_0 to the noise"),
     Column("class_probability", "class probability", "0 to 1", "largest, by a third network"),

@@ -19,6 +19,7 @@ _CHARTS = (
     ("embedding_ratio", {"condition": CONVERGING}, "ρ, converged"),
     ("input_ratio_at_0.1", {"condition": CONVERGING}, "D at ρ = 0.1"),
     ("elasticity", {"condition": CONVERGING}, "Elasticity"),
+    ("luminance_r2", {"condition": MATCHED}, "r² of luminance at the matched ρ"),
     ("ssim", {"condition": MATCHED}, "SSIM at the matched ρ"),
     ("embedding_ratio", {"condition": BLURRED}, "ρ, paper's recipe with blur"),
     ("embedding_ratio", {"condition": PLAIN}, "ρ, paper's recipe without blur"),

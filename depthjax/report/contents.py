@@ -169,7 +169,7 @@ class Recovered:
 
     Fields:
         image: `[H, W, C]`, float or 8-bit.
-        input_ratio, embedding_ratio: its D and ρ.
+        input_ratio, luminance_r2, embedding_ratio: its D, r² and ρ.
         best_step: the step at which the objective was smallest.
         stopped: why the descent ended.
         step, rho, d: the trajectory, `[T]` each.
@@ -179,6 +179,7 @@ class Recovered:
 
     image: Shaped[np.ndarray, "h w c"]
     input_ratio: float
+    luminance_r2: float
     embedding_ratio: float
     best_step: int
     stopped: str

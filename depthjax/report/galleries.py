@@ -8,6 +8,7 @@ import numpy as np
 from depthjax.figures.text import short_number
 from depthjax.report import pictures
 from depthjax.report.contents import Gallery, Recovered
+from depthjax.tables import share
 
 _PIXELATED = 96  # pixels of a side up to which pixels are shown as squares
 
@@ -23,9 +24,10 @@ class _Cell(NamedTuple):
 
     @property
     def ratios(self) -> dict[str, str]:
-        """D and ρ as they are written."""
+        """D, r² and ρ as they are written."""
         return {
             "d": short_number(self.recovered.input_ratio),
+            "r2": share(self.recovered.luminance_r2),
             "rho": short_number(self.recovered.embedding_ratio),
         }
 
@@ -77,7 +79,8 @@ def template_and_data(
 def _for_template(cell: _Cell) -> dict[str, Any]:
     view = f" of {', '.join(cell.choice)}" if cell.choice else ""
     ratios = cell.ratios
-    words = f"{cell.image}, recovered from {cell.layer}{view}: D {ratios['d']}, ρ {ratios['rho']}"
+    numbers = f"D {ratios['d']}, r² {ratios['r2']}, ρ {ratios['rho']}"
+    words = f"{cell.image}, recovered from {cell.layer}{view}: {numbers}"
     return {"uri": cell.files.image, "alt": words, **ratios}
 
 

@@ -12,6 +12,13 @@ from depthjax.report import tabular
 from depthjax.report.contents import Chart, Gallery, Recovered, Series, Table, View
 
 _BASELINES = {"start": "start", "flat": "mean colour", "blur": "blurred copy"}
+_SIZES = {
+    "luminance_r2": "all",
+    "luminance_r2_16_32": "16–32 px",
+    "luminance_r2_8_16": "8–16 px",
+    "luminance_r2_4_8": "4–8 px",
+    "luminance_r2_2_4": "2–4 px",
+}
 _LEAST_RATIO = 0.01  # the least ρ at which D is drawn
 
 
@@ -103,6 +110,7 @@ def _recovered(
     return Recovered(
         image=arrays[f"{prefix}images"][at],
         input_ratio=float(arrays[f"{prefix}input_ratio"][at]),
+        luminance_r2=float(arrays[f"{prefix}luminance_r2"][at]),
         embedding_ratio=float(arrays[f"{prefix}embedding_ratio"][at]),
         best_step=int(arrays["best_step"][at]),
         stopped=STATUS_NAMES[int(arrays["status"][at])],
@@ -150,7 +158,7 @@ def _some_records(step: np.ndarray, wanted: np.ndarray, most: int = 48) -> np.nd
 
 
 def inversion_charts(run: Run) -> list[Chart]:
-    """D and ρ against depth, and D against ρ along the descents."""
+    """r², D and ρ against depth, and D against ρ along the descents."""
     count = len(run.image_names) * len(run.starts)
     note = f"Thick: median; thin: each of {count} (images × starts)." if count > 1 else ""
     baselines = {
@@ -158,6 +166,7 @@ def inversion_charts(run: Run) -> list[Chart]:
         for name, words in _BASELINES.items()
     }
     charts = [
+        _seen_against_depth(run),
         _against_depth(run, "input_ratio", "Distance to the target", baselines, note),
         _against_depth(run, "embedding_ratio", "Distance of the embedding", {}, note),
     ]
@@ -184,6 +193,30 @@ def inversion_charts(run: Run) -> list[Chart]:
         )
     )
     return charts
+
+
+def _seen_against_depth(run: Run) -> Chart:
+    """r² of all details, and of each octave of their sizes that the images have."""
+    names = list(run.layers)
+    depth = list(map(float, range(len(names))))
+    values = {
+        words: run.stack(quantity).reshape(len(names), -1) for quantity, words in _SIZES.items()
+    }
+    lines = [
+        Series(words, depth, _medians(table))
+        for words, table in values.items()
+        if np.isfinite(table).any()
+    ]
+    return Chart(
+        "What share of the picture comes back?",
+        "layer",
+        "r² of luminance",
+        lines,
+        ticks=names,
+        note=f"Medians over {len(run.image_names)} images × {len(run.starts)} starts; by the period"
+        " of the details. 1: all of it, whatever the brightness and contrast; 0: nothing, or a"
+        " negative.",
+    )
 
 
 def _against_depth(

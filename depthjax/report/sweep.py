@@ -9,6 +9,7 @@ from depthjax.sweeps import SweepFolder
 
 _QUANTITIES = (
     ("input_ratio", "D"),
+    ("luminance_r2", "r²"),
     ("embedding_ratio", "ρ"),
     ("input_ratio_at_0.3", "D at ρ = 0.3"),
     ("input_ratio_at_0.1", "D at ρ = 0.1"),

@@ -7,6 +7,7 @@ import numpy as np
 
 from depthjax.sweeps.folder import Status
 from depthjax.sweeps.planning import Plan
+from depthjax.tables import share
 
 
 def status_text(status: Status) -> str:
@@ -28,15 +29,21 @@ def sweep_table(table: Any) -> str:
     Args:
         table: from `load_sweep`, of a sweep of inversions.
     """
-    rows = table.select(["network", "model", "layer", "depth", "input_ratio", "embedding_ratio"])
-    groups: dict[tuple, list[tuple[float, float]]] = {}
-    for row in rows.to_pylist():
+    signs = {"input_ratio": "D", "luminance_r2": "r²", "embedding_ratio": "ρ"}
+    columns = [name for name in signs if name in table.column_names]  # older sweeps have no r²
+    groups: dict[tuple, list[list[float]]] = {}
+    for row in table.to_pylist():
         key = row["model"], row["network"], row["depth"], row["layer"]
-        groups.setdefault(key, []).append((row["input_ratio"], row["embedding_ratio"]))
-    lines = ["| model | network | layer | n | D | ρ |", "|---|---|---|---|---|---|"]
+        groups.setdefault(key, []).append([row[name] for name in columns])
+    heads = ["model", "network", "layer", "n", *(signs[name] for name in columns)]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for (model, network, _, layer), values in sorted(groups.items()):
-        d, rho = np.median(np.array(values), axis=0)
-        lines.append(f"| {model} | {network} | {layer} | {len(values)} | {d:.3g} | {rho:.3g} |")
+        medians = np.nanmedian(np.array(values, float), axis=0)
+        texts = [
+            share(m) if n == "luminance_r2" else f"{m:.3g}"
+            for n, m in zip(columns, medians, strict=True)
+        ]
+        lines.append(f"| {' | '.join([model, network, layer, str(len(values)), *texts])} |")
     return "\n".join(lines)
 
 

@@ -65,8 +65,13 @@ def test_odd_names_are_taken_literally(kind):
 def test_jax_arrays_are_arrays(kind, tmp_path):
     draw, arguments = KINDS[kind]
     given = arguments(2, 3)
-    as_jax = [jnp.asarray(a) if isinstance(a, np.ndarray) else a for a in given]
-    expected, found = words(draw(*given)), words(draw(*as_jax))
+
+    def as_jax(value):
+        if isinstance(value, dict):
+            return {name: as_jax(inner) for name, inner in value.items()}
+        return jnp.asarray(value) if isinstance(value, np.ndarray) else value
+
+    expected, found = words(draw(*given)), words(draw(*map(as_jax, given)))
     assert found == expected
 
 
@@ -87,8 +92,8 @@ T, M = trajectory_arguments(), matrix_arguments()
         ("gallery", _changed(G, 1, G[1][:, :5]), ["starts", "(2, 5, 12, 3)", "(2, 12, 12, 3)"]),
         ("gallery", _changed(G, 1, (G[1] * 255).astype(np.uint8)), ["targets", "uint8", "[0, 1]"]),
         ("gallery", _changed(G, 3, ["a"]), ["recovered", "(1, 2, 12", "(3, 2, 12"]),
-        ("gallery", _changed(G, 5, G[5].T), ["input_ratio", "3 and 2", "(2, 3)"]),
-        ("gallery", _changed(G, 6, G[6][0]), ["embedding_ratio", "3 and 2", "(2,)"]),
+        ("gallery", _changed(G, 5, {"D": G[5]["D"].T}), ["D has shape (2, 3)", "3 and 2"]),
+        ("gallery", _changed(G, 5, {"ρ": G[5]["ρ"][0]}), ["ρ has shape (2,)", "3 and 2"]),
         ("distances_against_depth", _changed(D, 0, ["a"]), ["1 layer", "input_ratio", "(3, 2)"]),
         ("distances_against_depth", _changed(D, 2, D[2][:, :1]), ["(3, 2)", "(3, 1)"]),
         ("distances_against_depth", [["a"], [[]], [[]], {}], ["no values", "(1, 0)"]),

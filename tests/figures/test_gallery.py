@@ -31,7 +31,7 @@ def test_gallery_shows_every_picture_and_repeats_the_targets_in_every_block(imag
 def test_gallery_puts_each_picture_under_its_layer_beside_its_image_above_its_numbers():
     given = gallery_arguments(2, 3)
     layers, recovered = given[3], given[4]
-    given[5] = np.array([[0.11, 0.12], [0.21, 0.22], [0.31, 0.32]])
+    given[5]["D"] = np.array([[0.11, 0.12], [0.21, 0.22], [0.31, 0.32]])
     figure = figures.gallery(*given)
     places = {text.get_text(): text.get_position() for text in shown(figure)}
     drawn = {np.asarray(image.get_array()).tobytes(): image for image in pictures(figure)}
@@ -67,14 +67,28 @@ def test_gallery_puts_each_picture_under_its_layer_beside_its_image_above_its_nu
 )
 def test_gallery_captions_have_three_digits(d, rho, caption):
     given = gallery_arguments(1, 1)
-    given[5:] = [[d]], [[rho]]
+    given[5:] = [{"D": [[d]], "ρ": [[rho]]}]
     assert caption in words(figures.gallery(*given))
+
+
+@pytest.mark.parametrize(("layers", "lines"), [(1, 1), (4, 2), (12, 2)])
+def test_gallery_breaks_its_captions_only_where_they_do_not_fit(layers, lines):
+    given = gallery_arguments(1, layers)
+    values = {"D": 6.63, "r²": 0.11349, "ρ": 0.0512}
+    given[5] = {sign: np.full((layers, 1), value) for sign, value in values.items()}
+    figure = figures.gallery(*given)
+    captions = [text for text in words(figure) if text.startswith("D 6.63")]
+    assert len(captions) == layers
+    assert {" ".join(caption.split()) for caption in captions} == {"D 6.63 r² 0.113 ρ 0.0512"}
+    assert {caption.count("\n") + 1 for caption in captions} == {lines}
+    assert_readable(figure)
 
 
 def test_gallery_explains_its_letters_on_the_page():
     said = everything_said(figures.gallery(*gallery_arguments()))
     assert "D: " in said
     assert "ρ: " in said
+    assert "r²: " in said
     assert "18 × RMSE" in said
     assert "Magenta" not in said
 

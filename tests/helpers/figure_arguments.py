@@ -22,8 +22,9 @@ def gallery_arguments(images=2, layers=3, long=False, size=(12, 12)):
     target = rng.random((images, *size, 3)).astype(np.float32)
     recovered = rng.normal(0.5, 0.5, (layers, *target.shape)).astype(np.float32)
     d, rho = 10 ** rng.uniform(-7, 1, (2, layers, images))
+    numbers = {"D": d, "r²": rng.random((layers, images)), "ρ": rho}
     image_names = ["a photograph/of_some-length.jpg" if long else f"im{i}" for i in range(images)]
-    return [image_names, target, target[:, ::-1], names(layers, long), recovered, d, rho]
+    return [image_names, target, target[:, ::-1], names(layers, long), recovered, numbers]
 
 
 def depth_arguments(images=2, layers=3, long=False):

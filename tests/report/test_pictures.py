@@ -24,7 +24,7 @@ def noise_gallery(side: int, images: int, layers: int, networks: int) -> Gallery
     steps = np.arange(12)
     line = np.ones(12)
     cell = Recovered(
-        picture, 1.0, 1.0, 11, "all steps", steps, line, line, frames, steps, line, line
+        picture, 1.0, 0.5, 1.0, 11, "all steps", steps, line, line, frames, steps, line, line
     )
     names = [f"image {index}" for index in range(images)]
     views = [View((f"network {n}",), [[cell] * layers] * images) for n in range(networks)]

@@ -60,7 +60,7 @@ def test_every_picture_is_described_by_its_numbers(folders: Path) -> None:
     run = load_run(folders / "inversion")
     alts = [image["alt"] for image in found.all("img")]
     assert sum("recovered from" in str(alt) for alt in alts) == 2 * 3
-    assert "astronaut, recovered from conv1: D 0.5, ρ 0.01" in alts
+    assert "astronaut, recovered from conv1: D 0.5, r² 1, ρ 0.01" in alts
     assert all(f"{name}, the target" in alts for name in run.image_names)
     assert all("aria-labelledby" in svg for svg in found.all("svg", role="img"))
     identifiers = [a["id"] for _, a in found.elements if "id" in a]
@@ -77,7 +77,7 @@ def test_the_command_is_exact_and_beside_every_panel(folders: Path) -> None:
     )
     assert command_line(ENVIRONMENT["command"]) == command
     text = "".join(Page(html).text)
-    panels = 1 + 1 + 3 + 1 + 1  # the run, gallery, charts, table, figures
+    panels = 1 + 1 + 4 + 1 + 1  # the run, gallery, charts, table, figures
     assert text.count(command) == panels
     assert "/somewhere" not in text.split("python experiments")[0]
 

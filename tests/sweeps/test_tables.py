@@ -1,10 +1,11 @@
 """What a sweep says of itself."""
 
+import pyarrow as pa
 from sweep_cells import cells
 
 from depthjax.sweeps import SweepFolder, cell_hash
 from depthjax.sweeps.planning import Plan, ProgramPlan
-from depthjax.sweeps.tables import plan_text, status_text
+from depthjax.sweeps.tables import plan_text, status_text, sweep_table
 
 
 def test_status_says_what_failed_and_what_is_left(tmp_path):
@@ -27,3 +28,17 @@ def test_a_plan_states_what_is_a_projection():
     assert "1.7 h on one such device" in text
     assert "Projected, not measured: 13 min on 8 such devices." in text
     assert "Projected: 4 such devices end it within 0.5 h." in text
+
+
+def test_older_cells_without_r2_are_in_the_table_too():
+    place = {"model": "m", "network": "n", "layer": "l", "depth": 1}
+    old = place | {"input_ratio": 4.0, "embedding_ratio": 0.5}
+    new = place | {"input_ratio": 6.0, "embedding_ratio": 0.25, "luminance_r2": 0.12345}
+    assert (
+        sweep_table(pa.Table.from_pylist([old])).splitlines()[-1] == "| m | n | l | 1 | 4 | 0.5 |"
+    )
+    both = pa.concat_tables(
+        [pa.Table.from_pylist([row]) for row in (old, new)], promote_options="permissive"
+    )
+    assert sweep_table(both).splitlines()[-1] == "| m | n | l | 2 | 5 | 0.123 | 0.375 |"
+    assert "| D | r² | ρ |" in sweep_table(both)

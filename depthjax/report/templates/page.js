@@ -119,7 +119,7 @@
     picture("target", row.querySelector("img.target").src, `${found.image}, the target`);
     picture("found", cell.querySelector("img").src, cell.querySelector("img").alt);
     picture("difference", found.difference, `difference of the two; D ${found.d}`);
-    detail.querySelector(".result").textContent = `D ${found.d}, ρ ${found.rho}`;
+    detail.querySelector(".result").textContent = `D ${found.d}, r² ${found.r2}, ρ ${found.rho}`;
     const facts = [["best step", found.best], ["stopped by", found.stopped]];
     detail.querySelector("dl").replaceChildren(
       ...facts.map(([term, value]) => make("div", {}, make("dt", {}, term), make("dd", {}, String(value)))));

@@ -58,9 +58,12 @@ def _galleries(
     images = np.array(
         [[recovered_images(arrays, condition) for arrays in run.layers.values()] for run in runs]
     )
-    d, rho = (  # [N, L, B]
-        compared.values[condition, name][:, 0] for name in ("input_ratio", "embedding_ratio")
-    )
+    signs = {"D": "input_ratio", "r²": "luminance_r2", "ρ": "embedding_ratio"}
+    numbers = {  # [N, L, B]
+        sign: compared.values[condition, name][:, 0]
+        for sign, name in signs.items()
+        if (condition, name) in compared.values
+    }
     for index, image in enumerate(compared.images):
         repeated = (len(compared.networks), *targets.shape[1:])
         yield (
@@ -71,8 +74,7 @@ def _galleries(
                 np.broadcast_to(starts[index], repeated),
                 compared.layers,
                 images[:, :, index].swapaxes(0, 1),
-                d[:, :, index].T,
-                rho[:, :, index].T,
+                {sign: table[:, :, index].T for sign, table in numbers.items()},
                 title=f"{image}, {_TITLES[condition]}, seed {seed}",
             ),
         )

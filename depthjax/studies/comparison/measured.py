@@ -8,9 +8,13 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.analysis.power_spectrum import spectral_distance
-from depthjax.analysis.similarity import gradient_energy_ratio, structural_similarity
 from depthjax.folders.inversions import load_run
 from depthjax.inversion.metrics import MATCHED_RATIOS, elasticity
+from depthjax.inversion.similarity import (
+    gradient_energy_ratio,
+    similarity,
+    structural_similarity,
+)
 from depthjax.inversion.state import REACHED
 from depthjax.statistics import interval_of
 from depthjax.studies.comparison.judges import Judges
@@ -119,10 +123,10 @@ def quantities(
             others the best one.
 
     Returns:
-        Of the image: ρ, D and m_g/‖O(a)‖, SSIM, the gradient energy relative to the target's, and
-        the distance of the spectrum of a_g − a_0 from that of the training noise. For `MATCHED`
-        these are NaN where ρ was not reached. Of the trajectory: D at matched ρ, the elasticity,
-        and the number of steps.
+        Of the image: ρ, D and m_g/‖O(a)‖, the fields of `Similarity`, SSIM of luminance, the
+        gradient energy relative to the target's, and the distance of the spectrum of a_g − a_0 from
+        that of the training noise. For `MATCHED` these are NaN where ρ was not reached. Of the
+        trajectory: D at matched ρ, the elasticity, and the number of steps.
     """
     last = condition in (BLURRED, PLAIN)
     back = recovered_images(arrays, condition)
@@ -131,6 +135,7 @@ def quantities(
         name: arrays[prefix + name][0].astype(np.float64)
         for name in ("embedding_ratio", "input_ratio", "relative_embedding_distance")
     }
+    image |= vars(similarity(targets, back))
     image["ssim"] = structural_similarity(targets, back)
     image["gradient_energy_ratio"] = gradient_energy_ratio(targets, back)
     image["spectral_distance"] = _spectral_distance(back - starts, noise)

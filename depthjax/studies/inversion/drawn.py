@@ -21,6 +21,8 @@ def draw(
     """
     names = list(run.layers)
     rho, d = run.stack("embedding_ratio"), run.stack("input_ratio")
+    r2 = run.stack("luminance_r2")
+    numbers = {"D": d[:, 0], "r²": r2[:, 0], "ρ": rho[:, 0]}
     first = np.nan_to_num(run.stack("images")[:, 0])
     baselines = {
         "start": run.stack("baseline_start")[0],
@@ -29,9 +31,7 @@ def draw(
     }
     yield (
         "gallery",
-        figures.gallery(
-            run.image_names, run.targets, run.starts[0], names, first, d[:, 0], rho[:, 0]
-        ),
+        figures.gallery(run.image_names, run.targets, run.starts[0], names, first, numbers),
     )
     yield "depth", figures.distances_against_depth(names, d, rho, baselines)
     yield (
