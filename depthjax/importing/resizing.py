@@ -10,7 +10,8 @@ def resize_matrix(
 
     Args:
         length, outputs: sizes before and after.
-        kind: "nearest", "linear" or "cubic" (Keys' with a = −0.75).
+        kind: "nearest" (of each pixel's corner), "nearest centre", "linear" or "cubic" (Keys' with
+            a = −0.75).
         align_corners: the first and last positions fall on each other.
         scale: the factor that was asked for, where it is not `outputs / length`.
     """
@@ -20,8 +21,9 @@ def resize_matrix(
     places = np.arange(outputs, dtype=np.float64)
     matrix = np.zeros((outputs, length))
     rows = np.arange(outputs)
-    if kind == "nearest":
-        matrix[rows, np.minimum(np.floor(places * step).astype(int), length - 1)] = 1
+    if kind.startswith("nearest"):
+        inside = 0.5 if kind == "nearest centre" else 0.0
+        matrix[rows, np.minimum(((places + inside) * step).astype(int), length - 1)] = 1
         return matrix
     at = places * step if align_corners else (places + 0.5) * step - 0.5
     if kind == "linear":

@@ -17,25 +17,15 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
         name: getattr(jnp, name)
         for name in (
             *("abs", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "bitwise_not"),
-            *(
-                "ceil",
-                "cos",
-                "cosh",
-                "exp",
-                "exp2",
-                "expm1",
-                "floor",
-                "isfinite",
-                "isinf",
-                "isnan",
-                "log",
-            ),
+            *("ceil", "cos", "cosh", "exp", "exp2", "expm1", "floor", "isfinite", "isinf", "isnan"),
+            *("log",),
             *("log10", "log1p", "log2", "logical_not", "negative", "reciprocal", "rint", "sign"),
             *("sin", "sinh", "sqrt", "square", "tan", "tanh"),
         )
     },
     "erf": jax.scipy.special.erf,
     "rsqrt": jax.lax.rsqrt,
+    "stop_gradient": jax.lax.stop_gradient,
     "sigmoid": jax.nn.sigmoid,
     "log_sigmoid": jax.nn.log_sigmoid,
     "silu": jax.nn.silu,
@@ -106,7 +96,7 @@ class ElementwiseDescription(Description):
 
 _PARTLY_FLAT = (
     *("clip", "hard_sigmoid", "hard_swish", "hard_tanh", "threshold"),
-    *("ceil", "floor", "rint", "sign"),
+    *("ceil", "floor", "rint", "sign", "stop_gradient"),
 )
 """Functions whose slope is exactly 0 on whole intervals, and there alone."""
 

@@ -23,7 +23,7 @@ _FUNCTIONS = {
         )
     },
     **{"neg": "negative", "round": "rint", "acos": "arccos", "asin": "arcsin", "atan": "arctan"},
-    **{"hardswish": "hard_swish", "hardsigmoid": "hard_sigmoid"},
+    **{"hardswish": "hard_swish", "hardsigmoid": "hard_sigmoid", "detach": "stop_gradient"},
 }
 
 _ARITHMETIC = {
@@ -31,8 +31,9 @@ _ARITHMETIC = {
     **{"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater"},
     **{"ge": "greater_equal", "logical_and": "logical_and", "logical_or": "logical_or"},
     **{"logical_xor": "logical_xor", "fmod": "fmod", "atan2": "arctan2"},
-    **{"bitwise_and": "bitwise_and", "bitwise_or": "bitwise_or"},
-    **{"__and__": "bitwise_and", "__or__": "bitwise_or", "floor_divide": "floor_divide"},
+    **{"bitwise_and": "bitwise_and", "bitwise_or": "bitwise_or", "bitwise_xor": "bitwise_xor"},
+    **{"__and__": "bitwise_and", "__or__": "bitwise_or", "__xor__": "bitwise_xor"},
+    **{"floor_divide": "floor_divide"},
 }
 
 
@@ -75,6 +76,22 @@ def _scaled(ctx: Context, x: Any, alpha: Number) -> Any:
     if isinstance(x, Value | Known):
         return ctx.build.arithmetic(ctx.name, "multiply", x, alpha)
     return x * alpha
+
+
+@rule("lerp")
+def _interpolate(ctx: Context, x: Any, y: Any, weight: Any) -> Value:
+    way = ctx.build.arithmetic(ctx.name, "subtract", y, x)
+    return _add(ctx, x, ctx.build.arithmetic(ctx.name, "multiply", way, weight))
+
+
+@rule("addcmul")
+def _add_product(ctx: Context, x: Any, y: Any, z: Any, value: Number = 1) -> Value:
+    return _add(ctx, x, ctx.build.arithmetic(ctx.name, "multiply", y, z), value)
+
+
+@rule("addcdiv")
+def _add_quotient(ctx: Context, x: Any, y: Any, z: Any, value: Number = 1) -> Value:
+    return _add(ctx, x, ctx.build.arithmetic(ctx.name, "divide", y, z), value)
 
 
 @rule("div", "true_divide")
@@ -130,8 +147,20 @@ def _elu(
     return ctx.build.function(ctx.name, "elu", ctx.value(x), float(alpha))
 
 
+@rule("celu")
+def _celu(ctx: Context, x: Operand, alpha: Number = 1.0) -> Value:
+    return ctx.build.function(ctx.name, "celu", ctx.value(x), float(alpha))
+
+
+@rule("threshold")
+def _threshold(ctx: Context, x: Operand, threshold: Number, value: Number) -> Value:
+    return ctx.build.function(ctx.name, "threshold", ctx.value(x), float(threshold), float(value))
+
+
 @rule("softplus")
 def _softplus(ctx: Context, x: Operand, beta: Number = 1.0, threshold: Number = 20.0) -> Value:
+    if threshold < 20:  # above 20 nothing but rounding differs from the identity
+        raise ValueError(f"softplus with a threshold of {threshold:g} is not supported")
     return ctx.build.function(ctx.name, "softplus", ctx.value(x), float(beta))
 
 
@@ -178,16 +207,27 @@ def _masked_fill(ctx: Context, x: Operand, mask: Operand, value: Any) -> Value:
     return _where(ctx, mask, value.array if isinstance(value, Known) else value, x)
 
 
-@rule(
-    *("alias", "clone", "contiguous", "detach", "dropout", "feature_dropout", "alpha_dropout"),
-    *("lift_fresh_copy", "type_as", "_to_copy", "native_dropout", "feature_alpha_dropout"),
-)
-def _same(ctx: Context, x: Operand, *args: Any, **kwargs: Any) -> Operand:
+@rule("alias", "clone", "contiguous", "lift_fresh_copy")
+def _same(ctx: Context, x: Operand, *, memory_format: Any = None) -> Operand:
     return x
 
 
-@rule("to")
-def _to(ctx: Context, x: Operand, *args: Any, dtype: Any = None, **kwargs: Any) -> Operand:
+@rule("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
+def _dropout(ctx: Context, x: Operand, rate: Number, training: bool) -> Operand:
+    if training and rate:
+        raise ValueError("dropout that is always on is no function of the images")
+    return x
+
+
+@rule("type_as")
+def _type_as(ctx: Context, x: Operand, other: Operand) -> Operand:
+    dtype = other.dtype if isinstance(other, Value) else other.array.dtype
+    return convert(ctx, x, f"torch.{dtype}")
+
+
+@rule("to", "_to_copy")
+def convert(ctx: Context, x: Operand, *args: Any, dtype: Any = None, **kwargs: Any) -> Operand:
+    """A tensor of another type; `args` and `kwargs` may name devices and layouts, too."""
     asked = [a for a in (*args, dtype) if str(a).startswith("torch.") and "strided" not in str(a)]
     wanted = str(asked[0]).removeprefix("torch.") if asked else None
     value = ctx.value(x)

@@ -136,6 +136,8 @@ def _attention(
 ) -> Value:
     if enable_gqa:
         raise ValueError("attention with groups of queries is not supported")
+    if dropout:
+        raise ValueError("attention with dropout is no function of the images")
     return layers.attention(ctx.build, ctx.name, q, k, v, mask, scale, causal)
 
 
@@ -154,9 +156,9 @@ def _batch_norm(
 ) -> Value:
     value = ctx.value(x)
     if training or mean is None or variance is None:
-        if value.shape[0] != 1:
+        if value.batched or value.shape[0] != 1:
             raise ValueError("BatchNorm in training mode is no function of one image")
-        groups = value.shape[1]  # of a batch of one: instance normalisation
+        groups = value.shape[1]  # of weights, which some modules standardise this way
         return layers.group_norm(ctx.build, ctx.name, value, groups, scale, bias, epsilon)
     name = ctx.owner(scale if scale is not None and scale.weight else mean)
     weights = mean, variance, scale, bias
@@ -193,9 +195,20 @@ def _group_norm(
 
 @rule("instance_norm")
 def _instance_norm(
-    ctx: Context, x: Operand, scale: Known | None, bias: Known | None, *args: Any
+    ctx: Context,
+    x: Operand,
+    scale: Known | None,
+    bias: Known | None,
+    mean: Known | None,
+    variance: Known | None,
+    of_input: bool,
+    momentum: Number,
+    epsilon: Number,
+    cudnn: bool = False,
 ) -> Value:
-    *_, epsilon, _ = args
+    if not of_input:
+        given = mean, variance, False, momentum, epsilon
+        return _batch_norm(ctx, x, scale, bias, *given)
     value = ctx.value(x)
     weights = scale, bias
     return layers.group_norm(ctx.build, ctx.owner(scale), value, value.shape[1], *weights, epsilon)
@@ -218,7 +231,12 @@ def _rms_norm(
     return made if scale is None else build.arithmetic(ctx.name, "multiply", made, scale)
 
 
-@rule("max_pool1d", "max_pool2d", "max_pool2d_with_indices")
+@rule("max_pool2d_with_indices")
+def _max_pool_and_where(ctx: Context, *args: Any) -> tuple[Value, None]:
+    return _max_pool(ctx, *args), None
+
+
+@rule("max_pool1d", "max_pool2d")
 def _max_pool(
     ctx: Context,
     x: Operand,
@@ -281,9 +299,14 @@ def _adaptive_max_pool(ctx: Context, x: Operand, size: Sizes) -> tuple[Value, No
     return made, None
 
 
-@rule("upsample_nearest2d", "_upsample_nearest_exact2d")
+@rule("upsample_nearest2d")
 def _nearest(ctx: Context, x: Operand, size: Any, *scales: Any) -> Value:
     return _resize(ctx, x, size, "nearest", False, scales)
+
+
+@rule("_upsample_nearest_exact2d")
+def _nearest_centre(ctx: Context, x: Operand, size: Any, *scales: Any) -> Value:
+    return _resize(ctx, x, size, "nearest centre", False, scales)
 
 
 @rule("upsample_bilinear2d")

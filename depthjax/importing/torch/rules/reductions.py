@@ -1,10 +1,12 @@
 """Reductions, softmax and norms."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from depthjax.importing.building import Operand
 from depthjax.importing.torch.registry import Context, Number, rule
+from depthjax.importing.torch.rules.elementwise import convert
 from depthjax.importing.values import Value
 from depthjax.models.operations.reduction import Reduce
 from depthjax.models.operations.softmax import Softmax
@@ -19,13 +21,17 @@ def _reduce(ctx: Context, name: str, x: Operand, axes: Axes, keep: bool) -> Valu
 
 
 @rule("mean")
-def _mean(ctx: Context, x: Operand, axes: Axes = None, keep: bool = False, **dtype: Any) -> Value:
-    return _reduce(ctx, "mean", x, axes, keep)
+def _mean(
+    ctx: Context, x: Operand, axes: Axes = None, keep: bool = False, *, dtype: Any = None
+) -> Value:
+    return _reduce(ctx, "mean", convert(ctx, x, dtype=dtype), axes, keep)
 
 
 @rule("sum")
-def _sum(ctx: Context, x: Operand, axes: Axes = None, keep: bool = False, **dtype: Any) -> Value:
-    return _reduce(ctx, "sum", x, axes, keep)
+def _sum(
+    ctx: Context, x: Operand, axes: Axes = None, keep: bool = False, *, dtype: Any = None
+) -> Value:
+    return _reduce(ctx, "sum", convert(ctx, x, dtype=dtype), axes, keep)
 
 
 @rule("amax")
@@ -60,8 +66,10 @@ def _log_sum_exp(ctx: Context, x: Operand, axes: Axes, keep: bool = False) -> Va
 
 
 @rule("prod")
-def _product(ctx: Context, x: Operand, axes: Axes = None, keep: bool = False) -> Value:
-    return _reduce(ctx, "prod", x, axes, keep)
+def _product(
+    ctx: Context, x: Operand, axes: Axes = None, keep: bool = False, *, dtype: Any = None
+) -> Value:
+    return _reduce(ctx, "prod", convert(ctx, x, dtype=dtype), axes, keep)
 
 
 @rule("var")
@@ -75,8 +83,10 @@ def _variance(
     correction: Number = 1,
     keepdim: bool = False,
 ) -> Value:
-    correction = int(unbiased) if not unbiased else correction
-    name = {0: "variance", 1: "unbiased_variance"}[int(correction)]
+    taken_off = int(correction) if unbiased else 0
+    if taken_off not in (0, 1):
+        raise ValueError(f"a variance with correction={correction} is not supported")
+    name = ("variance", "unbiased_variance")[taken_off]
     return _reduce(ctx, name, x, axes, keep or keepdim)
 
 
@@ -93,22 +103,41 @@ def _variance_and_mean(
     return _variance(ctx, x, axes, *args, **kwargs), _reduce(ctx, "mean", x, axes, keep)
 
 
+@rule("std_mean")
+def _deviation_and_mean(ctx: Context, x: Operand, *args: Any, **kwargs: Any) -> tuple[Value, Value]:
+    variance, mean = _variance_and_mean(ctx, x, *args, **kwargs)
+    return ctx.build.function(ctx.name, "sqrt", variance), mean
+
+
 @rule("linalg_vector_norm", "norm")
 def _norm(
-    ctx: Context, x: Operand, order: Any = 2, axes: Axes = None, keep: bool = False, **dtype: Any
+    ctx: Context,
+    x: Operand,
+    order: Any = 2,
+    axes: Axes = None,
+    keep: bool = False,
+    *,
+    dtype: Any = None,
 ) -> Value:
+    if order == math.inf:
+        return _reduce(ctx, "max", ctx.build.function(ctx.name, "abs", ctx.value(x)), axes, keep)
     if order not in (1, 2):
         raise ValueError(f"the norm of order {order} is not supported")
-    return _reduce(ctx, f"l{int(order)}", x, axes, keep)
+    return _reduce(ctx, f"l{int(order)}", convert(ctx, x, dtype=dtype), axes, keep)
 
 
 @rule("softmax", "_softmax")
-def _softmax(ctx: Context, x: Operand, axis: int, *dtype: Any, **kwargs: Any) -> Value:
-    value, place = ctx.build.along(ctx.value(x), axis)
+def _softmax(ctx: Context, x: Operand, axis: int, dtype: Any = None) -> Value:
+    value, place = ctx.build.along(ctx.value(_converted(ctx, x, dtype)), axis)
     return ctx.build.elementwise(ctx.name, Softmax(place), value)
 
 
 @rule("log_softmax", "_log_softmax")
-def _log_softmax(ctx: Context, x: Operand, axis: int, *dtype: Any, **kwargs: Any) -> Value:
-    value, place = ctx.build.along(ctx.value(x), axis)
+def _log_softmax(ctx: Context, x: Operand, axis: int, dtype: Any = None) -> Value:
+    value, place = ctx.build.along(ctx.value(_converted(ctx, x, dtype)), axis)
     return ctx.build.elementwise(ctx.name, Softmax(place, logarithm=True), value)
+
+
+def _converted(ctx: Context, x: Operand, dtype: Any) -> Operand:
+    # `_softmax` has a flag there: whether half precision becomes single.
+    return x if isinstance(dtype, bool) else convert(ctx, x, dtype=dtype)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from depthjax.importing.building import Operand
-from depthjax.importing.torch.registry import Context, rule
+from depthjax.importing.torch.registry import Context, Number, rule
 from depthjax.importing.values import Known, Value
 
 _END = 2**62  # PyTorch's way of saying: to the end
@@ -53,7 +53,9 @@ def _unsqueeze(ctx: Context, x: Operand, axis: int) -> Value:
 @rule("squeeze")
 def _squeeze(ctx: Context, x: Operand, axes: Any = None) -> Value:
     value = ctx.value(x)
-    given = range(value.rank) if axes is None else (axes,) if isinstance(axes, int) else axes
+    # The images' axis is of length 1 in the example alone.
+    every = range(1 if value.batched else 0, value.rank)
+    given = every if axes is None else (axes,) if isinstance(axes, int) else axes
     dropped = {axis % value.rank for axis in given}
     kept = tuple(n for a, n in enumerate(value.shape) if a not in dropped or n != 1)
     return ctx.build.reshape(ctx.name, value, kept)
@@ -234,13 +236,30 @@ def _flip(ctx: Context, x: Operand, axes: Sequence[int]) -> Value:
     return value
 
 
-@rule("pad", "constant_pad_nd", "reflection_pad2d", "replication_pad2d")
+@rule("constant_pad_nd")
+def _pad_constant(ctx: Context, x: Operand, sides: Sequence[int], value: Number = 0) -> Value:
+    return _pad(ctx, x, sides, "constant", value)
+
+
+@rule("reflection_pad1d", "reflection_pad2d")
+def _pad_reflected(ctx: Context, x: Operand, sides: Sequence[int]) -> Value:
+    return _pad(ctx, x, sides, "reflect")
+
+
+@rule("replication_pad1d", "replication_pad2d")
+def _pad_replicated(ctx: Context, x: Operand, sides: Sequence[int]) -> Value:
+    return _pad(ctx, x, sides, "replicate")
+
+
+@rule("pad")
 def _pad(
-    ctx: Context, x: Operand, sides: Sequence[int], mode: Any = "constant", value: Any = None
+    ctx: Context,
+    x: Operand,
+    sides: Sequence[int],
+    mode: str = "constant",
+    value: Number | None = None,
 ) -> Value:
     given = ctx.value(x)
-    if not isinstance(mode, str):  # constant_pad_nd(x, sides, value)
-        mode, value = "constant", mode
     pairs = [(sides[i], sides[i + 1]) for i in range(0, len(sides), 2)][::-1]
     pads = [(0, 0)] * (given.rank - len(pairs)) + pairs
     if not any(map(any, pads)):
