@@ -11,7 +11,7 @@ Settings later on the command line win, also over those of a flag file before th
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -20,13 +20,14 @@ from absl import flags
 
 import depthjax
 from depthjax import cli, figures, images
+from depthjax.analysis.perceptual import Judge, check_other, load_judge
 from depthjax.devices import processes
 from depthjax.folders.run_writer import RunWriter, start_run
 from depthjax.folders.tables import class_table, inversion_table
 from depthjax.inversion.reference import Reference, ReferenceNoise, checked_reference
 from depthjax.report import films, write_report
 from depthjax.studies.inversion.drawn import draw
-from depthjax.studies.inversion.measured import imagenet_head, ratio_matrix, top_classes
+from depthjax.studies.inversion.measured import imagenet_head, ratio_matrix, what_networks_see
 from depthjax.typing import Images
 
 FLAGS = flags.FLAGS
@@ -36,6 +37,7 @@ cli.define_layers_flag()
 cli.define_image_flags(["astronaut", "chelsea"], size=224)
 cli.define_start_seed_flag()
 cli.define_reference_flags()
+cli.define_judge_flags()
 cli.define_output_flags(None, "run (default: runs/MODEL-DATE)")
 cli.define_script_flags()
 flags.DEFINE_string(
@@ -67,6 +69,7 @@ def main() -> None:
     layers = {name: depthjax.Layer(model, name, weights.normalization) for name in names}
     seed = jax.random.key(FLAGS.reference_seed)
     noise = ReferenceNoise(seed, FLAGS.reference_std, FLAGS.reference_draws)
+    judge = judge_from_flags(weights)
     # What cannot be inverted ends here, before anything is written.
     references = {
         name: checked_reference(layer, weights.variables, targets, noise)
@@ -78,12 +81,24 @@ def main() -> None:
     if jax.process_count() > 1 and not FLAGS.output:
         raise ValueError("several processes need an --output, the same for all")
     definition = definition_of(weights, names, images.image_labels(sources), config)
+    definition |= {"judge": judge.record} if judge else {}
     output, old = cli.output_from_flags(FLAGS.model), cli.flag_values("overwrite", "resume")
     with start_run(output, definition, photographs, starts, **old) as writer:
         head = imagenet_head(model, weights)
-        descend(writer, layers, weights, targets, starts, references, config, head)
+        look = what_networks_see(head, weights.variables, judge, targets)
+        descend(writer, layers, weights, targets, starts, references, config, look)
         if processes.is_first():
             finish(writer, layers, weights, with_classes=head is not None)
+
+
+def judge_from_flags(weights: cli.Weights) -> Judge | None:
+    """The other network that compares images, if --judge names one."""
+    asked = cli.judge_from_flags(FLAGS.model, cli.fields_from_flags())
+    if not asked:
+        return None
+    judge = load_judge(**asked, image_size=FLAGS.size)
+    check_other(judge, weights.record.get("sha256"))
+    return judge
 
 
 def definition_of(
@@ -117,11 +132,10 @@ def descend(
     starts: Images,
     references: Mapping[str, Reference],
     config: depthjax.InversionConfig,
-    head: depthjax.Layer | None,
+    look: Callable[[Images], dict[str, Any]],
 ) -> None:
     """Inverts every layer that the folder does not hold yet, and saves what was recovered."""
     variables = weights.variables
-    target_top = None if head is None else top_classes(head, variables, targets)
     for index, (name, layer) in enumerate(layers.items(), 1):
         if processes.of_first(writer.done(name)):
             continue
@@ -147,8 +161,7 @@ def descend(
             name,
             result,
             seconds=time.perf_counter() - began,
-            target_top=target_top,
-            recovered_top=None if head is None else top_classes(head, variables, result.images),
+            **look(result.images),
         )
 
 

@@ -35,6 +35,7 @@ cli.define_inversion_flags()
 cli.define_layers_flag()
 cli.define_image_flags(["astronaut", "chelsea"], size=224)
 cli.define_reference_flags()
+cli.define_judge_flags()
 cli.define_output_flags("runs/sweep", "sweep; one that is there goes on")
 cli.define_script_flags()
 flags.DEFINE_string("table", None, "CSV or JSON: a network in each row; its columns are flags")
@@ -165,6 +166,7 @@ def cells_of_row(row: Mapping[str, str], config: InversionConfig) -> list[dict[s
             cli.normalization_setting(),
             label,
             FLAGS.weights_prefix,
+            cli.judge_from_flags(model, fields),
         )
         cells += inversions.inversion_cells(
             network,

@@ -24,6 +24,7 @@ from depthjax.cli.inversion_flags import (
     define_inversion_flags,
     define_linear_descent_flags,
 )
+from depthjax.cli.judge_flags import define_judge_flags, judge_from_flags
 from depthjax.cli.network_flags import define_network_flags, network_sources, networks_from_flags
 from depthjax.cli.output_flags import define_output_flags, output_from_flags
 from depthjax.cli.seed_flags import (
@@ -81,6 +82,7 @@ __all__ = [
     "define_image_flags",
     "define_images_flag",
     "define_inversion_flags",
+    "define_judge_flags",
     "define_layers_flag",
     "define_linear_descent_flags",
     "define_model_flags",
@@ -100,6 +102,7 @@ __all__ = [
     "finish_study",
     "flag_values",
     "images_from_flags",
+    "judge_from_flags",
     "model_from_flags",
     "network_sources",
     "networks_from_flags",

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from depthjax.folders.layer_arrays import layer_arrays, top_of
-from depthjax.inversion.autoencoding import Autoencoding
+from depthjax.folders.layer_arrays import top_of
 from depthjax.inversion.metrics import MATCHED_RATIOS
 from depthjax.inversion.similarity import Similarity
 from depthjax.inversion.state import NON_FINITE, PLATEAU, REACHED, RUNNING
@@ -25,20 +24,15 @@ STATUS_NAMES = {
 
 _MEASURED = (
     "embedding_ratio", "input_ratio",
-    *(field.name for field in dataclasses.fields(Similarity)),
+    *(field.name for field in dataclasses.fields(Similarity)), "perceptual_distance",
     "embedding_distance", "reference_embedding_distance",
     "reference_embedding_distance_std", "relative_embedding_distance", "input_distance",
     "reference_input_distance", "clipped_embedding_ratio", "clipped_input_ratio",
     "rounded_embedding_ratio", "rounded_input_ratio", "out_of_range", "final_embedding_ratio",
     "final_input_ratio", "objective",
 )  # fmt: skip
-
-
-def result_rows(
-    layer: str, depth: int, image_names: Sequence[str], result: Autoencoding
-) -> list[dict[str, Any]]:
-    """The same as `rows_of_layer`, of what `autoencode` has just returned."""
-    return rows_of_layer(layer, depth, image_names, layer_arrays(result))
+_ASKED = ("perceptual_distance",)
+"""Columns of those that are only there where they were asked for."""
 
 
 def rows_of_layer(
@@ -58,7 +52,8 @@ def rows_of_layer(
             at = restart, index
             row: dict[str, Any] = {"image": name, "layer": layer, "depth": depth}
             row["restart"] = restart
-            row |= {column: float(arrays[column][at]) for column in _MEASURED}
+            measured = [column for column in _MEASURED if column in arrays or column not in _ASKED]
+            row |= {column: float(arrays[column][at]) for column in measured}
             for level, value in zip(MATCHED_RATIOS, arrays["matched_input_ratio"], strict=True):
                 row[f"input_ratio_at_{level:g}"] = float(value[at])
             row["start_input_ratio"] = float(arrays["baseline_start"][at])

@@ -55,6 +55,7 @@ class RunWriter:
         seconds: float = np.nan,
         target_top: TopClasses | None = None,
         recovered_top: TopClasses | None = None,
+        perceptual_distance: Float[np.ndarray, "*leading"] | None = None,
     ) -> None:
         """Writes the results at a layer, and brings the table and the pictures up to date.
 
@@ -64,6 +65,7 @@ class RunWriter:
             seconds: how long that took.
             target_top, recovered_top: the most probable classes of the targets `[B, 5]` and of
                 the recovered images `[R, B, 5]` or `[B, 5]`.
+            perceptual_distance: of the recovered images in another network, `[R, B]` or `[B]`.
 
         Raises:
             ValueError: if a file cannot be written, or the folder is no longer ours.
@@ -73,6 +75,8 @@ class RunWriter:
             arrays |= {f"target_top_{name}": v for name, v in target_top._asdict().items()}
             shape = (-1, *target_top.classes.shape)  # restarts always an axis
             arrays |= {f"top_{n}": v.reshape(shape) for n, v in recovered_top._asdict().items()}
+        if perceptual_distance is not None:
+            arrays["perceptual_distance"] = perceptual_distance.reshape(arrays["status"].shape)
         self.folder.check()
         write_atomically(layer_file(self.folder.path, layer), _npz(arrays))
         self._take_in(layer, arrays, again=True)

@@ -16,33 +16,28 @@ def inversion_table(run: Run) -> str:
 
     D, r² and ρ are those of the best iterate; `D at ρ = 0.1` is read off the trajectory.
     """
-    level = MATCHED_RATIOS.index(0.1)
-    headers = [
-        "layer",
-        "D = m_i/m_i'",
-        "r²",
-        "ρ = m_g/m_r",
-        "D at ρ = 0.1",
-        "best step",
-        "stopped by",
-    ]
-    rows = []
-    for layer, arrays in run.layers.items():
-        statuses = [STATUS_NAMES[status] for status in np.unique(arrays["status"])]
-        rows.append(
-            [
-                layer,
-                median_and_range(arrays["input_ratio"]),
-                median_and_range(arrays["luminance_r2"], share),
-                median_and_range(arrays["embedding_ratio"]),
-                median_and_range(arrays["matched_input_ratio"][level]),
-                number(np.median(arrays["best_step"])),
-                ", ".join(statuses),
-            ]
+    columns = {
+        "D = m_i/m_i'": lambda arrays: median_and_range(arrays["input_ratio"]),
+        "r²": lambda arrays: median_and_range(arrays["luminance_r2"], share),
+        "ρ = m_g/m_r": lambda arrays: median_and_range(arrays["embedding_ratio"]),
+        "D at ρ = 0.1": lambda arrays: median_and_range(arrays["matched_input_ratio"][_AT]),
+        "best step": lambda arrays: number(np.median(arrays["best_step"])),
+        "stopped by": lambda arrays: ", ".join(
+            STATUS_NAMES[status] for status in np.unique(arrays["status"])
+        ),
+    }
+    if any("perceptual_distance" in arrays for arrays in run.layers.values()):
+        columns["perceptual distance"] = lambda arrays: median_and_range(
+            arrays["perceptual_distance"]
         )
+    rows = [
+        [layer, *(text_of(arrays) for text_of in columns.values())]
+        for layer, arrays in run.layers.items()
+    ]
     for name, what in _BASELINES.items():
-        rows.append([what, median_and_range(run.stack(f"baseline_{name}")[0]), *[""] * 5])
-    return markdown_table(headers, rows)
+        baseline = median_and_range(run.stack(f"baseline_{name}")[0])
+        rows.append([what, baseline, *[""] * (len(columns) - 1)])
+    return markdown_table(["layer", *columns], rows)
 
 
 def class_table(run: Run) -> str:
@@ -56,6 +51,7 @@ def class_table(run: Run) -> str:
     return markdown_table(["image", "recovered from", "top-5 classes, probability"], rows)
 
 
+_AT = MATCHED_RATIOS.index(0.1)
 _BASELINES = {
     "start": "(the start)",
     "flat": "(flat mean colour)",

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from depthjax.analysis.perceptual import Judge, check_other, load_judge
 from depthjax.files import file_sha256
-from depthjax.folders.result_rows import result_rows
+from depthjax.folders.layer_arrays import layer_arrays
+from depthjax.folders.result_rows import rows_of_layer
 from depthjax.images import load_images
 from depthjax.inversion.autoencoding import autoencode
 from depthjax.inversion.checkpoints import DescentCheckpoints
@@ -42,6 +44,8 @@ class SweptNetwork:
         normalization: of the pixels; "auto" for what the weights expect.
         label: the name of the network in the table; by default its weights.
         weights_prefix: of the network's names in its file, if several copies of it are there.
+        judge: another network, in which perceptual distances are measured: `model`,
+            `model_fields`, `weights` and `layers`, as `load_judge` takes them; {} for none.
     """
 
     model: str
@@ -50,6 +54,7 @@ class SweptNetwork:
     normalization: str | None = "auto"
     label: str | None = None
     weights_prefix: str | None = None
+    judge: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,13 @@ def inversion_cells(
     weights = {seed: network.weights.replace("{seed}", str(seed)) for seed in seeds}
     stated = network.normalization
     hashes = {seed: _sha256(source, found, stated) for seed, source in weights.items()}
-    place = {"weights_prefix": network.weights_prefix} if network.weights_prefix else {}
+    prefix = network.weights_prefix
+    place: dict[str, Any] = {"weights_prefix": prefix} if prefix else {}
+    if network.judge:
+        judge = load_judge(**network.judge, image_size=size)
+        for sha256 in hashes.values():
+            check_other(judge, sha256)
+        place["judge"] = {**network.judge, "sha256": judge.record.get("sha256")}
     cells = [
         {
             "network": network.label or network.weights,
@@ -193,7 +204,7 @@ def load_cell(cell: Cell) -> LoadedCell:
     """
     for file, sha256 in cell["image_sha256"].items():
         if file_sha256(file) != sha256:
-            raise ValueError(f"{file!r} has changed since the sweep was begun; begin a new one")
+            raise _changed(f"{file!r} has")
     names = (
         *("model", "model_fields", "origin", "weights", "weights_sha256", "weights_prefix"),
         *("normalization", "size", "seed"),
@@ -239,7 +250,11 @@ def run_cell(cell: Cell, context: Context) -> list[dict[str, Any]]:
     split = result.inversion.split
     of_cell = {name: cell[name] for name in ("network", "model", "weights", "seed")}
     of_cell |= {"size": cell["size"], "devices": split.devices, "per_device": split.per_device}
-    return [of_cell | row for row in result_rows(cell["layer"], depth, image_names, result)]
+    arrays = layer_arrays(result)
+    if "judge" in cell:
+        judge = _judge(json.dumps(cell["judge"]), cell["size"])
+        arrays["perceptual_distance"] = judge.distance(images, arrays["images"])
+    return [of_cell | row for row in rows_of_layer(cell["layer"], depth, image_names, arrays)]
 
 
 def batch_of(
@@ -249,8 +264,22 @@ def batch_of(
     return largest_batch(layer, variables, shape, config)[0]
 
 
+def _changed(what: str) -> ValueError:
+    return ValueError(f"{what} changed since the sweep was begun; begin a new one")
+
+
 def _config(cell: Cell) -> InversionConfig:
     return InversionConfig(**cell["inversion"])
+
+
+@lru_cache(maxsize=1)
+def _judge(text: str, size: int) -> Judge:
+    asked = json.loads(text)
+    sha256 = asked.pop("sha256")
+    judge = load_judge(**asked, image_size=size)
+    if sha256 != judge.record.get("sha256"):
+        raise _changed(f"the weights {asked['weights']!r} of the judge have")
+    return judge
 
 
 @lru_cache(maxsize=2)
@@ -265,13 +294,7 @@ def _network(text: str) -> tuple[Network, Variables, Normalization | None]:
     prefix = settings.get("weights_prefix")
     weights = weights_of(found, *of_cell, normalization=settings["normalization"], prefix=prefix)
     if settings["weights_sha256"] not in (None, weights.record.get("sha256")):
-        raise ValueError(
-            f"the weights {settings['weights']!r} have changed since the sweep was begun; begin a"
-            " new one"
-        )
+        raise _changed(f"the weights {settings['weights']!r} have")
     if settings["origin"] != json.loads(json.dumps(found.origin)):
-        raise ValueError(
-            f"the model {settings['model']!r} has changed since the sweep was begun; begin a new"
-            " one"
-        )
+        raise _changed(f"the model {settings['model']!r} has")
     return found.model, weights.variables, weights.normalization

@@ -16,7 +16,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
-from script_running import runner, script_fixture
+from script_running import rows_of, runner, script_fixture
 
 import depthjax
 from depthjax.inversion import metrics, reference
@@ -100,6 +100,18 @@ def test_a_layer_is_compared_with_its_noisy_copies_once(whole):
     for arrays in depthjax.load_run(whole.folder).layers.values():
         last = arrays["trajectory_embedding_ratio"][-1]
         np.testing.assert_allclose(last, arrays["final_embedding_ratio"], rtol=1e-5)
+
+
+def test_another_network_compares_the_images_only_when_asked(script, whole, tmp_path, capsys):
+    judge = {"judge": "untrained:5", "judge_layers": "layer1", "layers": "layer1"}
+    run(script, tmp_path / "run", **judge)
+    rows = rows_of(tmp_path / "run")
+    assert all(0 < float(row["perceptual_distance"]) < 2 for row in rows)
+    assert "perceptual distance" in capsys.readouterr().out
+    assert depthjax.load_run(tmp_path / "run").config["judge"]["layers"] == ["layer1"]
+    assert "perceptual" not in whole.printed
+    assert "perceptual_distance" not in rows_of(whole.folder)[0]
+    assert "judge" not in depthjax.load_run(whole.folder).config
 
 
 def test_seeds_are_separate(script, tmp_path):

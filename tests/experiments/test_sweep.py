@@ -66,7 +66,7 @@ def test_a_page_of_a_sweep_that_goes_on(script, tmp_path):
         place.write_result(cell, run_cell(cell, context), 1.0)
     (found,) = collect([tmp_path / "runs"]).sections
     assert dict(found.facts)["cells"] == "2 of 3 done, 1 waiting"
-    assert [chart.title for chart in found.charts][:2] == ["D", "ρ"]
+    assert [chart.title for chart in found.charts][:3] == ["D", "r²", "ρ"]
     (table,) = found.tables
     assert len(table.rows) == 4
 

@@ -78,6 +78,21 @@ def test_a_cell_has_the_copy_of_its_prefix(tmp_path):
         inversions.load_cell(cells(weights=two)[0])
 
 
+def test_a_judge_is_part_of_the_cell_and_adds_a_column(tmp_path):
+    judge = {"model": "resnet18", "model_fields": FIELDS, "weights": "untrained:5"}
+    judge["layers"] = "layer1"
+    cell = cells(judge=judge, seeds=[0])[0]
+    plain = cells(seeds=[0])[0]
+    assert "judge" not in plain and cell_hash(cell) != cell_hash(plain)
+    with_judge, without = (inversions.run_cell(c, context(tmp_path)) for c in (cell, plain))
+    for row, other in zip(with_judge, without, strict=True):
+        assert 0 < row.pop("perceptual_distance") < 2
+        assert str(row) == str(other)
+    changed = cell | {"judge": cell["judge"] | {"sha256": "another"}}
+    with pytest.raises(ValueError, match="of the judge have changed since the sweep was begun"):
+        inversions.run_cell(changed, context(tmp_path))
+
+
 def test_a_cell_finds_what_the_library_finds(tmp_path):
     cell = json.loads(json.dumps(cells()[-2]))
     rows = inversions.run_cell(cell, context(tmp_path))

@@ -1,20 +1,24 @@
 """What a network sees in recovered images: its classes, and its embeddings at every layer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from depthjax.analysis.perceptual import Judge
 from depthjax.devices.precision import matmul_precision
 from depthjax.folders.inversions import Run
 from depthjax.inversion.metrics import embedding_distances
 from depthjax.inversion.preparing import prepare_for_measuring
 from depthjax.models import Network, labels, layer_names
 from depthjax.models.layers import Layer
-from depthjax.typing import Variables
+from depthjax.typing import Images, Variables
 from depthjax.weights import Weights
+
+Recovered: TypeAlias = Float[jax.Array, "*batch h w c"]
 
 
 def imagenet_head(model: Network, weights: Weights) -> Layer | None:
@@ -42,6 +46,33 @@ def top_classes(
         together = jnp.asarray(images).reshape(-1, height, width, channels)
         top = labels.top_classes(logits(weights, together))
     return labels.TopClasses(*(array.reshape(*batch, -1) for array in top))
+
+
+def what_networks_see(
+    head: Layer | None, variables: Variables, judge: Judge | None, targets: Images
+) -> Callable[[Recovered], dict[str, Any]]:
+    """What is seen in recovered images, as `RunWriter.save_layer` takes it.
+
+    Args:
+        head: the logits of the network, from `imagenet_head`; None if it knows no classes.
+        variables: its weights.
+        judge: another network, which compares images with the targets; None for no comparison.
+        targets: a.
+
+    Returns:
+        A function of images `[B, H, W, C]` or `[R, B, H, W, C]`.
+    """
+    of_targets = {} if head is None else {"target_top": top_classes(head, variables, targets)}
+
+    def look(recovered: Recovered) -> dict[str, Any]:
+        seen: dict[str, Any] = dict(of_targets)
+        if head is not None:
+            seen["recovered_top"] = top_classes(head, variables, recovered)
+        if judge is not None:
+            seen["perceptual_distance"] = judge.distance(targets, recovered)
+        return seen
+
+    return look
 
 
 def ratio_matrix(

@@ -1,0 +1,41 @@
+"""The flags of another network that says how like its target a recovered image looks."""
+
+from typing import Any
+
+from absl import flags
+
+from depthjax.cli.values import fields_from_flags
+
+FLAGS = flags.FLAGS
+flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
+
+
+def define_judge_flags() -> None:
+    """--judge, --judge_model, --judge_field, --judge_layers."""
+    flags.DEFINE_string(
+        "judge",
+        "",
+        "weights of another network, in which the perceptual distance is measured: as --weights,"
+        " such as zoo:resnet18_small/photos (default: none, and no such distance)",
+    )
+    flags.DEFINE_string("judge_model", None, "its architecture (default: that of --model)")
+    flags.DEFINE_multi_string("judge_field", [], "its fields, if --judge_model is given")
+    flags.DEFINE_string("judge_layers", "all-stages", "its layers that are compared")
+
+
+def judge_from_flags(model: str, model_fields: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `analysis.perceptual.load_judge` that the flags ask for; {} for no judge.
+
+    Args:
+        model, model_fields: of the network that is inverted.
+    """
+    if not FLAGS.judge:
+        return {}
+    if FLAGS.judge_model is not None:
+        model, model_fields = FLAGS.judge_model, fields_from_flags("judge_field")
+    return {
+        "model": model,
+        "model_fields": model_fields,
+        "weights": FLAGS.judge,
+        "layers": FLAGS.judge_layers,
+    }
