@@ -36,7 +36,17 @@ flags.DEFINE_list(
     "claims", [], "folders of experiments/reproduce.py; each fills the block claims_SCALE"
 )
 GUIDES = (
-    *("claims", "data", "importing", "inverting", "jacobians", "models", "report", "speed"),
+    *(
+        "claims",
+        "data",
+        "imported_networks",
+        "importing",
+        "inverting",
+        "jacobians",
+        "models",
+        "report",
+        "speed",
+    ),
     *("sweeps", "weights"),
 )
 DOCUMENTS = ["README.md", "RESULTS.md", *(f"docs/{name}.md" for name in GUIDES)]

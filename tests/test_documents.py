@@ -15,6 +15,7 @@ from pathlib import Path
 
 import jax
 import pytest
+import survey_document
 from absl import flags
 from absl.testing import flagsaver
 from script_loading import loaded
@@ -284,3 +285,10 @@ def test_the_guide_says_which_script_judges_which_claim():
         for script, claims, _ in table_rows("claims", "Who judges what")
     }
     assert told == {script: claims for script, claims in judged.items() if claims}
+
+
+# ---------------------------------------------------------------------------------------- surveys
+
+
+def test_the_document_of_imported_networks_is_that_of_its_rows():
+    assert read(survey_document.DOCUMENT) == survey_document.document(survey_document.read_rows())

@@ -13,7 +13,8 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from depthjax.importing.building import Builder, Leaves, Operand
+from depthjax.importing.building import Builder
+from depthjax.importing.nodes import Leaves, Operand
 from depthjax.importing.values import Known, Value
 from depthjax.models.operations.attention import Attention
 from depthjax.models.operations.average_pool import AdaptiveAveragePool, AveragePool

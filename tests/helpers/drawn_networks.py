@@ -137,9 +137,10 @@ def draw_conv(rng: Rng, channels: int) -> nn.Module:
         settings["mask"] = rng.integers(0, 2, (*size, channels // groups, features))
     if rng.random() < 0.1:
         settings["bias_init"] = nn.initializers.normal()
-    if "-1" in str(settings["padding"]):
-        settings.pop("dtype", None)  # so that plain is never computed in float32; see `deviations`
     kind = choose(rng, *([nn.Conv] * 9), DoubledConv)
+    if "-1" in str(settings["padding"]):  # nothing that crops runs as it is; see `deviations`
+        settings.pop("dtype", None)
+        kind = nn.Conv
     return kind(features, size, feature_group_count=groups, parent=None, **settings)
 
 

@@ -1,10 +1,9 @@
-"""Imports many networks of torchvision and timm, and writes what came of it as rows and a document.
+"""Imports many networks of torchvision and timm, and writes what came of it: a row for each.
 
-    python tests/live/survey.py torchvision timm --rows=docs/imported_networks.csv
-    python tests/live/survey.py --rows=docs/imported_networks.csv --document=docs/imported.md
+    python tests/live/survey.py torchvision timm
 
-Networks that have a row already are left out, so a survey that was stopped goes on. `timm` is a
-sample of 150 names drawn with seed 0, of those with at most 100 million parameters.
+Networks that have a row already are left out, so a survey that was stopped goes on; `--rows=FILE`
+keeps them elsewhere. tests/helpers/survey_document.py makes a document of them.
 """
 
 import csv
@@ -18,11 +17,13 @@ from pathlib import Path
 
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "golden"), str(HERE.parents[1])]
+sys.path[:0] = [str(HERE), *(str(HERE.parent / room) for room in ("golden", "helpers"))]
+sys.path.insert(0, str(HERE.parents[1]))
 
 import jax  # noqa: E402
 import torch  # noqa: E402
 from parity import compare, gradient_difference, timm, torchvision  # noqa: E402
+from survey_document import GRADIENTS_UP_TO, ROWS  # noqa: E402
 
 FIELDS = (
     *("network", "parameters", "outcome", "operations", "seconds", "modules", "differing"),
@@ -30,8 +31,6 @@ FIELDS = (
 )
 LARGEST = 100_000_000
 SAMPLE = 150
-GRADIENTS_UP_TO = 6_000_000
-"""Parameters of networks whose gradients are compared in float64 too."""
 
 
 def torchvision_names() -> list[str]:
@@ -91,9 +90,9 @@ def survey(source: str) -> dict[str, object]:
 
 
 def main() -> None:
-    """Surveys what is asked for, then writes the document."""
+    """Surveys what is asked for."""
     options = dict(a.removeprefix("--").split("=", 1) for a in sys.argv[1:] if "=" in a)
-    rows = Path(options.get("rows", "docs/imported_networks.csv"))
+    rows = Path(options.get("rows", ROWS))
     done = []
     if rows.exists():
         with rows.open(newline="", encoding="utf-8") as file:

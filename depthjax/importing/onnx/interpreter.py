@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from depthjax.importing import layers
-from depthjax.importing.building import Builder, Operand
+from depthjax.importing.building import Builder
+from depthjax.importing.nodes import Operand
 from depthjax.importing.onnx import rules  # noqa: F401, which registers them
 from depthjax.importing.onnx.folding import can_fold, fold
 from depthjax.importing.onnx.naming import clean, scopes

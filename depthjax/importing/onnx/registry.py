@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from depthjax.importing.building import Builder, Operand
+from depthjax.importing.building import Builder
+from depthjax.importing.nodes import Operand
 from depthjax.importing.values import Known, Value
 
 Rule = Callable[..., Any]

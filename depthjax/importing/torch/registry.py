@@ -1,14 +1,18 @@
 """Rules by the name of PyTorch's operation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from depthjax.importing.building import Builder, Operand
+from depthjax.importing.building import Builder
+from depthjax.importing.nodes import Operand
 from depthjax.importing.values import Known, Value
 
 Number = int | float
 """A setting as PyTorch gives it."""
+
+Sizes = int | Sequence[int]
+"""A setting of each axis, or one for all."""
 
 RULES: dict[str, Callable[..., Any]] = {}
 """`aten` names without overloads: `(context, *args, **kwargs) -> Value` or a tuple of them."""
@@ -46,3 +50,10 @@ class Context:
             return self.name
         path, _, leaf = known.weight.rpartition(".")
         return path if path and leaf in ("weight", "running_mean") else known.weight
+
+
+def each(setting: Sizes, axes: int) -> tuple[int, ...]:
+    """A setting for each axis."""
+    if isinstance(setting, int):
+        return (setting,) * axes
+    return tuple(setting) * axes if len(setting) == 1 else tuple(setting)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from depthjax.importing import layers
-from depthjax.importing.building import Operand
+from depthjax.importing.nodes import Operand
 from depthjax.importing.onnx.registry import Context, rule
 from depthjax.importing.values import Value
 

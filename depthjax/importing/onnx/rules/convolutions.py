@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from depthjax.importing import layers
-from depthjax.importing.building import Operand
+from depthjax.importing.nodes import Operand
 from depthjax.importing.onnx.registry import Context, rule
 from depthjax.importing.onnx.rules.windows import each, sides
 from depthjax.importing.values import Value

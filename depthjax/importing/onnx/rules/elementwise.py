@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from depthjax.importing.building import Operand
+from depthjax.importing.nodes import Operand
 from depthjax.importing.onnx.registry import Context, Setting, UnsupportedError, rule
 from depthjax.importing.values import Known, Value
 from depthjax.models.operations.elementwise import Where

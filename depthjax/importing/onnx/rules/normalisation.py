@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from depthjax.importing import layers
-from depthjax.importing.building import Operand
+from depthjax.importing.nodes import Operand
 from depthjax.importing.onnx.registry import Context, UnsupportedError, rule
 from depthjax.importing.values import Known, Value
 from depthjax.models.operations.reduction import Reduce

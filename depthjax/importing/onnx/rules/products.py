@@ -3,7 +3,7 @@
 from typing import Any
 
 from depthjax.importing import layers
-from depthjax.importing.building import Operand
+from depthjax.importing.nodes import Operand
 from depthjax.importing.onnx.registry import Context, rule
 from depthjax.importing.values import Known, Value
 

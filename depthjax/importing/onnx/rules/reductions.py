@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from depthjax.importing.building import Operand
+from depthjax.importing.nodes import Operand
 from depthjax.importing.onnx.registry import Context, Setting, rule
 from depthjax.importing.values import Value
 from depthjax.models.operations.reduction import Reduce

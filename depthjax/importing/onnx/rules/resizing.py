@@ -9,7 +9,7 @@ import numpy as np
 
 from depthjax.errors import one_of
 from depthjax.importing import layers
-from depthjax.importing.building import Operand
+from depthjax.importing.nodes import Operand
 from depthjax.importing.onnx.registry import Context, Setting, UnsupportedError, rule
 from depthjax.importing.resizing import keys, tent
 from depthjax.importing.values import Known, Value

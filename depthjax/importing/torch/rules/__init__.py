@@ -1,5 +1,5 @@
 """What PyTorch's operations mean, by theme; importing this package registers all rules."""
 
-from depthjax.importing.torch.rules import elementwise, layers, reductions, shapes
+from depthjax.importing.torch.rules import elementwise, layers, poolings, reductions, shapes
 
-__all__ = ["elementwise", "layers", "reductions", "shapes"]
+__all__ = ["elementwise", "layers", "poolings", "reductions", "shapes"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from depthjax.importing.building import Operand
+from depthjax.importing.nodes import Operand
 from depthjax.importing.torch.registry import RULES, Context, Number, rule
 from depthjax.importing.values import Known, Value
 from depthjax.models.operations.elementwise import Where

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from depthjax.importing.building import Operand
+from depthjax.importing.nodes import Operand
 from depthjax.importing.torch.registry import Context, Number, rule
 from depthjax.importing.torch.rules.elementwise import convert
 from depthjax.importing.values import Value

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from depthjax.importing.building import Operand
+from depthjax.importing.nodes import Operand
 from depthjax.importing.torch.registry import Context, Number, rule
 from depthjax.importing.values import Known, Value
 

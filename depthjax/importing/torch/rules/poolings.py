@@ -1,0 +1,119 @@
+"""Poolings and resizing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from depthjax.importing import layers
+from depthjax.importing.nodes import Operand
+from depthjax.importing.resizing import resize_matrix
+from depthjax.importing.torch.registry import Context, Sizes, each, rule
+from depthjax.importing.values import Value
+from depthjax.models.operations.average_pool import AveragePool
+from depthjax.models.operations.max_pool import MaxPool
+from depthjax.models.operations.reduction import Reduce
+
+
+@rule("max_pool2d_with_indices")
+def _max_pool_and_where(ctx: Context, *args: Any) -> tuple[Value, None]:
+    return _max_pool(ctx, *args), None
+
+
+@rule("max_pool1d", "max_pool2d")
+def _max_pool(
+    ctx: Context,
+    x: Operand,
+    window: Sizes,
+    strides: Sizes = (),
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    ceil: bool = False,
+) -> Value:
+    size = each(window, 2)
+    moves = each(strides or window, 2), _sides(padding), each(dilation, 2)
+    return layers.pool(ctx.build, ctx.name, ctx.value(x), MaxPool(size, *moves, ceil))  # type: ignore[arg-type]
+
+
+@rule("avg_pool2d")
+def _average_pool(
+    ctx: Context,
+    x: Operand,
+    window: Sizes,
+    strides: Sizes = (),
+    padding: Sizes = 0,
+    ceil: bool = False,
+    count_padding: bool = True,
+    divisor: int | None = None,
+) -> Value:
+    if divisor:
+        raise ValueError("average pooling with a divisor of its own is not supported")
+    size = each(window, 2)
+    moves = each(strides or window, 2), _sides(padding), (1, 1), ceil, count_padding
+    return layers.pool(ctx.build, ctx.name, ctx.value(x), AveragePool(size, *moves))  # type: ignore[arg-type]
+
+
+def _sides(padding: Sizes) -> tuple[tuple[int, int], ...]:
+    return tuple((n, n) for n in each(padding, 2))
+
+
+@rule("adaptive_avg_pool2d")
+def _adaptive_average_pool(ctx: Context, x: Operand, size: Sequence[int | None]) -> Value:
+    value = ctx.value(x)
+    height, width = (
+        n if wanted is None else wanted for wanted, n in zip(size, value.shape[-2:], strict=True)
+    )
+    return layers.adaptive_average_pool(ctx.build, ctx.name, value, (height, width))
+
+
+@rule("adaptive_avg_pool1d")
+def _adaptive_average_pool_1d(ctx: Context, x: Operand, size: Sizes) -> Value:
+    value = ctx.value(x)
+    if each(size, 1) != (1,):
+        raise ValueError("adaptive_avg_pool1d to another size than 1 is not supported")
+    return ctx.build.reduce(ctx.name, lambda axes: Reduce("mean", axes), value, (-1,), True)
+
+
+@rule("adaptive_max_pool2d")
+def _adaptive_max_pool(ctx: Context, x: Operand, size: Sizes) -> tuple[Value, None]:
+    if each(size, 2) != (1, 1):
+        raise ValueError("adaptive_max_pool2d to another size than 1 is not supported")
+    value = ctx.value(x)
+    made = ctx.build.reduce(ctx.name, lambda axes: Reduce("max", axes), value, (-2, -1), True)
+    return made, None
+
+
+@rule("upsample_nearest2d")
+def _nearest(ctx: Context, x: Operand, size: Any, *scales: Any) -> Value:
+    return _resize(ctx, x, size, "nearest", False, scales)
+
+
+@rule("_upsample_nearest_exact2d")
+def _nearest_centre(ctx: Context, x: Operand, size: Any, *scales: Any) -> Value:
+    return _resize(ctx, x, size, "nearest centre", False, scales)
+
+
+@rule("upsample_bilinear2d")
+def _bilinear(ctx: Context, x: Operand, size: Any, corners: bool, *scales: Any) -> Value:
+    return _resize(ctx, x, size, "linear", corners, scales)
+
+
+@rule("upsample_bicubic2d")
+def _bicubic(ctx: Context, x: Operand, size: Any, corners: bool, *scales: Any) -> Value:
+    return _resize(ctx, x, size, "cubic", corners, scales)
+
+
+def _resize(
+    ctx: Context, x: Operand, size: Any, kind: str, corners: bool, scales: Sequence[Any]
+) -> Value:
+    value = ctx.value(x)
+    factors = scales[0] if len(scales) == 1 else scales or (None, None)
+    factors = factors or (None, None)
+    matrices: dict[int, np.ndarray] = {}
+    for axis in (2, 3):
+        length, factor = value.shape[axis], factors[axis - 2]
+        outputs = int(length * (factor or 1)) if size is None else int(size[axis - 2])
+        if outputs != length or kind == "cubic":
+            scale = None if size is not None else factor
+            matrices[axis] = resize_matrix(length, outputs, kind, corners, scale)
+    return layers.resample(ctx.build, ctx.name, value, matrices)
