@@ -36,18 +36,8 @@ flags.DEFINE_list(
     "claims", [], "folders of experiments/reproduce.py; each fills the block claims_SCALE"
 )
 GUIDES = (
-    *(
-        "claims",
-        "data",
-        "imported_networks",
-        "importing",
-        "inverting",
-        "jacobians",
-        "models",
-        "report",
-        "speed",
-    ),
-    *("sweeps", "weights"),
+    *("claims", "data", "imported_networks", "importing", "inverting", "jacobians", "measures"),
+    *("models", "report", "speed", "sweeps", "weights"),
 )
 DOCUMENTS = ["README.md", "RESULTS.md", *(f"docs/{name}.md" for name in GUIDES)]
 flags.DEFINE_list("documents", DOCUMENTS, "what to bring up to date")
@@ -56,6 +46,7 @@ WIDTH = 1000
 SHOWN = {
     "compare_resnet18_small": ("networks_converging_astronaut", "networks"),
     "jacobian_quick": ("spectra", "spectra"),
+    "measures": ("changes", "measures"),
     "manifold_resnet18_small": ("manifold", "manifold"),
     "sweep_scaling": ("workers", "workers"),
     "witnesses_quick": ("witnesses_untrained", "witnesses"),

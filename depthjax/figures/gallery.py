@@ -26,15 +26,17 @@ _MEANINGS = {
     "D ≈ 18\u00a0×\u00a0RMSE).",
     "r²": "r²: the share of the target’s luminance that the picture shows, whatever its brightness "
     "and contrast.",
+    "edges": "edges: the same of their strengths, whichever side is bright.",
     "ρ": "ρ: distance of the embeddings (1: as far as a lightly noised copy).",
 }
 """What the signs of the numbers mean."""
+_SHARES = ("r²", "edges")
 
 
 def gallery(
     image_labels: Sequence[str],
     targets: ArrayLike,
-    starts: ArrayLike,
+    starts: ArrayLike | None,
     layer_labels: Sequence[str],
     recovered: ArrayLike,
     numbers: Mapping[str, ArrayLike],
@@ -49,58 +51,60 @@ def gallery(
     Args:
         image_labels: names of the B images.
         targets: `[B, H, W, 3]`, floats.
-        starts: where the descents began, shaped like `targets`.
+        starts: where the descents began, shaped like `targets`; None for no such column.
         layer_labels: names of the L layers, shallow to deep.
         recovered: `[L, B, H, W, 3]`.
         numbers: what stands below each of these, `[L, B]` by its sign: `{"D": …, "r²": …,
-            "ρ": …}`. Those three are explained at the foot of the figure.
+            "ρ": …}`. These and `edges` are explained at the foot of the figure.
         title: above the figure.
 
     Raises:
         ValueError: if shapes do not belong together, or images are not float RGB.
     """
     images, layers = checked_labels(image_labels, "image"), checked_labels(layer_labels, "layer")
-    columns = _columns(images, layers, targets, starts, recovered)
+    heads = {"target": np.asarray(targets)}
+    heads |= {} if starts is None else {"start": np.asarray(starts)}
+    columns = _columns(images, layers, heads, np.asarray(recovered))
     tables = [checked_table(sign, values, layers, images) for sign, values in numbers.items()]
-    texts = [_texts(sign, table) for sign, table in zip(numbers, tables, strict=True)]
+    each = [_texts(sign, table) for sign, table in zip(numbers, tables, strict=True)]
+    texts = np.stack(each, axis=-1).tolist()
     note = " ".join(meaning for sign, meaning in _MEANINGS.items() if sign in numbers)
     if not np.isfinite(columns).all():
         note += " Magenta: not finite."
     with styled():
-        sheet = _Sheet(images, layers, columns.shape[2:4], np.stack(texts, axis=-1).tolist())
+        sheet = _Sheet(images, layers, tuple(heads), columns.shape[2:4], texts)
         return sheet.draw(displayable(columns), title, note)
 
 
 def _texts(sign: str, values: np.ndarray) -> np.ndarray:
     """A number below each picture, with its sign: `D 6.63`."""
-    as_text = share if sign == "r²" else short_number
+    as_text = share if sign in _SHARES else short_number
     return np.vectorize(lambda value: f"{sign} {as_text(value)}", otypes=[object])(values)
 
 
 def _columns(
     images: list[str],
     layers: list[str],
-    targets: ArrayLike,
-    starts: ArrayLike,
-    recovered: ArrayLike,
+    heads: Mapping[str, np.ndarray],
+    recovered: np.ndarray,
 ) -> Pictures:
-    """All pictures of the gallery by column, `[2 + L, B, H, W, 3]`."""
-    target, start, back = np.asarray(targets), np.asarray(starts), np.asarray(recovered)
+    """All pictures of the gallery by column, `[K + L, B, H, W, 3]`, after those of K heads."""
+    target = heads["target"]
     shape = target.shape
     if target.ndim != 4 or shape[-1] != 3 or 0 in shape:
         raise ValueError(f"targets must be [images, height, width, 3], got shape {shape}")
     if len(target) != len(images):
         raise ValueError(f"{len(images)} image labels, but targets has shape {shape}")
     for name, array, expected in (
-        ("targets", target, shape),
-        ("starts", start, shape),
-        ("recovered", back, (len(layers), *shape)),
+        *((f"{name}s", head, shape) for name, head in heads.items()),
+        ("recovered", recovered, (len(layers), *shape)),
     ):
         if array.shape != expected:
             raise ValueError(f"{name} must have shape {expected}, got {array.shape}")
         if array.dtype.kind in "iub":
             raise ValueError(f"{name} must be floats in [0, 1], got {array.dtype}; divide by 255")
-    return np.concatenate([part.astype(np.float32) for part in (target[None], start[None], back)])
+    parts = [*(head[None] for head in heads.values()), recovered]
+    return np.concatenate([part.astype(np.float32) for part in parts])
 
 
 def _in_lines(numbers: Sequence[str], each: int) -> str:
@@ -115,12 +119,14 @@ class _Sheet:
 
     Fields:
         images, layers: their names.
+        heads: names of the K columns before the layers: `target`, and mostly `start`.
         picture: height and width of a picture in pixels.
         numbers: texts, `[L][B][K]`.
     """
 
     images: list[str]
     layers: list[str]
+    heads: tuple[str, ...]
     picture: tuple[int, int]
     numbers: list[list[list[str]]]
 
@@ -136,7 +142,7 @@ class _Sheet:
     @property
     def cell(self) -> float:
         """The width of a column."""
-        return float(np.clip(470 / (2 + len(self.blocks[0])), 56, 110))
+        return float(np.clip(470 / (len(self.heads) + len(self.blocks[0])), 56, 110))
 
     @property
     def picture_size(self) -> tuple[float, float]:
@@ -159,14 +165,14 @@ class _Sheet:
         return texts
 
     def draw(self, columns: Pictures, title: str | None, note: str) -> Figure:
-        """Draws the pictures `[2 + L, B, H, W, 3]`: targets, starts, and those of the layers."""
+        """Draws the pictures `[K + L, B, H, W, 3]`: those of the heads and of the layers."""
         names = [wrapped(name, 66.0, BODY, _NAME_BREAKS) for name in self.images]
         headings = [
             wrapped(name, self.cell, self.heading_size, _NAME_BREAKS) for name in self.layers
         ]
         captions = self.captions
         left = EDGE + widest(names, BODY) + _GAP
-        width = left + (2 + len(self.blocks[0])) * (self.cell + _GAP) - _GAP + EDGE
+        width = left + (len(self.heads) + len(self.blocks[0])) * (self.cell + _GAP) - _GAP + EDGE
         title = wrapped_title(title, width)
         note = wrapped(note, width - 2 * EDGE, SMALL)
         top = EDGE + (tallest([title], TITLE) + 4 if title else 0)
@@ -181,7 +187,9 @@ class _Sheet:
         axes.set_axis_off()
         axes.text(EDGE, EDGE, title, fontsize=TITLE, va="top")
         for layers in self.blocks:
-            shown = {0: "target", 1: "start"} | {2 + layer: headings[layer] for layer in layers}
+            before = len(self.heads)
+            shown = dict(enumerate(self.heads))
+            shown |= {before + layer: headings[layer] for layer in layers}
             for place, (column, name) in enumerate(shown.items()):
                 x = left + place * (self.cell + _GAP)
                 foot = top + heading - 2 - self.heading_size / 4
@@ -189,9 +197,9 @@ class _Sheet:
                 for image, picture in enumerate(columns[column]):
                     y = top + heading + image * row
                     self._picture(axes, x, y, picture)
-                    if column >= 2:
+                    if column >= before:
                         below = y + self.picture_size[1] + 1.5
-                        self._text(axes, x, below, captions[column - 2][image], "top", SMALL)
+                        self._text(axes, x, below, captions[column - before][image], "top", SMALL)
             for image, name in enumerate(names):
                 y = top + heading + image * row
                 self._row_name(axes, left - _GAP, y, name)

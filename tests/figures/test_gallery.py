@@ -84,6 +84,15 @@ def test_gallery_breaks_its_captions_only_where_they_do_not_fit(layers, lines):
     assert_readable(figure)
 
 
+def test_gallery_without_starts_has_no_such_column():
+    given = gallery_arguments(2, 3)
+    given[2] = None
+    figure = figures.gallery(*given)
+    assert len(pictures(figure)) == 2 * (1 + 3)
+    assert "target" in words(figure) and "start" not in words(figure)
+    assert_readable(figure)
+
+
 def test_gallery_explains_its_letters_on_the_page():
     said = everything_said(figures.gallery(*gallery_arguments()))
     assert "D: " in said

@@ -1,0 +1,1 @@
+"""What each measure of likeness sees, on photographs that are changed in known ways."""
