@@ -13,7 +13,7 @@ from depthjax.report.contents import Chart, Gallery, Recovered, Series, Table, V
 
 _BASELINES = {"start": "start", "flat": "mean colour", "blur": "blurred copy"}
 _SIZES = {
-    "luminance_r2": "all",
+    "luminance_r2": "all sizes",
     "luminance_r2_16_32": "16–32 px",
     "luminance_r2_8_16": "8–16 px",
     "luminance_r2_4_8": "4–8 px",
@@ -213,9 +213,8 @@ def _seen_against_depth(run: Run) -> Chart:
         "r² of luminance",
         lines,
         ticks=names,
-        note=f"Medians over {len(run.image_names)} images × {len(run.starts)} starts; by the period"
-        " of the details. 1: all of it, whatever the brightness and contrast; 0: nothing, or a"
-        " negative.",
+        note=f"Medians over {values['all sizes'].shape[1]} (images × starts), by the period of details."
+        " 1: all of it, whatever the brightness and contrast; 0: nothing, or a negative.",
     )
 
 

@@ -14,12 +14,12 @@ Photograph: TypeAlias = Float[np.ndarray, "h w c"]
 Change: TypeAlias = Callable[[Photograph, np.random.Generator], Photograph]
 
 
-def blurred(image: Photograph, random: np.random.Generator, *, sigma: float) -> Photograph:
+def blurred(image: Photograph, random: np.random.Generator, *, sigma: float | int) -> Photograph:
     """Gaussian blur with a standard deviation in pixels; mirrored at the borders."""
     return ndimage.gaussian_filter(image, (sigma, sigma, 0), mode="reflect")
 
 
-def noisy(image: Photograph, random: np.random.Generator, *, std: float) -> Photograph:
+def noisy(image: Photograph, random: np.random.Generator, *, std: float | int) -> Photograph:
     """White noise is added, and not clipped."""
     return image + std * random.normal(size=image.shape)
 
