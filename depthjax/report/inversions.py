@@ -213,8 +213,9 @@ def _seen_against_depth(run: Run) -> Chart:
         "r² of luminance",
         lines,
         ticks=names,
-        note=f"Medians over {values['all sizes'].shape[1]} (images × starts), by the period of details."
-        " 1: all of it, whatever the brightness and contrast; 0: nothing, or a negative.",
+        note=f"Medians over {len(run.image_names) * len(run.starts)} (images × starts), by the"
+        " period of details. 1: all of it, whatever the brightness and contrast; 0: nothing, or a"
+        " negative.",
     )
 
 
