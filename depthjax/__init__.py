@@ -15,6 +15,7 @@ from depthjax.inversion.results import Inversion
 from depthjax.inversion.step_scale import step_scale
 from depthjax.models import MODELS, build_model, init_variables, layer_names
 from depthjax.models.checking import check_layer
+from depthjax.models.functions import as_network
 from depthjax.models.layers import Layer, select_layers
 from depthjax.models.named import NamedLayer, named_layers
 from depthjax.weights import load_weights, save_weights, to_torch_state_dict
@@ -28,6 +29,7 @@ __all__ = [
     "Measurement",
     "NamedLayer",
     "Run",
+    "as_network",
     "autoencode",
     "build_model",
     "check_layer",

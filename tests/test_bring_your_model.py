@@ -23,7 +23,8 @@ def folder(tmp_path, monkeypatch):
         if name:
             (tmp_path / name[1]).write_text(block)
     yield tmp_path
-    sys.modules.pop("my_networks", None)
+    for name in ("my_networks", "my_tower"):
+        sys.modules.pop(name, None)
 
 
 def test_the_page_runs_from_top_to_bottom(folder, capsys):
@@ -43,7 +44,8 @@ def test_the_page_runs_from_top_to_bottom(folder, capsys):
 
 
 def test_the_models_of_its_commands_are_there(folder):
-    named = re.findall(r"--model=(\w+:\w+)", PAGE)
-    assert named == ["my_networks:small", "my_networks:with_weights"]
-    for name in named:
-        assert depthjax.layer_names(depthjax.build_model(name))[0] == "stem"
+    first = {"my_networks:small": "stem", "my_networks:with_weights": "stem"}
+    first["my_tower:tower"] = "first"
+    assert set(re.findall(r"--model=(\w+:\w+)", PAGE)) == set(first)
+    for name, layer in first.items():
+        assert depthjax.layer_names(depthjax.build_model(name))[0] == layer

@@ -95,8 +95,7 @@ class Layer:
 
         It computes some operation in another way, in a network that is none of this package's.
         """
-        own = type(self.model).__module__.split(".")[0] == __name__.split(".")[0]
-        return not own and rewrites_anything(self.model, self.node, self.start)
+        return not self.model.is_ours and rewrites_anything(self.model, self.node, self.start)
 
     def prepare(
         self, variables: Variables, *, rematerialize: bool = False

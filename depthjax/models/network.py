@@ -72,6 +72,11 @@ class Network(nn.Module):
         """The layers that tell the network's depth at a glance."""
         return layer_names(self)
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is one of this package's, whose prepared form is tested."""
+        return type(self).__module__.split(".")[0] == __name__.split(".")[0]
+
     def check_images(self, images: Inputs) -> None:
         """Refuses images that the network cannot take, for networks that hold a size."""
 
@@ -229,14 +234,26 @@ def layer_names(network: Network, *, sublayers: bool = False) -> tuple[str, ...]
         sublayers: also what lies inside the blocks (`layer3.0.conv2`).
 
     Returns:
-        Names that `Layer` takes: `("conv1", "bn1", "relu", "maxpool", "layer1.0", …, "fc")`.
+        Names that `Layer` takes: `("conv1", "bn1", "relu", "maxpool", "layer1.0", …, "fc")`; none
+        of weights that stand in the graph (`cls_token`), which know nothing of the images.
     """
-    names = node_names(network)
+    reached = _reached_by_images(network)
+    names = tuple(name for name in node_names(network) if name in reached)
     if sublayers:
         return names
     # A block's output carries the block's name, so what lies inside it is named below it.
     known = set(names)
     return tuple(name for name in names if known.isdisjoint(_prefixes(name)))
+
+
+@functools.cache
+def _reached_by_images(network: Network) -> frozenset[str]:
+    """The operations that depend on the images."""
+    reached = {INPUT}
+    for node in graph_of(network):
+        if reached.intersection(node.inputs):
+            reached.add(node.name)
+    return frozenset(reached)
 
 
 def _prefixes(name: str) -> list[str]:

@@ -22,6 +22,7 @@ import jax
 import numpy as np
 
 from depthjax.errors import unknown
+from depthjax.models.functions import FunctionNetwork
 from depthjax.models.network import Network, graph_of
 from depthjax.models.normalization import Normalization
 from depthjax.typing import Variables
@@ -132,9 +133,28 @@ def _called(function: Callable[..., Any], name: str, fields: tuple[Any, ...]) ->
     model, variables = made if pair else (made, None)
     if not isinstance(model, Network):
         wanted = "a depthjax.models.Network, or (network, variables)"
-        raise ValueError(f"{name} must return {wanted}, and it returns {_kind(made)}")
+        raise ValueError(
+            f"{name} must return {wanted}, and it returns {_kind(made)}; depthjax.as_network makes"
+            " these of a function {name: activation} of any library"
+        )
     graph_of(model)  # a graph that cannot be built ends here
-    return Specified(model, name, variables)
+    return Specified(
+        model,
+        name,
+        variables,
+        initialize=_undrawn(name) if isinstance(model, FunctionNetwork) else None,
+    )
+
+
+def _undrawn(name: str) -> Callable[[int], Variables]:
+    def initialize(seed: int) -> Variables:
+        raise ValueError(
+            f"how the weights of {name} are drawn is known to its own library alone: give the"
+            f" function a field seed={seed} and take the weights pretrained, or shuffled:pretrained"
+            " as a control"
+        )
+
+    return initialize
 
 
 def _kind(made: Any) -> str:

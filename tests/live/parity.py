@@ -117,7 +117,8 @@ def compare(source: str) -> Parity:
     differences = {}
     for name in expected.keys() & values.keys():
         ours = in_source(values[name], np.asarray(found[aliases.get(name, name)]))
-        if not values[name].batched:  # of weights alone, which some modules repeat for the batch
+        # Of weights alone, which some modules repeat for the batch.
+        if not values[name].batched and ours.size != expected[name].size:
             ours = np.broadcast_to(ours, (len(expected[name]), *ours.shape[1:]))
         differences[name] = _difference(ours, expected[name])
     state = {
