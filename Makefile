@@ -9,7 +9,7 @@ LIVE := .venv-live/.installed
 .PHONY: help demo bench reproduce test live lint format notebooks clean
 
 help:
-	@echo "make demo       invert two photographs at five layers of a ResNet-18 (runs/demo)"
+	@echo "make demo       what five layers keep, trained and untrained, of two photographs (runs/demo)"
 	@echo "make bench      how fast is it here: a small network, table and figure (runs/benchmark)"
 	@echo "make reproduce  judge every claim of the paper on small networks (runs/reproduce_quick)"
 	@echo "make test       run every test"
@@ -26,7 +26,7 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(INSTALLED)
-	$(PY) experiments/invert.py --flagfile=experiments/flags/quick.flags
+	$(PY) experiments/gallery.py --flagfile=experiments/flags/demo.flags
 
 bench: $(INSTALLED)
 	$(PY) experiments/benchmark.py --quick --overwrite

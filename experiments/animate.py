@@ -1,7 +1,7 @@
 r"""Descents of a finished run as moving pictures.
 
     python experiments/invert.py --flagfile=experiments/flags/quick.flags --frames=48 --overwrite
-    python experiments/animate.py --run=runs/demo --layers=layer3 --formats=webp,mp4
+    python experiments/animate.py --run=runs/quick --layers=layer3 --formats=webp,mp4
 
 Each file in the run's folder `animations` shows the target beside the iterates, with their step, D
 and ρ. `invert.py --animate=webp` does the same at the end of a run. MP4 needs the extra `video`.
@@ -24,7 +24,7 @@ flags.DEFINE_float("seconds", 4.0, "how long each takes", lower_bound=0.1)
 def main() -> None:
     """Run folder -> animations."""
     if not FLAGS.run:
-        raise ValueError("give the run to animate, as in --run=runs/demo")
+        raise ValueError("give the run to animate, as in --run=runs/quick")
     written = films.animate_run(
         FLAGS.run,
         FLAGS.formats,

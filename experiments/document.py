@@ -3,6 +3,7 @@
     python experiments/document.py --run=runs/resnet50_128 --benchmark=runs/benchmark
     python experiments/document.py --findings=runs/compare_resnet18_small,runs/manifold
     python experiments/document.py --claims=runs/reproduce_quick
+    python experiments/document.py --gallery=runs/demo --findings=runs/classify
 
 What lies between `<!-- begin NAME -->` and `<!-- end NAME -->` is written by this script alone, in
 whichever document has it.
@@ -31,6 +32,7 @@ cli.define_script_flags()
 flags.DEFINE_string("run", None, "run folder that the table and figure come from")
 flags.DEFINE_list("benchmark", [], "folders of experiments/benchmark.py, for speeds")
 flags.DEFINE_list("presets", [], "folders of its part d, for seconds by preset")
+flags.DEFINE_string("gallery", None, "folder of experiments/gallery.py that the figure comes from")
 flags.DEFINE_list("findings", [], "folders with a findings.json; each fills the block of its name")
 flags.DEFINE_list(
     "claims", [], "folders of experiments/reproduce.py; each fills the block claims_SCALE"
@@ -62,6 +64,9 @@ def main() -> None:
         run = depthjax.load_run(FLAGS.run)
         blocks["resnet50_128"] = f"{inversion_table(run)}\n\n{provenance(run)}"
         save_figure(run.folder / "figures" / "gallery.png", "resnet50_gallery")
+    if FLAGS.gallery is not None:
+        folder = Path(FLAGS.gallery)
+        save_figure(folder / "figures" / "gallery.png", folder.name)
     if FLAGS.benchmark:
         measured = [load_benchmark(folder) for folder in FLAGS.benchmark]
         blocks["benchmark"] = "\n\n".join(map(summary.summarise, measured))

@@ -41,6 +41,7 @@ def gallery(
     recovered: ArrayLike,
     numbers: Mapping[str, ArrayLike],
     *,
+    seen: Sequence[Sequence[str]] | None = None,
     title: str | None = None,
 ) -> Figure:
     """The targets, the starts, and the images recovered from every layer with their numbers.
@@ -56,6 +57,8 @@ def gallery(
         recovered: `[L, B, H, W, 3]`.
         numbers: what stands below each of these, `[L, B]` by its sign: `{"D": …, "r²": …,
             "ρ": …}`. These and `edges` are explained at the foot of the figure.
+        seen: words below the targets and below each of these, `[1 + L][B]`, such as the class that
+            a network sees.
         title: above the figure.
 
     Raises:
@@ -65,6 +68,7 @@ def gallery(
     heads = {"target": np.asarray(targets)}
     heads |= {} if starts is None else {"start": np.asarray(starts)}
     columns = _columns(images, layers, heads, np.asarray(recovered))
+    words = _checked_words(seen, images, layers)
     tables = [checked_table(sign, values, layers, images) for sign, values in numbers.items()]
     each = [_texts(sign, table) for sign, table in zip(numbers, tables, strict=True)]
     texts = np.stack(each, axis=-1).tolist()
@@ -72,7 +76,7 @@ def gallery(
     if not np.isfinite(columns).all():
         note += " Magenta: not finite."
     with styled():
-        sheet = _Sheet(images, layers, tuple(heads), columns.shape[2:4], texts)
+        sheet = _Sheet(images, layers, tuple(heads), columns.shape[2:4], texts, words)
         return sheet.draw(displayable(columns), title, note)
 
 
@@ -80,6 +84,19 @@ def _texts(sign: str, values: np.ndarray) -> np.ndarray:
     """A number below each picture, with its sign: `D 6.63`."""
     as_text = share if sign in _SHARES else short_number
     return np.vectorize(lambda value: f"{sign} {as_text(value)}", otypes=[object])(values)
+
+
+def _checked_words(
+    seen: Sequence[Sequence[str]] | None, images: list[str], layers: list[str]
+) -> list[list[str]]:
+    """What stands below the targets and the images of each layer, `[1 + L][B]`."""
+    if seen is None:
+        return [[""] * len(images)] * (1 + len(layers))
+    if [len(row) for row in seen] != [len(images)] * (1 + len(layers)):
+        raise ValueError(
+            f"seen must have {1 + len(layers)} rows of {len(images)}, the targets' first"
+        )
+    return [list(row) for row in seen]
 
 
 def _columns(
@@ -121,7 +138,8 @@ class _Sheet:
         images, layers: their names.
         heads: names of the K columns before the layers: `target`, and mostly `start`.
         picture: height and width of a picture in pixels.
-        numbers: texts, `[L][B][K]`.
+        numbers: texts, `[L][B][N]`.
+        seen: texts below the targets and the images of the layers, `[1 + L][B]`.
     """
 
     images: list[str]
@@ -129,6 +147,7 @@ class _Sheet:
     heads: tuple[str, ...]
     picture: tuple[int, int]
     numbers: list[list[list[str]]]
+    seen: list[list[str]]
 
     @property
     def blocks(self) -> list[range]:
@@ -157,12 +176,23 @@ class _Sheet:
 
     @property
     def captions(self) -> list[list[str]]:
-        """The numbers below each picture, `[L][B]`; as many in a line as fit everywhere."""
+        """What stands below each picture by column, `[K + L][B]`: numbers, then what is seen.
+
+        As many numbers are in a line as fit everywhere.
+        """
         for each in range(len(self.numbers[0][0]), 0, -1):
             texts = [[_in_lines(numbers, each) for numbers in row] for row in self.numbers]
             if widest((text for row in texts for text in row), SMALL) <= self.cell + _GAP - 2:
                 break
-        return texts
+        targets, *layers = (
+            [wrapped(text, self.cell, SMALL, _NAME_BREAKS) for text in row] for row in self.seen
+        )
+        below = [
+            ["\n".join(filter(None, pair)) for pair in zip(*rows, strict=True)]
+            for rows in zip(texts, layers, strict=True)
+        ]
+        others = [[""] * len(self.images)] * (len(self.heads) - 1)
+        return [targets, *others, *below]
 
     def draw(self, columns: Pictures, title: str | None, note: str) -> Figure:
         """Draws the pictures `[K + L, B, H, W, 3]`: those of the heads and of the layers."""
@@ -177,7 +207,7 @@ class _Sheet:
         note = wrapped(note, width - 2 * EDGE, SMALL)
         top = EDGE + (tallest([title], TITLE) + 4 if title else 0)
         heading = tallest(headings, self.heading_size) + 2
-        row = self.picture_size[1] + tallest(captions[0], SMALL) + 8
+        row = self.picture_size[1] + tallest((c for row in captions for c in row), SMALL) + 8
         row = max(row, tallest(names, BODY) + 4)
         block = heading + len(self.images) * row + 6
         height = top + len(self.blocks) * block + tallest([note], SMALL) + EDGE
@@ -197,9 +227,8 @@ class _Sheet:
                 for image, picture in enumerate(columns[column]):
                     y = top + heading + image * row
                     self._picture(axes, x, y, picture)
-                    if column >= before:
-                        below = y + self.picture_size[1] + 1.5
-                        self._text(axes, x, below, captions[column - before][image], "top", SMALL)
+                    below = y + self.picture_size[1] + 1.5
+                    self._text(axes, x, below, captions[column][image], "top", SMALL)
             for image, name in enumerate(names):
                 y = top + heading + image * row
                 self._row_name(axes, left - _GAP, y, name)

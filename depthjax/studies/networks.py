@@ -46,18 +46,26 @@ def untrained_label(networks: Networks) -> str | None:
 def same_normalization(networks: Networks) -> Normalization | None:
     """The normalisation of the pixels, which must be the same for all networks.
 
+    Untrained weights expect none, and take that of the others.
+
     Raises:
         ValueError: if it differs; the networks would then see different images.
     """
-    normalizations = {
-        weights.normalization for of_seeds in networks.values() for weights in of_seeds
-    }
+    every = [weights for of_seeds in networks.values() for weights in of_seeds]
+    stating = [weights for weights in every if not _expects_nothing(weights)]
+    normalizations = {weights.normalization for weights in stating or every}
     if len(normalizations) > 1:
         raise ValueError(
             "the networks do not normalise pixels alike; choose what all of them do, as in"
             " normalization=none"
         )
     return normalizations.pop()
+
+
+def _expects_nothing(weights: Weights) -> bool:
+    """Whether weights are untrained, and nothing was asked for them."""
+    untrained = str(weights.record["source"]).startswith("untrained")
+    return untrained and weights.normalization is None
 
 
 class Place(NamedTuple):

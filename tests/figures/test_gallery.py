@@ -54,6 +54,23 @@ def test_gallery_puts_each_picture_under_its_layer_beside_its_image_above_its_nu
     assert places["target"][0] < places["start"][0] < middles[0]
 
 
+def test_gallery_without_starts_has_what_is_seen_below_the_pictures():
+    given = gallery_arguments(2, 3)
+    given[2] = None
+    seen = [[f"word{column}{image}" for image in range(2)] for column in range(4)]
+    figure = figures.gallery(*given, seen=seen)
+    assert len(pictures(figure)) == 2 * (1 + 3)
+    assert "start" not in words(figure)
+    places = {text.get_text(): text.get_position() for text in shown(figure)}
+    headings = ["target", *given[3]]
+    for column, heading in enumerate(headings):
+        for image in range(2):
+            (place,) = (at for text, at in places.items() if f"word{column}{image}" in text)
+            assert place[0] == pytest.approx(places[heading][0])
+    with pytest.raises(ValueError, match="seen must have 4 rows of 2"):
+        figures.gallery(*given, seen=seen[1:])
+
+
 @pytest.mark.parametrize(
     ("d", "rho", "caption"),
     [

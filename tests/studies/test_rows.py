@@ -109,9 +109,19 @@ def test_places_are_every_network_seed_and_layer():
     assert [one.layer.normalization for one in found[3:5]] == [half, None]
     assert untrained_label(networks) == "new"
     assert weight_records(networks)["trained"][1] == {"source": "7.npz"}
-    with pytest.raises(ValueError, match="do not normalise pixels alike"):
-        same_normalization(networks)
-    assert same_normalization({"trained": networks["trained"]}) == half
+
+
+def test_networks_see_the_same_pixels():
+    half, imagenet = as_normalization("half"), as_normalization("imagenet")
+    trained = [Weights({}, half, True, {"source": "w.npz"})] * 2
+    untrained = [Weights({}, None, False, {"source": "untrained:3"})]
+    assert same_normalization({"trained": trained}) == half
+    assert same_normalization({"untrained": untrained}) is None
+    assert same_normalization({"untrained": untrained, "trained": trained}) == half
+    for other in (None, imagenet):
+        others = [Weights({}, other, True, {"source": "other.npz"})]
+        with pytest.raises(ValueError, match="do not normalise pixels alike"):
+            same_normalization({"trained": trained, "others": others})
 
 
 STORED = {

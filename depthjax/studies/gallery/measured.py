@@ -1,0 +1,132 @@
+"""What was recovered from each network, with the class that a trained one sees in it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from depthjax.folders.inversions import Run, load_run
+from depthjax.models.labels import TopClasses, imagenet_classes
+from depthjax.models.layers import Layer
+from depthjax.models.network import Network
+from depthjax.studies.comparison.setting import CONVERGING
+from depthjax.studies.descents import Descents
+from depthjax.studies.inversion.measured import imagenet_head, top_classes
+from depthjax.studies.networks import Networks
+from depthjax.studies.rows import Row
+from depthjax.tables import markdown_table, number
+from depthjax.typing import Variables
+
+
+class Eye(NamedTuple):
+    """A trained network that says what it sees.
+
+    Fields:
+        network: its label.
+        head: its logits as a layer.
+        variables: its weights.
+    """
+
+    network: str
+    head: Layer
+    variables: Variables
+
+
+def eye_of(model: Network, networks: Networks) -> Eye | None:
+    """The first of the networks that knows ImageNet's classes; None if none does."""
+    for label, of_seeds in networks.items():
+        head = imagenet_head(model, of_seeds[0])
+        if head is not None:
+            return Eye(label, head, of_seeds[0].variables)
+    return None
+
+
+class Recovery(NamedTuple):
+    """What was recovered from one network with one weight seed: L layers, B images.
+
+    Fields:
+        network: its label.
+        seed: of the weights.
+        run: all of its arrays.
+        seen: what is seen in the targets and in the images of each layer, `[1 + L][B]`; empty
+            texts if nobody sees.
+    """
+
+    network: str
+    seed: int
+    run: Run
+    seen: list[list[str]]
+
+    @property
+    def images(self) -> Float[np.ndarray, "l b h w c"]:
+        """Of the first restart."""
+        return self.run.stack("images")[:, 0]
+
+    def rows(self) -> list[Row]:
+        """The rows of the run's table, with the network and what is seen."""
+        names = self.run.image_names
+        layers = list(self.run.layers)
+        return [
+            {
+                "network": self.network,
+                "seed": self.seed,
+                "condition": CONVERGING,
+                **row,
+                "target_seen": self.seen[0][names.index(row["image"])],
+                "seen": self.seen[1 + layers.index(row["layer"])][names.index(row["image"])],
+            }
+            for row in self.run.table
+            if row["restart"] == 0
+        ]
+
+
+def gather(descents: Sequence[Descents], eye: Eye | None) -> list[Recovery]:
+    """Reads what all descents have recovered, and looks at it.
+
+    Args:
+        descents: finished.
+        eye: who looks.
+    """
+    recoveries = []
+    for descent in descents:
+        run = load_run(descent.folder)
+        shown = np.concatenate([run.targets[None], run.stack("images")[:, 0]])
+        seen = [[""] * shown.shape[1]] * shown.shape[0]
+        if eye is not None:
+            top = top_classes(eye.head, eye.variables, shown)
+            seen = [[_first(*each) for each in zip(*row, strict=True)] for row in _pairs(top)]
+        recoveries.append(Recovery(descent.network, descent.seed, run, seen))
+    return recoveries
+
+
+def class_table(recoveries: Sequence[Recovery], eye: Eye | None) -> str:
+    """The numbers of every image and layer, and what is seen in it, in Markdown."""
+    headers = [
+        "image",
+        "layer",
+        "network",
+        "D",
+        "r²",
+        "ρ",
+        *([f"{eye.network} sees"] if eye else []),
+    ]
+    rows = []
+    first = recoveries[0]
+    for index, image in enumerate(first.run.image_names):
+        rows.append([image, "(the target)", "", "", "", "", first.seen[0][index]][: len(headers)])
+        of_image = [row for each in recoveries for row in each.rows() if row["image"] == image]
+        for row in sorted(of_image, key=lambda row: row["depth"]):
+            numbers = [row[name] for name in ("input_ratio", "luminance_r2", "embedding_ratio")]
+            words = [image, row["layer"], row["network"], *map(number, numbers), row["seen"]]
+            rows.append(words[: len(headers)])
+    return markdown_table(headers, rows)
+
+
+def _pairs(top: TopClasses) -> zip:
+    return zip(top.classes, top.probability, strict=True)
+
+
+def _first(classes: np.ndarray, probability: np.ndarray) -> str:
+    """The likeliest class with its probability: `espresso 0.94`."""
+    return f"{imagenet_classes()[classes[0]]} {probability[0]:.2f}"

@@ -1,0 +1,93 @@
+r"""Recover the same photographs from several networks, and show them one below the other.
+
+    python experiments/gallery.py --flagfile=experiments/flags/demo.flags
+    python experiments/gallery.py --model=resnet50_thin --images=coffee,me.jpg \
+        --networks=trained=pip:resnet50_thin,shuffled=shuffled:pip:resnet50_thin,untrained
+
+All networks are of one architecture, begin from the same starts and see pixels normalised alike.
+Where one of them knows ImageNet's classes, it says what it sees in every picture. Nothing is judged
+here: claims about trained networks are those of compare.py.
+"""
+
+import dataclasses
+
+import jax
+from absl import flags
+
+import depthjax
+from depthjax import cli
+from depthjax.devices import processes
+from depthjax.studies import descents
+from depthjax.studies.comparison.setting import CONVERGING
+from depthjax.studies.gallery.drawn import draw
+from depthjax.studies.gallery.measured import class_table, eye_of, gather
+from depthjax.studies.networks import same_normalization, weight_records
+
+FLAGS = flags.FLAGS
+cli.define_network_flags()
+cli.define_inversion_flags()
+cli.define_layers_flag()
+cli.define_image_flags(["chelsea", "coffee"], size=224)
+cli.define_start_seed_flag()
+cli.define_reference_seed_flag()
+cli.define_output_flags(None, "gallery (default: runs/gallery-MODEL-DATE)")
+cli.define_script_flags()
+flags.DEFINE_integer(
+    "frames", 12, "iterates kept of each descent, for the report; 0: none", lower_bound=0
+)
+
+
+def main() -> None:
+    """Flags -> one call for each layer × network × seed -> pictures, numbers and classes."""
+    model = cli.model_from_flags()
+    config = cli.config_from_flags()
+    names = depthjax.select_layers(model, FLAGS.layers)
+    networks = cli.networks_from_flags(model, FLAGS.size)
+    normalization = same_normalization(networks)
+    layers = {name: depthjax.Layer(model, name, normalization) for name in names}
+    image_names, targets = cli.images_from_flags()
+    output = cli.output_from_flags("gallery", FLAGS.model)
+    every = [
+        descents.Descents(
+            *(output, label, seed, CONVERGING, config, layers, weights.variables, weights.record),
+            frames=FLAGS.frames,
+        )
+        for label, of_seeds in networks.items()
+        for seed, weights in zip(cli.seeds_from_flags(), of_seeds, strict=True)
+    ]
+    references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
+    starts = descents.starts_of(targets, config, FLAGS.start_seed)
+    definition = {
+        **cli.flag_values(*_DEFINING),
+        "normalization": normalization and normalization._asdict(),
+        "networks": weight_records(networks),
+        "layers": names,
+        "images": list(image_names),
+        "conditions": {CONVERGING: dataclasses.asdict(config)},
+    }
+    with descents.begin_study(
+        every, definition, targets, starts, **cli.flag_values("overwrite", "resume")
+    ) as folder:
+        cli.recover_all(every, targets, starts, references)
+        if not processes.is_first():
+            return
+        eye = eye_of(model, networks)
+        recoveries = gather(every, eye)
+        rows = [row for recovery in recoveries for row in recovery.rows()]
+        summary = class_table(recoveries, eye)
+        cli.finish_study(folder, rows, [], draw(recoveries, eye), summary=summary, after=[_KEY])
+
+
+_DEFINING = (
+    "model", "model_field", "seeds", "size", "fit", "preset", "start_seed", "reference_seed",
+)  # fmt: skip
+_KEY = (
+    "D: distance to the target over that of a noisy copy; 0 is the image itself.\n"
+    "r²: share of the target's luminance that the picture shows, whatever its brightness and"
+    " contrast.\n"
+    "ρ: distance of the embedding over that of the noisy copy; at most 1 is nearer."
+)
+
+
+if __name__ == "__main__":
+    cli.run(main, processes_share=True)
