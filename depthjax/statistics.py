@@ -1,20 +1,50 @@
-"""Bootstrap intervals over weight seeds and images, and slopes on depth."""
+"""Intervals of tables of weight seeds × images, and slopes on depth.
+
+One method for every statistic: the crossed delete-one jackknife. For a mean over a table,
+
+    SE² = V_seeds + V_images,    V = (n − 1)/n Σ (mean without the k-th − their mean)²,
+
+the variance over seeds plus that over images; what seeds and images do together is counted in both,
+so the error is never too small (Owen 2007, "The pigeonhole bootstrap"). The interval is Student's,
+with Satterthwaite's degrees of freedom, V² / (V_seeds²/(S − 1) + V_images²/(P − 1)). Nothing is
+drawn at random.
+"""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import stdtrit
+from scipy.special import nctdtrinc, stdtr, stdtrit
+
+Fixed: TypeAlias = Literal["", "seeds", "images", "exact"]
+"""What is no sample. Empty: seeds and images are both drawn from many. `seeds`, `images`: these are
+the things that are spoken of, such as one trained network. `exact`: the statistic has no error, as
+counts and identities have none; it says something of every seed and image that was measured."""
+
+Table: TypeAlias = Float[np.ndarray, "seeds images"]
+
+LEAST = 3
+"""So many known seeds, and images, an interval needs that makes a verdict."""
+
+KNOWN = 0.8
+"""The share of a table that must be known: what is missing are the hard cases."""
+
+LEVEL, POWER = 0.95, 0.8
 
 
 class Interval(NamedTuple):
-    """A statistic with its bootstrap interval.
+    """A statistic with its interval.
 
     Fields:
-        estimate: the statistic of all seeds and images.
-        low, high: the ends of the interval; NaN where there is nothing to resample.
-        seeds, images: how many of each it rests on.
+        estimate: the statistic of all that is known.
+        low, high: the ends of the interval; NaN where too little is known for one. Of an exact
+            statistic, its least and its largest value.
+        seeds, images: of how many of each something is known.
+        missing: how many cells of the table are not known.
+        error: the standard error; of a geometric mean, that of the logarithm.
+        freedom: the degrees of freedom.
+        logarithmic: whether it is a geometric mean.
     """
 
     estimate: float
@@ -22,70 +52,153 @@ class Interval(NamedTuple):
     high: float
     seeds: int
     images: int
+    missing: int = 0
+    error: float = float("nan")
+    freedom: float = float("nan")
+    logarithmic: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        estimate: float,
+        error: float,
+        freedom: float,
+        counts: tuple[int, int, int],
+        *,
+        logarithmic: bool = False,
+    ) -> "Interval":
+        """Student's interval.
+
+        Args:
+            estimate: of the statistic, or of its logarithm.
+            error: its standard error.
+            freedom: the degrees of freedom.
+            counts: `seeds`, `images` and `missing`.
+            logarithmic: whether the statistic is the exponential.
+        """
+        reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
+        ends = np.array([estimate, estimate - reach, estimate + reach])
+        middle, low, high = (np.exp(ends) if logarithmic else ends).tolist()
+        return cls(middle, low, high, *counts, error, freedom, logarithmic)
+
+    def p_value(self, end: float | int, *, above: bool) -> float:
+        """The one-sided p of the hypothesis that the statistic lies on the other side of `end`.
+
+        Args:
+            end: where the hypothesis begins.
+            above: whether the hypothesis is that the statistic is at most `end`.
+
+        Returns:
+            NaN without an interval; 0 or 1 for an exact statistic.
+        """
+        if np.isnan(self.low):
+            return float("nan")
+        if self.error == 0:
+            return float(self.low < end if above else self.high > end)
+        distance = _unit(self.estimate, self.logarithmic) - _unit(end, self.logarithmic)
+        score = distance / self.error
+        return float(stdtr(self.freedom, -score if above else score))
+
+    def detectable(self, end: float | int, *, above: bool) -> float:
+        """How far beyond `end` the truth must lie for such an interval to lie beyond it, too.
+
+        In four of five runs (`POWER`), by the non-central t distribution.
+
+        Args:
+            end: of the bound.
+            above: whether beyond is above.
+
+        Returns:
+            A distance in the statistic's own unit; NaN without an interval.
+        """
+        if np.isnan(self.low) or self.error == 0:
+            return self.error
+        reach = stdtrit(self.freedom, (1 + LEVEL) / 2)
+        shift = float(nctdtrinc(self.freedom, 1 - POWER, reach)) * self.error
+        if not self.logarithmic:
+            return shift
+        return float(abs(end * np.expm1(shift if above else -shift)))
 
 
-def mean(values: Float[np.ndarray, "seeds images"]) -> float:
-    """The mean of the values that are not NaN; NaN if there are none."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else float("nan")
+def mean_errors(
+    values: Float[np.ndarray, "*draws seeds images"], fixed: Fixed = ""
+) -> tuple[Float[np.ndarray, "*draws"], Float[np.ndarray, "*draws"], Float[np.ndarray, "*draws"]]:
+    """The means of tables, their standard errors and degrees of freedom, by the jackknife.
+
+    Args:
+        values: NaN where nothing is known.
+        fixed: `seeds` or `images`, whose differences are no error.
+    """
+    known = np.isfinite(values)
+    numbers = np.where(known, values, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        estimate = numbers.sum((-2, -1)) / known.sum((-2, -1))
+        parts = [
+            _deletion(numbers.sum(axis), known.sum(axis))
+            for name, axis in (("seeds", -1), ("images", -2))
+            if name != fixed
+        ]
+        variance = np.asarray(np.sum([part for part, _ in parts], axis=0))
+        freedom = variance**2 / np.sum([part**2 / degrees for part, degrees in parts], axis=0)
+    return np.asarray(estimate), np.asarray(np.sqrt(variance)), np.asarray(freedom)
 
 
-def bootstrap(
-    values: Float[np.ndarray, "seeds images"],
-    statistic: Callable[[Float[np.ndarray, "seeds images"]], float] = mean,
-    *,
-    draws: int = 2_000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """The interval of a statistic when both seeds and images are resampled.
+def _deletion(sums: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The variance of the mean by leaving out each row, and its degrees of freedom."""
+    there = counts > 0
+    total, size = sums.sum(-1, keepdims=True), counts.sum(-1, keepdims=True)
+    without = np.where(there, (total - sums) / (size - counts), 0.0)
+    number = there.sum(-1)
+    middle = without.sum(-1) / number
+    spread = np.square(np.where(there, without - middle[..., None], 0.0)).sum(-1)
+    return np.asarray(spread * (number - 1) / number), np.asarray(number - 1.0)
 
-    Rows and columns are drawn with replacement, independently of each other, and the statistic is
-    computed on the table where they cross. Numbers of one network, or of one image, are not
-    independent: pooling them would make the interval too narrow (Owen 2007, "The pigeonhole
-    bootstrap").
 
-    The interval is widened to contain Student's interval of the seeds' own statistics. Percentiles
-    cannot reach beyond the seeds that exist: if three seeds differ by chance alone, all lie on one
-    side of 0 in a quarter of all cases, and each of these cases would be called an effect. A single
-    seed says nothing about others: then the interval covers its images alone.
+def interval(values: Table, *, fixed: Fixed = "", logarithmic: bool = False) -> Interval:
+    """The mean of a table with its 95 % interval.
+
+    There is none (NaN) from fewer than three known seeds or images, unless they are fixed; from
+    a table of which less than four fifths are known; or where no two cells differ, since a width of
+    zero is no knowledge. An exact statistic has its range instead, if all of it is known.
 
     Args:
         values: one number for each weight seed and image; NaN where there is none.
-        statistic: a function from such a table to a number.
-        draws: how many tables are drawn.
-        level: the share of them that the interval contains.
-        seed: the seed of the draws.
+        fixed: what is no sample.
+        logarithmic: whether the numbers are logarithms, and the statistic a geometric mean.
 
     Raises:
         ValueError: for an empty table.
     """
-    seeds, images = values.shape
     if not values.size:
-        raise ValueError(f"no values to take intervals of: {seeds} seeds and {images} images")
-    random = np.random.default_rng(seed)
-    rows = random.integers(seeds, size=(draws, seeds))
-    columns = random.integers(images, size=(draws, images))
-    tables = values[rows[:, :, None], columns[:, None, :]]  # [draws, seeds, images]
-    # One by one, they would take a hundred times as long.
-    every = _means if statistic is mean else lambda drawn: list(map(statistic, drawn))
-    drawn = np.array(every(tables), float)
-    known = drawn[~np.isnan(drawn)]
-    tail = (1 - level) / 2
-    low, high = np.quantile(known, [tail, 1 - tail]) if known.size else (np.nan, np.nan)
-    of_seeds = np.array([statistic(row[None]) for row in values], float)
-    of_seeds = of_seeds[~np.isnan(of_seeds)]
-    if len(of_seeds) > 1:
-        error = of_seeds.std(ddof=1) / np.sqrt(len(of_seeds))
-        reach = stdtrit(len(of_seeds) - 1, (1 + level) / 2) * error
-        low, high = min(low, of_seeds.mean() - reach), max(high, of_seeds.mean() + reach)
-    return Interval(float(statistic(values)), float(low), float(high), seeds, images)
+        raise ValueError(f"no values to take intervals of: a table of shape {values.shape}")
+    known = np.isfinite(values)
+    sizes = {"seeds": int(known.any(1).sum()), "images": int(known.any(0).sum())}
+    counts = sizes["seeds"], sizes["images"], int(known.size - known.sum())
+    if not known.any():
+        return Interval(np.nan, np.nan, np.nan, *counts, logarithmic=logarithmic)
+    if fixed == "exact":
+        return _range(values, counts, logarithmic)
+    estimate, error, freedom = map(float, mean_errors(values, fixed))
+    sampled = [size for name, size in sizes.items() if name != fixed]
+    flat = not error > 1e-12 * np.abs(values[known]).max()
+    if min(sampled) < LEAST or known.mean() < KNOWN or flat:
+        error = freedom = float("nan")
+    return Interval.of(estimate, error, freedom, counts, logarithmic=logarithmic)
 
 
-def interval_of(
-    values: Float[np.ndarray, "seeds images"], *, logarithmic: bool = False
-) -> Interval:
-    """The mean, or the geometric mean, with its interval: for tables and figures.
+def _range(values: Table, counts: tuple[int, int, int], logarithmic: bool) -> Interval:
+    """An exact statistic, which has no error but is of every seed and image."""
+    ends = np.array([np.nanmean(values), values.min(), values.max()])  # NaN if not all is known
+    middle, low, high = (np.exp(ends) if logarithmic else ends).tolist()
+    error = float("nan") if counts[2] else 0.0
+    return Interval(middle, low, high, *counts, error, np.nan, logarithmic)
+
+
+def interval_of(values: Table, *, logarithmic: bool = False) -> Interval:
+    """The mean, or the geometric mean, with its interval: for tables and figures, not verdicts.
+
+    Where there are fewer than three known seeds, or images, the interval is of these, over the
+    others alone.
 
     Args:
         values: one number for each weight seed and image. Those that are not finite are left out,
@@ -96,38 +209,32 @@ def interval_of(
         ValueError: for an empty table.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        given = np.log(values) if logarithmic else values
-    interval = bootstrap(np.where(np.isfinite(given), given, np.nan))
-    if not logarithmic:
-        return interval
-    estimate, low, high = np.exp(interval[:3])
-    return interval._replace(estimate=float(estimate), low=float(low), high=float(high))
+        table = np.log(values) if logarithmic else values
+    known = np.isfinite(table)
+    few = known.any(1).sum() < LEAST, known.any(0).sum() < LEAST
+    fixed: Fixed = "seeds" if few[0] else "images" if few[1] else ""
+    return interval(table, fixed=fixed, logarithmic=logarithmic)
 
 
-def bootstrap_ratio(
-    values: Float[np.ndarray, "seeds images"],
-    others: Float[np.ndarray, "seeds images"],
-    *,
-    draws: int = 2_000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """The geometric mean of `values / others`, pair by pair, with its interval.
+def as_means(values: Table, statistic: Callable[[Table], float]) -> Table:
+    """A table whose mean is any statistic, and whose interval is the jackknife's for it.
+
+    `T + r_i + c_j`, where r_i and c_j are what leaving out a seed or an image changes, times their
+    numbers less one, their means taken off.
 
     Args:
-        values, others: positive numbers of the same seeds and images. A pair with a number that is
-            not positive, or not finite, is left out.
-        draws, level, seed: as in `bootstrap`.
-
-    Raises:
-        ValueError: for an empty table.
+        values: of two seeds and images or more.
+        statistic: a function of such a table.
     """
-    known = (values > 0) & (others > 0) & np.isfinite(values) & np.isfinite(others)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logarithms = np.where(known, np.log(values) - np.log(others), np.nan)
-    interval = bootstrap(logarithms, draws=draws, level=level, seed=seed)
-    estimate, low, high = np.exp(interval[:3])
-    return interval._replace(estimate=float(estimate), low=float(low), high=float(high))
+    whole = statistic(values)
+    sizes = values.shape
+    influences = [
+        (sizes[axis] - 1)
+        * (whole - np.array([statistic(np.delete(values, k, axis)) for k in range(sizes[axis])]))
+        for axis in (0, 1)
+    ]
+    of_seeds, of_images = (influence - influence.mean() for influence in influences)
+    return whole + of_seeds[:, None] + of_images
 
 
 def depth_slopes(values: Float[np.ndarray, "layers *cells"]) -> Float[np.ndarray, "*cells"]:
@@ -144,9 +251,8 @@ def depth_slopes(values: Float[np.ndarray, "layers *cells"]) -> Float[np.ndarray
     return np.where(np.isfinite(slopes), slopes, np.nan)
 
 
-def _means(tables: np.ndarray) -> np.ndarray:
-    """`mean` of each table."""
-    known = ~np.isnan(tables)
-    count = known.sum((1, 2))
-    total = np.where(known, tables, 0).sum((1, 2))
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+def _unit(value: float | int, logarithmic: bool) -> float:
+    """A number where its errors are symmetric; -inf for a geometric mean's bound of 0."""
+    if not logarithmic:
+        return float(value)
+    return float(np.log(value)) if value > 0 else float("-inf")

@@ -30,7 +30,7 @@ from depthjax.studies.comparison.judges import (
     photograph_judge,
     without_colour,
 )
-from depthjax.studies.networks import Networks, same_normalization, weight_records
+from depthjax.studies.networks import Networks, same_normalization, single_networks, weight_records
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -102,7 +102,7 @@ def main() -> None:
             return
         noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))
         compared = measured.gather(every, targets, starts, noise, judges)
-        findings = judged.findings(compared)
+        findings = judged.findings(compared, single_networks(networks))
         figures = draw(compared, every, targets, starts, stop_ratio=FLAGS.stop_ratio)
         tables = judged.comparison_tables(compared)
         cli.finish_study(folder, compared.rows(), findings, figures, before=[tables])

@@ -14,7 +14,7 @@ from depthjax import cli
 from depthjax.models import resolve
 from depthjax.studies.filters import judged, measured
 from depthjax.studies.filters.drawn import draw
-from depthjax.studies.networks import untrained_label, weight_records
+from depthjax.studies.networks import single_networks, untrained_label, weight_records
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -33,7 +33,7 @@ def main() -> None:
     node = resolve(model, FLAGS.layer)
     networks = cli.networks_from_flags(model, IMAGE_SIZE)
     rows = measured.rows_of(networks, FLAGS.layer, node, cli.seeds_from_flags())
-    findings = judged.findings(rows, untrained_label(networks))
+    findings = judged.findings(rows, untrained_label(networks), single_networks(networks))
     definition = {
         **cli.flag_values("model", "model_field", "networks", "seeds", "layer", "output_channel"),
         "weights": weight_records(networks),

@@ -19,7 +19,7 @@ import depthjax
 from depthjax import cli
 from depthjax.studies.jacobian import judged, measured
 from depthjax.studies.jacobian.drawn import draw
-from depthjax.studies.networks import places, weight_records
+from depthjax.studies.networks import places, single_networks, weight_records
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -63,7 +63,7 @@ def main() -> None:
         }
         rows = judged.finished_rows(list(pieces.values()))
         labels = list(networks)
-        findings = judged.findings(rows, names, labels)
+        findings = judged.findings(rows, names, labels, single_networks(networks))
         summary = judged.summary_table(rows, names, labels)
         figures = draw(pieces, rows, names, labels, seeds, len(FLAGS.images))
         cli.finish_study(folder, rows, findings, figures, summary=summary)

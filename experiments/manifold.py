@@ -19,7 +19,7 @@ import depthjax
 from depthjax import cli
 from depthjax.studies.manifold import inputs, judged, measured
 from depthjax.studies.manifold.drawn import draw
-from depthjax.studies.networks import places, untrained_label, weight_records
+from depthjax.studies.networks import places, single_networks, untrained_label, weight_records
 from depthjax.studies.rows import Row
 
 FLAGS = flags.FLAGS
@@ -82,7 +82,7 @@ def main() -> None:
             name = f"{sets.index(training_set)}_{place.network}_{place.seed}_{place.name}"
             what = place, training_set, images[training_set], arbitrary
             rows += folder.rows(name, partial(measured.rows_at, *what, **how))
-        findings = judged.findings(rows, names, untrained, trained_on)
+        findings = judged.findings(rows, names, untrained, trained_on, single_networks(networks))
         figures = draw(rows, names, untrained, trained_on)
         cli.finish_study(folder, rows, findings, figures, after=[NOTE])
 

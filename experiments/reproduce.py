@@ -8,8 +8,8 @@
 Each step of the plan is a script of this folder with a flag file, in a process of its own. The same
 command continues a reproduction that was interrupted at any moment (`--resume` says the same in
 words, `--overwrite` begins anew), and it ends with the same results. A step that fails stops only
-the steps that need it, and is named at the end. How findings
-become one verdict is fixed in `depthjax/claims/judging.py`.
+the steps that need it, and is named at the end. How findings become one verdict stands in
+`depthjax/claims/judging.py`.
 """
 
 import sys

@@ -8,7 +8,7 @@ where none is, it goes to nothing. C5: layers that are all wide enough still cos
 deeper they are. C8: wider late layers cost fewer. C7 is of a layer of ReLUs, and of the width at
 which half of the descents recover.
 
-Fixed before any run: an image is recovered where D = m_i / m_i' ≤ 1, m_i' = σ_r √n. For C7 that is
+An image is recovered where D = m_i / m_i' ≤ 1, m_i' = σ_r √n. For C7 that is
 what Gauss–Newton descents come to; beside it stands the exact criterion for local recovery, that
 the Jacobian at the target has rank n, which for random weights is n active units or more. (They
 need not agree: the units that are closed at the target bound where a descent ends, too.) Steps of

@@ -18,7 +18,7 @@ import depthjax
 from depthjax import cli
 from depthjax.files import check_names
 from depthjax.folders import results
-from depthjax.studies.networks import Place, places, weight_records
+from depthjax.studies.networks import Place, places, single_networks, weight_records
 from depthjax.studies.rows import Row
 from depthjax.studies.witnesses import judged, measured
 from depthjax.studies.witnesses.drawn import draw
@@ -62,7 +62,9 @@ def main() -> None:
         for place in cli.each_place(places(model, names, networks, seeds)):
             name = f"{place.network}_{place.seed}_{place.name}"
             rows += folder.rows(name, partial(rows_at, place))
-        findings = judged.findings(rows, names, list(networks), FLAGS.ratio)
+        findings = judged.findings(
+            rows, names, list(networks), FLAGS.ratio, single_networks(networks)
+        )
         first = [row for row in rows if (row["seed"], row["image"]) == (seeds[0], labels[0])]
         made = measured.read_pictures(folder.path / "images", first)
         figures = draw(made, FLAGS.model, names, list(networks), seeds[0], labels)

@@ -1,4 +1,4 @@
-"""Bootstrap intervals: they hold the truth as often as they say."""
+"""Intervals err as seldom as they say, whatever of seeds and images makes numbers differ."""
 
 import math
 
@@ -6,106 +6,190 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import nct, t
 
-from depthjax.statistics import bootstrap, bootstrap_ratio, interval_of, mean
+from depthjax.statistics import (
+    Interval,
+    as_means,
+    depth_slopes,
+    interval,
+    interval_of,
+    mean_errors,
+)
+
+SHAPES = [(3, 3), (3, 5), (5, 3), (3, 10)]
+EFFECTS = {
+    "cells alone": (0, 0, 1),
+    "seeds": (1, 0, 0.05),
+    "images": (0, 1, 0.05),
+    "both": (1, 1, 0.1),
+    "both and cells": (1, 1, 1),
+}
 
 
-@given(st.integers(1, 5), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def tables(shape: tuple[int, int], effects: tuple[float, ...], draws: int = 20_000) -> np.ndarray:
+    """Random tables around 0: what seeds, images and cells by themselves do."""
+    random = np.random.default_rng(0)
+    sizes = (draws, shape[0], 1), (draws, 1, shape[1]), (draws, *shape)
+    return sum(
+        effect * random.normal(size=size) for effect, size in zip(effects, sizes, strict=True)
+    )
+
+
+@pytest.mark.parametrize("effects", EFFECTS.values(), ids=EFFECTS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_without_an_effect_one_in_twenty_intervals_at_most_shows_one(
+    shape: tuple[int, int], effects: tuple[float, ...]
+) -> None:
+    """On either side; resampling three photographs erred in 22 % where images differ."""
+    estimate, error, freedom = mean_errors(tables(shape, effects))
+    assert (estimate > t.ppf(0.975, freedom) * error).mean() < 0.05
+    assert (estimate < -t.ppf(0.975, freedom) * error).mean() < 0.05
+
+
+def test_where_one_factor_alone_differs_the_error_is_exact() -> None:
+    """Student's t of seeds that all images agree on: 2.5 % on either side, no less."""
+    estimate, error, freedom = mean_errors(tables((3, 5), (1, 0, 1e-3)))
+    assert np.quantile(freedom, 0.9) == pytest.approx(2, rel=1e-2)
+    above = (estimate > t.ppf(0.975, freedom) * error).mean()
+    assert above == pytest.approx(0.025, abs=0.004)
+
+
+@given(st.integers(3, 6), st.integers(3, 6), st.integers(0, 99))
 @settings(deadline=None, max_examples=30)
-def test_the_interval_lies_around_the_estimate(seeds, images, seed):
+def test_the_variance_is_that_of_seed_means_and_image_means(seeds, images, seed):
     values = np.random.default_rng(seed).normal(size=(seeds, images))
-    found = bootstrap(values, draws=400)
-    assert found.low <= found.estimate <= found.high
-    if seeds == 1:
-        assert values.min() - 1e-12 <= found.low <= found.high <= values.max() + 1e-12
+    found = interval(values)
+    of_seeds = values.mean(1).var(ddof=1) / seeds
+    of_images = values.mean(0).var(ddof=1) / images
+    total = of_seeds + of_images
+    assert found.error == pytest.approx(math.sqrt(total))
+    freedom = total**2 / (of_seeds**2 / (seeds - 1) + of_images**2 / (images - 1))
+    assert found.freedom == pytest.approx(freedom)
     assert found.estimate == pytest.approx(values.mean())
-    assert (found.seeds, found.images) == (seeds, images)
+    assert (found.seeds, found.images, found.missing) == (seeds, images, 0)
+    assert found.high - found.estimate == pytest.approx(t.ppf(0.975, freedom) * found.error)
 
 
-def test_coverage_of_crossed_effects():
-    """Rows and columns share effects: pooled resampling would cover far less than 95 %."""
-    random = np.random.default_rng(0)
-    crossed, pooled = [], []
-    for trial in range(120):
-        values = random.normal(size=(12, 1)) + random.normal(size=(1, 12))
-        values = values + random.normal(size=(12, 12))
-        found = bootstrap(values, draws=200, seed=trial)
-        crossed.append(found.low <= 0 <= found.high)
-        flat = bootstrap(values.reshape(1, -1), draws=200, seed=trial)
-        pooled.append(flat.low <= 0 <= flat.high)
-    assert np.mean(crossed) > 0.85 > 0.7 > np.mean(pooled)
-
-
-def test_the_same_seed_gives_the_same_interval():
-    values = np.random.default_rng(1).normal(size=(1, 5))
-    assert bootstrap(values) == bootstrap(values)
-    assert bootstrap(values, seed=1) != bootstrap(values)
-
-
-def test_a_wider_level_gives_a_wider_interval():
-    values = np.random.default_rng(1).normal(size=(3, 5))
-    narrow, wide = bootstrap(values, level=0.5), bootstrap(values, level=0.99)
-    assert wide.low <= narrow.low <= narrow.high <= wide.high
-
-
-def test_nan_is_left_out():
-    values = np.array([[1.0, np.nan], [3.0, np.nan]])
-    assert mean(values) == 2
-    assert bootstrap(values).estimate == 2
-    nothing = bootstrap(np.full((2, 2), np.nan))
-    assert all(math.isnan(number) for number in nothing[:3])
-
-
-@given(st.floats(0.01, 100), st.integers(1, 4), st.integers(1, 6))
-@settings(deadline=None, max_examples=20)
-def test_a_constant_ratio_is_found_whatever_the_values(factor, seeds, images):
-    values = np.random.default_rng(0).uniform(0.1, 10, (seeds, images))
-    found = bootstrap_ratio(factor * values, values, draws=50)
-    assert found[:3] == pytest.approx((factor,) * 3)
-    assert (found.seeds, found.images) == (seeds, images)
-
-
-def test_few_seeds_that_differ_by_chance_are_no_effect():
-    """Percentiles of three seeds miss the truth in a quarter of all cases, here in 5 %."""
-    random = np.random.default_rng(0)
-    missed, one_sided = [], []
-    for trial in range(150):
-        values = random.normal(size=(3, 1)) + 0.1 * random.normal(size=(3, 8))
-        found = bootstrap(values, draws=100, seed=trial)
-        missed.append(not found.low <= 0 <= found.high)
-        # All that percentiles of resampled seeds could ever reach.
-        of_seeds = values.mean(1)
-        one_sided.append(of_seeds.min() > 0 or of_seeds.max() < 0)
-        ratios = bootstrap_ratio(np.exp(values), np.ones((3, 8)), draws=100, seed=trial)
-        np.testing.assert_allclose(ratios[:3], np.exp(found[:3]), rtol=1e-9)
-    assert np.mean(missed) < 0.1 < 0.18 < np.mean(one_sided)
-
-
-def test_the_ratio_s_mean_is_geometric_and_of_whole_pairs():
-    values, others = np.array([[8.0, 1.0, 0.0, 3.0]]), np.array([[1.0, 2.0, 1.0, math.nan]])
-    assert bootstrap_ratio(values, others).estimate == pytest.approx(2.0)
-    inverse = bootstrap_ratio(others, values)
-    assert inverse.estimate == pytest.approx(0.5)
-    assert math.isnan(bootstrap_ratio(values[:, 2:], others[:, 2:]).estimate)
-
-
-def test_an_empty_table_is_refused():
+def test_nothing_follows_from_a_few_numbers_or_from_none_that_differ() -> None:
+    few = [np.array([[2.83]]), np.ones((3, 5)), np.arange(10.0).reshape(2, 5)]
+    few += [np.arange(10.0).reshape(5, 2), np.arange(5.0)[None], np.arange(5.0)[:, None]]
+    one = np.full((3, 5), np.nan)
+    one[1, 1] = 7
+    for values in [*few, one, np.full((3, 5), np.nan)]:
+        assert math.isnan(interval(values).low) and math.isnan(interval(values).high)
+    assert interval(one)[3:6] == (1, 1, 14) and interval(one).estimate == 7
     with pytest.raises(ValueError, match="no values"):
-        bootstrap(np.empty((0, 3)))
+        interval(np.empty((0, 3)))
 
 
-def test_means_of_all_tables_at_once_are_those_of_each():
-    values = np.random.default_rng(0).normal(size=(3, 4))
-    values[0, 1] = values[2] = np.nan
-    once = bootstrap(values)
-    each = bootstrap(values, lambda table: mean(table))
-    np.testing.assert_allclose(once, each, rtol=1e-12)
-    assert np.isnan(bootstrap(np.full((2, 2), np.nan)).low)
+def test_a_fifth_may_be_missing_and_no_more() -> None:
+    values = np.random.default_rng(0).normal(size=(5, 5))
+    values[[0, 1, 2, 3, 4], [0, 1, 2, 3, 4]] = np.nan
+    found = interval(values)
+    assert math.isfinite(found.low) and found.missing == 5
+    assert found.estimate == pytest.approx(np.nanmean(values))
+    # By its definition: each seed and each image is left out once.
+    total = 0.0
+    for axis in (0, 1):
+        without = [np.nanmean(np.delete(values, k, axis)) for k in range(5)]
+        total += 4 / 5 * np.square(without - np.mean(without)).sum()
+    assert found.error == pytest.approx(math.sqrt(total))
+    values[0, 1] = np.nan
+    assert math.isnan(interval(values).low)
+    # A seed that knows nothing is no seed.
+    gone = np.random.default_rng(0).normal(size=(6, 5))
+    gone[0] = np.nan
+    assert interval(gone).seeds == 5 and interval(gone).missing == 5
 
 
-def test_geometric_means() -> None:
-    values = np.array([[1.0, 100.0], [1.0, 100.0]])
+def test_what_is_fixed_is_no_error() -> None:
+    random = np.random.default_rng(0)
+    values = 100 * random.normal(size=(4, 1)) + random.normal(size=(4, 6))
+    of_images = values.mean(0)
+    found = interval(values, fixed="seeds")
+    assert found.error == pytest.approx(of_images.std(ddof=1) / math.sqrt(6))
+    assert found.freedom == pytest.approx(5)
+    assert found.error < interval(values).error / 10
+    assert interval(values.T, fixed="images")[:3] == pytest.approx(found[:3])
+    # One network: its photographs are enough.
+    assert math.isfinite(interval(values[:1], fixed="seeds").low)
+    assert math.isnan(interval(values[:1]).low)
+
+
+def test_what_is_exact_has_its_range_and_needs_every_cell() -> None:
+    values = np.array([[1.0, 2.0, 6.0]])
+    assert interval(values, fixed="exact")[:3] == (3, 1, 6)
+    assert interval(values[:, :1], fixed="exact")[:3] == (1, 1, 1)
+    missing = np.array([[1.0, np.nan]])
+    assert math.isnan(interval(missing, fixed="exact").low)
+
+
+def test_p_values_turn_where_intervals_do() -> None:
+    values = np.random.default_rng(0).normal(1, 1, size=(4, 6))
+    for logarithmic in (False, True):
+        found = interval(values, logarithmic=logarithmic)
+        assert found.p_value(found.low, above=True) == pytest.approx(0.025)
+        assert found.p_value(found.high, above=False) == pytest.approx(0.025)
+        assert found.p_value(found.estimate, above=True) == pytest.approx(0.5)
+    assert math.isnan(interval(values[:1]).p_value(0, above=True))
+    assert interval(values, logarithmic=True).p_value(0, above=True) == 0  # no mean is that low
+    exact = interval(values, fixed="exact")
+    assert exact.p_value(values.min() - 1, above=True) == 0
+    assert exact.p_value(values.mean(), above=True) == 1
+
+
+def test_detectable_effects_are_found_in_four_of_five_runs() -> None:
+    """By SciPy's non-central t; the half-width itself is found in every second run."""
+    found = interval(np.random.default_rng(0).normal(size=(3, 5)))
+    reach = t.ppf(0.975, found.freedom)
+    shift = found.detectable(0, above=True) / found.error
+    assert nct.sf(reach, found.freedom, shift) == pytest.approx(0.8, abs=1e-3)
+    assert shift > 1.2 * reach
+    logarithms = np.random.default_rng(0).normal(size=(3, 5))
+    ratio = interval(logarithms, logarithmic=True)
+    plain = interval(logarithms).detectable(0, above=True)
+    assert ratio.detectable(2, above=True) == pytest.approx(2 * math.expm1(plain))
+    assert ratio.detectable(2, above=False) == pytest.approx(-2 * math.expm1(-plain))
+
+
+def test_any_statistic_becomes_a_mean_with_the_jackknife_s_error() -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=(4, 6)) + random.normal(size=(4, 1))
+    np.testing.assert_allclose(
+        interval(as_means(values, np.mean))[:3], interval(values)[:3], rtol=1e-12
+    )
+
+    def spread(table: np.ndarray) -> float:
+        return float(np.ptp(table) ** 2)
+
+    found = interval(as_means(values, spread))
+    assert found.estimate == pytest.approx(spread(values))
+    total = 0.0
+    for axis, size in enumerate(values.shape):
+        without = np.array([spread(np.delete(values, k, axis)) for k in range(size)])
+        total += (size - 1) / size * np.square(without - without.mean()).sum()
+    assert found.error == pytest.approx(math.sqrt(total))
+
+
+def test_for_figures_few_seeds_are_those_that_are_meant() -> None:
+    values = np.array([[1.0, 100.0, 10.0]])
     found = interval_of(values, logarithmic=True)
-    assert found.estimate == pytest.approx(10)
-    assert found.low == pytest.approx(1) and found.high == pytest.approx(100)
-    assert interval_of(values).estimate == pytest.approx(50.5)
+    assert found.estimate == pytest.approx(10) and found.low < 10 < found.high
+    assert found[:3] == pytest.approx(interval_of(np.repeat(values, 2, 0), logarithmic=True)[:3])
+    assert interval_of(values.T, logarithmic=True)[:3] == pytest.approx(found[:3])
+    assert interval_of(values).estimate == pytest.approx(37)
+    assert math.isnan(interval_of(values[:, :2]).low)
+    with_zero = interval_of(np.array([[1.0, 100.0, 10.0, 0.0]]), logarithmic=True)
+    assert with_zero.missing == 1 and math.isnan(with_zero.low)
+
+
+def test_an_interval_of_given_errors_is_student_s() -> None:
+    found = Interval.of(1.0, 0.5, 4.0, (3, 5, 0))
+    assert found.high == pytest.approx(1 + 0.5 * t.ppf(0.975, 4))
+    assert Interval.of(1.0, 0.5, 4.0, (3, 5, 0), logarithmic=True).estimate == pytest.approx(math.e)
+
+
+def test_slopes_on_depth() -> None:
+    values = np.array([[1.0, 0], [3, 1], [5, np.inf]])
+    np.testing.assert_allclose(depth_slopes(values), [2, np.nan])

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.errors import one_of
-from depthjax.statistics import Interval, bootstrap
+from depthjax.statistics import as_means
 
 _FITS = ("none", "mean", "line")
 
@@ -45,19 +45,17 @@ def r_squared(
     return float(1 - missed @ missed / (around @ around))
 
 
-def r_squared_interval(
+def r_squared_table(
     predicted: Float[np.ndarray, "seeds images"],
     measured: Float[np.ndarray, "seeds images"],
     *,
     fitted: str = "mean",
     beyond: Float[np.ndarray, "seeds images"] | None = None,
-) -> Interval:
-    """`r_squared` with a bootstrap interval over weight seeds and images.
-
-    Pairs of a prediction and its measurement are resampled together.
+) -> Float[np.ndarray, "seeds images"]:
+    """A table whose mean is `r_squared`, for its interval (`depthjax.statistics.as_means`).
 
     Args:
-        predicted, measured, fitted: as in `r_squared`, `[seeds, images]`.
+        predicted, measured, fitted: as in `r_squared`, `[seeds, images]`, of two or more of each.
         beyond: a second prediction of the same shape. If given, the statistic is the R² of
             `predicted` minus that of `beyond`.
     """
@@ -72,4 +70,4 @@ def r_squared_interval(
         return own - other
 
     places = np.arange(measured.size, dtype=float).reshape(measured.shape)
-    return bootstrap(places, statistic)
+    return as_means(places, statistic)

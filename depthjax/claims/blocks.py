@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from depthjax.claims.findings import load_findings
+from depthjax.claims.stored import load_findings
 from depthjax.claims.tables import claims_table, finding_table, steps_table
 from depthjax.folders.config import read_config
 from depthjax.folders.environment import command_line, where_it_ran

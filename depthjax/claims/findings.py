@@ -1,133 +1,22 @@
-"""Findings: one number of one run, with its interval, and what it says of a claim.
+"""Findings: one number of one run, with its cells, and what it says of a claim.
 
 A finding is data. The study that computes it names the claim and the part of the claim that it
 judges, the network and the layer. Sentences (`where`, `statistic`, `rule`) are made from the fields
 when they are printed, and nothing is ever read back from them.
 """
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, isnan, nan
-from pathlib import Path
-from typing import Any, Literal, cast
+from math import nan
+from typing import Any, Literal
 
-from depthjax.statistics import Interval
+from depthjax.claims.bound import Bound, Verdict
+from depthjax.claims.cells import Cells
+from depthjax.statistics import KNOWN, Fixed, Interval
 
-Relation = Literal["<", "<=", ">", ">=", "within"]
-Verdict = Literal["supported", "contradicted", "open", "not reached"]
 Aside = Literal["", "contrast", "control"]
 
 _CONTRAST = ", contrast"
-_LOWER, _UPPER = ("low",), ("high",)
-_ENDS = {"<": _UPPER, "<=": _UPPER, ">": _LOWER, ">=": _LOWER, "within": _LOWER + _UPPER}
-_HINT = "write > 0, or <, <=, >= and a number, or within 0.5 2"
-
-
-@dataclass(frozen=True)
-class Bound:
-    """Where a statistic has to lie for support: `> 0`, `<= 2`, or `within 0.5 2`, ends included.
-
-    Fields:
-        relation: `<`, `<=`, `>`, `>=` or `within`.
-        low: the lower end; -inf for `<` and `<=`.
-        high: the upper end; inf for `>` and `>=`.
-
-    Raises:
-        ValueError: for another relation, or for ends that do not fit it.
-    """
-
-    relation: Relation
-    low: float = -inf
-    high: float = inf
-
-    def __post_init__(self) -> None:
-        finite = tuple(end for end in ("low", "high") if abs(getattr(self, end)) < inf)
-        if _ENDS.get(self.relation) != finite or not self.low <= self.high:
-            raise ValueError(
-                f"no bound: {self.relation} from {self.low:g} to {self.high:g}; {_HINT}"
-            )
-
-    @classmethod
-    def above(cls, low: float | int) -> "Bound":
-        """`> low`."""
-        return cls(">", low=float(low))
-
-    @classmethod
-    def at_least(cls, low: float | int) -> "Bound":
-        """`>= low`."""
-        return cls(">=", low=float(low))
-
-    @classmethod
-    def below(cls, high: float | int) -> "Bound":
-        """`< high`."""
-        return cls("<", high=float(high))
-
-    @classmethod
-    def at_most(cls, high: float | int) -> "Bound":
-        """`<= high`."""
-        return cls("<=", high=float(high))
-
-    @classmethod
-    def within(cls, low: float | int, high: float | int) -> "Bound":
-        """`within low high`, ends included."""
-        return cls("within", float(low), float(high))
-
-    @classmethod
-    def parse(cls, rule: str) -> "Bound":
-        """The bound that `str` wrote: `Bound.parse("within 0.5 2")`.
-
-        Raises:
-            ValueError: for any other text.
-        """
-        relation, *numbers = rule.split() or [""]
-        try:
-            ends = zip(_ENDS[relation], map(float, numbers), strict=True)
-            return cls(cast(Relation, relation), **dict(ends))
-        except (KeyError, ValueError):
-            raise ValueError(f"{rule!r} is no rule; {_HINT}") from None
-
-    @property
-    def ends(self) -> tuple[float, ...]:
-        """The finite ends: one, or both of `within`."""
-        return tuple(getattr(self, end) for end in _ENDS[self.relation])
-
-    def judge(self, interval: Interval) -> Verdict:
-        """What an interval says.
-
-        Returns:
-            `supported` if the whole interval keeps the bound, `contradicted` if all of it violates
-            the bound, `open` if it holds an end, and `not reached` where there was nothing to
-            compute an interval from (NaN).
-        """
-        low, high = interval.low, interval.high
-        if isnan(interval.estimate) or isnan(low):
-            return "not reached"
-        if low > self.high or high < self.low:
-            return "contradicted"
-        if self.relation in ("<", ">"):
-            kept = high < self.high if self.relation == "<" else low > self.low
-        else:
-            kept = self.low <= low and high <= self.high
-        return "supported" if kept else "open"
-
-    def margin(self, estimate: float | int) -> float:
-        """How far an estimate lies within the bound; negative if it violates it."""
-        return min(estimate - self.low, self.high - estimate)
-
-    def reach(self, interval: Interval) -> float:
-        """How far the interval reaches from its estimate towards the bound, at least 0 or NaN.
-
-        An estimate that lies farther than this within the bound, with the same interval around it,
-        is support: this is the smallest effect that a run can detect, in the statistic's own unit.
-        """
-        estimate, low, high = interval[:3]
-        toward = {"low": estimate - low, "high": high - estimate}
-        return float(max(toward[end] for end in _ENDS[self.relation]))
-
-    def __str__(self) -> str:
-        return " ".join([self.relation, *map(_shortest, self.ends)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,12 +31,18 @@ class Finding:
         note: the rest of the place, such as `1/f noise` or `within stages`.
         quantity: what was computed, in words.
         detail: what it was computed of, or between, such as `photos − untrained`.
-        known: of how many values, where some do not exist: `(8, 9)` for 8 of 9.
+        known: of how many values behind the cells, where some do not exist: `(8, 9)` for 8 of 9.
         bound: when the number counts as support.
-        interval: the number.
+        measured: the number of each weight seed and image. Of files that have none, the interval
+            alone; such findings are shown and decide nothing.
         aside: why it has no vote: `contrast` if it is of another case than the claim's, `control`
             if it is of a network that differs from its counterpart by chance alone. Empty if it has
             a vote.
+        search: whether it is the best that a search found, and the truth at least that. To find
+            nothing is then no contradiction.
+        plan: the digest of the claim when the run was begun (`depthjax.claims.frozen`); empty of
+            findings that no run has stored, and of older runs.
+        exploratory: whether the claim, or a rule, was changed after the run had begun.
     """
 
     claim: str
@@ -159,8 +54,11 @@ class Finding:
     detail: str = ""
     known: tuple[int, int] | None = None
     bound: Bound
-    interval: Interval
+    measured: Cells | Interval
     aside: Aside = ""
+    search: bool = False
+    plan: str = ""
+    exploratory: bool = False
 
     @property
     def votes(self) -> bool:
@@ -168,9 +66,40 @@ class Finding:
         return not self.aside
 
     @property
+    def fixed(self) -> Fixed:
+        """What is no sample; see `depthjax.statistics.Fixed`."""
+        return self.measured.fixed if isinstance(self.measured, Cells) else ""
+
+    @property
+    def interval(self) -> Interval:
+        """The number with its interval; none (NaN) if too few of the values behind it exist."""
+        if isinstance(self.measured, Interval):
+            return self.measured
+        found = self.measured.interval
+        if self.known is not None and self.known[0] < KNOWN * self.known[1]:
+            return found._replace(low=nan, high=nan, error=nan, freedom=nan)
+        return found
+
+    @property
     def verdict(self) -> Verdict:
-        """What the interval says of the bound; see `Bound.judge`."""
-        return self.bound.judge(self.interval)
+        """What the interval says of the bound; see `judged`."""
+        return self.judged()
+
+    def judged(self, effect: float | int = 0.0) -> Verdict:
+        """What the interval says of the bound and of an effect of interest; see `Bound.judge`.
+
+        An exact number must keep the bound for every seed and image: one exception contradicts. A
+        search that finds nothing ends as `not found`.
+        """
+        verdict = self.bound.judge(self.interval, effect)
+        if verdict == "open" and self.fixed == "exact":
+            verdict = "contradicted"
+        return "not found" if verdict == "contradicted" and self.search else verdict
+
+    @property
+    def told(self) -> str:
+        """The verdict in print; of what was settled after the run: `supported, exploratory`."""
+        return f"{self.verdict}, exploratory" if self.exploratory else self.verdict
 
     @property
     def title(self) -> str:
@@ -186,38 +115,55 @@ class Finding:
     def statistic(self) -> str:
         """What was computed, in print: `log ρ, fixed steps with blur: photos − untrained`."""
         text = f"{self.quantity}: {self.detail}" if self.detail else self.quantity
-        return text if self.known is None else f"{text} ({self.known[0]} of {self.known[1]})"
+        known = self.known
+        if known is None and isinstance(self.measured, Cells) and self.interval.missing:
+            total = self.measured.table.size
+            known = (total - self.interval.missing, total)
+        return text if known is None else f"{text} ({known[0]} of {known[1]})"
 
     @property
     def rule(self) -> str:
         """The bound, in print: `< 0.05`."""
         return str(self.bound)
 
+    @property
+    def sample(self) -> str:
+        """What the number rests on, seeds × images, in print: `3 × 5`, `these 1 × 5`, `exact`."""
+        seeds, images = str(self.interval.seeds), str(self.interval.images)
+        if self.fixed == "seeds":
+            seeds = f"these {seeds}"
+        elif self.fixed == "images":
+            images = f"these {images}"
+        return f"{seeds} × {images}" + (", exact" if self.fixed == "exact" else "")
+
     def record(self) -> dict[str, Any]:
         """The finding as JSON takes it: in print, then by its fields; NaN becomes None."""
         printed = {"claim": self.title}
         printed |= {name: getattr(self, name) for name in ("where", "statistic", "rule")}
-        numbers = {
-            name: None if isinstance(value, float) and isnan(value) else value
-            for name, value in self.interval._asdict().items()
-        }
+        numbers = {name: _plain(value) for name, value in self.interval._asdict().items()}
         fields: dict[str, Any] = {name: getattr(self, name) for name in _WORDS}
         fields["known"] = None if self.known is None else list(self.known)
-        return {**printed, **numbers, "verdict": self.verdict, **fields}
+        if isinstance(self.measured, Cells):
+            fields["fixed"] = self.fixed
+            fields["cells"] = [list(row) for row in self.measured.values]
+        told = {"verdict": self.verdict, "sample": self.sample}
+        return {**printed, **numbers, **told, **fields}
 
 
-_WORDS = ("part", "network", "layer", "note", "quantity", "detail", "aside")
+_WORDS = ("part", "network", "layer", "note", "quantity", "detail", "aside", "search")
+
+
+def _plain(value: float | int) -> float | int | None:
+    """A number as JSON takes it: infinite degrees of freedom and NaN become None."""
+    return value if isinstance(value, int) or abs(value) < float("inf") else None
 
 
 def finding_from_record(record: Mapping[str, Any]) -> Finding:
     """The finding that `Finding.record` described.
 
-    Older records have sentences but no fields. What they say is kept, so that it is printed as
-    before; but nobody knows which part of the claim they judge, so they decide nothing.
+    Older records have sentences but no fields, or an interval but no cells. What they say is kept,
+    so that it is printed as before; but they decide nothing.
     """
-    numbers: dict[str, Any] = {
-        name: nan if record[name] is None else record[name] for name in Interval._fields
-    }
     claim = str(record["claim"])
     fields: dict[str, Any] = {"note": record["where"], "quantity": record["statistic"]}
     if claim.endswith(_CONTRAST):
@@ -225,30 +171,19 @@ def finding_from_record(record: Mapping[str, Any]) -> Finding:
     fields |= {name: record[name] for name in _WORDS if name in record}
     if record.get("known") is not None:
         fields["known"] = tuple(record["known"])
+    if "cells" in record:
+        rows = tuple(tuple(row) for row in record["cells"])
+        measured: Cells | Interval = Cells(rows, record["fixed"], record["logarithmic"])
+    else:
+        told: dict[str, Any] = {
+            name: nan if record[name] is None else record[name]
+            for name in Interval._fields
+            if name in record
+        }
+        measured = Interval(**told)
     return Finding(
         claim=claim.removesuffix(_CONTRAST),
         bound=Bound.parse(record["rule"]),
-        interval=Interval(**numbers),
+        measured=measured,
         **fields,
     )
-
-
-def load_findings(folder: str | os.PathLike[str]) -> list[Finding]:
-    """Reads the `findings.json` in a folder of results.
-
-    Raises:
-        ValueError: if there is none, or it cannot be read.
-    """
-    path = Path(folder) / "findings.json"
-    if not path.is_file():
-        raise ValueError(f"no findings in {str(folder)!r}: it has no {path.name}")
-    try:
-        return [finding_from_record(record) for record in json.loads(path.read_text())]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{str(path)!r} is damaged: {error}") from error
-
-
-def _shortest(value: float) -> str:
-    """`0.05`, `1e-13`, `2`: six digits, or as many as it takes to read the number back."""
-    text = f"{value:g}"
-    return text if float(text) == value else repr(value)

@@ -1,66 +1,112 @@
 """One verdict for each claim, from the findings of any number of runs.
 
-A claim has parts, and a part is measured at one place or several. Then:
+A claim has parts. What was measured of a part at several places is one number, the mean over them
+(`depthjax.claims.places`), with a 95 % interval over weight seeds and images
+(`depthjax.statistics`). The part has a bound, and a smallest effect of interest beyond it:
 
-- A claim is *supported* if every part is, at every place: no correction is due, since all must
-  hold together.
-- It is *not supported* if a part is contradicted. Even where a part holds as narrowly as can be,
-  each interval lies beyond the bound by chance in 2.5 % of cases. So a part counts as contradicted
-  only if chance gives so many contradicted places in fewer than 5 % of cases: one of up to two
-  places, two of up to fourteen, and so on.
-- Otherwise it is *undecided at this scale*: an interval holds the bound, no descent reached a
-  place, or nobody measured a part.
-- Without any finding it was *not run*.
+- *supported* if the whole interval keeps the bound and reaches the smallest effect: there is an
+  effect, and none of interest is excluded;
+- *contradicted* if the whole interval lies short of the bound and the smallest effect: an effect of
+  interest is excluded, also where a smaller one is certain;
+- *open* otherwise, *not reached* where too little is known for an interval, *not found* where a
+  search has found nothing, which is no contradiction.
 
-Contrasts and controls have no vote (`Finding.votes`). A finding of no part, or of a part that the
-claim does not have, decides nothing.
+A claim is *supported* if every part of it is: since all must hold together, no correction is due
+within it. It is *not supported* if a part is contradicted, and *undecided at this scale* otherwise.
+Without any finding it was *not run*, and from findings that tell of no part, or have no cells, no
+verdict follows. Over the claims that were run supports are corrected after Holm, at one-sided
+2.5 %; which survive is said beside them.
+
+Contrasts and controls have no vote (`Finding.votes`), and no single place has one. A verdict of
+findings that are older than the claim or these rules is *exploratory* (`depthjax.claims.frozen`).
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import comb, isnan
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import isnan
 from typing import Any
 
-from depthjax.claims.findings import Finding, load_findings
-from depthjax.claims.paper import CLAIMS, Claim, Part
+from depthjax.claims.cells import Cells
+from depthjax.claims.claim import Claim, Part
+from depthjax.claims.findings import Finding
+from depthjax.claims.paper import CLAIMS
+from depthjax.claims.places import together
+from depthjax.statistics import LEVEL
+from depthjax.tables import number
 
-SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_RUN = (
+SUPPORTED, NOT_SUPPORTED, UNDECIDED, NO_VERDICT, NOT_RUN = (
     "supported",
     "not supported",
     "undecided at this scale",
+    "no verdict",
     "not run",
 )
-VERDICTS = (SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_RUN)
+VERDICTS = (SUPPORTED, NOT_SUPPORTED, UNDECIDED, NO_VERDICT, NOT_RUN)
 
 WORDS = {
     "supported": SUPPORTED,
     "contradicted": NOT_SUPPORTED,
     "open": UNDECIDED,
     "not reached": UNDECIDED,
+    "not found": UNDECIDED,
 }
-"""What the verdict of a single finding would be of a claim."""
+"""What the verdict of a single finding or part would be of a claim."""
 
 RULE = (
-    "A claim is supported if every part of it is, at every place; not supported if more places of"
-    " a part contradict it than chance gives; and undecided at this scale otherwise: where an"
-    " interval holds the bound, or no descent came near enough. Controls and contrasts are listed"
-    " but have no vote. Intervals are 95\u00a0% bootstrap intervals over weight seeds × images."
+    "Each part of a claim is one number, the mean over the places where it was measured, with a"
+    " 95\u00a0% interval over weight seeds and photographs. A claim is supported if the interval of"
+    " every part lies beyond its bound and does not exclude the smallest effect of interest; not"
+    " supported if one of them excludes that effect; undecided at this scale otherwise. Rows of"
+    " single places, controls and contrasts are to look at and have no vote."
 )
 """The rule above in short, for readers of a page."""
 
-BY_CHANCE = 0.05
-"""Contradicted places that chance gives more often than this do not contradict a part."""
+TAIL = (1 - LEVEL) / 2
+"""The one-sided error of a single claim, and of all of them after Holm's correction."""
 
 
 @dataclass(frozen=True)
 class PartVerdict:
-    """What the findings say of a part: `supported`, `contradicted`, `open` or `not measured`."""
+    """What the findings say of a part.
 
+    Fields:
+        name: of the part, as in `Finding.part`.
+        part: the part.
+        findings: those of its places that have a vote together.
+        whole: one finding of all places; None if nothing was measured.
+    """
+
+    name: str
     part: Part
     findings: tuple[Finding, ...]
-    verdict: str
+    whole: Finding | None
+
+    @cached_property
+    def verdict(self) -> str:
+        """A verdict of `Finding.judged`, or `not measured`."""
+        return "not measured" if self.whole is None else self.whole.judged(self.part.effect)
+
+    @property
+    def p_value(self) -> float:
+        """The one-sided p of the hypothesis that the bound is not kept; 1 without an interval."""
+        found = 1.0 if self.whole is None else self.part.bound.p_value(self.whole.interval)
+        return 1.0 if isnan(found) else found
+
+    def record(self) -> dict[str, Any]:
+        """The verdict as JSON takes it."""
+        return {
+            "name": self.name,
+            "says": self.part.says,
+            "verdict": self.verdict,
+            "votes": self.part.votes,
+            "effect": self.part.effect,
+            "because": self.part.because,
+            "p_value": self.p_value,
+            "whole": None if self.whole is None else _record(self.whole),
+            "findings": [finding.record() for finding in self.findings],
+        }
 
 
 @dataclass(frozen=True)
@@ -72,10 +118,10 @@ class Judgement:
         verdict: one of `VERDICTS`.
         reason: in words, part by part.
         parts: their verdicts.
-        decisive: the finding that decided: the clearest contradiction, the weakest support, or the
-            one farthest from a decision; None if there is none.
-        counts: how many findings with a vote say what, in the order of `WORDS`; those of no part,
-            too.
+        decisive: the finding, of all places of a part, that decided: the clearest contradiction,
+            the weakest support, or the one farthest from a decision; None if there is none.
+        counts: how many parts say what, in the order of `WORDS`.
+        survives: whether it is supported also after the correction over claims; None before it.
     """
 
     claim: Claim
@@ -84,6 +130,23 @@ class Judgement:
     parts: tuple[PartVerdict, ...]
     decisive: Finding | None
     counts: Mapping[str, int] = field(hash=False)
+    survives: bool | None = None
+
+    @property
+    def plans(self) -> tuple[str, ...]:
+        """The digests of the claim under which its findings were made (`Finding.plan`)."""
+        plans = {finding.plan for part in self.parts for finding in part.findings}
+        return tuple(sorted(plans - {""}))
+
+    @property
+    def exploratory(self) -> bool:
+        """Whether some of what it rests on is older than the claim or its rules are."""
+        return any(finding.exploratory for part in self.parts for finding in part.findings)
+
+    @property
+    def p_value(self) -> float:
+        """The largest p of its parts: all must hold together (an intersection-union test)."""
+        return max((part.p_value for part in self.parts if part.part.votes), default=1.0)
 
     def record(self) -> dict[str, Any]:
         """The judgement as JSON takes it."""
@@ -94,41 +157,34 @@ class Judgement:
             "paper": self.claim.paper,
             "verdict": self.verdict,
             "reason": self.reason,
+            "p_value": self.p_value,
+            "survives": self.survives,
+            "exploratory": self.exploratory,
+            "plans": list(self.plans),
             "decisive": None if self.decisive is None else _record(self.decisive),
-            "parts": [
-                {
-                    "says": part.part.says,
-                    "verdict": part.verdict,
-                    "findings": [_record(finding) for finding in part.findings],
-                }
-                for part in self.parts
-            ],
+            "parts": [part.record() for part in self.parts],
         }
 
 
-def judge(findings: Sequence[Finding]) -> list[Judgement]:
-    """Judges every claim of the paper, in the paper's order.
+def judge(findings: Sequence[Finding], claims: Iterable[Claim] | None = None) -> list[Judgement]:
+    """Judges claims together, with the correction over those that were run.
 
     Args:
         findings: of all runs.
+        claims: which; all of the paper, in its order, if not given.
     """
-    return [judge_claim(claim, findings) for claim in CLAIMS.values()]
-
-
-def judge_folders(folders: Iterable[str | os.PathLike[str]]) -> list[Judgement]:
-    """Judges every claim again by the findings that runs have stored; nothing is measured.
-
-    Args:
-        folders: of results, each with a `findings.json`.
-
-    Raises:
-        ValueError: if a folder has no findings, or they cannot be read.
-    """
-    return judge([finding for folder in folders for finding in load_findings(folder)])
+    chosen = CLAIMS.values() if claims is None else claims
+    judged = [judge_claim(claim, findings) for claim in chosen]
+    run = {one.claim.id: one.p_value for one in judged if one.verdict != NOT_RUN}
+    kept = holm(run)
+    return [
+        replace(one, survives=one.claim.id in kept if one.verdict == SUPPORTED else None)
+        for one in judged
+    ]
 
 
 def judge_claim(claim: Claim, findings: Sequence[Finding]) -> Judgement:
-    """Judges one claim by the rule at the head of this module.
+    """Judges one claim by the rule at the head of this module, without a correction over claims.
 
     Args:
         claim: one of `CLAIMS`, or another.
@@ -142,79 +198,83 @@ def judge_claim(claim: Claim, findings: Sequence[Finding]) -> Judgement:
         verdict = NOT_SUPPORTED
     elif verdicts and set(verdicts) == {"supported"}:
         verdict = SUPPORTED
+    elif set(verdicts) <= {"not measured"}:
+        verdict = NO_VERDICT if own else NOT_RUN
     else:
-        verdict = UNDECIDED if own else NOT_RUN
-    counted = Counter(WORDS[finding.verdict] for finding in own)
+        verdict = UNDECIDED
+    counted = Counter(WORDS[part.verdict] for part in voting if part.whole is not None)
     counts = {word: counted[word] for word in dict.fromkeys(WORDS.values()) if counted[word]}
     return Judgement(claim, verdict, _reason(parts), parts, _decisive(verdict, voting), counts)
 
 
-def smallest_effect(finding: Finding) -> float:
-    """How far within its bound a statistic had to be for this run to call it support."""
-    return finding.bound.reach(finding.interval)
+def holm(p_values: Mapping[str, float], level: float = TAIL) -> set[str]:
+    """The names whose hypotheses are rejected with an error of `level` over all of them.
 
-
-def contradictions_needed(places: int) -> int:
-    """How many of so many places must be contradicted for more than chance (`BY_CHANCE`)."""
-    for count in range(1, places + 1):
-        tail = sum(
-            comb(places, k) * 0.025**k * 0.975 ** (places - k) for k in range(count, places + 1)
-        )
-        if tail < BY_CHANCE:
-            return count
-    return max(places, 1)
+    Holm's step-down procedure: the k-th smallest of m numbers is compared with level/(m − k + 1),
+    and with the first that fails all larger ones do.
+    """
+    kept: set[str] = set()
+    for rank, name in enumerate(sorted(p_values, key=lambda one: p_values[one])):
+        if p_values[name] > level / (len(p_values) - rank):
+            break
+        kept.add(name)
+    return kept
 
 
 def _judge_part(name: str, part: Part, findings: Sequence[Finding]) -> PartVerdict:
-    own = tuple(finding for finding in findings if finding.part == name)
-    verdicts = [finding.verdict for finding in own]
-    if not own:
-        verdict = "not measured"
-    elif verdicts.count("contradicted") >= contradictions_needed(len(own)):
-        verdict = "contradicted"
-    else:
-        verdict = "supported" if set(verdicts) == {"supported"} else "open"
-    return PartVerdict(part, own, verdict)
+    own = tuple(
+        finding
+        for finding in findings
+        if finding.part == name and isinstance(finding.measured, Cells)
+    )
+    whole = replace(together(own), bound=part.bound) if own else None
+    return PartVerdict(name, part, own, whole)
 
 
 def _reason(parts: Sequence[PartVerdict]) -> str:
-    """`the embedding is matched: supported at 2 of 2; …`."""
+    """`the embedding is matched: supported, 0.2 [0.1, 0.3] at 2 places; …`."""
     sentences = []
     for part in parts:
-        count = len(part.findings)
-        counted = "supported" if part.verdict == "open" else part.verdict
-        same = sum(finding.verdict == counted for finding in part.findings)
         sentence = f"{part.part.says}: {part.verdict}"
-        if part.verdict == "open":
-            sentence += f", supported at {same} of {count}"
-        elif count:
-            sentence += f" at {same} of {count}"
+        if part.whole is not None:
+            sentence += f", {interval_text(part.whole)}"
+            if len(part.findings) > 1:
+                sentence += f" over {len(part.findings)} places"
         sentences.append(sentence + ("" if part.part.votes else " (no part of the claim)"))
     return "; ".join(sentences)
 
 
+def interval_text(finding: Finding) -> str:
+    """`0.2 [0.1, 0.3]`: the estimate and its interval, as far as there are any."""
+    estimate, low, high = finding.interval[:3]
+    text = "–" if isnan(estimate) else number(estimate)
+    return text if isnan(low) else f"{text} [{number(low)}, {number(high)}]"
+
+
 def _decisive(verdict: str, parts: Sequence[PartVerdict]) -> Finding | None:
-    if verdict == NOT_RUN:
+    if verdict in (NOT_RUN, NO_VERDICT):
         return None
-    wanted = {NOT_SUPPORTED: "contradicted", SUPPORTED: "supported", UNDECIDED: "open"}[verdict]
-    among = [finding for part in parts if part.verdict == wanted for finding in part.findings]
-    if verdict == NOT_SUPPORTED:
-        among = [finding for finding in among if finding.verdict == wanted]
+    wanted = {NOT_SUPPORTED: ("contradicted",), SUPPORTED: ("supported",)}
+    among = [part for part in parts if part.verdict in wanted.get(verdict, tuple(_OPEN))]
     # None where only a part that nobody measured keeps the claim open.
-    return min(among, key=_margin, default=None)
+    return min(among, key=_margin).whole if among else None
 
 
-def _margin(finding: Finding) -> float:
-    """How far the estimate lies on the claim's side of the bound, in reaches of the interval."""
-    estimate, reach = finding.interval.estimate, smallest_effect(finding)
-    if isnan(estimate) or isnan(reach):
-        return -1e9 if finding.verdict == "not reached" else 0.0
-    distance = finding.bound.margin(estimate)
-    if reach <= 0:  # every seed and image says the same
+_OPEN = [word for word, told in WORDS.items() if told == UNDECIDED]
+
+
+def _margin(verdict: PartVerdict) -> float:
+    """How far the estimate lies within the bound, in half-widths of the interval."""
+    assert verdict.whole is not None
+    estimate, low, high = verdict.whole.interval[:3]
+    if isnan(estimate) or isnan(low):
+        return -1e9
+    distance = verdict.part.bound.margin(estimate)
+    if high <= low:
         return 1e9 if distance >= 0 else -1e9
-    return float(distance) / reach
+    return float(distance) / ((high - low) / 2)
 
 
 def _record(finding: Finding) -> dict[str, Any]:
-    effect = smallest_effect(finding)
-    return {**finding.record(), "smallest_effect": None if isnan(effect) else effect}
+    effect = finding.bound.detectable(finding.interval)
+    return {**finding.record(), "detectable": None if isnan(effect) else effect}

@@ -1,44 +1,29 @@
 """The paper's claims C1 to C16 as data: what each says, its parts, and what counts as support.
 
-All of this is fixed before any run. How findings become a verdict is in `depthjax.claims.judging`;
-arXiv 2211.06496 has the author's words.
+How findings become a verdict is in `depthjax.claims.judging`; arXiv 2211.06496 has the author's
+words. Which rules came before which results:
+
+- Statistics and thresholds of C1 to C9 and C16 were set before the runs that judge them, but that
+  C4 is judged by conjugate gradients and C6 in the reading of the paper's text: both were chosen
+  after results had been seen.
+- Statistics, thresholds and combining rules of C10 to C15 were settled after results of the same
+  small networks (32×32) were known. That only the last layer counts in C10, C12 and C14, only
+  log-odds in C12 and only the neighbours' distance in C14, are such choices.
+- Smallest effects of interest, the mean over places and the rule of decision are younger than all
+  of these results.
+
+From here on `depthjax.claims.frozen` writes into every run which claims it was begun under.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from depthjax.claims.bound import Bound
+from depthjax.claims.claim import Claim, Part
 
-
-@dataclass(frozen=True)
-class Part:
-    """One of the things that a claim says. Findings name it in `Finding.part`.
-
-    Fields:
-        says: in words.
-        votes: whether the claim needs it. Other parts are judged and shown beside the claim.
-    """
-
-    says: str
-    votes: bool = True
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What the paper says, in our words.
-
-    Fields:
-        id: as in `Finding.claim`.
-        sentence: what it says.
-        statistic: what is computed, and when that counts as support.
-        parts: what must hold, by name.
-        paper: the number that the paper gives, if it gives one.
-    """
-
-    id: str
-    sentence: str
-    statistic: str
-    parts: Mapping[str, Part] = field(hash=False)
-    paper: str = ""
-
+_TENTH = "a tenth, the least that one would report"
+_SLOPE = "a twentieth more with every block"
+_LOST = "D then follows ρ with a power below 1/40"
+_SSIM = "differences in SSIM below 0.02 are not seen"
+_ORDER = "a tenth of an order of magnitude in power"
+_EXACT = "it holds exactly or not at all"
 
 _PAPER = (
     Claim(
@@ -46,8 +31,10 @@ _PAPER = (
         "In an untrained ResNet, the deeper the layer, the worse the recovered input.",
         "slope of log D at ρ = 0.1 on the block index, within stages and over them; > 0",
         {
-            "worse_within_stages": Part("worse within stages, at equal dimensions"),
-            "worse_over_stages": Part("worse over stages"),
+            "worse_within_stages": Part(
+                "worse within stages, at equal dimensions", "> 0", 0.05, _SLOPE
+            ),
+            "worse_over_stages": Part("worse over stages", "> 0", 0.05, _SLOPE),
         },
     ),
     Claim(
@@ -57,16 +44,20 @@ _PAPER = (
         "at the end of the last stage: ρ <= 0.3; D over that of the flat mean colour > 1;"
         " D of a deeper minus that of a shallower network > 0, both at ρ = 0.3",
         {
-            "embedding_matched": Part("the embedding is matched"),
-            "image_missed": Part("the image is missed"),
-            "worse_in_deeper_networks": Part("more so in deeper networks"),
+            "embedding_matched": Part(
+                "the embedding is matched", "<= 0.3", 0.05, "the descent then goes on to fall"
+            ),
+            "image_missed": Part("the image is missed", "> 1", 0.1, _TENTH),
+            "worse_in_deeper_networks": Part(
+                "more so in deeper networks", "> 0", 0.1, "a tenth of the noisy copy's distance"
+            ),
         },
     ),
     Claim(
         "C3",
         "Matching a deep layer's embedding better does not bring the image back.",
         "elasticity d log D / d log ρ, ρ from 0.03 to 0.3, at the end of the last stage; < 0.05",
-        {"image_stays_lost": Part("D does not follow ρ")},
+        {"image_stays_lost": Part("D does not follow ρ", "< 0.05", 0.025, _LOST)},
     ),
     Claim(
         "C4",
@@ -76,10 +67,20 @@ _PAPER = (
         " part of the start within 0.99 to 1.01 where narrow; m_i <= 0.1, scaled to 2523"
         " inputs, where wide",
         {
-            "narrow_stays_lost": Part("narrow: what the null space holds is never recovered"),
-            "wide_recovered": Part("wide: recovered"),
+            "narrow_stays_lost": Part(
+                "narrow: what the null space holds is never recovered",
+                "within 0.99 1.01",
+                0,
+                _EXACT,
+            ),
+            "wide_recovered": Part("wide: recovered", "<= 0.1", 0, _EXACT),
             # It needs up to 200,000 steps: cut off before, it says nothing of the network.
-            "papers_descent": Part("by the paper's descent", votes=False),
+            "papers_descent_narrow": Part(
+                "narrow, by the paper's descent", "within 0.99 1.01", 0, _EXACT, votes=False
+            ),
+            "papers_descent_wide": Part(
+                "wide, by the paper's descent", "<= 0.1", 0, _EXACT, votes=False
+            ),
         },
         "2523 inputs: width 2000 stalls; width 3000 reaches m_i ≈ 0.1 by 2·10⁵ steps",
     ),
@@ -89,8 +90,10 @@ _PAPER = (
         " steps, and recover with more.",
         "slope of log steps to D = 1 on depth, at the rate 1/σ₁², > 0, and all get there",
         {
-            "slower_with_depth": Part("the deeper the slower"),
-            "all_recover": Part("all get there"),
+            "slower_with_depth": Part(
+                "the deeper the slower", "> 0", 0.1, "a tenth more steps with every layer"
+            ),
+            "all_recover": Part("all get there", ">= 1", 0, _EXACT),
         },
         "500 steps do not recover, 10,000 do",
     ),
@@ -102,26 +105,45 @@ _PAPER = (
         " σ‖J⁻¹‖_F within 0.5 to 2; share outside [0, 1] > 0.99; median distance over the m_i"
         " of gradient descent > 1",
         {
-            "as_far_as_predicted": Part("as far as the singular values say"),
-            "outside_range": Part("outside [0, 1]"),
-            "farther_than_descent": Part("farther than gradient descent"),
+            f"{prefix}{name}": Part(f"{says}{reading}", rule, effect, because, votes=not prefix)
             # Three matrices and noise of 1e-7: the paper describes the other.
-            "authors_code": Part("in the reading of the author's code", votes=False),
+            for prefix, reading in (("", ""), ("code_", ", in the author's code"))
+            for name, says, rule, effect, because in (
+                (
+                    "as_far_as_predicted",
+                    "as far as the singular values say",
+                    "within 0.5 2",
+                    0.1,
+                    _TENTH,
+                ),
+                ("outside_range", "outside [0, 1]", "> 0.99", 0.005, "half of the rest"),
+                (
+                    "farther_than_descent",
+                    "farther than gradient descent",
+                    "> 1",
+                    1,
+                    "twice as far, a visible difference",
+                ),
+            )
         },
         "median above 40,000; gradient descent 2.84 with m_g = 0.52 after 220 steps",
     ),
     Claim(
         "C7",
         "ReLU about doubles the width that recovery takes.",
-        "width at which half of the runs recover over the number of inputs; within 1.8 to 2.2",
-        {"twice_the_width": Part("twice the width")},
+        "width over the number of inputs from which an image is recovered, mean; within 1.8 to 2.2",
+        {
+            "twice_the_width": Part(
+                "twice the width", "within 1.8 2.2", 0.1, "1.9 to 2.1 are about 2"
+            )
+        },
         "about 2",
     ),
     Claim(
         "C8",
         "Widening late layers makes recovery faster, though it adds no information.",
         "steps of the widened network over those of its base, paired; < 1",
-        {"fewer_steps": Part("fewer steps")},
+        {"fewer_steps": Part("fewer steps", "< 1", 0.1, _TENTH)},
     ),
     Claim(
         "C9",
@@ -129,9 +151,9 @@ _PAPER = (
         "smallest singular value at conv1 > 0; distinct active inputs over all inputs >= 1"
         " before the pooling and < 1 after it",
         {
-            "conv1_injective": Part("conv1 is injective"),
-            "enough_before_pooling": Part("enough is active before pooling"),
-            "too_little_after_pooling": Part("too little after it"),
+            "conv1_injective": Part("conv1 is injective", "> 1e-13", 0, _EXACT),
+            "enough_before_pooling": Part("enough is active before pooling", ">= 1", 0, _EXACT),
+            "too_little_after_pooling": Part("too little after it", "< 1", 0, _EXACT),
         },
         "268,203 inputs, over a million outputs at conv1",
     ),
@@ -139,21 +161,23 @@ _PAPER = (
         "C10",
         "Training does not remove non-uniqueness; after a fixed number of steps without blur"
         " it brings the embedding nearer.",
-        "elasticity of trained networks at the last layer < 0.05; ρ and m_g/‖O(a)‖ below the"
-        " untrained network's at every layer",
+        "of networks trained on photographs: elasticity at the last layer < 0.05; log ρ and"
+        " log m_g/‖O(a)‖ minus the untrained network's, mean over layers, < 0",
         {
-            "image_stays_lost": Part("D does not follow ρ at the last layer"),
-            "ratio_lower": Part("ρ is lower"),
-            "relative_distance_lower": Part("m_g/‖O(a)‖ is lower"),
+            "image_stays_lost": Part(
+                "D does not follow ρ at the last layer", "< 0.05", 0.025, _LOST
+            ),
+            "ratio_lower": Part("ρ is lower", "< 0", 0.1, _TENTH),
+            "relative_distance_lower": Part("m_g/‖O(a)‖ is lower", "< 0", 0.1, _TENTH),
         },
     ),
     Claim(
         "C11",
         "Training on photographs makes early and middle representations clearer, late ones not.",
-        "SSIM at ρ = 0.1, trained − untrained: > 0 at early and middle layers, <= 0 at late",
+        "SSIM at ρ = 0.1, trained − untrained: > 0 at early and middle layers, < 0.02 at late",
         {
-            "early_clearer": Part("early and middle layers are clearer"),
-            "late_not_clearer": Part("late layers are not"),
+            "early_clearer": Part("early and middle layers are clearer", "> 0", 0.02, _SSIM),
+            "late_not_clearer": Part("late layers are not", "< 0.02", 0.02, _SSIM),
         },
     ),
     Claim(
@@ -161,19 +185,19 @@ _PAPER = (
         "Late layers of trained networks add to an image what their training suggests.",
         "log-odds of the top class by a third network, trained − untrained, at the last layer,"
         " converging and by the paper's recipe; > 0",
-        {"class_evidence_added": Part("class evidence is added")},
+        {"class_evidence_added": Part("class evidence is added", "> 0", 0.7, "odds twice as high")},
     ),
     Claim(
         "C13",
         "Trained on noise, a network's deep layers are not matched with blur but are without,"
         " give back images like that noise, and early layers are no clearer.",
         "from the third stage: log ρ > 0 with blur, < 0 without; spectral distance to the"
-        " training noise below the untrained network's; early layers: SSIM − untrained <= 0",
+        " training noise below the untrained network's; early layers: SSIM − untrained < 0.02",
         {
-            "unmatched_with_blur": Part("ρ > 1 with blur"),
-            "matched_without_blur": Part("ρ < 1 without"),
-            "like_training_noise": Part("images like the training noise"),
-            "early_no_clearer": Part("early layers no clearer"),
+            "unmatched_with_blur": Part("ρ > 1 with blur", "> 0", 0.1, _TENTH),
+            "matched_without_blur": Part("ρ < 1 without", "< 0", 0.1, _TENTH),
+            "like_training_noise": Part("images like the training noise", "< 0", 0.1, _ORDER),
+            "early_no_clearer": Part("early layers no clearer", "< 0.02", 0.02, _SSIM),
         },
         "m_g > m_r with blur, m_g < m_r without",
     ),
@@ -181,20 +205,20 @@ _PAPER = (
         "C14",
         "Arbitrary inputs are mapped to the manifold learned in training.",
         "k-NN distance of arbitrary inputs over that of held-out ones, trained over untrained,"
-        " at the last layer, for every kind of input; < 1",
-        {"inputs_come_nearer": Part("arbitrary inputs come nearer")},
+        " at the last layer, geometric mean over kinds of input; < 1",
+        {"inputs_come_nearer": Part("arbitrary inputs come nearer", "< 1", 0.1, _TENTH)},
     ),
     Claim(
         "C15",
         "Filters of the last layers of a network trained on noise keep no structure.",
         "low-frequency energy of filters over that of untrained ones; < 1.1",
-        {"no_structure": Part("no smoother than untrained filters")},
+        {"no_structure": Part("no smoother than untrained filters", "< 1.1", 0.1, _TENTH)},
     ),
     Claim(
         "C16",
         "Composed layers contract some directions far more than others, the deeper the more.",
         "slope of log(σ₁ / σ at half rank) per block, at fixed rank; > 0",
-        {"contract_with_depth": Part("the deeper, the farther apart")},
+        {"contract_with_depth": Part("the deeper, the farther apart", "> 0", 0.05, _SLOPE)},
     ),
 )
 CLAIMS = {claim.id: claim for claim in _PAPER}
@@ -204,22 +228,39 @@ _BESIDE = (
     Claim(
         "controls",
         "Networks that keep everything give the image back; others end where theory says.",
-        "largest D < 0.1; largest relative error of m_i < 0.01 where it is predicted",
-        {"as_expected": Part("every control does what it must")},
+        "D < 0.1; relative error of m_i < 0.01 where it is predicted; for every seed and image",
+        {
+            "recovered": Part("what keeps everything is recovered", "< 0.1", 0, _EXACT),
+            "as_predicted": Part("others end where theory says", "< 0.01", 0, _EXACT),
+        },
     ),
     Claim(
         "theory",
         "Theory predicts where a descent ends.",
-        "linear networks: largest relative error of m_i(t) < 0.01; others: R² of m_i > 0, and"
-        " above that of the start's distance",
-        {"predicted": Part("m_i is predicted")},
+        "linear networks: relative error of m_i(t) < 0.01, for every seed and image; others: R²"
+        " of m_i > 0, and above that of the start's distance",
+        {
+            "curve_predicted": Part("the curves of linear networks", "< 0.01", 0, _EXACT),
+            "predicted": Part("m_i is predicted", "> 0", 0.25, "a quarter of the variance"),
+            "beyond_start": Part(
+                "better than by the start's distance", "> 0", 0.05, "a twentieth of the variance"
+            ),
+        },
     ),
     Claim(
         "witness",
         "Images that look different have nearly the same embedding.",
         "D of the farthest image >= 3; ρ / D of the first eigendistortion > 1",
-        {"visible": Part("the difference is seen")},
+        {
+            "visible": Part("the difference is seen", ">= 3", 0, "an RMSE of a sixth of the range"),
+            "above_noise": Part("it changes more than noise does", "> 1", 0.1, _TENTH),
+        },
     ),
 )
 BESIDE = {claim.id: claim for claim in _BESIDE}
 """What our studies judge beside the paper's claims, by id."""
+
+
+def bound_of(claim: str, part: str) -> Bound:
+    """The bound of a part of one of `CLAIMS` or `BESIDE`."""
+    return {**CLAIMS, **BESIDE}[claim].parts[part].bound

@@ -21,9 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from depthjax.claims.findings import Finding, load_findings
+from depthjax.claims.findings import Finding
 from depthjax.claims.judging import Judgement, judge
 from depthjax.claims.step import DONE, FAILED, MISSING, SKIPPED, Outcome, Step, run_script
+from depthjax.claims.stored import load_findings
 from depthjax.errors import unknown
 from depthjax.files import cannot_write, json_bytes, write_atomically
 from depthjax.folders import marked

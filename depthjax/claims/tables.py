@@ -3,29 +3,24 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from depthjax.claims.findings import Finding
-from depthjax.claims.judging import Judgement
+from depthjax.claims.judging import Judgement, interval_text
 from depthjax.tables import markdown_table, number
 
 
 def finding_table(findings: Sequence[Finding]) -> str:
     """What a run says of the paper's claims: a row for each finding.
 
-    The estimate stands before its interval; `n` is how many weight seeds × images it rests on.
+    The estimate stands before its interval; `n` is how many weight seeds × images it rests on. A
+    part of a claim is judged by all its places together, so that no row is a verdict on one.
     """
     headers = ["claim", "where", "statistic", "estimate [low, high]", "rule", "n", "verdict"]
     rows = []
     for finding in findings:
-        estimate, low, high, seeds, images = finding.interval
-        interval = "–" if np.isnan(estimate) else number(estimate)
-        if not np.isnan(low):
-            interval += f" [{number(low)}, {number(high)}]"
         rows.append(
             [
-                *(finding.title, finding.where, finding.statistic, interval, finding.rule),
-                *(f"{seeds} × {images}", finding.verdict),
+                *(finding.title, finding.where, finding.statistic, interval_text(finding)),
+                *(finding.rule, finding.sample, finding.told),
             ]
         )
     return markdown_table(headers, rows)
@@ -33,9 +28,14 @@ def finding_table(findings: Sequence[Finding]) -> str:
 
 def judgement_table(judgements: Sequence[Judgement]) -> str:
     """The verdict on each claim and the number that decided it: a row for each claim."""
-    headers = ["claim", "verdict", "decided by"]
+    headers = ["claim", "verdict", "decided by", "plan"]
     rows = [
-        [judgement.claim.id, judgement.verdict, deciding(judgement.record()["decisive"])]
+        [
+            judgement.claim.id,
+            verdict_text(judgement.record()),
+            deciding(judgement.record()["decisive"]),
+            ", ".join(judgement.plans) or "–",
+        ]
         for judgement in judgements
     ]
     return markdown_table(headers, rows)
@@ -47,19 +47,24 @@ def claims_table(reproduction: Mapping[str, Any]) -> str:
     Args:
         reproduction: the contents of its `claims.json`.
     """
-    headers = ["claim", "verdict", "our number [95 %]", "n", "detectable", "the paper's", "step"]
+    headers = [
+        *("claim", "verdict", "our number [95 %]", "n", "of interest", "detectable"),
+        *("the paper's", "plan", "step"),
+    ]
     rows = []
     for record in reproduction["claims"]:
         decisive = record["decisive"]
-        least = None if decisive is None else decisive["smallest_effect"]
+        least = None if decisive is None else decisive["detectable"]
         rows.append(
             [
                 f"**{record['claim']}** {record['sentence']}",
-                record["verdict"],
+                verdict_text(record),
                 deciding(decisive),
-                "–" if decisive is None else f"{decisive['seeds']} × {decisive['images']}",
+                "–" if decisive is None else decisive["sample"],
+                "–" if decisive is None else number(_effect(record)),
                 "–" if least is None else number(least),
                 record["paper"] or "–",
+                ", ".join(record["plans"]) or "–",
                 record.get("step", "–"),
             ]
         )
@@ -83,6 +88,20 @@ def steps_table(reproduction: Mapping[str, Any]) -> str:
         for record in reproduction["steps"]
     ]
     return markdown_table(["step", "claims", "state", "seconds", "command"], rows)
+
+
+def verdict_text(record: Mapping[str, Any]) -> str:
+    """A verdict in print: also if it is exploratory, or no support after the correction."""
+    words = [str(record["verdict"])]
+    words += ["not after correction"] if record["survives"] is False else []
+    words += ["exploratory"] if record["exploratory"] else []
+    return ", ".join(words)
+
+
+def _effect(record: Mapping[str, Any]) -> float:
+    """The smallest effect of interest of the part that decided."""
+    part = record["decisive"]["part"]
+    return float(next(one["effect"] for one in record["parts"] if one["name"] == part))
 
 
 def deciding(record: Mapping[str, Any] | None) -> str:

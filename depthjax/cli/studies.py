@@ -13,6 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from depthjax.claims.findings import Finding
+from depthjax.claims.frozen import plan
+from depthjax.claims.stored import load_findings
 from depthjax.claims.tables import finding_table
 from depthjax.cli.output_flags import output_from_flags
 from depthjax.cli.values import flag_values
@@ -35,7 +37,8 @@ def begin_output(definition: Mapping[str, Any], *parts: str) -> RunFolder:
     Raises:
         ValueError: as `depthjax.folders.begin.begin`.
     """
-    return begin(output_from_flags(*parts), definition, **flag_values("overwrite", "resume"))
+    asked = flag_values("overwrite", "resume")
+    return begin(output_from_flags(*parts), definition, **asked, noted={"plan": plan()})
 
 
 def finish_study(
@@ -60,7 +63,8 @@ def finish_study(
         after: texts that are printed after it.
     """
     results.write_results(folder, rows, findings, summary, figures=figures)
-    table = finding_table(findings) if findings else ""
+    stored = load_findings(folder.path)
+    table = finding_table(stored) if stored else ""
     print("\n\n".join(filter(None, [summary, *before, table, *after])), end="\n\n")
     say_where("Numbers, findings and figures", folder.path)
 

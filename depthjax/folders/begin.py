@@ -137,6 +137,7 @@ def begin(
     overwrite: bool = False,
     resume: bool = False,
     first: Mapping[str, bytes] | None = None,
+    noted: Mapping[str, Any] | None = None,
 ) -> RunFolder:
     """Begins a folder of results, or opens the one that is there to go on with it.
 
@@ -150,6 +151,8 @@ def begin(
         resume: older results there with the same `config` are gone on with.
         first: files that nothing can be done without, by name: they are there before the folder
             counts as begun.
+        noted: what else stands in `environment`, such as the plan that the run is begun under. A
+            run that is gone on with keeps what it was begun with.
 
     Returns:
         The folder, locked until it is closed or this process ends.
@@ -161,7 +164,7 @@ def begin(
     path, first = Path(folder), first or {}
     if not processes.is_first():
         return RunFolder(path)
-    definition = as_definition(config)
+    content = {**as_definition(config), "environment": {**environment(), **(noted or {})}}
     _check_ours(path)  # a folder that is not ours does not even get a lock file
     existed = path.exists()
     try:
@@ -170,7 +173,7 @@ def begin(
         raise cannot_write(path, error) from error
     opened = RunFolder(path, None if locks.held_by_us(path.parent) else locks.acquire(path))
     try:
-        begun = _open(opened, definition, overwrite=overwrite, resume=resume, first=first)
+        begun = _open(opened, content, overwrite=overwrite, resume=resume, first=first)
     except BaseException:
         opened.close()
         if not existed:
@@ -182,13 +185,17 @@ def begin(
 
 def _open(
     folder: RunFolder,
-    definition: dict[str, Any],
+    content: dict[str, Any],
     *,
     overwrite: bool,
     resume: bool,
     first: Mapping[str, bytes],
 ) -> frozenset[str]:
     """Brings a locked folder to where results can be written: new, emptied, or as they stand.
+
+    Args:
+        folder, overwrite, resume, first: as in `begin`.
+        content: of its config.
 
     Returns:
         The files that were written.
@@ -197,7 +204,7 @@ def _open(
     _check_ours(path)  # again: until now another process may have written it
     if (path / "config.json").is_file():
         if resume:
-            check_same(path, definition)
+            check_same(path, {name: content[name] for name in content if name != "environment"})
             remove_temporary(path)
             _note(folder, "")
             return frozenset()
@@ -211,7 +218,6 @@ def _open(
             f"{str(path)!r} holds what is left of a run that was being removed; remove the rest"
             " with --overwrite"
         )
-    content = {**definition, "environment": environment()}
     text = json.dumps(content, indent=2) + "\n"
     _note(folder, _UNBEGUN)
     try:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from depthjax.claims.findings import load_findings
+from depthjax.claims.stored import load_findings
 from depthjax.folders.config import read_config
 from depthjax.folders.environment import command_line
 from depthjax.report import tabular

@@ -9,7 +9,7 @@ import numpy as np
 
 from depthjax.report.columns import LOGARITHMIC, axis_label, column
 from depthjax.report.contents import Chart, Column, Series, Table
-from depthjax.statistics import bootstrap
+from depthjax.statistics import LEAST, interval_of
 
 MOST_ROWS = 1_000
 _MOST_CHARTS = 12
@@ -138,13 +138,17 @@ def _depth_chart(rows: Rows, quantity: str, title: str) -> Chart:
             values = _by_seed(_rows_at(rows, network, depth), quantity, logarithmic)
             sizes.add(values.shape)
             known = np.isfinite(values).any()
-            interval = bootstrap(values, draws=500)[:3] if known else (np.nan,) * 3
+            interval = interval_of(values)[:3] if known else (np.nan,) * 3
             intervals.append(np.exp(interval) if logarithmic else np.array(interval))
         estimate, low, high = np.array(intervals).T.tolist()
         series.append(Series(network or "all", depths, estimate, low, high))
     seeds, examples = max(sizes)
     mean = "Geometric means" if logarithmic else "Means"
     sample = f"{seeds} weight seeds × {examples} examples"
+    if min(seeds, examples) < LEAST <= max(seeds, examples):
+        sample = f"{examples} examples of these {seeds} weight seeds"
+        if seeds > examples:
+            sample = f"{seeds} weight seeds, of these {examples} examples"
     return Chart(
         title,
         "layer",
@@ -153,7 +157,7 @@ def _depth_chart(rows: Rows, quantity: str, title: str) -> Chart:
         ticks=list(layers.values()),
         log_y=logarithmic,
         marks={"noisy copy": 1.0} if quantity == "embedding_ratio" else {},
-        note=f"{mean}, 95\u00a0% bootstrap intervals over {sample}.",
+        note=f"{mean}, 95\u00a0% intervals over {sample}.",
     )
 
 

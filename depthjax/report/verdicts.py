@@ -4,8 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from depthjax.claims.claim import Claim
 from depthjax.claims.findings import Finding
 from depthjax.claims.judging import (
+    NO_VERDICT,
     NOT_RUN,
     NOT_SUPPORTED,
     RULE,
@@ -13,10 +15,11 @@ from depthjax.claims.judging import (
     UNDECIDED,
     WORDS,
     Judgement,
-    judge_claim,
+    interval_text,
+    judge,
 )
-from depthjax.claims.paper import BESIDE, CLAIMS, Claim
-from depthjax.figures.text import short_number
+from depthjax.claims.paper import BESIDE, CLAIMS
+from depthjax.claims.tables import verdict_text
 from depthjax.report import charts
 
 __all__ = ["RULE", "Mark", "claim_rows", "finding_rows", "judgements"]
@@ -33,6 +36,7 @@ _MARKS = {
     SUPPORTED: Mark("✓", "yes"),
     NOT_SUPPORTED: Mark("✗", "no"),
     UNDECIDED: Mark("?", "open"),
+    NO_VERDICT: Mark("–", "none"),
     NOT_RUN: Mark("–", "none"),
 }
 _SHORT = {NOT_SUPPORTED: "not", UNDECIDED: "undecided"}
@@ -50,7 +54,7 @@ def judgements(findings: Sequence[Finding], *, whole: bool = False) -> list[Judg
     others = [
         BESIDE.get(name) or Claim(name, "", "", {}) for name in sorted(there) if name not in CLAIMS
     ]
-    return [judge_claim(claim, findings) for claim in (*paper, *others)]
+    return [*judge(findings, paper), *judge(findings, others)]
 
 
 def claim_rows(
@@ -66,6 +70,7 @@ def claim_rows(
     return [
         {
             "judgement": judgement,
+            "word": verdict_text(judgement.record()),
             "mark": _MARKS[judgement.verdict],
             "parts": [
                 (_SHORT.get(word, word), count, _MARKS[word].kind)
@@ -89,19 +94,18 @@ def finding_rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     limits = {key: _strip_limits(group) for key, group in groups.items()}
     rows = []
     for finding in findings:
-        estimate, low, high, seeds, images = finding.interval
+        estimate, low, high = finding.interval[:3]
         word = WORDS[finding.verdict]
         mark = _MARKS[word]
-        interval = "– not reached" if math.isnan(estimate) else short_number(estimate)
-        if not math.isnan(low):
-            interval += f" [{short_number(low)}, {short_number(high)}]"
+        word += ", exploratory" if finding.exploratory else ""
+        interval = "– not reached" if math.isnan(estimate) else interval_text(finding)
         scale = limits[finding.claim, finding.quantity]
         rows.append(
             {
                 "finding": finding,
                 "interval": interval,
                 "estimate": "" if math.isnan(estimate) else f"{estimate:.6g}",
-                "n": f"{seeds} × {images}",
+                "n": finding.sample,
                 "word": word,
                 "sign": mark.sign,
                 "kind": mark.kind,

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from depthjax.claims.frozen import plan
 from depthjax.devices import processes
 from depthjax.folders.begin import RunFolder, begin
 from depthjax.folders.run_writer import RunWriter, check_pictures, input_file, start_run
@@ -190,7 +191,13 @@ def begin_study(
     study = descents[0].study
     check_pictures(study, definition["images"], layers, (1, *starts.shape))
     first = input_file(targets, starts[None])
-    folder = begin(study, definition, overwrite=overwrite, resume=resume, first=first)
+    folder = begin(
+        *(study, definition),
+        overwrite=overwrite,
+        resume=resume,
+        first=first,
+        noted={"plan": plan()},
+    )
     for one in descents:
         one.begin(definition, targets, starts)
     return folder

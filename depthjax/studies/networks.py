@@ -6,10 +6,14 @@ A network is a label with its weights for each seed. All networks have the same 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+from jaxtyping import Float
+
 from depthjax.claims.findings import Aside
 from depthjax.models.layers import Layer
 from depthjax.models.network import Network
 from depthjax.models.normalization import Normalization
+from depthjax.statistics import Fixed
 from depthjax.studies.rows import Row
 from depthjax.typing import Variables
 from depthjax.weights import Weights
@@ -24,6 +28,33 @@ def aside_of(label: str) -> Aside:
     A control differs from its counterpart by chance alone: the same network from other seeds.
     """
     return "control" if label.startswith("control") else ""
+
+
+ONE_NETWORK = "one trained network"
+"""Said of findings about a network that is the same for every weight seed."""
+
+
+def single_networks(networks: Networks) -> tuple[str, ...]:
+    """The labels that are one trained network, whatever the seed: of these alone a study speaks."""
+    return tuple(
+        label
+        for label, of_seeds in networks.items()
+        if of_seeds[0].record["source"] != "untrained"
+        and all(weights.record == of_seeds[0].record for weights in of_seeds)
+    )
+
+
+def fixed_in(table: Float[np.ndarray, "seeds images"], single: bool) -> Fixed:
+    """What is no sample in a table: the seed, if there is one by design.
+
+    One network that was trained is one thing. One random initialisation is a sample of one, from
+    which no verdict follows.
+
+    Args:
+        table: of a network, or of its difference to another with as many seeds.
+        single: whether it is one of `single_networks`.
+    """
+    return "seeds" if single and len(table) == 1 else ""
 
 
 def weight_records(networks: Networks) -> dict[str, list[dict[str, Any]]]:

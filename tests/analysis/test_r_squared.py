@@ -1,4 +1,4 @@
-"""R² of predictions: its values where they are known, and its bootstrap interval."""
+"""R² of predictions: its values where they are known, and its table for an interval."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from depthjax.analysis.r_squared import r_squared, r_squared_interval
+from depthjax.analysis.r_squared import r_squared, r_squared_table
 
 
 @given(seed=st.integers(0, 99), offset=st.floats(-5, 5))
@@ -36,15 +36,16 @@ def test_it_is_nan_where_nothing_varies():
         r_squared(np.ones(3), np.arange(3.0), fitted="lin")
 
 
-def test_the_interval_keeps_pairs_together():
+def test_the_table_has_the_statistic_as_its_mean_and_keeps_pairs_together():
     random = np.random.default_rng(0)
     measured = random.normal(size=(4, 6))
-    estimate, low, high, seeds, images = r_squared_interval(measured + 2, measured)
-    assert (seeds, images) == (4, 6)
-    assert_allclose([estimate, low, high], 1)
+    assert_allclose(r_squared_table(measured + 2, measured), 1)
     noisy = measured + random.normal(size=(4, 6))
-    found = r_squared_interval(noisy, measured)
-    assert found.estimate == r_squared(noisy, measured)
-    assert found.low < found.estimate < found.high
-    gain = r_squared_interval(measured, measured, beyond=noisy)
-    assert gain.estimate == pytest.approx(1 - found.estimate)
+    found = r_squared_table(noisy, measured)
+    assert found.mean() == pytest.approx(r_squared(noisy, measured))
+    # What leaving out the first seed changes, of both at once.
+    others = [r_squared(np.delete(noisy, k, 0), np.delete(measured, k, 0)) for k in range(4)]
+    of_seeds = found.mean(1) - found.mean()
+    assert_allclose(of_seeds, -3 * (others - np.mean(others)), atol=1e-12)
+    gain = r_squared_table(measured, measured, beyond=noisy)
+    assert gain.mean() == pytest.approx(1 - found.mean())

@@ -1,96 +1,19 @@
-"""Bounds judge intervals, findings are fields, and old files without fields still load."""
+"""Findings are fields and cells, and old files without them still load."""
 
 import json
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from depthjax.claims.findings import Bound, Finding, finding_from_record, load_findings
+from depthjax.claims.bound import Bound
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Finding, finding_from_record
+from depthjax.claims.stored import load_findings
 from depthjax.statistics import Interval
 
-NAN = Interval(*[math.nan] * 3, 3, 5)
-BOUNDS = [
-    (Bound.above(0), "> 0"),
-    (Bound.above(1e-13), "> 1e-13"),
-    (Bound.at_least(0.5), ">= 0.5"),
-    (Bound.below(0.05), "< 0.05"),
-    (Bound.at_most(2), "<= 2"),
-    (Bound.within(0.99, 1.01), "within 0.99 1.01"),
-    (Bound.below(0.1 + 0.2), "< 0.30000000000000004"),
-]
-
-
-@pytest.mark.parametrize(
-    ("rule", "low", "high", "verdict"),
-    [
-        ("> 0", 0.1, 0.5, "supported"),
-        ("> 0", -0.1, 0.5, "open"),
-        ("> 0", -0.5, -0.1, "contradicted"),
-        ("> 0", 0.0, 0.5, "open"),
-        ("> 0", -0.5, 0.0, "open"),
-        (">= 0", 0.0, 0.5, "supported"),
-        ("< 0.05", -0.1, 0.04, "supported"),
-        ("< 0.05", -math.inf, 0.04, "supported"),
-        ("< 0.05", 0.06, 0.2, "contradicted"),
-        ("<= 0", -0.1, 0.0, "supported"),
-        ("< 1", 0.9, 1.1, "open"),
-        ("< 1", math.nan, math.nan, "not reached"),
-        ("within 0.5 2", 0.5, 2.0, "supported"),
-        ("within 0.5 2", 0.4, 1.0, "open"),
-        ("within 0.5 2", 1.0, 2.1, "open"),
-        ("within 0.5 2", 0.4, 2.1, "open"),
-        ("within 0.5 2", 2.1, 2.2, "contradicted"),
-        ("within 0.5 2", 0.1, 0.4, "contradicted"),
-        ("within 0.5 2", math.nan, math.nan, "not reached"),
-    ],
-)
-def test_a_bound_judges_an_interval(rule: str, low: float, high: float, verdict: str) -> None:
-    assert Bound.parse(rule).judge(Interval(low, low, high, 3, 5)) == verdict
-
-
-@pytest.mark.parametrize(("bound", "rule"), BOUNDS)
-def test_a_bound_is_printed_and_read_back(bound: Bound, rule: str) -> None:
-    assert str(bound) == rule and Bound.parse(rule) == bound
-
-
-@pytest.mark.parametrize("rule", ["positive", "> ", "> 0 1", "within 1", "within 2 1", "", "1 <"])
-def test_a_rule_has_a_relation_and_its_numbers(rule: str) -> None:
-    with pytest.raises(ValueError, match="is no rule"):
-        Bound.parse(rule)
-
-
-@pytest.mark.parametrize(
-    ("relation", "ends"),
-    [(">", {"high": 1.0}), ("<", {}), ("within", {"low": 1.0}), (">", {"low": math.nan})],
-)
-def test_a_bound_has_the_ends_of_its_relation(relation: str, ends: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="no bound"):
-        Bound(relation, **ends)
-
-
-@given(
-    bound=st.sampled_from([bound for bound, _ in BOUNDS]),
-    below=st.floats(0.01, 10),
-    above=st.floats(0.01, 10),
-    slack=st.floats(0.01, 2).filter(lambda s: abs(s - 1) > 1e-3),
-)
-def test_the_reach_is_where_the_verdict_turns(
-    bound: Bound, below: float, above: float, slack: float
-) -> None:
-    """With the same spread, an estimate that far within the bound is support."""
-    if bound.relation == "within":
-        bound = Bound.within(-50, 50)
-    reach = bound.reach(Interval(5, 5 - below, 5 + above, 3, 5))
-    end = bound.ends[-1]
-    estimate = end + (slack if bound.relation.startswith(">") else -slack) * reach
-    assert bound.margin(estimate) == pytest.approx(slack * reach)
-    moved = Interval(estimate, estimate - below, estimate + above, 3, 5)
-    if bound.relation != "within" or above >= below:  # the upper end decides
-        assert (bound.judge(moved) == "supported") == (slack > 1)
-
-
+TABLE = np.random.default_rng(0).normal(0.5, 0.1, size=(3, 5))
 WHOLE = Finding(
     claim="C11",
     part="early_clearer",
@@ -99,36 +22,90 @@ WHOLE = Finding(
     note="1/f noise",
     quantity="SSIM (structural): at matched ρ",
     detail="photos − untrained",
-    known=(8, 9),
+    known=(14, 15),
     bound=Bound.above(0),
-    interval=Interval(0.5, 0.25, 0.75, 3, 5),
+    measured=Cells.of(TABLE),
 )
+NOTHING = Cells.of(np.full((3, 5), np.nan))
+
+
+def with_missing(count: int) -> np.ndarray:
+    table = TABLE.copy()
+    table.ravel()[:count] = np.nan
+    return table
 
 
 def test_sentences_are_made_of_fields() -> None:
     assert WHOLE.where == "photos, mine, layer1, 1/f noise"
-    assert WHOLE.statistic == "SSIM (structural): at matched ρ: photos − untrained (8 of 9)"
+    assert WHOLE.statistic == "SSIM (structural): at matched ρ: photos − untrained (14 of 15)"
     assert WHOLE.rule == "> 0" and WHOLE.title == "C11" and WHOLE.votes
-    bare = Finding(claim="C3", quantity="x", bound=Bound.above(0), interval=NAN, aside="contrast")
-    assert (bare.where, bare.statistic, bare.title) == ("", "x", "C3, contrast")
+    bare = Finding(
+        claim="C3", quantity="x", bound=Bound.above(0), measured=NOTHING, aside="contrast"
+    )
+    assert (bare.where, bare.statistic, bare.title) == ("", "x (0 of 15)", "C3, contrast")
     assert not bare.votes and bare.verdict == "not reached"
-    control = Finding(claim="C3", quantity="x", bound=Bound.above(0), interval=NAN, aside="control")
+    control = replace(bare, aside="control")
     assert control.title == "C3" and not control.votes
 
 
+def test_cells_that_are_not_known_are_counted_and_a_fifth_may_be() -> None:
+    for count, verdict in ((0, "supported"), (3, "supported"), (4, "not reached")):
+        found = replace(WHOLE, known=None, measured=Cells.of(with_missing(count)))
+        assert found.verdict == verdict
+        assert found.statistic.endswith(f"({15 - count} of 15)") == (count > 0)
+    # Also of the values behind the cells.
+    for known, verdict in (((96, 120), "supported"), ((95, 120), "not reached")):
+        assert replace(WHOLE, known=known).verdict == verdict
+
+
+def test_what_a_number_rests_on() -> None:
+    def sample(table: np.ndarray, fixed: str = "") -> str:
+        return replace(WHOLE, measured=Cells.of(table, fixed=fixed)).sample
+
+    assert sample(TABLE) == "3 × 5" and sample(TABLE, "exact") == "3 × 5, exact"
+    assert sample(TABLE[:1], "seeds") == "these 1 × 5"
+    assert sample(TABLE[:, :1], "images") == "3 × these 1"
+    assert sample(with_missing(5)) == "2 × 5"  # a seed of which nothing is known is none
+
+
+def test_an_exact_number_holds_everywhere_or_not() -> None:
+    def verdict(table: np.ndarray) -> str:
+        return replace(WHOLE, known=None, measured=Cells.of(table, fixed="exact")).verdict
+
+    assert verdict(np.array([[0.1]])) == "supported"
+    assert verdict(np.array([[0.1, 2, 3], [-0.1, 2, 3]])) == "contradicted"
+    assert verdict(np.array([[0.1, np.nan]])) == "not reached"
+
+
+def test_a_search_that_finds_nothing_contradicts_nothing() -> None:
+    low = replace(WHOLE, measured=Cells.of(TABLE - 9))
+    assert low.verdict == "contradicted"
+    assert replace(low, search=True).verdict == "not found"
+    assert replace(WHOLE, search=True).verdict == "supported"
+
+
+def test_geometric_means() -> None:
+    cells = Cells.of(np.exp(TABLE), logarithmic=True)
+    found = cells.interval
+    assert found.estimate == pytest.approx(np.exp(TABLE.mean()), rel=1e-5)
+    assert Cells.of(np.array([[1.0, 0.0, -1.0, np.inf]]), logarithmic=True).values == (
+        (0.0, None, None, None),
+    )
+
+
 @pytest.mark.parametrize("aside", ["", "contrast", "control"])
-def test_a_record_keeps_every_field(aside: str) -> None:
+@pytest.mark.parametrize("missing", [0, 4, 15])
+def test_a_record_keeps_every_field(aside: str, missing: int) -> None:
     """Also where names hold what sentences are made with."""
-    finding = Finding(**{**vars(WHOLE), "aside": aside})
+    cells = Cells.of(np.exp(with_missing(missing)), fixed="seeds", logarithmic=True)
+    finding = replace(WHOLE, aside=aside, measured=cells, search=True)
     record = json.loads(json.dumps(finding.record(), allow_nan=False))
     assert finding_from_record(record) == finding
-    assert list(record)[:10] == [
+    assert list(record)[:9] == [
         *("claim", "where", "statistic", "rule", "estimate", "low", "high", "seeds", "images"),
-        "verdict",
     ]
-    unreached = Finding(**{**vars(WHOLE), "interval": NAN}).record()
-    assert unreached["estimate"] is None and unreached["verdict"] == "not reached"
-    assert finding_from_record(unreached).record() == unreached
+    assert record["verdict"] == finding.verdict and record["sample"] == finding.sample
+    assert finding_from_record(record).record() == record
 
 
 OLD = {
@@ -139,10 +116,13 @@ OLD = {
 
 
 def test_records_without_fields_are_shown_as_before(tmp_path) -> None:
-    (tmp_path / "findings.json").write_text(json.dumps([OLD]))
-    (finding,) = load_findings(tmp_path)
+    known = {**OLD, "claim": "C15", "part": "no_structure", "estimate": 1, "low": 0.5, "high": 1.0}
+    (tmp_path / "findings.json").write_text(json.dumps([OLD, known]))
+    finding, other = load_findings(tmp_path)
     assert {name: finding.record()[name] for name in OLD} == OLD
     assert finding.claim == "C15" and not finding.votes and finding.part == ""
+    assert isinstance(other.measured, Interval) and other.interval.low == 0.5
+    assert math.isnan(other.interval.error) and "cells" not in other.record()
 
 
 def test_findings_that_are_not_there_or_damaged(tmp_path) -> None:

@@ -32,11 +32,30 @@ def test_each_part_is_judged_by_exactly_one_study() -> None:
     for study, findings in FOUND.items():
         for finding in findings:
             if finding.part:
-                assert finding.part in EVERY[finding.claim].parts, finding
                 assert finding.votes, finding
+                assert finding.bound == EVERY[finding.claim].parts[finding.part].bound, finding
                 studies[finding.claim, finding.part].add(study)
     assert set(studies) == {(claim.id, part) for claim in EVERY.values() for part in claim.parts}
     assert {key: len(names) for key, names in studies.items()} == dict.fromkeys(studies, 1)
+
+
+def test_each_part_has_an_effect_within_its_bound_and_a_reason() -> None:
+    for claim in EVERY.values():
+        for part in claim.parts.values():
+            assert part.because and part.effect >= 0
+            # There is room for an effect, and the most that it asks for is support.
+            wanted = part.bound.low + part.effect, part.bound.high - part.effect
+            assert wanted[0] <= wanted[1] + 1e-12
+
+
+def test_places_of_a_part_are_of_one_kind() -> None:
+    """Or their mean would be of different things."""
+    kinds = defaultdict(set)
+    for findings in FOUND.values():
+        for one in findings:
+            if one.part:
+                kinds[one.claim, one.part].add((one.measured.logarithmic, one.fixed, one.search))
+    assert {key for key, found in kinds.items() if len(found) > 1} == set()
 
 
 def test_findings_beside_a_claim_are_about_a_claim_that_exists() -> None:
@@ -65,7 +84,7 @@ def test_a_singular_value_is_no_active_unit() -> None:
 )
 def test_claims_count_layers_by_their_place_and_not_by_their_names(layers: tuple) -> None:
     """Deep layers were once those called layer2 and more, which no VGG has."""
-    findings = comparison.findings(compared(layers=layers), draws=50)
+    findings = comparison.findings(compared(layers=layers))
     places: dict[tuple[str, str], set[str]] = defaultdict(set)
     for one in findings:
         places[one.claim, one.part].add(one.layer)

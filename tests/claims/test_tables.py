@@ -1,11 +1,12 @@
 """Tables of findings and verdicts, as they stand in documents."""
 
-import math
+import numpy as np
 
-from depthjax.claims.findings import Bound, Finding
+from depthjax.claims.bound import Bound
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Finding
 from depthjax.claims.judging import judge
 from depthjax.claims.tables import claims_table, finding_table, judgement_table
-from depthjax.statistics import Interval
 
 FINDINGS = [
     Finding(
@@ -15,7 +16,7 @@ FINDINGS = [
         note="4 layers",
         quantity="final m_i",
         bound=Bound.at_most(0.1),
-        interval=Interval(0.01234, 0.005, 0.02, 3, 5),
+        measured=Cells.of(np.array([[0.005, 0.02], [0.01, 0.01]]), fixed="exact"),
     ),
     Finding(
         claim="C1",
@@ -23,9 +24,8 @@ FINDINGS = [
         network="resnet18",
         note="within stages",
         quantity="slope of log D",
-        known=(0, 9),
         bound=Bound.above(0),
-        interval=Interval(math.nan, math.nan, math.nan, 3, 5),
+        measured=Cells.of(np.full((3, 3), np.nan)),
         aside="contrast",
     ),
 ]
@@ -39,12 +39,13 @@ def test_findings_stand_with_their_interval_and_verdict() -> None:
     header, _, supported, unreached = map(cells, finding_table(FINDINGS).splitlines())
     assert header[3:] == ["estimate [low, high]", "rule", "n", "verdict"]
     assert supported == [
-        *("C4", "wide, 4 layers", "final m_i", "0.0123 [0.005, 0.02]", "<= 0.1", "3 × 5"),
+        *("C4", "wide, 4 layers", "final m_i", "0.0113 [0.005, 0.02]", "<= 0.1"),
+        "2 × 2, exact",
         "supported",
     ]
     assert unreached == [
         *("C1, contrast", "resnet18, within stages", "slope of log D (0 of 9)", "–", "> 0"),
-        *("3 × 5", "not reached"),
+        *("0 × 0", "not reached"),
     ]
 
 

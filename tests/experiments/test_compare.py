@@ -10,7 +10,7 @@ from script_loading import EXPERIMENTS
 from script_running import rows_of, runner, script_fixture
 
 import depthjax
-from depthjax.claims.findings import load_findings
+from depthjax.claims.stored import load_findings
 from depthjax.inversion.loop import descend
 from depthjax.inversion.state import REACHED
 from depthjax.studies import descents
@@ -77,7 +77,7 @@ def test_from_photographs_to_findings(whole):
     assert {row["condition"] for row in rows} == set(CONDITIONS)
     claims = load_findings(folder)
     assert {finding.claim for finding in claims} == {"C10", "C11", "C12", "C13"}
-    assert all(finding.interval.seeds == 2 and finding.interval.images == 2 for finding in claims)
+    assert all(finding.measured.table.shape == (2, 2) for finding in claims)
     for name in ("claims", "networks_converging_chelsea", "networks_matched_coffee"):
         assert (folder / "figures" / f"{name}.png").stat().st_size > 5000
     assert json.loads((folder / "config.json").read_text())["environment"]["versions"]

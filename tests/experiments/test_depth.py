@@ -6,7 +6,7 @@ from script_loading import EXPERIMENTS
 from script_running import rows_of, runner, script_fixture
 
 import depthjax
-from depthjax.claims.findings import load_findings
+from depthjax.claims.stored import load_findings
 from depthjax.studies import descents
 
 SMALL = {
@@ -45,7 +45,7 @@ def test_from_photographs_to_findings(whole):
         "C3, contrast",
     }
     assert any("−" in finding.where for finding in found)  # two networks of one kind of block
-    assert all(f.interval.seeds == 2 and f.interval.images == 2 for f in found)
+    assert all(f.measured.table.shape == (2, 2) for f in found)
     assert (whole / "figures" / "depth.png").stat().st_size > 5000
 
 

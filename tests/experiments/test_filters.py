@@ -8,7 +8,7 @@ import pytest
 from script_running import rows_of, runner, script_fixture
 
 import depthjax
-from depthjax.claims.findings import load_findings
+from depthjax.claims.stored import load_findings
 
 SETTINGS = {
     "model": "resnet18",
@@ -49,9 +49,10 @@ def test_pictures_numbers_and_findings(script, smooth, tmp_path, capsys):
     }
     assert energy["photos"].min() > 5 and 0.5 < energy["untrained"].mean() < 1.5
     contrast, claim = load_findings(folder)
-    assert (contrast.title, contrast.verdict) == ("C15, contrast", "contradicted")
-    assert (claim.title, claim.verdict) == ("C15", "supported")
-    assert claim.interval == (1, 1, 1, 2, 8)
+    assert contrast.title == "C15, contrast" and claim.title == "C15"
+    # Two seeds are too few for a verdict, and the same network is no evidence of anything.
+    assert {contrast.verdict, claim.verdict} == {"not reached"}
+    assert claim.interval.estimate == 1 and claim.sample == "2 × 8"
     ratio = np.exp(np.log(energy["photos"] / energy["untrained"]).mean())
     assert contrast.interval.estimate == pytest.approx(ratio)
     assert (folder / "figures" / "filters.png").stat().st_size > 3000

@@ -9,7 +9,7 @@ from script_loading import EXPERIMENTS
 from script_running import rows_of, runner, script_fixture
 
 from depthjax.analysis.r_squared import r_squared
-from depthjax.claims.findings import load_findings
+from depthjax.claims.stored import load_findings
 
 SETTINGS = {
     "networks": ["linear", "relu"],

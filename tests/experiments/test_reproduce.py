@@ -37,11 +37,12 @@ for part in range(settings.get("parts", 1)):
     if not (output / f"{part}.txt").exists():
         time.sleep(settings.get("sleep", 0))
         (output / f"{part}.txt").write_text(str(part * settings["estimate"]))
-low = settings["estimate"]
+middle = settings["estimate"]
+cells = [[middle + (seed - 1) / 99 + (image - 2) / 99 for image in range(5)] for seed in range(3)]
 parts = {"C14": "inputs_come_nearer", "C15": "no_structure", "C16": "contract_with_depth"}
 finding = {"claim": settings["claim"], "part": parts[settings["claim"]],
            "where": "net", "statistic": "low-frequency energy",
-           "rule": "< 1.1", "estimate": low, "low": low, "high": low, "seeds": 3, "images": 5}
+           "rule": "< 1.1", "cells": cells, "fixed": "", "logarithmic": False}
 (output / "findings.json").write_text(json.dumps([finding]))
 """
 
@@ -269,9 +270,10 @@ def test_the_verdicts_become_a_part_of_a_document(experiments, tmp_path, monkeyp
     text = document.read_text()
     assert text.startswith("before\n<!-- begin") and text.endswith("claims_quick -->\nafter\n")
     assert "Of 16 claims: 14 not run, 1 not supported, 1 supported." in text
-    assert "low-frequency energy: 2 [2, 2]; asked < 1.1, net" in text
+    assert "low-frequency energy: 2 [1.98, 2.02]; asked < 1.1, net" in text
     assert (
-        "- C15: not supported (no smoother than untrained filters: contradicted at 1 of 1)." in text
+        "- C15: not supported (no smoother than untrained filters: contradicted, 2 [1.98, 2.02])."
+        in text
     )
     assert "`python experiments/tool.py --flagfile=experiments/flags/long.flags" in text
 
@@ -300,4 +302,4 @@ def test_from_the_plan_to_the_verdicts(script, experiments, tmp_path, monkeypatc
     assert end.value.code == 1
     printed = capsys.readouterr()
     assert "bad failed: cannot divide by zero" in printed.err
-    assert re.search(r"\| C16 +\| +supported \|", printed.out)
+    assert re.search(r"\| C16 +\| +supported, exploratory \|", printed.out)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from script_running import rows_of, runner, script_fixture
 
-from depthjax.claims.findings import load_findings
+from depthjax.claims.stored import load_findings
 
 SETTINGS = {
     "photographs": ["astronaut", "coffee"],

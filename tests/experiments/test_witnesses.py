@@ -15,7 +15,7 @@ from script_running import rows_of, runner, script_fixture
 
 import depthjax
 from depthjax import figures
-from depthjax.claims.findings import load_findings
+from depthjax.claims.stored import load_findings
 from depthjax.images import load_image
 
 FIELDS = {"width": 2, "stage_sizes": (1,), "num_classes": 3, "stem": "small"}

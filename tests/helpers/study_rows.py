@@ -1,4 +1,8 @@
-"""Numbers of every study, made by hand, and what the study finds in them."""
+"""Numbers of every study, made by hand, and what the study finds in them.
+
+Where several seeds and images would all say the same, they differ by chance (`near`), since a width
+of zero decides nothing.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,6 +39,15 @@ from depthjax.studies.widths.measured import CG, CURVATURE, PAPER, width_name
 from depthjax.studies.widths.setting import WIDE, WIDER_LATE, WidthSettings
 from depthjax.studies.witnesses import judged as witnesses
 from depthjax.studies.witnesses.measured import EIGEN, FARTHEST, TOWARDS
+
+SEEDS, IMAGES = (0, 1, 2), ("a", "b", "c")
+
+
+def near(value: float, *place: Any) -> float:
+    """About this, the same for one place (seed, image, …) every time."""
+    chance = np.random.default_rng(list("".join(map(str, place)).encode())).normal()
+    return float(value * (1 + 0.002 * chance))
+
 
 LAYERS = ("conv1", "layer1", "layer2", "layer3", "layer4")
 QUANTITIES = {
@@ -81,7 +94,7 @@ def blocks(
     kind: str = "basic",
 ) -> Blocks:
     """Three seeds × four images with little chance in them; `d` at ρ = 0.1 for each block."""
-    random = np.random.default_rng(len(label))
+    random = np.random.default_rng(list(label.encode()))
     shape = (3, len(STAGES), 4)
     near = np.exp(random.normal(0, 0.01, shape))
     matched = np.array(np.linspace(1, 8, len(STAGES)) if d is None else d)[None, :, None] * near
@@ -91,7 +104,7 @@ def blocks(
         "input_ratio_at_0.3": last,
         "embedding_ratio": rho * near,
         "input_ratio": matched,
-        "flat_input_ratio": flat * near,
+        "flat_input_ratio": flat * np.exp(random.normal(0, 0.01, shape)),
         "elasticity": bend + random.normal(0, 0.005, shape),
     }
     made = [Block(f"layer{stage}.{n % 2}", stage, n + 1) for n, stage in enumerate(STAGES)]
@@ -107,15 +120,15 @@ def piece(name: str, depth: int, seed: int, decay: float, **columns: Any) -> Pie
     row |= {"inputs": 8, "outputs": 8, "rank_bound": 8, "active_before_pooling": 8, "winners": 6}
     row |= spectrum_columns(spectrum, 3) | columns
     curve = [list(map(float, part)) for part in spectral_curve(spectrum)]
-    return Piece([row | {"image": image} for image in ("a", "b")], [curve] * 2, [])
+    return Piece([row | {"image": image} for image in IMAGES], [curve] * 3, [])
 
 
 def jacobian_rows() -> list[Row]:
     """A first convolution, and a layer that contracts more."""
     return jacobian.finished_rows(
         [
-            piece(name, depth, seed, decay)
-            for seed in (0, 1)
+            piece(name, depth, seed, near(decay, name, seed))
+            for seed in SEEDS
             for depth, (name, decay) in enumerate({"conv1": 0.5, "deep": 0.25}.items())
         ]
     )
@@ -128,26 +141,28 @@ def manifold_rows(layers: Sequence[str] = ("fc1",)) -> list[Row]:
     """Patches of one photograph are seen at 1 and 4, everything half as far once trained."""
     return [
         {"network": network, "seed": seed, "training_set": spec, "layer": layer, "input": kind}
-        | {"origin": "x", "number": number}
-        | {NEIGHBOURS: far * 4.0**number, RESIDUAL: far}
+        | {"origin": origin, "number": number}
+        | {NEIGHBOURS: near(far, network, seed, origin) * 4.0**number}
+        | {RESIDUAL: near(far, network, origin, seed)}
         for spec in ("crops", "noise/8")
         for network, far in (("untrained", 1.0), ("photos", 0.5), ("noise", 0.5))
         if network == "untrained" or TRAINED_ON[network] == spec
         for layer in layers
-        for seed in (0, 1)
+        for seed in SEEDS
+        for origin in "xyz"
         for kind in ("photographs", "Gaussian noise")
         for number in range(2)
     ]
 
 
 def filter_rows(**energy: float) -> list[Row]:
-    """The same energy in all filters of a network."""
+    """About the same energy in all filters of a network."""
     return [
         {"network": network, "seed": seed, "layer": "layer4", "output_channel": channel}
-        | {"low_frequency_energy": value}
+        | {"low_frequency_energy": near(value, network, seed, channel)}
         for network, value in energy.items()
-        for seed in (0, 1)
-        for channel in (0, 1)
+        for seed in SEEDS
+        for channel in range(3)
     ]
 
 
@@ -169,8 +184,8 @@ def preimage_rows(
     columns = ("residual", "recovery_distance", "condition_number", "embedding_distance")
     return [
         {"control": control_name(reading), "seed": seed}
-        | {"median_distance": 20.0 * ratio, "expected_distance": 20.0}
-        | {"distance_ratio": ratio, "outside": outside}
+        | {"median_distance": near(20.0 * ratio, seed), "expected_distance": 20.0}
+        | {"distance_ratio": near(ratio, seed), "outside": outside}
         | {"input_distance": 5.0, "reference_input_distance": 3.0}
         | dict.fromkeys(columns, 1.0)
         for seed in range(count)
@@ -178,14 +193,18 @@ def preimage_rows(
 
 
 def prediction_rows(affine: bool, error: float, offset: float = 0.0) -> list[Row]:
-    """Measured distances 1 … 6, predicted the same but for an offset; starts know nothing."""
-    starts = (3.0, 1.0, 2.0, 2.0, 3.0, 1.0)
+    """Measured distances 1 … 9, predicted about the same, but for an offset; starts know little."""
+    starts = (3.0, 1.0, 2.0, 2.0, 3.0, 1.0, 1.0, 2.0, 3.0)
     return [
         {"network": "net", "layer": "fc1", "affine": affine, "seed": number // 3}
-        | {"image": number % 3, "measured": number + 1.0, "predicted": number + 1.0 + offset}
+        | {
+            "image": number % 3,
+            "measured": number + 1.0,
+            "predicted": near(number + 1.0, number) + offset,
+        }
         | {"start_distance": starts[number], "largest_relative_error": error}
         | {"rank": 5, "condition_number": 10.0, "lost": 0.5, "slow": 0.25}
-        for number in range(6)
+        for number in range(9)
     ]
 
 
@@ -203,14 +222,14 @@ def width_rows(
     value: float,
     steps: int | str = "",
 ) -> list[Row]:
-    """The same of two seeds and images, but that the second image has twice as much."""
+    """About the same of all seeds, while the second image has twice as much, and so on."""
     where = {"claim": claim, "network": network, "layers": layers, "optimizer": optimizer}
     return [
         where
         | {"seed": seed, "image": image, "steps": steps, "quantity": quantity}
-        | {"value": float(value * (1 + image))}
-        for seed in (0, 1)
-        for image in (0, 1)
+        | {"value": near(value * (1 + image), seed, claim, layers, network)}
+        for seed in SEEDS
+        for image in range(3)
     ]
 
 
@@ -259,14 +278,14 @@ def _picture_row(
     kind: str, seed: int, image: str, rho: float, d: float, direction: int = 0, sign: int = 1
 ) -> Row:
     where = {"network": "net", "seed": seed, "layer": "fc1", "image": image, "kind": kind}
-    numbers = {"embedding_ratio": rho, "input_ratio": d}
+    numbers = {"embedding_ratio": rho, "input_ratio": near(d, seed, image)}
     return where | {"direction": direction, "sign": sign} | numbers
 
 
 WITNESS_ROWS = [
     row
-    for seed in (0, 1)
-    for image in ("a", "b")
+    for seed in SEEDS
+    for image in IMAGES
     for row in (
         _picture_row(FARTHEST, seed, image, 0.1, 5.0),
         _picture_row(TOWARDS, seed, image, 0.1, 99.0),
@@ -283,11 +302,14 @@ def _widths() -> list[Finding]:
 
 
 STUDIES: dict[str, Callable[[], list[Finding]]] = {
-    "comparison": lambda: comparison.findings(compared(), draws=50),
+    "comparison": lambda: comparison.findings(compared()),
     "controls": lambda: controls.findings(
-        control_rows("orthogonal", D=0.01, input_distance=1.0, lost=0.0)
+        [
+            *control_rows("orthogonal", D=0.01, input_distance=1.0, lost=0.0),
+            *control_rows("default", D=9.0, input_distance=2.0, lost=0.0, predicted=2.0),
+        ]
     ),
-    "depth": lambda: depth.findings([blocks(), blocks("resnet34")], draws=50),
+    "depth": lambda: depth.findings([blocks(), blocks("resnet34", d=np.linspace(2, 9, 8))]),
     "filters": lambda: filters.findings(
         filter_rows(untrained=1.0, noise=1.0, photos=5.0), "untrained"
     ),
@@ -295,7 +317,10 @@ STUDIES: dict[str, Callable[[], list[Finding]]] = {
     "manifold": lambda: manifold.findings(
         manifold_rows(("fc1", "fc2")), ("fc1", "fc2"), "untrained", TRAINED_ON
     ),
-    "prediction": lambda: prediction.findings(prediction_rows(False, 0.1)),
+    "prediction": lambda: [
+        *prediction.findings(prediction_rows(False, 0.1)),
+        *prediction.findings(prediction_rows(True, 0.001)),
+    ],
     "preimages": lambda: preimages.findings(
         [*preimage_rows(10, 1.5), *preimage_rows(10, 1.5, reading="code")]
     ),

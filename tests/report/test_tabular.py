@@ -16,7 +16,7 @@ def test_depth_charts_have_a_line_for_each_network(folders: Path) -> None:
     assert [one.name for one in chart.series] == ["untrained", "photos"]
     assert list(chart.ticks) == ["layer0", "layer1", "layer2"]
     np.testing.assert_allclose(chart.series[0].y, [1, 2, 3])
-    assert "2 weight seeds × 4 examples" in chart.note
+    assert "4 examples of these 2 weight seeds" in chart.note
 
 
 def test_tables_have_units_and_no_more_rows_than_fit() -> None:

@@ -1,16 +1,16 @@
 """Claims C10 to C13 on numbers that are made up, so that the verdict is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from study_rows import LAYERS, QUANTITIES, compared
 
-from depthjax.claims.findings import Finding
 from depthjax.folders.begin import begin
 from depthjax.folders.results import write_results
 from depthjax.inversion.metrics import MATCHED_RATIOS
 from depthjax.inversion.state import REACHED, RUNNING
-from depthjax.studies.comparison import judged
-from depthjax.studies.comparison.judged import network_table
+from depthjax.studies.comparison.judged import findings, network_table
 from depthjax.studies.comparison.measured import Comparison, quantities
 from depthjax.studies.comparison.setting import (
     BLURRED,
@@ -22,14 +22,10 @@ from depthjax.studies.comparison.setting import (
     PLAIN,
     UNTRAINED,
 )
+from depthjax.studies.networks import ONE_NETWORK
 from depthjax.studies.rows import read_rows
 
 NETWORKS = (UNTRAINED, PHOTOS, NOISE)
-
-
-def findings(comparison: Comparison) -> list[Finding]:
-    """Rough intervals are enough here."""
-    return judged.findings(comparison, draws=100)
 
 
 def verdicts(comparison: Comparison, claim: str, *words: str) -> dict[str, str]:
@@ -48,7 +44,10 @@ def test_training_that_lowers_the_distances_and_leaves_the_image_lost() -> None:
     found = compared(fall | flat)
     for words in (["log ρ"], ["m_g"], ["elasticity"]):
         assert verdicts(found, "C10", PHOTOS, *words) == dict.fromkeys(LAYERS, "supported")
-    # Of the network trained on noise, nothing of that was made up.
+    # Of the network trained on noise, nothing of that was made up; it has no vote.
+    assert {one.aside for one in findings(found) if one.claim == "C10" and NOISE in one.where} == {
+        "contrast"
+    }
     assert set(verdicts(found, "C10", f"{NOISE},", "elasticity").values()) == {"contradicted"}
     risen = compared({key: 2.0 for key in fall})
     assert verdicts(risen, "C10", PHOTOS, "log ρ") == dict.fromkeys(LAYERS, "contradicted")
@@ -128,6 +127,20 @@ def test_pairs_are_compared_and_not_averages() -> None:
     assert verdicts(found, "C11")["conv1"] == "supported"
     spread = found.of(MATCHED, "ssim", PHOTOS, "conv1").std()
     assert spread > 0.05 * 0.5  # wider than the change
+
+
+def test_one_trained_network_is_spoken_of_and_its_photographs_are_the_sample() -> None:
+    """With one random initialisation nothing follows, which is a sample of one."""
+    found = compared()
+    alone = replace(found, seeds=(0,), values={key: v[:, :1] for key, v in found.values.items()})
+    assert {one.verdict for one in findings(alone)} == {"not reached"}
+    told = findings(alone, [PHOTOS])
+    assert {one.sample for one in told if one.network == PHOTOS} == {"these 1 × 4"}
+    assert {one.note for one in told if one.network == PHOTOS} == {ONE_NETWORK}
+    assert "not reached" not in {one.verdict for one in told if one.network == PHOTOS}
+    assert {one.verdict for one in told if one.network == NOISE} == {"not reached"}
+    # Beside three untrained networks it is a sample of these.
+    assert {one.sample for one in findings(found, [PHOTOS])} == {"3 × 4"}
 
 
 def test_a_comparison_is_made_again_of_its_rows(tmp_path) -> None:

@@ -28,7 +28,9 @@ def rows():
 
 def test_all_layers_are_compared_at_half_of_the_least_rank(rows):
     assert half_rank(rows) == 4
-    assert [row["half_rank_level"] for row in rows[:4:2]] == pytest.approx([0.5**3, 0.25**3])
+    assert [row["half_rank_level"] for row in rows[:6:3]] == pytest.approx(
+        [0.5**3, 0.25**3], rel=0.02
+    )
     bound = finished_rows([piece("conv1", 0, 0, 0.5, rank_bound=2)])
     assert half_rank(bound) == 1 and bound[0]["above_1e-6_high"] == 2
     assert half_rank([{"rank_bound": 1}]) == 1
@@ -38,12 +40,12 @@ def test_what_is_lost_and_what_is_ill_conditioned_is_found(rows):
     found = findings(rows, NAMES, ["untrained"])
     smallest, before, after, slope = found
     assert smallest.where == "untrained, conv1"
-    assert smallest.interval.estimate == pytest.approx(0.5**7)
+    assert smallest.interval.estimate == pytest.approx(0.5**7, rel=0.02)
     assert before.interval.estimate == 1 and before.verdict == "supported"
     assert after.interval.estimate == 0.75 and after.verdict == "supported"
     # One layer deeper, the fourth value is smaller by 2³.
-    assert slope.claim == "C16" and slope.interval.estimate == pytest.approx(np.log(8))
-    assert (slope.interval.seeds, slope.interval.images) == (2, 2)
+    assert slope.claim == "C16" and slope.interval.estimate == pytest.approx(np.log(8), rel=0.01)
+    assert (slope.interval.seeds, slope.interval.images) == (3, 3)
 
 
 def test_fewer_outputs_than_inputs_leave_no_smallest_value():

@@ -32,33 +32,42 @@ def test_stalling_is_judged_over_its_floor_at_the_last_record():
     made = null_space_rows(PAPER)
     narrow, wide = findings(alone("C4"), made, 48, 48)
     assert narrow.where == f"narrow, 3 layers, {PAPER} (90 steps)"
-    assert narrow.interval[:3] == (1, 1, 1) and narrow.verdict == "supported"
-    assert wide.interval.estimate == pytest.approx(0.0015 * np.sqrt(2523 / 48))
+    assert (
+        narrow.interval[:3] == pytest.approx((1, 1, 1), rel=0.01) and narrow.verdict == "supported"
+    )
+    assert wide.interval.estimate == pytest.approx(0.002 * np.sqrt(2523 / 48), rel=0.01)
     assert "| wide" in condition_table(made) and not condition_table([])
 
 
 def test_steps_that_grow_tenfold_a_layer_have_that_slope():
     made = depth_rows()
     slower, reached, farther = findings(alone("C5"), made, 48, 48)
-    assert slower.interval.estimate == pytest.approx(np.log(10)) and reached.verdict == "supported"
-    assert farther.interval.estimate == pytest.approx(np.log(10))
+    assert (
+        slower.interval.estimate == pytest.approx(np.log(10), rel=0.01)
+        and reached.verdict == "supported"
+    )
+    assert farther.interval.estimate == pytest.approx(np.log(10), rel=0.01)
     made[0]["value"] = np.inf
     _, reached, _ = findings(alone("C5"), made, 48, 48)
-    assert reached.interval.estimate == 0.75
+    assert reached.interval.estimate == pytest.approx(8 / 9) and reached.verdict == "contradicted"
 
 
 def test_wider_late_layers_are_judged_pair_by_pair():
     made = late_width_rows()
     found = findings(alone("C8"), made, 48, 48)
-    assert [one.interval.estimate for one in found] == pytest.approx([0.25, 0.25])
+    assert [one.interval.estimate for one in found] == pytest.approx([0.25, 0.25], rel=0.01)
 
 
 def test_the_width_at_which_half_recover():
     made = relu_rows()
     needed = needed_widths(alone("C7"), made)
     # log D is linear between widths: 2 to 1/4 crosses 1 at a third, 4 to 1/2 at two thirds.
-    np.testing.assert_allclose(needed["D ≤ 1"], [[2 + 1 / 3, 2 + 2 / 3]] * 2)
-    np.testing.assert_allclose(needed["rank n"][:, 0], 2)
+    crossed = [2 + 1 / 3, 2 + 2 / 3, 2 + np.log(6) / np.log(8)]
+    np.testing.assert_allclose(needed["D ≤ 1"], [crossed] * 3, rtol=0.01)
+    np.testing.assert_allclose(needed["rank n"][:, 0], 2, rtol=0.01)
     assert recovered_shares(alone("C7"), needed["D ≤ 1"]) == [0, 0, 1]
     first, _ = findings(alone("C7"), made, 48, 48)
-    assert first.interval.estimate == pytest.approx(2.5) and first.rule == "within 1.8 2.2"
+    assert (
+        first.interval.estimate == pytest.approx(np.mean(crossed), rel=0.01)
+        and first.rule == "within 1.8 2.2"
+    )

@@ -1,14 +1,15 @@
 """Claims C10 to C13, by differences between networks of the same seed, image by image."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
-from depthjax.claims.findings import Bound, Finding
-from depthjax.inversion.metrics import RECOVERED_ELASTICITY
-from depthjax.statistics import bootstrap, interval_of
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Aside, Finding
+from depthjax.claims.paper import bound_of
+from depthjax.statistics import interval_of
 from depthjax.studies.comparison.measured import Comparison
 from depthjax.studies.comparison.setting import (
     BLURRED,
@@ -19,10 +20,11 @@ from depthjax.studies.comparison.setting import (
     PLAIN,
     UNTRAINED,
 )
+from depthjax.studies.networks import ONE_NETWORK, fixed_in
 from depthjax.tables import markdown_table, number
 
 
-def findings(comparison: Comparison, *, draws: int = 2_000) -> list[Finding]:
+def findings(comparison: Comparison, single: Collection[str] = ()) -> list[Finding]:
     """What the numbers say of claims C10 to C13, as far as their networks were compared.
 
     Where a descent did not reach the ρ, values do not exist. The finding then says of how many
@@ -30,18 +32,19 @@ def findings(comparison: Comparison, *, draws: int = 2_000) -> list[Finding]:
 
     Args:
         comparison: the numbers.
-        draws: of the bootstrap.
+        single: labels of networks that are one trained network; see
+            `depthjax.studies.networks.single_networks`.
     """
-    questions: list[_Question] = []
+    found: list[_Question] = []
     for network in (PHOTOS, NOISE):
         if network in comparison.networks:
-            questions += _still_not_unique(comparison, network)
+            found += _still_not_unique(comparison, network)
     if {UNTRAINED, PHOTOS} <= set(comparison.networks):
-        questions += _clearer_when_trained(comparison)
-        questions += _class_evidence_added(comparison)
+        found += _clearer_when_trained(comparison)
+        found += _class_evidence_added(comparison)
     if {UNTRAINED, NOISE} <= set(comparison.networks):
-        questions += _trained_on_noise(comparison)
-    return [_answer(question, draws) for question in questions]
+        found += _trained_on_noise(comparison)
+    return [question.answer(question.network in single) for question in found]
 
 
 class _Question(NamedTuple):
@@ -52,25 +55,24 @@ class _Question(NamedTuple):
     network: str
     layer: str
     quantity: str
-    bound: Bound
     values: np.ndarray
     detail: str = ""
+    aside: Aside = ""
+    counts: bool = True  # or it is a number of another place than the part's
 
-
-def _answer(question: _Question, draws: int) -> Finding:
-    *_, values, _ = question
-    known = np.isfinite(values)
-    return Finding(
-        claim=question.claim,
-        part=question.part,
-        network=question.network,
-        layer=question.layer,
-        quantity=question.quantity,
-        detail=question.detail,
-        known=None if known.all() else (int(known.sum()), known.size),
-        bound=question.bound,
-        interval=bootstrap(np.where(known, values, np.nan), draws=draws),
-    )
+    def answer(self, single: bool) -> Finding:
+        return Finding(
+            claim=self.claim,
+            part=self.part if self.counts and not self.aside else "",
+            network=self.network,
+            layer=self.layer,
+            note=ONE_NETWORK if single else "",
+            quantity=self.quantity,
+            detail=self.detail,
+            bound=bound_of(self.claim, self.part),
+            measured=Cells.of(self.values, fixed=fixed_in(self.values, single)),
+            aside=self.aside,
+        )
 
 
 def _against_untrained(network: str) -> str:
@@ -78,14 +80,15 @@ def _against_untrained(network: str) -> str:
 
 
 def _still_not_unique(comparison: Comparison, network: str) -> Iterator[_Question]:
-    """C10. The elasticity counts at the last layer alone."""
+    """C10 is of photographs; noise is a contrast. The elasticity counts at the last layer alone."""
+    aside: Aside = "" if network == PHOTOS else "contrast"
     for layer in comparison.layers:
-        part = "image_stays_lost" if layer == comparison.layers[-1] else ""
-        values = comparison.of(CONVERGING, "elasticity", network, layer)
+        place = network, layer
+        values = comparison.of(CONVERGING, "elasticity", *place)
         yield _Question(
-            *("C10", part, network, layer, "elasticity d log D / d log ρ"),
-            Bound.below(RECOVERED_ELASTICITY),
-            values,
+            *("C10", "image_stays_lost", *place, "elasticity d log D / d log ρ", values),
+            aside=aside,
+            counts=layer == comparison.layers[-1],
         )
         if UNTRAINED not in comparison.networks:
             continue
@@ -95,10 +98,9 @@ def _still_not_unique(comparison: Comparison, network: str) -> Iterator[_Questio
         ):
             values = _change(comparison, PLAIN, quantity, network, layer, log=True)
             yield _Question(
-                *("C10", part, network, layer, f"{name}, fixed steps without blur"),
-                Bound.below(0),
-                values,
-                _against_untrained(network),
+                *("C10", part, *place, f"{name}, fixed steps without blur", values),
+                detail=_against_untrained(network),
+                aside=aside,
             )
 
 
@@ -107,13 +109,11 @@ def _clearer_when_trained(comparison: Comparison) -> Iterator[_Question]:
     if not comparison.late:  # a single layer is neither early nor late
         return
     for layer in comparison.layers:
-        late = layer in comparison.late
+        part = "late_not_clearer" if layer in comparison.late else "early_clearer"
+        values = _change(comparison, MATCHED, "ssim", PHOTOS, layer)
         yield _Question(
-            *("C11", "late_not_clearer" if late else "early_clearer", PHOTOS, layer),
-            "SSIM at matched ρ",
-            Bound.at_most(0) if late else Bound.above(0),
-            _change(comparison, MATCHED, "ssim", PHOTOS, layer),
-            _against_untrained(PHOTOS),
+            *("C11", part, PHOTOS, layer, "SSIM at matched ρ", values),
+            detail=_against_untrained(PHOTOS),
         )
 
 
@@ -128,13 +128,12 @@ def _class_evidence_added(comparison: Comparison) -> Iterator[_Question]:
         comparison.late, conditions.items(), names.items()
     ):
         if (condition, quantity) in comparison.values:
-            counts = quantity == "class_log_odds" and layer == comparison.layers[-1]
+            values = _change(comparison, condition, quantity, PHOTOS, layer)
+            text = f"{name} by a third network, {how}"
             yield _Question(
-                *("C12", "class_evidence_added" if counts else "", PHOTOS, layer),
-                f"{name} by a third network, {how}",
-                Bound.above(0),
-                _change(comparison, condition, quantity, PHOTOS, layer),
-                _against_untrained(PHOTOS),
+                *("C12", "class_evidence_added", PHOTOS, layer, text, values),
+                detail=_against_untrained(PHOTOS),
+                counts=quantity == "class_log_odds" and layer == comparison.layers[-1],
             )
 
 
@@ -142,28 +141,26 @@ def _trained_on_noise(comparison: Comparison) -> Iterator[_Question]:
     """C13. How well layers are matched counts at those that are not early, whatever their names."""
     for layer in comparison.layers:
         early = layer in comparison.early
-        for condition, part, how, bound in (
-            (BLURRED, "unmatched_with_blur", "with blur", Bound.above(0)),
-            (PLAIN, "matched_without_blur", "without blur", Bound.below(0)),
+        for condition, part, how in (
+            (BLURRED, "unmatched_with_blur", "with blur"),
+            (PLAIN, "matched_without_blur", "without blur"),
         ):
             values = _log(comparison.of(condition, "embedding_ratio", NOISE, layer))
-            quantity = f"log ρ, fixed steps {how}"
-            yield _Question("C13", "" if early else part, NOISE, layer, quantity, bound, values)
+            text = f"log ρ, fixed steps {how}"
+            yield _Question("C13", part, NOISE, layer, text, values, counts=not early)
         if layer in comparison.deep:
             for condition, how in ((CONVERGING, "converging"), (PLAIN, "fixed steps")):
+                values = _change(comparison, condition, "spectral_distance", NOISE, layer)
+                text = f"spectral distance of a_g − a_0 to the training noise, {how}"
                 yield _Question(
-                    *("C13", "like_training_noise", NOISE, layer),
-                    f"spectral distance of a_g − a_0 to the training noise, {how}",
-                    Bound.below(0),
-                    _change(comparison, condition, "spectral_distance", NOISE, layer),
-                    _against_untrained(NOISE),
+                    *("C13", "like_training_noise", NOISE, layer, text, values),
+                    detail=_against_untrained(NOISE),
                 )
         if early:
+            values = _change(comparison, MATCHED, "ssim", NOISE, layer)
             yield _Question(
-                *("C13", "early_no_clearer", NOISE, layer, "SSIM at matched ρ"),
-                Bound.at_most(0),
-                _change(comparison, MATCHED, "ssim", NOISE, layer),
-                _against_untrained(NOISE),
+                *("C13", "early_no_clearer", NOISE, layer, "SSIM at matched ρ", values),
+                detail=_against_untrained(NOISE),
             )
 
 

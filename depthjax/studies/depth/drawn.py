@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from depthjax import figures
-from depthjax.inversion.metrics import RECOVERED_ELASTICITY
+from depthjax.claims.paper import bound_of
 from depthjax.statistics import interval_of
 from depthjax.studies.depth.judged import MATCHED_ENOUGH
 from depthjax.studies.depth.measured import Blocks
@@ -33,7 +33,7 @@ def draw(networks: Sequence[Blocks], size: int) -> Iterator[tuple[str, Figure]]:
     lines = {
         d: {name: _geometric_mean(first, kind) for kind, name in _BASELINES.items()},
         rho: {"matched (C2)": MATCHED_ENOUGH},
-        slope: {"limit (C3)": RECOVERED_ELASTICITY},
+        slope: {"limit (C3)": bound_of("C3", "image_stays_lost").high},
     }
     yield (
         "depth",

@@ -10,36 +10,36 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.claims.findings import Aside, Bound, Finding
-from depthjax.inversion.metrics import RECOVERED_ELASTICITY
-from depthjax.statistics import Interval, bootstrap, bootstrap_ratio
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Aside, Finding
+from depthjax.claims.paper import bound_of
+from depthjax.statistics import KNOWN
 from depthjax.studies.depth.measured import Blocks
 
 MATCHED_RATIO = 0.1
 """ρ at which blocks are compared (C1)."""
 
-MATCHED_ENOUGH = 0.3
+MATCHED_ENOUGH = bound_of("C2", "embedding_matched").high
 """ρ from which on an embedding counts as matched (C2)."""
 
 
-def findings(networks: Sequence[Blocks], *, draws: int = 2_000) -> list[Finding]:
+def findings(networks: Sequence[Blocks]) -> list[Finding]:
     """What the numbers say of C1 to C3.
 
     Args:
         networks: of any kinds; all with the same seeds and images.
-        draws: of the bootstrap.
     """
     results: list[Finding] = []
     for network in networks:
-        results += _deeper_is_worse(network, draws)
-        results += _matched_and_missed(network, draws)
+        results += _deeper_is_worse(network)
+        results += _matched_and_missed(network)
     for kind in dict.fromkeys(network.kind for network in networks):
         alike = [network for network in networks if network.kind == kind]
         for shallow, deep in pairwise(sorted(alike, key=lambda network: network.depth)):
             if deep.depth > shallow.depth:
-                results += _deeper_networks_are_worse(shallow, deep, draws)
+                results += _deeper_networks_are_worse(shallow, deep)
     for network in networks:
-        results += _no_way_back(network, draws)
+        results += _no_way_back(network)
     return results
 
 
@@ -50,7 +50,8 @@ def slopes(
 ) -> Float[np.ndarray, "s b"]:
     """The slope of each seed's and image's values on `index`, with an intercept for each group.
 
-    `Σ (x − x̄_g)(y − ȳ_g) / Σ (x − x̄_g)²` over the values that exist. NaN where no group has two.
+    `Σ (x − x̄_g)(y − ȳ_g) / Σ (x − x̄_g)²` over the values that exist. NaN where no group has two,
+    and where fewer than four fifths exist: blocks that no descent matched are the hard ones.
 
     Args:
         values: y; NaN where there is none.
@@ -69,10 +70,11 @@ def slopes(
         centred = np.where(there, x - x.sum(1, keepdims=True) / count, 0.0)
         above += (centred * y).sum(1)
         below += np.square(centred).sum(1)
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+    enough = (below > 0) & (known.mean(1) >= KNOWN)
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=enough)
 
 
-def _deeper_is_worse(network: Blocks, draws: int) -> list[Finding]:
+def _deeper_is_worse(network: Blocks) -> list[Finding]:
     """C1: within stages, where dimensions are equal, and over all; each stage as a contrast."""
     with np.errstate(divide="ignore"):
         values = np.log(network.values[f"input_ratio_at_{MATCHED_RATIO:g}"])
@@ -90,8 +92,8 @@ def _deeper_is_worse(network: Blocks, draws: int) -> list[Finding]:
             note=note,
             quantity=f"slope of log D at ρ = {MATCHED_RATIO:g} per block",
             known=_known(chosen),
-            bound=Bound.above(0),
-            interval=bootstrap(slopes(chosen, index[members], groups), draws=draws),
+            bound=bound_of("C1", part or "worse_within_stages"),
+            measured=Cells.of(slopes(chosen, index[members], groups)),
             aside=aside,
         )
 
@@ -108,7 +110,7 @@ def _deeper_is_worse(network: Blocks, draws: int) -> list[Finding]:
     return results
 
 
-def _matched_and_missed(network: Blocks, draws: int) -> list[Finding]:
+def _matched_and_missed(network: Blocks) -> list[Finding]:
     """C2, of the image recovered from the last stage."""
     if network.last is None:
         return []
@@ -124,8 +126,8 @@ def _matched_and_missed(network: Blocks, draws: int) -> list[Finding]:
             network=network.network,
             layer=layer,
             quantity="ρ of the recovered image",
-            bound=Bound.at_most(MATCHED_ENOUGH),
-            interval=bootstrap_ratio(rho, np.ones_like(rho), draws=draws),
+            bound=bound_of("C2", "embedding_matched"),
+            measured=Cells.of(rho, logarithmic=True),
         ),
         Finding(
             claim="C2",
@@ -133,13 +135,13 @@ def _matched_and_missed(network: Blocks, draws: int) -> list[Finding]:
             network=network.network,
             layer=layer,
             quantity="D of the recovered image / D of the flat mean colour",
-            bound=Bound.above(1),
-            interval=bootstrap_ratio(d, flat, draws=draws),
+            bound=bound_of("C2", "image_missed"),
+            measured=Cells.of(d / flat, logarithmic=True),
         ),
     ]
 
 
-def _deeper_networks_are_worse(shallow: Blocks, deep: Blocks, draws: int) -> list[Finding]:
+def _deeper_networks_are_worse(shallow: Blocks, deep: Blocks) -> list[Finding]:
     """C2, at the end of the last stage, at the ρ that counts as matched."""
     if shallow.last is None or deep.last is None:
         return []
@@ -153,14 +155,13 @@ def _deeper_networks_are_worse(shallow: Blocks, deep: Blocks, draws: int) -> lis
             layer=f"layer{deep.stages}",
             quantity=f"D at ρ = {MATCHED_ENOUGH:g}",
             detail="deeper − shallower network",
-            known=_known(change),
-            bound=Bound.above(0),
-            interval=_interval(change, draws),
+            bound=bound_of("C2", "worse_in_deeper_networks"),
+            measured=Cells.of(change),
         )
     ]
 
 
-def _no_way_back(network: Blocks, draws: int) -> list[Finding]:
+def _no_way_back(network: Blocks) -> list[Finding]:
     """C3, at the end of the last stage; every other block is a contrast."""
     results = []
     for place, block in enumerate(network.blocks):
@@ -173,17 +174,12 @@ def _no_way_back(network: Blocks, draws: int) -> list[Finding]:
                 network=network.network,
                 layer=f"layer{network.stages if last else block.layer[5:]}",
                 quantity="elasticity d log D / d log ρ",
-                known=_known(values),
-                bound=Bound.below(RECOVERED_ELASTICITY),
-                interval=_interval(values, draws),
+                bound=bound_of("C3", "image_stays_lost"),
+                measured=Cells.of(values),
                 aside="" if last else "contrast",
             )
         )
     return results
-
-
-def _interval(values: np.ndarray, draws: int) -> Interval:
-    return bootstrap(np.where(np.isfinite(values), values, np.nan), draws=draws)
 
 
 def _known(values: np.ndarray) -> tuple[int, int] | None:

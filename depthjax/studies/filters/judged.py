@@ -4,17 +4,17 @@ Filters have no structure if their energy at low frequencies is less than 1.1 ti
 untrained filters. Other trained networks are a contrast.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.claims.findings import Bound, Finding
-from depthjax.statistics import bootstrap_ratio
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Finding
+from depthjax.claims.paper import bound_of
 from depthjax.studies.comparison.setting import NOISE
+from depthjax.studies.networks import ONE_NETWORK, fixed_in
 from depthjax.studies.rows import Row, seed_table
-
-BOUND = Bound.below(1.1)
 
 
 def energies(rows: Sequence[Row], network: str) -> Float[np.ndarray, "seeds channels"]:
@@ -22,12 +22,15 @@ def energies(rows: Sequence[Row], network: str) -> Float[np.ndarray, "seeds chan
     return seed_table(rows, "low_frequency_energy", column="output_channel", network=network)
 
 
-def findings(rows: Sequence[Row], untrained: str | None) -> list[Finding]:
+def findings(
+    rows: Sequence[Row], untrained: str | None, single: Collection[str] = ()
+) -> list[Finding]:
     """C15: every trained network over the untrained one.
 
     Args:
         rows: of all networks, at one layer.
         untrained: what the others are compared with; without it there are no findings.
+        single: labels that are one trained network (`depthjax.studies.networks`).
     """
     if untrained is None:
         return []
@@ -37,9 +40,14 @@ def findings(rows: Sequence[Row], untrained: str | None) -> list[Finding]:
             part="no_structure" if label == NOISE else "",
             network=label,
             layer=rows[0]["layer"],
+            note=ONE_NETWORK if label in single else "",
             quantity="low-frequency energy of filters, trained / untrained",
-            bound=BOUND,
-            interval=bootstrap_ratio(energies(rows, label), energies(rows, untrained)),
+            bound=bound_of("C15", "no_structure"),
+            measured=Cells.of(
+                ratio := energies(rows, label) / energies(rows, untrained),
+                fixed=fixed_in(ratio, label in single),
+                logarithmic=True,
+            ),
             aside="" if label == NOISE else "contrast",
         )
         for label in dict.fromkeys(row["network"] for row in rows)

@@ -1,15 +1,17 @@
 """C9, what convolutions and poolings lose, and C16, conditioning against depth."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 from depthjax.analysis.singular_values import DENSE_FLOOR, LEVELS, SpectralCurve, level_at_rank
-from depthjax.claims.findings import Bound, Finding
-from depthjax.statistics import Interval, bootstrap, depth_slopes
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Finding
+from depthjax.claims.paper import bound_of
+from depthjax.statistics import depth_slopes, interval_of
 from depthjax.studies.jacobian.measured import Piece
-from depthjax.studies.networks import aside_of
+from depthjax.studies.networks import ONE_NETWORK, aside_of, fixed_in
 from depthjax.studies.rows import Row, among, seed_table
 from depthjax.tables import markdown_table
 
@@ -48,13 +50,19 @@ def known(rows: Sequence[Row], column: str) -> bool:
     return any(row.get(column) is not None for row in rows)
 
 
-def findings(rows: Sequence[Row], names: Sequence[str], networks: Sequence[str]) -> list[Finding]:
+def findings(
+    rows: Sequence[Row],
+    names: Sequence[str],
+    networks: Sequence[str],
+    single: Collection[str] = (),
+) -> list[Finding]:
     """C9 on convolutions and pooling, C16 on conditioning against depth.
 
     Args:
         rows: from `finished_rows`.
         names: of the layers, shallow to deep.
         networks: their labels.
+        single: those that are one trained network (`depthjax.studies.networks`).
     """
     results = []
     for label in networks:
@@ -69,9 +77,10 @@ def findings(rows: Sequence[Row], names: Sequence[str], networks: Sequence[str])
                     claim="C16",
                     part="contract_with_depth",
                     network=label,
+                    note=ONE_NETWORK if label in single else "",
                     quantity=f"slope of log(σ₁ / σ of rank {half_rank(rows)}) per layer",
-                    bound=Bound.above(0),
-                    interval=slopes,
+                    bound=bound_of("C16", "contract_with_depth"),
+                    measured=Cells.of(slopes, fixed=fixed_in(slopes, label in single)),
                     aside=aside_of(label),
                 )
             )
@@ -95,8 +104,8 @@ def _of_first_convolutions(rows: Sequence[Row], names: Sequence[str], label: str
             network=label,
             layer=name,
             quantity="σ_min / σ₁ over all n inputs",
-            bound=Bound.above(DENSE_FLOOR),
-            interval=bootstrap(seed_table(rows, smallest, network=label, layer=name)),
+            bound=bound_of("C9", "conv1_injective"),
+            measured=Cells.of(seed_table(rows, smallest, network=label, layer=name), fixed="exact"),
             aside=aside_of(label),
         )
         for name in names
@@ -114,8 +123,8 @@ def _of_pooling(rows: Sequence[Row], deepest: str, label: str) -> list[Finding]:
 
     before, after = "active units / n before pooling", "distinct active winners / n after pooling"
     shares = (
-        ("enough_before_pooling", "active_before_pooling", before, Bound.at_least(1)),
-        ("too_little_after_pooling", "winners", after, Bound.below(1)),
+        ("enough_before_pooling", "active_before_pooling", before),
+        ("too_little_after_pooling", "winners", after),
     )
     return [
         Finding(
@@ -123,20 +132,22 @@ def _of_pooling(rows: Sequence[Row], deepest: str, label: str) -> list[Finding]:
             part=part,
             network=label,
             quantity=quantity,
-            bound=bound,
-            interval=bootstrap(counts(column) / counts("inputs")),
+            bound=bound_of("C9", part),
+            measured=Cells.of(counts(column) / counts("inputs"), fixed="exact"),
             aside=aside_of(label),
         )
-        for part, column, quantity, bound in shares
+        for part, column, quantity in shares
     ]
 
 
-def conditioning_slopes(rows: Sequence[Row], names: Sequence[str], network: str) -> Interval | None:
+def conditioning_slopes(
+    rows: Sequence[Row], names: Sequence[str], network: str
+) -> Float[np.ndarray, "seeds images"] | None:
     """The slope of log(σ₁ / σ at the half rank) on depth; None where there is nothing to fit."""
     if len(names) < 2 or not known(rows, "half_rank_level"):
         return None
     levels = [seed_table(rows, "half_rank_level", network=network, layer=name) for name in names]
-    return bootstrap(depth_slopes(-np.log(np.stack(levels))))
+    return depth_slopes(-np.log(np.stack(levels)))
 
 
 def above(row: Row, power: int) -> float:
@@ -163,7 +174,7 @@ def intervals(
         axis: np.array(
             [
                 [
-                    bootstrap(seed_table(rows, value, network=label, layer=name))[:3]
+                    interval_of(seed_table(rows, value, network=label, layer=name))[:3]
                     for name in names
                 ]
                 for label in networks

@@ -1,15 +1,17 @@
 """C14: a trained network's ratios over the untrained one's, seed by seed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import product
 
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.claims.findings import Bound, Finding
-from depthjax.statistics import bootstrap_ratio
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Finding
+from depthjax.claims.paper import bound_of
 from depthjax.studies.manifold.inputs import GAUSSIAN, is_noise
 from depthjax.studies.manifold.measured import NEIGHBOURS, RESIDUAL
-from depthjax.studies.networks import aside_of
+from depthjax.studies.networks import ONE_NETWORK, aside_of, fixed_in
 from depthjax.studies.rows import Row, seed_table
 
 STATISTICS = {
@@ -19,7 +21,11 @@ STATISTICS = {
 
 
 def findings(
-    rows: Sequence[Row], names: Sequence[str], untrained: str, trained_on: Mapping[str, str]
+    rows: Sequence[Row],
+    names: Sequence[str],
+    untrained: str,
+    trained_on: Mapping[str, str],
+    single: Collection[str] = (),
 ) -> list[Finding]:
     """C14: trained over untrained, for every network, kind of input and layer.
 
@@ -31,27 +37,32 @@ def findings(
         untrained: the network that others are compared with.
         trained_on: the training set of each other network. Gaussian noise is no arbitrary input of
             a network that was trained on it.
+        single: labels that are one trained network (`depthjax.studies.networks`).
     """
-    return [
-        Finding(
-            claim="C14",
-            part="inputs_come_nearer" if (column, name) == (NEIGHBOURS, names[-1]) else "",
-            network=label,
-            layer=name,
-            note=kind,
-            quantity=quantity,
-            bound=Bound.below(1),
-            interval=bootstrap_ratio(
-                *(table(rows, column, network, spec, kind, name) for network in (label, untrained))
-            ),
-            aside=aside_of(label),
+    results = []
+    for (column, quantity), (label, spec), kind, name in product(
+        STATISTICS.items(), trained_on.items(), kinds(rows), names
+    ):
+        if is_noise(spec) and kind == GAUSSIAN:
+            continue
+        trained, other = (
+            table(rows, column, network, spec, kind, name) for network in (label, untrained)
         )
-        for column, quantity in STATISTICS.items()
-        for label, spec in trained_on.items()
-        for kind in kinds(rows)
-        if not (is_noise(spec) and kind == GAUSSIAN)
-        for name in names
-    ]
+        fixed = fixed_in(trained, label in single)
+        results.append(
+            Finding(
+                claim="C14",
+                part="inputs_come_nearer" if (column, name) == (NEIGHBOURS, names[-1]) else "",
+                network=label,
+                layer=name,
+                note=f"{kind}, {ONE_NETWORK}" if label in single else kind,
+                quantity=quantity,
+                bound=bound_of("C14", "inputs_come_nearer"),
+                measured=Cells.of(trained / other, fixed=fixed, logarithmic=True),
+                aside=aside_of(label),
+            )
+        )
+    return results
 
 
 def kinds(rows: Sequence[Row]) -> list[str]:

@@ -9,14 +9,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.analysis.r_squared import r_squared, r_squared_interval
-from depthjax.claims.findings import Bound, Finding
-from depthjax.statistics import Interval, bootstrap
+from depthjax.analysis.r_squared import r_squared, r_squared_table
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Finding
+from depthjax.claims.paper import bound_of
 from depthjax.studies.rows import Row, seed_table
 from depthjax.tables import markdown_table, number
 
 CLAIM = "theory"
-EXACT = "largest relative error of the predicted m_i(t)"
+EXACT = "relative error of the predicted m_i(t)"
 
 
 def layers_of(rows: Sequence[Row]) -> list[tuple[str, str, bool]]:
@@ -40,32 +41,30 @@ def findings(rows: Sequence[Row]) -> list[Finding]:
     return [
         Finding(
             claim=CLAIM,
-            part="predicted",
+            part=part,
             network=network,
             layer=layer,
             quantity=quantity,
-            bound=bound,
-            interval=interval,
+            bound=bound_of(CLAIM, part),
+            measured=cells,
         )
         for network, layer, affine in layers_of(rows)
-        for quantity, bound, interval in (_exact if affine else _explained)(rows, network, layer)
+        for part, quantity, cells in (_exact if affine else _explained)(rows, network, layer)
     ]
 
 
-def _exact(rows: Sequence[Row], network: str, layer: str) -> Iterator[tuple[str, Bound, Interval]]:
+def _exact(rows: Sequence[Row], network: str, layer: str) -> Iterator[tuple[str, str, Cells]]:
     errors = seed_table(rows, "largest_relative_error", network=network, layer=layer)
-    yield EXACT, Bound.below(0.01), bootstrap(errors, lambda drawn: float(drawn.max()))
+    yield "curve_predicted", EXACT, Cells.of(errors, fixed="exact")
 
 
-def _explained(
-    rows: Sequence[Row], network: str, layer: str
-) -> Iterator[tuple[str, Bound, Interval]]:
+def _explained(rows: Sequence[Row], network: str, layer: str) -> Iterator[tuple[str, str, Cells]]:
     predicted, measured = ends_of(rows, network, layer)
     start = seed_table(rows, "start_distance", network=network, layer=layer)
-    by_theory = r_squared_interval(predicted, measured)
-    beyond_start = r_squared_interval(predicted, measured, fitted="line", beyond=start)
-    yield "R² of the predicted m_i, means taken off", Bound.above(0), by_theory
-    yield "r² of the predicted m_i − r² of ‖a − a_0‖", Bound.above(0), beyond_start
+    by_theory = Cells.of(r_squared_table(predicted, measured))
+    beyond_start = Cells.of(r_squared_table(predicted, measured, fitted="line", beyond=start))
+    yield "predicted", "R² of the predicted m_i, means taken off", by_theory
+    yield "beyond_start", "r² of the predicted m_i − r² of ‖a − a_0‖", beyond_start
 
 
 def layer_table(rows: Sequence[Row]) -> str:

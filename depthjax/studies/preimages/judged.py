@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from depthjax.analysis.preimages import InvertibleControl
-from depthjax.claims.findings import Bound, Finding
-from depthjax.statistics import bootstrap, bootstrap_ratio
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Finding
+from depthjax.claims.paper import bound_of
 from depthjax.studies.preimages.measured import control_name
 from depthjax.studies.rows import Row, among
 from depthjax.tables import markdown_table, median_and_range
@@ -16,7 +17,7 @@ _PAPER = ["the paper", "–", "–", "> 40000", "–", "–", "2.84", "0.52", "<
 
 
 def findings(rows: Sequence[Row]) -> list[Finding]:
-    """C6 in each reading, over initialisations; the author's code is a part of its own."""
+    """C6 in each reading, over initialisations, of one photograph; the author's code apart."""
     results = []
     for control in dict.fromkeys(row["control"] for row in rows):
         own = among(rows, control=control)
@@ -24,23 +25,33 @@ def findings(rows: Sequence[Row]) -> list[Finding]:
             quantity: np.array([[row[quantity]] for row in own])
             for quantity in ("distance_ratio", "outside", "median_distance", "input_distance")
         }
-        ratio, outside = bootstrap(table["distance_ratio"]), bootstrap(table["outside"])
-        farther = bootstrap_ratio(table["median_distance"], table["input_distance"])
-        size, descent = "median distance / σ‖J⁻¹‖_F", "median distance / m_i of gradient descent"
+        farther = table["median_distance"] / table["input_distance"]
+        prefix = "code_" if control == control_name("code") else ""
         results += [
             Finding(
                 claim="C6",
-                part="authors_code" if control == control_name("code") else part,
+                part=f"{prefix}{part}",
                 network=control,
                 quantity=quantity,
-                bound=bound,
-                interval=interval,
+                bound=bound_of("C6", part),
+                measured=cells,
             )
-            for part, quantity, bound, interval in (
-                ("as_far_as_predicted", size, Bound.at_least(0.5), ratio),
-                ("as_far_as_predicted", size, Bound.at_most(2), ratio),
-                ("outside_range", "share outside [0, 1]", Bound.above(0.99), outside),
-                ("farther_than_descent", descent, Bound.above(1), farther),
+            for part, quantity, cells in (
+                (
+                    "as_far_as_predicted",
+                    "median distance / σ‖J⁻¹‖_F",
+                    Cells.of(table["distance_ratio"], fixed="images"),
+                ),
+                (
+                    "outside_range",
+                    "share outside [0, 1]",
+                    Cells.of(table["outside"], fixed="exact"),
+                ),
+                (
+                    "farther_than_descent",
+                    "median distance / m_i of gradient descent",
+                    Cells.of(farther, fixed="images", logarithmic=True),
+                ),
             )
         ]
     return results

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from depthjax import figures
 from depthjax.claims.findings import Finding
+from depthjax.claims.paper import bound_of
 from depthjax.studies.rows import Row, seed_table
 from depthjax.studies.widths.judged import (
-    HALF_RECOVER,
     STEPS,
     descents_of,
     needed_widths,
@@ -91,11 +91,12 @@ def _relu(
 ) -> Figure:
     """C7: the share of runs that recover against the width."""
     needed = needed_widths(setting, rows)
+    bound = bound_of("C7", "twice_the_width")
     halves = [finding.interval[:3] for finding in findings if finding.claim == "C7"]
     return figures.recovery_against_width(
         np.array(setting.relu_widths),
         {name: recovered_shares(setting, cells) for name, cells in needed.items()},
         dict(zip(needed, halves, strict=True)),
-        expected=HALF_RECOVER,
+        expected=(bound.low, bound.high),
         note=f"one ReLU layer on {count} inputs, n = {next(iter(needed.values())).size}",
     )

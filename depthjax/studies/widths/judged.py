@@ -1,4 +1,4 @@
-"""C4, C5, C7 and C8: where descents end, how long they take, and the width at which half recover.
+"""C4, C5, C7 and C8: where descents end, how long they take, and the width that recovers.
 
 An image counts as recovered where D = m_i / m_i' ≤ 1. The paper's m_i ≤ 0.1 is for 2523 inputs; at
 other sizes `m_i √(2523/n)` is compared, which is the same for each input.
@@ -12,8 +12,11 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.analysis import linear_mlp
-from depthjax.claims.findings import Bound, Finding
-from depthjax.statistics import bootstrap, bootstrap_ratio, depth_slopes
+from depthjax.claims.bound import Bound
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Finding
+from depthjax.claims.paper import bound_of
+from depthjax.statistics import depth_slopes
 from depthjax.studies.rows import Row, among, seed_table
 from depthjax.studies.widths.measured import CG, CURVATURE, PAPER, width_name
 from depthjax.studies.widths.setting import CLAIMS, WIDE, WIDER_LATE, WidthSettings
@@ -23,9 +26,6 @@ PAPER_INPUTS = 2523
 STEPS = "steps to D = 1"
 BY_DISTANCE = "D ≤ 1"
 """The criterion of C7 that the image has come near; the other is that enough units are active."""
-
-HALF_RECOVER = (1.8, 2.2)
-"""Widths over n between which half recover, if C7 holds."""
 
 
 def findings(
@@ -70,19 +70,19 @@ def _null_space(count: int, rows: Sequence[Row]) -> Iterator[Finding]:
         if label == WIDE:
             values = end * (PAPER_INPUTS / count) ** 0.5
             quantity = "final m_i" + ("" if count == PAPER_INPUTS else " √(2523/n)")
-            part, bound = "wide_recovered", Bound.at_most(0.1)
+            part = {CG: "wide_recovered", PAPER: "papers_descent_wide"}[place["optimizer"]]
         else:
             values = end / seed_table(rows, "value", **place, quantity="floor")
             quantity = "final m_i / ‖P_N(a − a_0)‖"
-            part, bound = "narrow_stays_lost", Bound.within(0.99, 1.01)
+            part = {CG: "narrow_stays_lost", PAPER: "papers_descent_narrow"}[place["optimizer"]]
         yield Finding(
             claim="C4",
-            part={CG: part, PAPER: "papers_descent"}.get(place["optimizer"], ""),
+            part=part,
             network=label,
             note=f"{_layers(place['layers'])}, {place['optimizer']} ({steps} steps)",
             quantity=quantity,
-            bound=bound,
-            interval=bootstrap(values),
+            bound=bound_of("C4", part),
+            measured=Cells.of(values, fixed="exact"),
         )
 
 
@@ -95,8 +95,8 @@ def _depth(setting: WidthSettings, rows: Sequence[Row]) -> Iterator[Finding]:
         network=WIDE,
         note=CURVATURE,
         quantity="slope of log steps to D = 1, per layer",
-        bound=Bound.above(0),
-        interval=bootstrap(depth_slopes(np.log(steps))),
+        bound=bound_of("C5", "slower_with_depth"),
+        measured=Cells.of(depth_slopes(np.log(steps))),
     )
     yield Finding(
         claim="C5",
@@ -104,8 +104,8 @@ def _depth(setting: WidthSettings, rows: Sequence[Row]) -> Iterator[Finding]:
         network=WIDE,
         note=CURVATURE,
         quantity=f"share that reaches D = 1 at every depth in {setting.most_steps:.0e} steps",
-        bound=Bound.at_least(1),
-        interval=bootstrap(np.isfinite(steps).all(0).astype(float)),
+        bound=bound_of("C5", "all_recover"),
+        measured=Cells.of(np.isfinite(steps).all(0).astype(float), fixed="exact"),
     )
     few, many = setting.paper_steps[0], setting.paper_steps[-1]
     ends = _by_depth(setting, rows, quantity="D", steps=few)
@@ -115,7 +115,7 @@ def _depth(setting: WidthSettings, rows: Sequence[Row]) -> Iterator[Finding]:
         note=PAPER,
         quantity=f"slope of log D at {few} steps, per layer",
         bound=Bound.above(0),
-        interval=bootstrap(depth_slopes(np.log(ends))),
+        measured=Cells.of(depth_slopes(np.log(ends))),
     )
     if many > few:
         for depth, end in enumerate(_by_depth(setting, rows, quantity="D", steps=many), 1):
@@ -125,7 +125,7 @@ def _depth(setting: WidthSettings, rows: Sequence[Row]) -> Iterator[Finding]:
                 note=f"{_layers(depth)}, {PAPER}",
                 quantity=f"D after {many} steps",
                 bound=Bound.at_most(1),
-                interval=bootstrap(end),
+                measured=Cells.of(end),
             )
 
 
@@ -144,17 +144,17 @@ def _by_depth(
 
 
 def _relu(setting: WidthSettings, count: int, rows: Sequence[Row]) -> Iterator[Finding]:
-    """C7: the width at which half recover, by both criteria; the image's distance counts."""
+    """C7: the width from which images are recovered, by both criteria; their distance counts."""
     for criterion, needed in needed_widths(setting, rows).items():
         yield Finding(
             claim="C7",
             part="twice_the_width" if criterion == BY_DISTANCE else "",
             network="one ReLU layer",
             note=f"{count} inputs",
-            quantity="width / n at which half recover",
+            quantity="width / n from which an image is recovered",
             detail=criterion,
-            bound=Bound.within(*HALF_RECOVER),
-            interval=bootstrap(needed, lambda cells: float(np.median(cells))),
+            bound=bound_of("C7", "twice_the_width"),
+            measured=Cells.of(needed),
         )
 
 
@@ -203,8 +203,8 @@ def _late_width(setting: WidthSettings, rows: Sequence[Row]) -> Iterator[Finding
             part="fewer_steps" if quantity == STEPS else "",
             note=optimizer,
             quantity=f"{quantity}{after}, {WIDER_LATE} / {WIDE}",
-            bound=Bound.below(1),
-            interval=bootstrap_ratio(wider, base),
+            bound=bound_of("C8", "fewer_steps"),
+            measured=Cells.of(wider / base, logarithmic=True),
         )
 
 

@@ -1,50 +1,60 @@
 """How far witnesses lie from the image, and how much more than noise eigendistortions change it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.claims.findings import Bound, Finding
-from depthjax.statistics import bootstrap
-from depthjax.studies.networks import aside_of
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Finding
+from depthjax.claims.paper import bound_of
+from depthjax.studies.networks import ONE_NETWORK, aside_of, fixed_in
 from depthjax.studies.rows import Row, among, seed_table
 from depthjax.studies.witnesses.measured import EIGEN, FARTHEST
 
-VISIBLE = 3
-"""D from which a witness looks different: an RMSE of a sixth of the range."""
-
 
 def findings(
-    rows: Sequence[Row], names: Sequence[str], networks: Sequence[str], ratio: float
+    rows: Sequence[Row],
+    names: Sequence[str],
+    networks: Sequence[str],
+    ratio: float,
+    single: Collection[str] = (),
 ) -> list[Finding]:
     """What the farthest witness and the first eigendistortion say, at every layer.
+
+    A farther witness, or a stronger distortion, may exist: what a search has not found is no
+    contradiction.
 
     Args:
         rows: of all pictures.
         names: of the layers, shallow to deep.
         networks: their labels.
         ratio: the largest ρ that a witness may have.
+        single: those that are one trained network (`depthjax.studies.networks`).
     """
     farthest = f"D of the farthest image found at ρ ≤ {ratio:g} after 8 bits"
     first = "ρ / D of the first eigendistortion"
     statistics = (
-        (bool(among(rows, kind=FARTHEST)), farthest, Bound.at_least(VISIBLE), distances),
-        (bool(among(rows, kind=EIGEN, direction=1)), first, Bound.above(1), gains),
+        (bool(among(rows, kind=FARTHEST)), farthest, "visible", distances),
+        (bool(among(rows, kind=EIGEN, direction=1)), first, "above_noise", gains),
     )
     return [
         Finding(
             claim="witness",
-            part="visible",
+            part=part,
             network=label,
             layer=name,
+            note=ONE_NETWORK if label in single else "",
             quantity=quantity,
-            bound=bound,
-            interval=bootstrap(values(rows, label, name)),
+            bound=bound_of("witness", part),
+            measured=Cells.of(
+                table := values(rows, label, name), fixed=fixed_in(table, label in single)
+            ),
             aside=aside_of(label),
+            search=True,
         )
-        for measured, quantity, bound, values in statistics
-        if measured
+        for there, quantity, part, values in statistics
+        if there
         for label in networks
         for name in names
     ]

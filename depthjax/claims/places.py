@@ -1,0 +1,108 @@
+"""All places where a part of a claim is measured, as one finding: their mean.
+
+More layers thus make a number surer, and no verdict rarer: places share their seeds and images, so
+votes of places would be neither independent nor equally hard to win.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Finding
+from depthjax.statistics import Interval, Table
+
+
+def together(findings: Sequence[Finding]) -> Finding:
+    """One finding of several places: the mean over them, seed by seed and image by image.
+
+    A place of which some cells are unknown shifts no other cell: its own mean is taken off before
+    cells are averaged, and the mean of all places put back. Of exact numbers every one counts.
+    Places with other seeds or images (of several runs) have the mean of their standard errors,
+    which is too large if anything.
+
+    Args:
+        findings: of one part, one or more, each with its cells.
+    """
+    first, *others = findings
+    if not others:
+        return first
+    known = np.sum([_known(finding) for finding in findings], axis=0)
+
+    def common(name: str) -> str:
+        values = {getattr(finding, name) for finding in findings}
+        return values.pop() if len(values) == 1 else ""
+
+    note = ", ".join(filter(None, [common("note"), f"mean of {len(findings)} places"]))
+    if first.fixed == "exact":
+        note = f"{len(findings)} places"
+    return replace(
+        first,
+        network=common("network"),
+        layer=common("layer"),
+        note=note,
+        quantity=common("quantity") or first.quantity.partition(",")[0],
+        detail=common("detail"),
+        known=None if known[0] == known[1] else (int(known[0]), int(known[1])),
+        measured=_mean_of([_cells(finding) for finding in findings]),
+        search=any(finding.search for finding in findings),
+    )
+
+
+def _cells(finding: Finding) -> Cells:
+    assert isinstance(finding.measured, Cells), "a finding without cells cannot be averaged"
+    return finding.measured
+
+
+def _known(finding: Finding) -> tuple[int, int]:
+    if finding.known is not None:
+        return finding.known
+    table = _cells(finding).table
+    return int(np.isfinite(table).sum()), table.size
+
+
+def _mean_of(places: Sequence[Cells]) -> Cells | Interval:
+    tables = [place.table for place in places]
+    first = places[0]
+    alike = {(place.fixed, place.logarithmic) for place in places} == {
+        (first.fixed, first.logarithmic)
+    }
+    if alike and first.fixed == "exact":
+        values = tuple(value for place in places for row in place.values for value in row)
+        return Cells((values,), "exact", first.logarithmic)
+    if alike and len({table.shape for table in tables}) == 1:
+        mean = Cells.of(_mean_table(np.stack(tables)), fixed=first.fixed)
+        return replace(mean, logarithmic=first.logarithmic)
+    return _mean_interval(places)
+
+
+def _mean_table(tables: np.ndarray) -> Table:
+    """The mean over places `[places, seeds, images]`, whose own means do not count by cell."""
+    known = np.isfinite(tables)
+    there = known.any((1, 2))
+    if not there.any():
+        return tables[0]
+    tables, known = tables[there], known[there]
+    of_places = np.nanmean(tables, axis=(1, 2), keepdims=True)
+    count = known.sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviations = np.where(known, tables - of_places, 0.0).sum(0) / count
+    return np.where(count > 0, of_places.mean() + deviations, np.nan)
+
+
+def _mean_interval(places: Sequence[Cells]) -> Interval:
+    """Of places with other seeds or images; their errors are taken to be wholly dependent."""
+    found = [place.interval for place in places]
+    seeds, images, missing = (
+        sum(getattr(one, name) for one in found) for name in ("seeds", "images", "missing")
+    )
+    scale = {one.logarithmic for one in found}
+    if len(scale) > 1:
+        raise ValueError("places with geometric and arithmetic means make no part together")
+    logarithmic = scale.pop()
+    estimates = np.array([one.estimate for one in found])
+    estimate = float((np.log(estimates) if logarithmic else estimates).mean())
+    error = float(np.mean([one.error for one in found]))
+    freedom = float(np.min([one.freedom for one in found]))
+    return Interval.of(estimate, error, freedom, (seeds, images, missing), logarithmic=logarithmic)
