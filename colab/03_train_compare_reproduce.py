@@ -155,7 +155,7 @@ panels = {
     axis: np.array(
         [[interval_of(values[None], logarithmic=True)[:3] for values in table] for table in tables]
     )
-    for axis, tables in (("D (0: recovered)", d), ("ρ", rho))
+    for axis, tables in (("D (0: recovered)", numbers["D"]), ("ρ", numbers["ρ"]))
 }
 display(
     figures.networks_against_depth(
