@@ -14,14 +14,16 @@ the steps that need it, and is named at the end. How findings become one verdict
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
 from depthjax import cli
 from depthjax.claims.judging import NOT_RUN
+from depthjax.claims.paper import CLAIMS
 from depthjax.claims.reproduction import Reproduction
 from depthjax.claims.step import DONE, Step
-from depthjax.claims.tables import judgement_table
+from depthjax.claims.tables import judgement_table, power_table
 from depthjax.errors import one_of
 from depthjax.report import write_report
 from depthjax.tables import markdown_table
@@ -39,29 +41,30 @@ flags.DEFINE_boolean("list", False, "show the plan and how far it is, and run no
 EXPERIMENTS = Path(__file__).parent
 DEPTH, TRAINED = ("C1", "C2", "C3"), ("C10", "C11", "C12", "C13")
 WIDTHS, SPECTRA = {"quick": ("C4", "C5", "C7", "C8"), "cpu": ("C4", "C5", "C8")}, ("C9", "C16")
+WIDTHS_SAMPLE = {"quick": (3, 3), "cpu": (3, 5)}
 WITNESSES = {"quick": "witnesses_quick", "cpu": "witnesses_resnet18_small"}
 
 
-def depth(flag_file: str, minutes: float) -> Step:
+def depth(flag_file: str, minutes: float, sample: tuple[int, int]) -> Step:
     """Untrained networks, block by block."""
     figure = "figures/depth.png"
-    return Step("depth", "depth.py", flag_file, minutes, DEPTH, figure)
+    return Step("depth", "depth.py", flag_file, minutes, DEPTH, figure, sample=sample)
 
 
-def compared(flag_file: str, minutes: float, **more: tuple[str, ...]) -> Step:
+def compared(flag_file: str, minutes: float, **more: Any) -> Step:
     """Trained networks beside untrained ones."""
     figure = "figures/claims.png"
     return Step("compare", "compare.py", flag_file, minutes, TRAINED, figure, **more)
 
 
-def manifold(flag_file: str, minutes: float, **more: tuple[str, ...]) -> Step:
+def manifold(flag_file: str, minutes: float, **more: Any) -> Step:
     """Arbitrary inputs among the examples of training."""
     return Step(
         "manifold", "manifold.py", flag_file, minutes, ("C14",), "figures/manifold.png", **more
     )
 
 
-def filters(flag_file: str, minutes: float, **more: tuple[str, ...]) -> Step:
+def filters(flag_file: str, minutes: float, **more: Any) -> Step:
     """Filters of networks trained on noise."""
     return Step(
         "filters", "filters.py", flag_file, minutes, ("C15",), "figures/filters.png", **more
@@ -73,11 +76,11 @@ def theory(scale: str, *minutes: float) -> list[Step]:
     first, second, third, fourth, fifth = minutes
     return [
         Step("widths", "widths.py", f"widths_{scale}", first, WIDTHS[scale],
-             "figures/widths_C4.png"),
+             "figures/widths_C4.png", sample=WIDTHS_SAMPLE[scale]),
         Step("controls", "controls.py", f"controls_{scale}", second, ("C6",),
-             "figures/controls.png"),
+             "figures/controls.png", sample=(10, 1)),
         Step("jacobian", "jacobian.py", f"jacobian_{scale}", third, SPECTRA,
-             "figures/depth.png"),
+             "figures/depth.png", sample=(3, 3)),
         Step("witnesses", "witnesses.py", WITNESSES[scale], fourth, (),
              "figures/witnesses_photos.png"),
         Step("prediction", "prediction.py", f"prediction_{scale}", fifth, (),
@@ -94,28 +97,29 @@ RELU_WIDTHS = Step(
     ("C7",),
     "figures/widths_C7.png",
     more=("--claims=C7",),
+    sample=(3, 3),
 )
 NOISE_TRAINED = "{output}/noise_resnet50/best.safetensors"
 PAPER_NETWORKS = f"--networks=untrained,photos=torchvision:resnet50,noise={NOISE_TRAINED}"
 PLANS = {
     "quick": [
-        depth("depth_quick", 2.5),
+        depth("depth_quick", 2.5, (5, 3)),
         *theory("quick", 1, 1.5, 2, 1, 1),
-        compared("compare_quick", 3),
-        manifold("manifold_quick", 1),
-        filters("filters_resnet18_small", 0.4),
+        compared("compare_quick", 3, sample=(3, 3)),
+        manifold("manifold_quick", 1, sample=(3, 5)),
+        filters("filters_resnet18_small", 0.4, sample=(3, 64)),
     ],
     "cpu": [
-        depth("depth_cpu", 60),
+        depth("depth_cpu", 60, (3, 3)),
         *theory("cpu", 60, 15, 30, 10, 10),
         RELU_WIDTHS,
-        compared("compare_resnet18_small", 15),
-        manifold("manifold_resnet18_small", 5),
-        filters("filters_resnet18_small", 0.4),
+        compared("compare_resnet18_small", 15, sample=(3, 5)),
+        manifold("manifold_resnet18_small", 5, sample=(3, 5)),
+        filters("filters_resnet18_small", 0.4, sample=(3, 64)),
     ],
     # Of networks trained on photographs torchvision's weights (they are downloaded) are one seed.
     "paper": [
-        depth("depth_paper", 120),
+        depth("depth_paper", 120, (5, 5)),
         *theory("cpu", 60, 15, 30, 10, 10),
         RELU_WIDTHS,
         Step("noise_resnet50", "train.py", "noise_resnet50", 90),
@@ -136,6 +140,7 @@ def main() -> None:
         print(plan_table(reproduction))
         return
     reproduction.open(FLAGS.scale, overwrite=FLAGS.overwrite and not FLAGS.resume)
+    print(announcement(reproduction))
     with cli.PlanBar(reproduction) as bar:
         outcomes = reproduction.run(bar)
     judgements = reproduction.judgements()
@@ -152,6 +157,17 @@ def main() -> None:
     print(f"All of it on one page: {write_report(output, title=f'Reproduction, {FLAGS.scale}')}")
     if any(outcome.state != DONE for outcome in outcomes):
         sys.exit(1)
+
+
+def announcement(reproduction: Reproduction) -> str:
+    """The plan's digest, and the power of each part as it was announced before the first step."""
+    power = reproduction.marker["power"]
+    text = f"Plan {reproduction.marker['plan']}."
+    if not power:
+        return f"{text} No pilot (experiments/pilots.json), so power is not known before the run."
+    unknown = [name for name in CLAIMS if not power.get(name)]
+    text += f" Power at the smallest effect of interest:\n\n{power_table(power)}\n"
+    return text + (f"\nWithout a pilot: {', '.join(unknown)}.\n" if unknown else "")
 
 
 def chosen_plan() -> list[Step]:

@@ -63,12 +63,13 @@ def claims_block(verdicts: Mapping[str, Any]) -> str:
     minutes = sum(step["seconds"] or 0 for step in verdicts["steps"]) / 60
     environment = verdicts["environment"]
     there = "" if environment is None else where_it_ran(environment, revision=True)
+    changed = "" if verdicts["same_plan"] else ", which is another one by now"
     return (
         f"Of {len(verdicts['claims'])} claims: {told}.\n\n{claims_table(verdicts)}\n\n"
         f"{_folded('Why, part by part', why)}\n\n"
         f"{_folded('Commands', steps_table(verdicts))}\n\n"
         f"Made by `python experiments/reproduce.py --scale={verdicts['scale']}` in"
-        f" {minutes:.0f} minutes{there}."
+        f" {minutes:.0f} minutes{there}, under the plan {verdicts['plan']}{changed}."
     )
 
 

@@ -12,7 +12,9 @@ A claim has parts. What was measured of a part at several places is one number, 
   search has found nothing, which is no contradiction.
 
 A claim is *supported* if every part of it is: since all must hold together, no correction is due
-within it. It is *not supported* if a part is contradicted, and *undecided at this scale* otherwise.
+within it. It is *not supported* if a part is contradicted, and *undecided at this scale* otherwise;
+*not decidable at this scale* if that was announced before the run (`depthjax.claims.power`). A
+claim that was announced so may still come out: the errors of a verdict do not grow with low power.
 Without any finding it was *not run*, and from findings that tell of no part, or have no cells, no
 verdict follows. Over the claims that were run supports are corrected after Holm, at one-sided
 2.5 %; which survive is said beside them.
@@ -22,7 +24,7 @@ findings that are older than the claim or these rules is *exploratory* (`depthja
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isnan
@@ -36,14 +38,15 @@ from depthjax.claims.places import together
 from depthjax.statistics import LEVEL
 from depthjax.tables import number
 
-SUPPORTED, NOT_SUPPORTED, UNDECIDED, NO_VERDICT, NOT_RUN = (
+SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_DECIDABLE, NO_VERDICT, NOT_RUN = (
     "supported",
     "not supported",
     "undecided at this scale",
+    "not decidable at this scale",
     "no verdict",
     "not run",
 )
-VERDICTS = (SUPPORTED, NOT_SUPPORTED, UNDECIDED, NO_VERDICT, NOT_RUN)
+VERDICTS = (SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_DECIDABLE, NO_VERDICT, NOT_RUN)
 
 WORDS = {
     "supported": SUPPORTED,
@@ -166,20 +169,33 @@ class Judgement:
         }
 
 
-def judge(findings: Sequence[Finding], claims: Iterable[Claim] | None = None) -> list[Judgement]:
+def judge(
+    findings: Sequence[Finding],
+    claims: Iterable[Claim] | None = None,
+    *,
+    weak: Collection[str] = (),
+) -> list[Judgement]:
     """Judges claims together, with the correction over those that were run.
 
     Args:
         findings: of all runs.
         claims: which; all of the paper, in its order, if not given.
+        weak: ids of claims of which it was announced, before the runs, that they could hardly be
+            decided (`depthjax.claims.power`). If they are not, the verdict says so.
     """
     chosen = CLAIMS.values() if claims is None else claims
     judged = [judge_claim(claim, findings) for claim in chosen]
     run = {one.claim.id: one.p_value for one in judged if one.verdict != NOT_RUN}
     kept = holm(run)
+    told = [
+        replace(one, verdict=NOT_DECIDABLE)
+        if one.verdict == UNDECIDED and one.claim.id in weak
+        else one
+        for one in judged
+    ]
     return [
         replace(one, survives=one.claim.id in kept if one.verdict == SUPPORTED else None)
-        for one in judged
+        for one in told
     ]
 
 

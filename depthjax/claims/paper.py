@@ -116,7 +116,7 @@ _PAPER = (
                     0.1,
                     _TENTH,
                 ),
-                ("outside_range", "outside [0, 1]", "> 0.99", 0.005, "half of the rest"),
+                ("outside_range", "outside [0, 1]", "> 0.99", 0, _EXACT),
                 (
                     "farther_than_descent",
                     "farther than gradient descent",
@@ -252,7 +252,7 @@ _BESIDE = (
         "Images that look different have nearly the same embedding.",
         "D of the farthest image >= 3; ρ / D of the first eigendistortion > 1",
         {
-            "visible": Part("the difference is seen", ">= 3", 0, "an RMSE of a sixth of the range"),
+            "visible": Part("the difference is seen", ">= 3", 0.3, _TENTH),
             "above_noise": Part("it changes more than noise does", "> 1", 0.1, _TENTH),
         },
     ),

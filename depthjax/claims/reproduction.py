@@ -1,6 +1,6 @@
 """All claims at once: a plan of scripts, each run in a process of its own, and the verdicts.
 
-    reproduce.json    the scale
+    reproduce.json    the scale, the plan's digest, and the power announced before the first step
     steps/NAME.json   what a step was asked for, and whether it is done
     NAME/             what the step's script has written
     logs/NAME.log     what it has printed
@@ -22,7 +22,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from depthjax.claims.findings import Finding
+from depthjax.claims.frozen import digest_of, plan
 from depthjax.claims.judging import Judgement, judge
+from depthjax.claims.paper import CLAIMS
+from depthjax.claims.power import announced, undecidable
 from depthjax.claims.step import DONE, FAILED, MISSING, SKIPPED, Outcome, Step, run_script
 from depthjax.claims.stored import load_findings
 from depthjax.errors import unknown
@@ -88,7 +91,36 @@ class Reproduction:
                 f"{str(self.output)!r} holds a reproduction of --scale={old}, not {scale};"
                 " choose another --output, or --overwrite it"
             )
-        write_atomically(marker, json_bytes({"scale": scale}))
+        if not self.marker.get("plan"):  # what was announced before the first step stays
+            announced = {"scale": scale, "plan": self.digest(), "power": self.announced()}
+            write_atomically(marker, json_bytes(announced))
+
+    @property
+    def marker(self) -> dict[str, Any]:
+        """What was written before the first step: `scale`, `plan` and `power`."""
+        path = self.output / _MARKER
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def digest(self) -> str:
+        """The digest of the plan as it is today: of claims, rules, commands and flag files."""
+        claims = {name: one for name, one in plan().items() if name in CLAIMS}
+        settings = {step.name: self._settings(step) for step in self.plan}
+        return digest_of([claims, settings])
+
+    def announced(self) -> dict[str, dict[str, float]]:
+        """The power of each part of a claim, by the spread that an earlier run has shown.
+
+        Returns:
+            By claim and part, in steps that say what their claims rest on; of parts that no earlier
+            run has measured (`pilots.json` beside the scripts), nothing.
+        """
+        path = self.experiments / "pilots.json"
+        pilots = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        told: dict[str, dict[str, float]] = {}
+        for step in self.plan:
+            if min(step.sample):
+                told |= announced([CLAIMS[name] for name in step.claims], pilots, step.sample)
+        return told
 
     def _lock(self) -> FolderLock:
         try:
@@ -163,7 +195,7 @@ class Reproduction:
             folder = self.output / step.name
             if self.outcome(step).state == DONE and (folder / "findings.json").is_file():
                 findings += [f for f in load_findings(folder) if f.claim in step.claims]
-        return judge(findings)
+        return judge(findings, weak=undecidable(self.marker.get("power", {})))
 
     def write_claims(self) -> None:
         """Writes the verdicts, with the command and the figure that each rests on."""
@@ -180,7 +212,8 @@ class Reproduction:
             records.append(record)
         environments = [env for step in self.plan if (env := self._environment(step))]
         content = {
-            "scale": json.loads((self.output / _MARKER).read_text())["scale"],
+            **{name: self.marker.get(name) for name in ("scale", "plan", "power")},
+            "same_plan": self.marker.get("plan") == self.digest(),
             "claims": records,
             "steps": [self._step_record(step) for step in self.plan],
             "environment": environments[0] if environments else None,
@@ -223,10 +256,13 @@ class Reproduction:
 
     def _key(self, step: Step) -> str:
         """The hash of what defines a step; with another command or flag file it is run anew."""
-        text = (self.experiments / "flags" / f"{step.flags}.flags").read_text(encoding="utf-8")
-        settings = [line for line in text.splitlines() if not line.startswith("#")]
-        definition = "\n".join([self.shown_command(step), *settings])
+        definition = "\n".join([self.shown_command(step), *self._settings(step)])
         return hashlib.sha256(definition.encode()).hexdigest()
+
+    def _settings(self, step: Step) -> list[str]:
+        """A step's flags, from its file and beside it; remarks are none."""
+        text = (self.experiments / "flags" / f"{step.flags}.flags").read_text(encoding="utf-8")
+        return [line for line in text.splitlines() if not line.startswith("#")] + list(step.more)
 
     def _record(self, step: Step) -> dict[str, Any] | None:
         """What the step's file says; None without one, or if the step was defined otherwise."""

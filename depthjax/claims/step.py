@@ -29,6 +29,7 @@ class Step:
         figure: the figure that shows them, within the step's folder.
         after: steps whose files it needs.
         more: flags in addition to those of the file; `{output}` is the folder of the reproduction.
+        sample: how many weight seeds and images its claims rest on, for their power.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Step:
     figure: str = ""
     after: tuple[str, ...] = ()
     more: tuple[str, ...] = ()
+    sample: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

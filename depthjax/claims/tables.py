@@ -5,6 +5,8 @@ from typing import Any
 
 from depthjax.claims.findings import Finding
 from depthjax.claims.judging import Judgement, interval_text
+from depthjax.claims.paper import CLAIMS
+from depthjax.statistics import POWER
 from depthjax.tables import markdown_table, number
 
 
@@ -69,6 +71,26 @@ def claims_table(reproduction: Mapping[str, Any]) -> str:
             ]
         )
     return markdown_table(headers, rows)
+
+
+def power_table(power: Mapping[str, Mapping[str, float]]) -> str:
+    """What a plan can decide, before it is run: a row for each part of a claim.
+
+    Args:
+        power: by claim and part, as `depthjax.claims.power.announced` gives it.
+    """
+    rows = [
+        [
+            claim,
+            CLAIMS[claim].parts[name].says,
+            CLAIMS[claim].parts[name].rule,
+            number(CLAIMS[claim].parts[name].effect),
+            f"{100 * found:.0f} %" + ("" if found >= POWER else ", not decidable at this scale"),
+        ]
+        for claim, parts in power.items()
+        for name, found in parts.items()
+    ]
+    return markdown_table(["claim", "part", "rule", "of interest", "power"], rows)
 
 
 def steps_table(reproduction: Mapping[str, Any]) -> str:

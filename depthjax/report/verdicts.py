@@ -8,6 +8,7 @@ from depthjax.claims.claim import Claim
 from depthjax.claims.findings import Finding
 from depthjax.claims.judging import (
     NO_VERDICT,
+    NOT_DECIDABLE,
     NOT_RUN,
     NOT_SUPPORTED,
     RULE,
@@ -36,6 +37,7 @@ _MARKS = {
     SUPPORTED: Mark("✓", "yes"),
     NOT_SUPPORTED: Mark("✗", "no"),
     UNDECIDED: Mark("?", "open"),
+    NOT_DECIDABLE: Mark("?", "open"),
     NO_VERDICT: Mark("–", "none"),
     NOT_RUN: Mark("–", "none"),
 }

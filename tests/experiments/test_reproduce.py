@@ -278,6 +278,46 @@ def test_the_verdicts_become_a_part_of_a_document(experiments, tmp_path, monkeyp
     assert "`python experiments/tool.py --flagfile=experiments/flags/long.flags" in text
 
 
+@pytest.mark.parametrize("scale", ["quick", "cpu", "paper"])
+def test_the_plans_say_what_their_claims_rest_on(script, scale):
+    """As many seeds and photographs as the flag files ask for, where they say so."""
+    for step in script.PLANS[scale]:
+        text = (EXPERIMENTS / "flags" / f"{step.flags}.flags").read_text()
+        flags = dict(re.findall(r"^--(\w+)=(.*)$", text, re.MULTILINE))
+        if min(step.sample) and step.script in ("depth.py", "jacobian.py", "compare.py"):
+            assert step.sample == (
+                len(flags["seeds"].split(",")),
+                len(flags["images"].split(",")),
+            ), step.name
+    assert all(min(step.sample) for step in script.PLANS["quick"] if step.claims)
+
+
+def test_power_is_announced_before_the_first_step_and_stays(script, experiments, tmp_path):
+    output = tmp_path / "out"
+    pilot = {"seeds": 9.0, "images": 9.0, "cells": 9.0, "fixed": "", "logarithmic": False}
+    pilots = {"C16": {"contract_with_depth": pilot}}
+    (experiments / "pilots.json").write_text(json.dumps(pilots))
+    steps = [Step("short", "tool.py", "short", 0.1, ("C16",), "0.txt", sample=(3, 3))]
+    found = Reproduction(steps, output, experiments)
+    found.open("quick")
+    marker = json.loads((output / "reproduce.json").read_text())
+    assert marker["power"]["C16"]["contract_with_depth"] < 0.1
+    assert marker["plan"] == found.digest()
+    assert "not decidable at this scale" in script.announcement(found)
+    found.run()
+    record = next(one for one in claims(output)[0] if one["claim"] == "C16")
+    assert record["verdict"] == SUPPORTED  # what was announced may come out all the same
+    # Neither other pilots nor other flags change what was said before the first step.
+    (experiments / "pilots.json").unlink()
+    flag_file = experiments / "flags" / "short.flags"
+    flag_file.write_text(flag_file.read_text().replace("0.5", "0.7"))
+    Reproduction(steps, output, experiments).open("quick")
+    assert json.loads((output / "reproduce.json").read_text()) == marker
+    assert found.digest() != marker["plan"]
+    found.write_claims()
+    assert json.loads((output / "claims.json").read_text())["same_plan"] is False
+
+
 def test_steps_bring_along_what_they_need(script, monkeypatch):
     with flagsaver.flagsaver(scale="paper", steps=["compare", "depth"]):
         names = [step.name for step in script.chosen_plan()]

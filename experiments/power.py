@@ -1,0 +1,81 @@
+"""How many seeds and photographs decide each claim, from runs that are there.
+
+    python experiments/power.py --findings=runs/depth_quick,runs/widths_quick --pilots=pilots.json
+    python experiments/power.py --pilots=experiments/pilots.json --sample=10x10
+
+The spread of each part of a claim over seeds and photographs is taken from stored findings (the
+pilot), and runs of a planned size are simulated: how often they would support the part if nothing
+were there (the error), and if the smallest effect of interest were (the power). With --findings the
+pilots are written to --pilots; `reproduce.py` announces power by experiments/pilots.json.
+"""
+
+import json
+from pathlib import Path
+
+from absl import flags
+
+from depthjax import cli
+from depthjax.claims.judging import judge
+from depthjax.claims.paper import BESIDE, CLAIMS
+from depthjax.claims.power import Pilot, error_rate, pilots_of, power
+from depthjax.claims.stored import load_findings
+from depthjax.files import json_bytes, write_atomically
+from depthjax.tables import markdown_table, number
+
+FLAGS = flags.FLAGS
+cli.define_script_flags()
+flags.DEFINE_list("findings", [], "folders of finished runs; each with a findings.json")
+flags.DEFINE_string("pilots", "experiments/pilots.json", "file of the spreads")
+flags.DEFINE_list("sample", ["3x3", "3x5", "5x5", "10x10"], "planned seeds x photographs")
+
+
+def main() -> None:
+    """Findings -> pilots -> a table of errors and power."""
+    path = Path(FLAGS.pilots)
+    if FLAGS.findings:
+        found = [finding for folder in FLAGS.findings for finding in load_findings(folder)]
+        judged = judge(found, [*CLAIMS.values(), *BESIDE.values()])
+        pilots = {claim: parts for claim, parts in pilots_of(judged).items() if parts}
+        write_atomically(path, json_bytes(pilots))
+    elif path.is_file():
+        pilots = json.loads(path.read_text(encoding="utf-8"))
+    else:
+        raise ValueError(f"no pilots in {str(path)!r}; make them with --findings=FOLDER,…")
+    print(power_by_sample(pilots, [sizes(text) for text in FLAGS.sample]))
+
+
+def sizes(text: str) -> tuple[int, int]:
+    """`3x5` as three seeds and five photographs.
+
+    Raises:
+        ValueError: for any other text.
+    """
+    seeds, _, images = text.partition("x")
+    if not (seeds.isdigit() and images.isdigit() and min(int(seeds), int(images)) >= 1):
+        raise ValueError(f"--sample={text!r} is no number of seeds x photographs; write 3x5")
+    return int(seeds), int(images)
+
+
+def power_by_sample(pilots: dict, samples: list[tuple[int, int]]) -> str:
+    """A row for each part: its bound, its effect, its spread, its largest error, and its power."""
+    headers = ["claim", "part", "rule", "of interest", "seeds", "photographs", "cells"]
+    headers += ["largest error", *(f"power {seeds} × {images}" for seeds, images in samples)]
+    rows = []
+    for claim in [*CLAIMS.values(), *BESIDE.values()]:
+        for name, part in claim.parts.items():
+            if part.votes and name in pilots.get(claim.id, {}):
+                pilot = Pilot(**pilots[claim.id][name])
+                error = max(error_rate(part, pilot, shape) for shape in samples)
+                spread = ["–"] * 3 if pilot.fixed == "exact" else [*map(number, pilot[:3])]
+                rows.append(
+                    [
+                        *(claim.id, part.says, part.rule, number(part.effect), *spread),
+                        "exact" if pilot.fixed == "exact" else f"{100 * error:.1f} %",
+                        *(f"{100 * power(part, pilot, shape):.0f} %" for shape in samples),
+                    ]
+                )
+    return markdown_table(headers, rows)
+
+
+if __name__ == "__main__":
+    cli.run(main)
