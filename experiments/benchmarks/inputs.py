@@ -12,8 +12,9 @@ import depthjax
 from depthjax.cli import PRESETS
 from depthjax.files import write_atomically
 from depthjax.images import EMBEDDED, load_images
+from depthjax.models.catalogue import TIMM_MODELS, find_model
 from depthjax.models.network import Network
-from depthjax.weights import to_torch_state_dict
+from depthjax.weights import to_torch_state_dict, weights_of
 
 from .job import Job
 
@@ -37,16 +38,25 @@ class Inputs:
     def job(self, layer: str, batch: int, size: int, **others: Any) -> Job:
         """A job at a layer, its files written. `others` are further fields of `Job`."""
         node = depthjax.Layer(self.model, layer).node
-        job = Job(str(self.folder), self.name, self.fields, node, batch, size, **others)
+        peer = peer_of(self.name)
+        job = Job(str(self.folder), self.name, self.fields, node, batch, size, peer=peer, **others)
         if not job.weights_file.exists():
-            variables = depthjax.init_variables(self.model, jax.random.key(self.seed), size)
-            _write(job.weights_file, **to_torch_state_dict(variables))
+            found = find_model(self.name, self.fields)
+            variables = weights_of(found, "untrained", self.seed, size).variables
+            _write(job.weights_file, **to_torch_state_dict(variables, self.model))
         if not job.images_file.exists():
             images = np.tile(photographs(batch, size), (job.restarts, 1, 1, 1))
             config = PRESETS["paper"]()
             start = depthjax.initial_images(jax.random.key(1), images.shape, config)
             _write(job.images_file, images=images, start=np.asarray(start))
         return job
+
+
+def peer_of(name: str) -> str:
+    """What PyTorch's libraries call a model: `torchvision:resnet50`, `timm:convnext_tiny`."""
+    if ":" in name:
+        return name
+    return f"timm:{name}" if name in TIMM_MODELS else f"torchvision:{name}"
 
 
 def photographs(count: int, size: int) -> np.ndarray:

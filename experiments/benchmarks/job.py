@@ -16,11 +16,12 @@ class Job:
     Fields:
         folder: where `inputs.py` wrote the arrays.
         model, fields: as in `depthjax.build_model`.
-        node: the layer, by torchvision's name of the operation that ends it.
+        node: the layer, by the peer's name of the operation that ends it.
         batch, size: how many photographs, and their height and width in pixels.
         restarts: starts for each photograph.
         preset: settings of the descent, see `presets.config_of`.
         steps: at most so many; 0 for the preset's.
+        peer: the same network in PyTorch, `torchvision:NAME` or `timm:NAME`.
     """
 
     folder: str
@@ -32,6 +33,7 @@ class Job:
     restarts: int = 1
     preset: str = "paper"
     steps: int = 0
+    peer: str = ""
 
     @classmethod
     def from_json(cls, text: str) -> "Job":
@@ -44,7 +46,7 @@ class Job:
 
     @property
     def weights_file(self) -> Path:
-        """A torchvision state dict as .npz."""
+        """The peer's state dict as .npz."""
         return Path(self.folder) / f"weights-{self.size}.npz"
 
     @property
@@ -53,7 +55,7 @@ class Job:
         return Path(self.folder) / f"images-{self.batch}x{self.restarts}-{self.size}.npz"
 
     def weights(self) -> dict[str, np.ndarray]:
-        """Names of torchvision to arrays in PyTorch's layout."""
+        """Names of the peer's weights to arrays in PyTorch's layout."""
         with np.load(self.weights_file) as file:
             return dict(file)
 

@@ -1,6 +1,8 @@
-"""A job as PyTorch tensors and torchvision's network: what the peers share. No JAX here."""
+"""A job as PyTorch tensors and a network of PyTorch: what the peers share. No JAX here."""
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,7 @@ class TorchProblem:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         layout = LAYOUTS[channels_last]
         layer = _cut(job).eval().requires_grad_(not frozen)
-        if fused:
+        if fused and any(isinstance(part, torch.nn.BatchNorm2d) for part in layer.modules()):
             # In place: a copy of a feature extractor is in training mode again.
             layer = fuse(layer, inplace=True).eval()
         self.layer = layer.to(DEVICE, memory_format=layout)
@@ -84,16 +86,33 @@ class _Embedding(torch.nn.Module):
 
 
 def _cut(job: Job) -> torch.nn.Module:
-    """The network of torchvision with the job's weights, up to the job's layer."""
-    make = getattr(torchvision.models, job.model, None)
+    """The peer with the job's weights, up to the job's layer."""
+    library, _, name = job.peer.partition(":")
+    make, extract = _timm(name) if library == "timm" else _torchvision(name)
     if make is None or job.fields:
         fields = "".join(f" {name}={value}" for name, value in job.fields.items())
-        raise ValueError(f"torchvision has no {job.model}{fields}")
+        raise ValueError(f"{library} has no {name}{fields}")
     with torch.device("meta"):  # shapes only: the weights come from the job
-        model = make(weights=None)
+        model = make()
     state = {key: torch.from_numpy(array) for key, array in job.weights().items()}
     counters = [key for key in model.state_dict() if key.endswith("num_batches_tracked")]
     state |= {key: torch.zeros((), dtype=torch.long) for key in counters}
     model.load_state_dict(state, strict=True, assign=True)
-    cut = feature_extraction.create_feature_extractor(model.eval(), {job.node: "embedding"})
-    return _Embedding(cut)
+    return _Embedding(extract(model.eval(), {job.node: "embedding"}))
+
+
+Makers = tuple[Callable[[], torch.nn.Module] | None, Callable[..., torch.nn.Module]]
+"""What makes a network, if there is one of the name, and what cuts it at a layer."""
+
+
+def _torchvision(name: str) -> Makers:
+    make = getattr(torchvision.models, name, None)
+    return make and partial(make, weights=None), feature_extraction.create_feature_extractor
+
+
+def _timm(name: str) -> Makers:
+    import timm  # its networks alone need it
+
+    known = name in timm.list_models()
+    make = partial(timm.create_model, name) if known else None
+    return make, timm.models.create_feature_extractor
