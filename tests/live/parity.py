@@ -102,10 +102,15 @@ def in_source(value: Value, activation: np.ndarray) -> np.ndarray:
     return full.transpose(0, *(1 + stored.index(axis) for axis in range(value.rank)))
 
 
-def compare(source: str) -> Parity:
-    """Imports a network and compares everything that can be compared, in float32."""
+def compare(source: str, dtype: torch.dtype = torch.float32) -> Parity:
+    """Imports a network and compares everything that can be compared.
+
+    Args:
+        source: as `build` takes it.
+        dtype: of weights and images; x64 must be on for float64.
+    """
     module, shape = build(source)
-    x = pixels(shape)
+    module, x = module.to(dtype), pixels(shape).to(dtype)
     begin = time.perf_counter()
     model, variables = from_torch(module, x[:1], source=source)
     seconds = time.perf_counter() - begin

@@ -14,6 +14,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import depthjax
 from depthjax.importing.torch import from_torch
 
 Tensor = torch.Tensor
@@ -91,7 +92,9 @@ POOLINGS = """
     F.avg_pool2d(x, 3, 2, 1, True, False); F.adaptive_avg_pool2d(x, 1);
     F.adaptive_avg_pool2d(x, (3, 4)); F.adaptive_avg_pool2d(x, (4, 5));
     F.adaptive_avg_pool2d(x, (None, 2)); F.adaptive_max_pool2d(x, 1);
-    F.adaptive_avg_pool1d(x.flatten(2), 1)
+    F.adaptive_avg_pool1d(x.flatten(2), 1);
+    F.avg_pool1d(x.flatten(2), 3, 2, 1); F.avg_pool1d(x.flatten(2), 2, ceil_mode=True);
+    F.avg_pool1d(x.flatten(2), 3, 1, 1, count_include_pad=False)
 """
 RESIZINGS = """
     F.interpolate(x, scale_factor=2); F.interpolate(x, size=(9, 5));
@@ -120,7 +123,10 @@ SHAPES = """
     F.pad(x, (1, 2, 0, 3), value=-2.0); F.pad(x, (-1, 2, 1, -2));
     F.pad(x, (1, 2, 2, 1), mode='reflect'); F.pad(x, (1, 2, 2, 1), mode='replicate');
     F.pad(x, (1, 2, 2, 1), mode='circular'); torch.ops.aten.reflection_pad2d(x, [1, 2, 2, 1]);
-    torch.ops.aten.replication_pad2d(x, [1, 2, 2, 1]); x.swapaxes(1, 2); x.expand_as(x);
+    torch.ops.aten.replication_pad2d(x, [1, 2, 2, 1]);
+    x.swapaxes(1, 2); x.unfold(2, 3, 2); x.unfold(1, 2, 1);
+    F.unfold(x, 2);
+    F.unfold(x, (3, 2), (1, 2), (1, 0), (2, 3)); x.expand_as(x);
     x.view_as(x * 2)
 """
 REDUCTIONS = """
@@ -143,9 +149,9 @@ ATTENTION = """
 """
 REFUSED = {
     "torch.rot90(x, 1, (2, 3))": "rot90",
-    "F.unfold(x, 2)": "im2col",
     "torch.diagonal(x, 0, 1, 2)": "diagonal",
     "x.cumsum(1)": "cumsum",
+    "F.conv2d(x, x[:, :3, :, :3].mT[:, :, :3])": "kernel depends on the images",
     "x.tril()": "tril",
     "F.cosine_similarity(x, x * b8, dim=1)": "cosine_similarity",
     "F.local_response_norm(x, 3)": "avg_pool3d",
@@ -198,9 +204,8 @@ def images(batch: int = 2) -> Tensor:
     return torch.randn(batch, *SHAPE, generator=torch.Generator().manual_seed(1)).double()
 
 
-def differences(expression: str) -> tuple[float, float]:
+def differences(module: torch.nn.Module) -> tuple[float, float]:
     """Of value and gradient, relative to the largest element."""
-    module = Function(expression)
     x = images().requires_grad_()
     result = module(x * 1)
     cotangent = torch.cos(torch.arange(result.numel()).double()).reshape(result.shape)
@@ -219,9 +224,30 @@ def differences(expression: str) -> tuple[float, float]:
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_value_and_gradient(expression: str) -> None:
-    value, gradient = differences(expression)
+    value, gradient = differences(Function(expression))
     assert value < 1e-6  # PyTorch has constants in single precision (hardsigmoid's 1/6)
     assert gradient < 1e-6
+
+
+class Regions(torch.nn.Module):
+    """Parts of its forward pass are without gradients, or in a precision of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.act = torch.nn.Tanh()
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            scale = self.act(x).mean((2, 3), keepdim=True) + 1
+        with torch.autocast("cpu", enabled=False):
+            return (x * scale + CONSTANTS["b8"]).exp().flatten(1)
+
+
+def test_regions_of_the_forward_pass() -> None:
+    value, gradient = differences(Regions())
+    assert value < 1e-12 and gradient < 1e-12
+    model, _ = from_torch(Regions(), images()[:1])
+    assert "act" in depthjax.layer_names(model)
 
 
 @pytest.mark.parametrize("expression", REFUSED)

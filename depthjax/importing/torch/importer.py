@@ -8,9 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from depthjax.importing.building import Builder
-from depthjax.importing.finishing import Output, finish
+from depthjax.importing.finishing import finish
 from depthjax.importing.network import ImportedNetwork
 from depthjax.importing.torch import rules  # noqa: F401, which registers them
+from depthjax.importing.torch.naming import (
+    first_tensor,
+    functions,
+    label,
+    module_outputs,
+    nodes_in,
+    operation_name,
+)
 from depthjax.importing.torch.registry import RULES, Context
 from depthjax.importing.values import Known, Value
 
@@ -55,7 +63,7 @@ def _exported(module: Any, example: Any) -> Any:
         )
     training = [part for part in module.modules() if part.training]
     try:
-        with torch.no_grad():
+        with torch.enable_grad():  # else regions without gradients would not be told
             return torch.export.export(module.eval(), (example[:1],))
     except Exception as error:
         first = str(error).strip().split("\n")[0]
@@ -82,13 +90,19 @@ _OF_SHAPE = (
 """Operations that ask a tensor for its shape alone."""
 
 
+_ENTERED = {"wrap_with_autocast": 4, "wrap_with_set_grad_enabled": 1}
+"""Regions of the forward pass, and how many settings come before their graph: all is computed in
+one precision here."""
+
+
 class _Lowering:
     """One import; `tensors` are known, `values` depend on the images."""
 
     def __init__(self, exported: Any, source: str) -> None:
         self.exported, self.source = exported, source
         self.build = Builder()
-        self.made: dict[Any, Any] = {}  # fx node -> Value, Known, tuple, number
+        self.made: dict[Any, Any] = {}  # fx node -> Value, Known, tuple, number, inner graph
+        self.visited: list[Any] = []  # fx nodes, also those of inner graphs
         self.tensors: dict[Any, Any] = {}  # fx node -> torch.Tensor, where it is known
         self.missing: Counter[str] = Counter()
         self.images: Value | None = None
@@ -98,17 +112,16 @@ class _Lowering:
         for node in self.exported.graph.nodes:
             if node.op == "placeholder":
                 self._take(node)
-            elif node.op == "call_function":
-                self._call(node)
+            else:
+                self._visit(node, self.exported.graph_module)
         if self.missing:
             listed = ", ".join(f"{name} ({n})" for name, n in self.missing.most_common())
             raise ValueError(f"{self.source} uses operations that are not supported: {listed}")
         assert self.images is not None
         (output,) = (n for n in self.exported.graph.nodes if n.op == "output")
-        result = self.made[_first(output.args[0])]
-        modules = _module_outputs(self.exported.graph, self.made)
-        functions = _functions(self.exported.graph, self.made)
-        return finish(self.build, self.source, self.images, result, modules, functions)
+        result = self.made[first_tensor(output.args[0])]
+        outputs = module_outputs(self.visited, self.made), functions(self.visited, self.made)
+        return finish(self.build, self.source, self.images, result, *outputs)
 
     def _take(self, node: Any) -> None:
         signature = self.exported.graph_signature
@@ -124,8 +137,44 @@ class _Lowering:
         self.tensors[node] = tensor.detach()
         self.made[node] = _Tensor(weight)
 
+    def _visit(self, node: Any, owner: Any) -> None:
+        if node.op == "get_attr":
+            self.made[node] = owner.get_submodule(node.target)
+        elif node.op == "call_function":
+            self._call(node)
+            self.visited.append(node)
+
+    def _enter(self, node: Any, settings: int) -> None:
+        """A part of the forward pass under some settings: an inner graph and its operands."""
+        inner, *operands = node.args[settings:]
+        graph_module = self.made[inner]
+        placeholders = [n for n in graph_module.graph.nodes if n.op == "placeholder"]
+        for placeholder, operand in zip(placeholders, operands, strict=True):
+            self._copy(operand, placeholder)
+        for part in graph_module.graph.nodes:
+            self._visit(part, graph_module)
+        (output,) = (n for n in graph_module.graph.nodes if n.op == "output")
+        outputs = nodes_in(output.args[0])
+        if all(part in self.made for part in outputs):
+            self.made[node] = tuple(self._left(part, node) for part in outputs)
+
+    def _left(self, part: Any, node: Any) -> Any:
+        """What an inner graph gives; no gradient passes where PyTorch computes none."""
+        made = self.made[part]
+        stopped = operation_name(node.target) == "wrap_with_set_grad_enabled" and not node.args[0]
+        if isinstance(made, _Tensor):
+            made = self._resolved(part)
+        if not stopped or not isinstance(made, Value):
+            return made
+        return self.build.function(f"{made.node}.detached", "stop_gradient", made)
+
+    def _copy(self, node: Any, placeholder: Any) -> None:
+        self.made[placeholder] = self.made[node]
+        if node in self.tensors:
+            self.tensors[placeholder] = self.tensors[node]
+
     def _call(self, node: Any) -> None:
-        arguments = [*_nodes(node.args), *_nodes(node.kwargs)]
+        arguments = [*nodes_in(node.args), *nodes_in(node.kwargs)]
         if any(other not in self.made for other in arguments):
             return  # it follows a missing operation
         if node.target is operator.getitem:
@@ -135,7 +184,10 @@ class _Lowering:
             else:
                 self.made[node] = self.made[source][index]
             return
-        name = _base(node.target)
+        name = operation_name(node.target)
+        if name in _ENTERED:
+            self._enter(node, _ENTERED[name])
+            return
         if name in _OF_SHAPE or all(other in self.tensors for other in arguments):
             self._evaluate(node, arguments)
             return
@@ -148,12 +200,12 @@ class _Lowering:
 
     def _apply(self, node: Any) -> Any:
         """The rule of a node."""
-        context = Context(self.build, _label(node))
+        context = Context(self.build, label(node))
         args, kwargs = self._resolved(node.args), self._resolved(node.kwargs)
         try:
-            return RULES[_base(node.target)](context, *args, **kwargs)
+            return RULES[operation_name(node.target)](context, *args, **kwargs)
         except (ValueError, TypeError, KeyError) as error:
-            where = f"{_base(node.target)} of {context.name}"
+            where = f"{operation_name(node.target)} of {context.name}"
             raise ValueError(f"{self.source}: {where} cannot be imported: {error}") from error
 
     def _resolved(self, argument: Any) -> Any:
@@ -197,7 +249,7 @@ class _Lowering:
             return
         made = [self.made.get(other) for other in arguments]
         of_weights = any(isinstance(m, Known | _Tensor) and (m.weight or m.lower) for m in made)
-        lower = self._lowered(node) if of_weights and _base(node.target) in RULES else None
+        lower = self._lowered(node) if of_weights and operation_name(node.target) in RULES else None
         self.made[node] = _Tensor(None, lower)
 
     def _lowered(self, node: Any) -> Callable[[], Value]:
@@ -210,71 +262,3 @@ def _array(tensor: Any) -> np.ndarray:
     if tensor.is_floating_point() and tensor.element_size() < 4:
         tensor = tensor.float()
     return np.array(tensor.numpy())
-
-
-def _base(target: Any) -> str:
-    """`aten.add_.Tensor` -> `add`."""
-    packet = str(getattr(target, "overloadpacket", target)).rpartition(".")[2]
-    in_place = packet.endswith("_") and not packet.endswith("__")
-    return packet[:-1] if in_place else packet
-
-
-def _nodes(argument: Any) -> list[Any]:
-    if isinstance(argument, list | tuple):
-        return [node for part in argument for node in _nodes(part)]
-    if isinstance(argument, dict):
-        return [node for part in argument.values() for node in _nodes(part)]
-    return [argument] if hasattr(argument, "op") else []
-
-
-def _first(output: Any) -> Any:
-    """The first tensor of a module's outputs."""
-    return _nodes(output)[0]
-
-
-def _stack(node: Any) -> list[str]:
-    """The paths of the modules that a node lies in, outermost first.
-
-    The n-th further call of a module is another one: `relu_1`, as in `torch.fx`.
-    """
-    paths = []
-    for key, (path, _) in node.meta.get("nn_module_stack", {}).items():
-        _, _, call = key.partition("@")
-        paths.append(f"{path}_{call}" if call else path)
-    return paths
-
-
-def _label(node: Any) -> str:
-    """A name for the nodes that a node becomes; `torch.fx` names it alike: `layer1.0.add`."""
-    path = next((path for path in reversed(_stack(node)) if path), "")
-    return f"{path}.{_base(node.target)}" if path else _base(node.target)
-
-
-def _functions(graph: Any, made: dict[Any, Any]) -> dict[str, Value]:
-    """What blocks compute themselves and not by a module, by `torch.fx`'s names."""
-    blocks = {path for node in graph.nodes for path in _stack(node)[:-1]} | {""}
-    found: dict[str, Value] = {}
-    for node in graph.nodes:
-        value = made.get(node)
-        if not isinstance(value, Value) or not (_stack(node) and _stack(node)[-1] in blocks):
-            continue
-        label, number = _label(node), 0
-        while (name := f"{label}_{number}" if number else label) in found:
-            number += 1
-        found[name] = value
-    return found
-
-
-def _module_outputs(graph: Any, made: dict[Any, Any]) -> list[Output]:
-    """The output of each module: of the last operation within it; inner modules first."""
-    last: dict[str, Any] = {}
-    holders: set[str] = set()
-    for node in graph.nodes:
-        paths = _stack(node)
-        holders.update(paths[:-1])
-        for path in paths:
-            if isinstance(made.get(node), Value) and made[node].batched:
-                last.pop(path, None)
-                last[path] = node
-    found = [Output(path, made[node], path in holders) for path, node in last.items()]
-    return sorted(found, key=lambda output: -output.name.count("."))

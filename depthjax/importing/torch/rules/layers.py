@@ -14,13 +14,15 @@ from depthjax.models.operations.reduction import Reduce
 def _conv(
     ctx: Context,
     x: Operand,
-    kernel: Known,
+    kernel: Operand,
     bias: Known | None = None,
     strides: Sizes = 1,
     padding: Any = 0,
     dilation: Sizes = 1,
     groups: int = 1,
 ) -> Value:
+    if isinstance(kernel, Value):
+        raise ValueError("a convolution whose kernel depends on the images is not supported")
     value, axes = ctx.value(x), kernel.rank - 2
     dilations = each(dilation, axes)
     sides: Any = padding

@@ -53,6 +53,24 @@ def _average_pool(
     return layers.pool(ctx.build, ctx.name, ctx.value(x), AveragePool(size, *moves))  # type: ignore[arg-type]
 
 
+@rule("avg_pool1d")
+def _average_pool_1d(
+    ctx: Context,
+    x: Operand,
+    window: Sizes,
+    strides: Sizes = (),
+    padding: Sizes = 0,
+    ceil: bool = False,
+    count_padding: bool = True,
+) -> Value:
+    (size,), (stride,), (side,) = each(window, 1), each(strides or window, 1), each(padding, 1)
+    value = ctx.value(x)
+    row = ctx.build.reshape(ctx.name, value, (*value.shape[:-1], 1, value.shape[-1]))
+    settings = (1, size), (1, stride), (0, side), ceil, count_padding
+    pooled = _average_pool(ctx, row, *settings)
+    return ctx.build.reshape(ctx.name, pooled, (*pooled.shape[:-2], pooled.shape[-1]))
+
+
 def _sides(padding: Sizes) -> tuple[tuple[int, int], ...]:
     return tuple((n, n) for n in each(padding, 2))
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from depthjax.importing.nodes import Operand
-from depthjax.importing.torch.registry import Context, Number, rule
+from depthjax.importing.torch.registry import Context, Number, Sizes, each, rule
 from depthjax.importing.values import Known, Value
 
 _END = 2**62  # PyTorch's way of saying: to the end
@@ -266,6 +266,35 @@ def _pad(
         return given
     name = {"replicate": "edge", "circular": "wrap"}.get(mode, mode)
     return ctx.build.pad(ctx.name, given, pads, name, value or 0.0)
+
+
+@rule("unfold")
+def _windows(ctx: Context, x: Operand, axis: int, size: int, step: int) -> Value:
+    """Tensor.unfold: windows of an axis, in a new axis behind all others."""
+    value = ctx.value(x)
+    place = axis % value.rank
+    starts = np.arange(0, value.shape[place] - size + 1, step)
+    taken = ctx.build.take(ctx.name, value, place, starts[:, None] + np.arange(size))
+    order = [a for a in range(taken.rank) if a != place + 1]
+    return ctx.build.transpose(taken, [*order, place + 1])
+
+
+@rule("im2col")
+def _columns(
+    ctx: Context, x: Operand, window: Sizes, dilation: Sizes, padding: Sizes, strides: Sizes
+) -> Value:
+    """F.unfold: all elements of each window as channels, `[B, C kh kw, windows]`."""
+    value = ctx.value(x)
+    height, width = each(padding, 2)
+    value = ctx.build.pad(ctx.name, value, [(0, 0), (0, 0), (height, height), (width, width)])
+    settings = zip(each(window, 2), each(dilation, 2), each(strides, 2), strict=True)
+    for axis, (size, apart, step) in zip((2, 4), settings, strict=True):
+        starts = np.arange(0, value.shape[axis] - (size - 1) * apart, step)
+        indices = starts[:, None] + apart * np.arange(size)
+        value = ctx.build.take(ctx.name, value, axis, indices)
+    batch, channels, rows, tall, columns, wide = value.shape
+    moved = ctx.build.transpose(value, (0, 1, 3, 5, 2, 4))
+    return ctx.build.reshape(ctx.name, moved, (batch, channels * tall * wide, rows * columns))
 
 
 @rule("pixel_shuffle")
