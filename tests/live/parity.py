@@ -1,6 +1,8 @@
 """An imported network beside PyTorch's: all modules' outputs, the state dict, gradients."""
 
+import re
 import time
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -94,6 +96,17 @@ def outputs_of_modules(module: torch.nn.Module, x: torch.Tensor) -> tuple[dict[s
     return outputs, (result[0] if isinstance(result, tuple | list) else result).numpy()
 
 
+def comparable(outputs: Iterable[str], values: Mapping[str, Value]) -> set[str]:
+    """The outputs of modules that are in both, as `outputs_of_modules` calls them.
+
+    An exported graph leaves out calls that come to nothing and counts the others anew, so of a
+    module that has such calls none is compared.
+    """
+    called = {name: re.sub(r"_\d+$", "", name) for name in outputs}
+    uncounted = {path for name, path in called.items() if name not in values and name != path}
+    return {name for name, path in called.items() if name in values and path not in uncounted}
+
+
 def in_source(value: Value, activation: np.ndarray) -> np.ndarray:
     """An activation with its axes as in the source, after the batch: `[B, *value.shape]`."""
     missing = [axis for axis in range(value.rank) if axis not in value.order]
@@ -120,7 +133,7 @@ def compare(source: str, dtype: torch.dtype = torch.float32) -> Parity:
     found = {INPUT: images, **activations}
     aliases, values = model.aliases(), dict(model.content.values)
     differences = {}
-    for name in expected.keys() & values.keys():
+    for name in comparable(expected, values):
         ours = in_source(values[name], np.asarray(found[aliases.get(name, name)]))
         # Of weights alone, which some modules repeat for the batch.
         if not values[name].batched and ours.size != expected[name].size:
