@@ -31,7 +31,8 @@ Made by `python tests/live/survey.py torchvision timm`, in the environment of `m
 `torchvision.models.list_models(module=torchvision.models)`. Of timm: 150 names drawn with seed 0
 from `timm.list_models()`, of those with at most 100 million parameters.
 
-Each network has random weights, running statistics that are no identity, and two random images. A
+Each network has random weights, running statistics that are no identity, and two random images of
+the size that it expects (256 pixels where it takes any and expects more than 512). A
 network *agrees* if every output of a module that is in both, and the network's own, is within 1e-4
 of PyTorch's in float32, relative to its largest element. Where one is not, all are compared in
 float64: within 1e-8, what differed is rounding, which the network amplifies. Gradients of the input

@@ -19,6 +19,8 @@ from depthjax.importing.values import Value  # noqa: E402
 from depthjax.models.network import INPUT  # noqa: E402
 from depthjax.weights import to_torch_state_dict  # noqa: E402
 
+LARGEST_SIDE = 512
+
 
 class Parity(NamedTuple):
     """How far an imported network is from PyTorch's.
@@ -54,6 +56,8 @@ def build(source: str) -> tuple[torch.nn.Module, tuple[int, int, int]]:
     if library == "timm":
         module = timm.create_model(name)
         shape = tuple(module.pretrained_cfg["input_size"])
+        if shape[1] > LARGEST_SIDE and not module.pretrained_cfg.get("fixed_input_size"):
+            shape = (3, 256, 256)  # all activations together would not fit into memory
     else:
         fields = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
         module = torchvision.models.get_model(name, weights=None, **fields)
