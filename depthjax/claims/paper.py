@@ -217,7 +217,8 @@ _PAPER = (
     Claim(
         "C16",
         "Composed layers contract some directions far more than others, the deeper the more.",
-        "slope of log(σ₁ / σ at half rank) per block, at fixed rank; > 0",
+        "least slope of log(σ₁ / σ at half rank) per block, at fixed rank, that the brackets of σ"
+        " allow; > 0",
         {"contract_with_depth": Part("the deeper, the farther apart", "> 0", 0.05, _SLOPE)},
     ),
 )

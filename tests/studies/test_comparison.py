@@ -1,10 +1,12 @@
 """The descents of a comparison, the settings that make them what they are called, its judges."""
 
+import jax
 import numpy as np
 import pytest
 
 import depthjax
 from depthjax.inversion.config import InversionConfig
+from depthjax.models.normalization import as_normalization
 from depthjax.studies.comparison.judges import class_evidence, class_judges
 from depthjax.studies.comparison.setting import (
     BLURRED,
@@ -62,6 +64,17 @@ def test_classes_are_read_by_the_network_of_the_next_seed():
     assert judges[0].head == depthjax.Layer(model, "fc2")
     assert class_judges(model, {"photos": photos[:1]}, "", 8) == []
     assert class_judges(model, {"untrained": photos}, "", 8) == []
+
+
+def test_a_third_network_sees_pixels_as_it_was_trained(tmp_path):
+    """However those that are compared see them."""
+    model = depthjax.build_model("mlp", widths=(4, 2))
+    variables = depthjax.init_variables(model, jax.random.key(0), 8)
+    file = tmp_path / "judge.safetensors"
+    depthjax.save_weights(file, variables, model=model, normalization="half")
+    untrained = [Weights(variables, None, False, {"source": "untrained"})]
+    (judge,) = class_judges(model, {"untrained": untrained}, str(file), 8)
+    assert judge.head.normalization == as_normalization("half")
 
 
 def test_how_sure_a_classifier_is():

@@ -6,6 +6,7 @@ from study_rows import jacobian_rows, piece
 
 from depthjax.analysis.accounting import RankBound
 from depthjax.studies.jacobian.judged import (
+    conditioning_slopes,
     findings,
     finished_rows,
     half_rank,
@@ -28,9 +29,9 @@ def rows():
 
 def test_all_layers_are_compared_at_half_of_the_least_rank(rows):
     assert half_rank(rows) == 4
-    assert [row["half_rank_level"] for row in rows[:6:3]] == pytest.approx(
-        [0.5**3, 0.25**3], rel=0.02
-    )
+    for end in ("low", "high"):
+        levels = [row[f"half_rank_{end}"] for row in rows[:6:3]]
+        assert levels == pytest.approx([0.5**3, 0.25**3], rel=0.02)
     bound = finished_rows([piece("conv1", 0, 0, 0.5, rank_bound=2)])
     assert half_rank(bound) == 1 and bound[0]["above_1e-6_high"] == 2
     assert half_rank([{"rank_bound": 1}]) == 1
@@ -46,6 +47,17 @@ def test_what_is_lost_and_what_is_ill_conditioned_is_found(rows):
     # One layer deeper, the fourth value is smaller by 2³.
     assert slope.claim == "C16" and slope.interval.estimate == pytest.approx(np.log(8), rel=0.01)
     assert (slope.interval.seeds, slope.interval.images) == (3, 3)
+
+
+def test_the_slope_is_the_least_that_the_brackets_allow(rows):
+    for row in rows:  # true: σ/σ₁ of 1/2 and 1/32, a slope of log 16
+        low, high = (1 / 4, 1) if row["layer"] == "conv1" else (0, 1 / 8)
+        row |= {"half_rank_low": low, "half_rank_high": high}
+    slopes = conditioning_slopes(rows, NAMES, "untrained")
+    np.testing.assert_allclose(slopes, np.log(8) - np.log(4))
+    for row in rows:
+        row["half_rank_low"] = 0
+    assert np.isnan(conditioning_slopes(rows, NAMES, "untrained")).all()
 
 
 def test_fewer_outputs_than_inputs_leave_no_smallest_value():

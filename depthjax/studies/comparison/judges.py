@@ -15,7 +15,7 @@ from depthjax.models import layer_names
 from depthjax.models.layers import Layer
 from depthjax.models.network import Network
 from depthjax.studies.comparison.setting import PHOTOS
-from depthjax.studies.networks import Networks, same_normalization, weight_records
+from depthjax.studies.networks import Networks, weight_records
 from depthjax.typing import LayerFn, Variables
 from depthjax.weights import Weights, fetch, load_weights
 
@@ -99,7 +99,7 @@ def class_judges(model: Network, networks: Networks, source: str, size: int) -> 
         Nothing where there is no third network.
 
     Raises:
-        ValueError: if it is one of the networks that are compared; if these do not normalise alike.
+        ValueError: if it is one of the networks that are compared.
     """
     return [
         Judge(Layer(model, layer_names(model)[-1], weights.normalization), weights.variables)
@@ -116,7 +116,7 @@ def _third_networks(model: Network, networks: Networks, source: str, size: int) 
     if file.sha256 in [record.get("sha256") for record in compared]:
         raise ValueError(f"judge={source} is one of the networks compared; take a third")
     variables = load_weights(model, file, image_size=size)
-    judge = Weights(variables, same_normalization(networks), True, file.record())
+    judge = Weights(variables, file.normalization, True, file.record())
     return [judge] * len(next(iter(networks.values())))
 
 

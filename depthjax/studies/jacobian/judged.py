@@ -17,10 +17,11 @@ from depthjax.tables import markdown_table
 
 
 def finished_rows(pieces: Sequence[Piece]) -> list[Row]:
-    """All rows, with σ / σ₁ of the one rank that C16 compares all layers at.
+    """All rows, with both ends of σ / σ₁ of the one rank that C16 compares all layers at.
 
     Random probes give a bracket for each count of singular values. Its upper end is lowered to the
-    number of directions that can pass at all, which accounting knows.
+    number of directions that can pass at all, which accounting knows. The lower end of σ / σ₁ is 0
+    where too few products were made to tell it from 0.
 
     Args:
         pieces: of all networks, seeds and layers; their rows are changed in place.
@@ -30,13 +31,14 @@ def finished_rows(pieces: Sequence[Piece]) -> list[Row]:
     for piece in pieces:
         for row, points in zip(piece.rows, piece.curves, strict=False):
             curve = SpectralCurve(*map(np.asarray, points))
-            # Where rounding hides the value, the floor: so slopes are never too large.
-            floor = DENSE_FLOOR if row["method"] == "dense" else curve.levels.min()
-            ends = [max(end, floor) for end in level_at_rank(curve, rank)]
+            low, high = level_at_rank(curve, rank)
+            if row["method"] == "dense":  # below it rounding hides the value
+                low, high = max(low, DENSE_FLOOR), max(high, DENSE_FLOOR)
             for power in range(1, len(LEVELS) + 1):
                 column = f"above_1e-{power}_high"
                 row[column] = min(row[column], float(row["rank_bound"]))
-            row["half_rank_level"] = float(np.sqrt(ends[0] * ends[1]))
+            row["half_rank_low"] = low
+            row["half_rank_high"] = max(high, float(curve.levels.min()))
     return rows
 
 
@@ -143,11 +145,21 @@ def _of_pooling(rows: Sequence[Row], deepest: str, label: str) -> list[Finding]:
 def conditioning_slopes(
     rows: Sequence[Row], names: Sequence[str], network: str
 ) -> Float[np.ndarray, "seeds images"] | None:
-    """The slope of log(σ₁ / σ at the half rank) on depth; None where there is nothing to fit."""
-    if len(names) < 2 or not known(rows, "half_rank_level"):
+    """The least slope of log(σ₁ / σ at the half rank) on depth that the brackets allow.
+
+    Layers of the deeper half have the upper ends of σ / σ₁, the others the lower ends. NaN where
+    such a lower end is 0; None where there is nothing to fit.
+    """
+    if len(names) < 2 or not known(rows, "half_rank_high"):
         return None
-    levels = [seed_table(rows, "half_rank_level", network=network, layer=name) for name in names]
-    return depth_slopes(-np.log(np.stack(levels)))
+    middle = (len(names) - 1) / 2
+    levels = [
+        seed_table(rows, f"half_rank_{end}", network=network, layer=name)
+        for depth, name in enumerate(names)
+        for end in ["low" if depth < middle else "high"]
+    ]
+    with np.errstate(divide="ignore"):
+        return depth_slopes(-np.log(np.stack(levels)))
 
 
 def above(row: Row, power: int) -> float:
