@@ -8,7 +8,8 @@ Parts: a, a step over the bare gradient; b, images · steps a second against the
 tuned one, torch.compile and plenoptic; c, cost against depth, batch, size and restarts; d, seconds
 until ρ ≤ 1 and ρ ≤ 0.1 by preset; e, operations a second and share of the peak; f, import, first
 step and compilation cache; g, peak memory; h, the input pipeline against a training step; j, the
-largest eigenvalues of JᵀJ and seconds a product against plenoptic. Peers come with
+largest eigenvalues of JᵀJ and seconds a product against plenoptic; k, a step of the network as
+imported from PyTorch over a step of ours (PyTorch in this environment). Peers come with
 `pip install -e '.[peers]'`, into this environment or another one; what is not there is reported as
 absent. Leave the machine alone while it runs: the load before it is recorded. A benchmark that was
 cut off goes on with --resume, on the same machine with the same versions: each race is kept.
@@ -39,7 +40,7 @@ cli.define_layers_flag()
 cli.define_size_flag(224)
 cli.define_output_flags("runs/benchmark", "numbers, table and figure")
 cli.define_script_flags()
-flags.DEFINE_list("parts", list(parts.PARTS), "what to measure: letters, see above")
+flags.DEFINE_list("parts", list("abcdefghj"), "what to measure: letters, see above")
 flags.DEFINE_list("batch", ["1", "8"], "images in a step")
 flags.DEFINE_integer("rounds", 7, "turns of each contender", lower_bound=1)
 flags.DEFINE_integer(
@@ -167,6 +168,7 @@ def measure(
         "startup": ("f", bench.startup),
         "feeding": ("h", bench.feeding),
         "spectra": ("j", bench.spectra),
+        "imported": ("k", bench.imports),
     }
     for name, (letters, make) in measurements.items():
         if set(asked) & set(letters):

@@ -16,6 +16,7 @@ from typing import Any
 
 from absl import flags
 from benchmarks import readme, summary
+from benchmarks.networks import networks_together
 from PIL import Image
 
 import depthjax
@@ -31,6 +32,7 @@ FLAGS = flags.FLAGS
 cli.define_script_flags()
 flags.DEFINE_string("run", None, "run folder that the table and figure come from")
 flags.DEFINE_list("benchmark", [], "folders of experiments/benchmark.py, for speeds")
+flags.DEFINE_list("networks", [], "folders of experiments/benchmark.py, a network each")
 flags.DEFINE_list("presets", [], "folders of its part d, for seconds by preset")
 flags.DEFINE_string("gallery", None, "folder of experiments/gallery.py that the figure comes from")
 flags.DEFINE_list("findings", [], "folders with a findings.json; each fills the block of its name")
@@ -77,6 +79,8 @@ def main() -> None:
     if FLAGS.presets:
         descents = [load_benchmark(folder) for folder in FLAGS.presets]
         blocks["presets"] = summary.presets_together(descents)
+    if FLAGS.networks:
+        blocks["networks"] = networks_together([load_benchmark(one) for one in FLAGS.networks])
     for folder in FLAGS.findings:
         name = Path(folder).name
         blocks[name] = findings_block(Path(folder))

@@ -9,6 +9,7 @@ d  seconds until ρ ≤ 1 and ρ ≤ 0.1, by preset
 f  import, first step, and the compilation cache
 h  the input pipeline against a training step
 j  eigenvalues of JᵀJ, against plenoptic: errors at equal products, and seconds a product
+k  a step of the peer's network, imported, over a step of ours
 """
 
 import os
@@ -40,6 +41,7 @@ PARTS = {
     "g": "peak memory",
     "h": "the input pipeline against a training step",
     "j": "eigenvalues of JᵀJ against plenoptic",
+    "k": "the peer's network, imported, against ours",
 }
 RACED = ("a", "b", "e", "g")
 SEEDS = 3
@@ -242,6 +244,23 @@ class Bench:
             self.keep(f"spectrum-{layer}-{size}", partial(race_at, layer, size))
             for layer in self.settings.jacobian_layers
             for size in self.settings.jacobian_sizes
+        ]
+
+    def imports(self) -> list[dict[str, Any]]:
+        """Every layer and batch: our network, and the same imported from PyTorch."""
+        settings = self.settings
+
+        def race_at(layer: str, batch: int) -> dict[str, Any]:
+            self.say(f"{layer}, batch {batch}: ours, imported")
+            job = self.inputs.job(layer, batch, settings.size)
+            imported = replace(job, model=job.peer, fields={})
+            result = self._race({"loop": ("loop", job), "imported": ("loop", imported)}, {})
+            return result | {"layer": layer, "batch": batch, "size": settings.size}
+
+        return [
+            self.keep(f"imported-{layer}-{batch}", partial(race_at, layer, batch))
+            for layer in settings.layers
+            for batch in settings.batches
         ]
 
     def feeding(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Problem:
         self.config = config_of(job.preset)
         model = depthjax.build_model(job.model, **job.fields)
         self.layer = depthjax.Layer(model, job.node)
-        self.variables = from_torch_state_dict(job.weights())
+        self.variables = from_torch_state_dict(job.weights(), model, job.size)
         images, start = job.images()
         self.images, self.start = jnp.asarray(images), jnp.asarray(start)
         self.prepared, self.weights = self.layer.prepare(self.variables)
