@@ -96,7 +96,7 @@ def test_images_may_have_channels_last(tmp_path: Path) -> None:
     made = model(nodes, weights, images=("batch", 6, 8, 3))
     network, _ = compare(tmp_path, made, channels_last=True)
     assert network.content.image_shape == (6, 8, 3)
-    assert depthjax.layer_names(network) == ("b", "block1", "pool", "logits")
+    assert depthjax.layer_names(network) == ("block1", "pool", "logits")
     kinds = [type(n.operation).__name__ for n in network.graph()]
     assert "Transpose" not in kinds
     assert kinds.count("Dense") == 1  # the product and its bias are one layer
