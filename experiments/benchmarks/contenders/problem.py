@@ -23,6 +23,8 @@ class Problem:
         monitoring.register_event_duration_secs_listener(self._listen)
         self.job = job
         self.config = config_of(job.preset)
+        if job.model == job.peer:  # PyTorch's own; this declares what its torchvision may lack
+            from . import torch_network  # noqa: F401
         model = depthjax.build_model(job.model, **job.fields)
         self.layer = depthjax.Layer(model, job.node)
         self.variables = from_torch_state_dict(job.weights(), model, job.size)

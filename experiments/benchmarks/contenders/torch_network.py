@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,10 @@ class TorchProblem:
         layout = LAYOUTS[channels_last]
         layer = _cut(job).eval().requires_grad_(not frozen)
         if fused and any(isinstance(part, torch.nn.BatchNorm2d) for part in layer.modules()):
-            # In place: a copy of a feature extractor is in training mode again.
-            layer = fuse(layer, inplace=True).eval()
+            # In place: a copy of a feature extractor is in training mode again. What cannot be
+            # traced once more (timm's padding "SAME") stays as it is.
+            with suppress(torch.fx.proxy.TraceError):
+                layer = fuse(layer, inplace=True).eval()
         self.layer = layer.to(DEVICE, memory_format=layout)
         images, start = (torch.from_numpy(array).permute(0, 3, 1, 2) for array in job.images())
         self.images = images.to(DEVICE).contiguous(memory_format=layout)
