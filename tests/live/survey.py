@@ -23,14 +23,13 @@ sys.path.insert(0, str(HERE.parents[1]))
 import jax  # noqa: E402
 import torch  # noqa: E402
 from parity import compare, gradient_difference, timm, torchvision  # noqa: E402
-from survey_document import GRADIENTS_UP_TO, ROWS  # noqa: E402
+from survey_document import GRADIENTS_UP_TO, ROWS, SAMPLE  # noqa: E402
 
 FIELDS = (
     *("network", "parameters", "outcome", "operations", "seconds", "modules", "differing"),
     *("largest", "output", "weights", "state", "gradient", "note"),
 )
 LARGEST = 100_000_000
-SAMPLE = 150
 
 
 def torchvision_names() -> list[str]:
