@@ -263,9 +263,9 @@ def machine(results: dict[str, Any]) -> str:
     versions = {name: environment["versions"][name] for name in ("jax", "flax")} | peers(results)
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     what = settings["model"]
-    if {"races", "curves", "feeding"} & set(results):
+    if {"races", "curves", "feeding", "imported"} & set(results):
         what += f", {settings['size']}×{settings['size']}"
-    if {"races", "curves", "feeding", "spectra"} & set(results):
+    if {"races", "curves", "feeding", "imported", "spectra"} & set(results):
         what += (
             f"; medians (smallest–largest) of {settings['rounds']} rounds in which the contenders"
             " take turns"
@@ -278,6 +278,7 @@ def machine(results: dict[str, Any]) -> str:
         f" revision {environment['git_revision']})."
     )
     kept = {"c": "curves", "d": "presets", "f": "startup", "h": "feeding", "j": "spectra"}
+    kept["k"] = "imported"
     if missing := [p for p in settings["parts"] if kept.get(p, "races") not in results]:
         text += f" It was cut off before part{'s' * (len(missing) > 1)} {', '.join(missing)}."
     if environment["load"] > 0.5:
