@@ -93,7 +93,9 @@ POOLINGS = """
     F.adaptive_avg_pool2d(x, (3, 4)); F.adaptive_avg_pool2d(x, (4, 5));
     F.adaptive_avg_pool2d(x, (None, 2)); F.adaptive_max_pool2d(x, 1);
     F.adaptive_avg_pool1d(x.flatten(2), 1);
-    F.avg_pool1d(x.flatten(2), 3, 2, 1); F.avg_pool1d(x.flatten(2), 2, ceil_mode=True);
+    F.max_pool1d(x.flatten(2), 3, 2, 1);
+    F.max_pool1d(x.flatten(2), 2, 1, 0, 3, True); F.avg_pool1d(x.flatten(2), 3, 2, 1);
+    F.avg_pool1d(x.flatten(2), 2, ceil_mode=True);
     F.avg_pool1d(x.flatten(2), 3, 1, 1, count_include_pad=False)
 """
 RESIZINGS = """

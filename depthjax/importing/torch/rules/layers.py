@@ -197,9 +197,7 @@ def _instance_norm(
     if not of_input:
         given = mean, variance, False, momentum, epsilon
         return _batch_norm(ctx, x, scale, bias, *given)
-    value = ctx.value(x)
-    weights = scale, bias
-    return layers.group_norm(ctx.build, ctx.owner(scale), value, value.shape[1], *weights, epsilon)
+    return _group_norm(ctx, x, x.shape[1], scale, bias, epsilon)
 
 
 @rule("rms_norm")

@@ -1,6 +1,6 @@
 """Poolings and resizing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ def _max_pool_and_where(ctx: Context, *args: Any) -> tuple[Value, None]:
     return _max_pool(ctx, *args), None
 
 
-@rule("max_pool1d", "max_pool2d")
+@rule("max_pool2d")
 def _max_pool(
     ctx: Context,
     x: Operand,
@@ -53,6 +53,20 @@ def _average_pool(
     return layers.pool(ctx.build, ctx.name, ctx.value(x), AveragePool(size, *moves))  # type: ignore[arg-type]
 
 
+@rule("max_pool1d")
+def _max_pool_1d(
+    ctx: Context,
+    x: Operand,
+    window: Sizes,
+    strides: Sizes = (),
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    ceil: bool = False,
+) -> Value:
+    moves = _of_row(window, 1), _of_row(strides or window, 1), _of_row(padding, 0)
+    return _in_a_row(ctx, x, _max_pool, *moves, _of_row(dilation, 1), ceil)
+
+
 @rule("avg_pool1d")
 def _average_pool_1d(
     ctx: Context,
@@ -60,14 +74,22 @@ def _average_pool_1d(
     window: Sizes,
     strides: Sizes = (),
     padding: Sizes = 0,
-    ceil: bool = False,
-    count_padding: bool = True,
+    *counting: bool,
 ) -> Value:
-    (size,), (stride,), (side,) = each(window, 1), each(strides or window, 1), each(padding, 1)
+    moves = _of_row(window, 1), _of_row(strides or window, 1), _of_row(padding, 0)
+    return _in_a_row(ctx, x, _average_pool, *moves, *counting)
+
+
+def _of_row(setting: Sizes, across: int) -> tuple[int, int]:
+    """A setting of one axis as that of an image of one row."""
+    return across, *each(setting, 1)  # type: ignore[return-value]
+
+
+def _in_a_row(ctx: Context, x: Operand, pool: Callable[..., Value], *settings: Any) -> Value:
+    """A pooling over the last axis, as one over images of one row."""
     value = ctx.value(x)
     row = ctx.build.reshape(ctx.name, value, (*value.shape[:-1], 1, value.shape[-1]))
-    settings = (1, size), (1, stride), (0, side), ceil, count_padding
-    pooled = _average_pool(ctx, row, *settings)
+    pooled = pool(ctx, row, *settings)
     return ctx.build.reshape(ctx.name, pooled, (*pooled.shape[:-2], pooled.shape[-1]))
 
 
