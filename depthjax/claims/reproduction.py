@@ -111,15 +111,19 @@ class Reproduction:
         """The power of each part of a claim, by the spread that an earlier run has shown.
 
         Returns:
-            By claim and part, in steps that say what their claims rest on; of parts that no earlier
-            run has measured (`pilots.json` beside the scripts), nothing.
+            By claim and part, in steps that say what their claims rest on, the least where several
+            judge a claim; of parts that no earlier run has measured (`pilots.json` beside the
+            scripts), nothing.
         """
         path = self.experiments / "pilots.json"
         pilots = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         told: dict[str, dict[str, float]] = {}
         for step in self.plan:
             if min(step.sample):
-                told |= announced([CLAIMS[name] for name in step.claims], pilots, step.sample)
+                power = announced([CLAIMS[name] for name in step.claims], pilots, step.sample)
+                for claim, parts in power.items():
+                    known = told.setdefault(claim, parts)
+                    told[claim] = {name: min(one, known[name]) for name, one in parts.items()}
         return told
 
     def _lock(self) -> FolderLock:

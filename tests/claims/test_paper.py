@@ -3,12 +3,17 @@
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from study_rows import STUDIES, TRAINED_ON, compared, jacobian_rows, manifold_rows
 
 import depthjax.studies
 from depthjax.claims.judging import SUPPORTED, UNDECIDED, judge_claim
 from depthjax.claims.paper import BESIDE, CLAIMS
+from depthjax.images import load_images
+from depthjax.images.luminance import luminance
+from depthjax.inversion.explained import explained
 from depthjax.studies.comparison import judged as comparison
 from depthjax.studies.jacobian import judged as jacobian
 from depthjax.studies.manifold import judged as manifold
@@ -37,6 +42,18 @@ def test_each_part_is_judged_by_exactly_one_study() -> None:
                 studies[finding.claim, finding.part].add(study)
     assert set(studies) == {(claim.id, part) for claim in EVERY.values() for part in claim.parts}
     assert {key: len(names) for key, names in studies.items()} == dict.fromkeys(studies, 1)
+
+
+def test_what_keeps_less_than_half_of_the_luminance_is_less_than_a_mosaic() -> None:
+    """C2 calls an image missed from there on; docs/claims.md has these numbers."""
+    names = ["astronaut", "chelsea", "coffee", "rocket", "china"]
+    pictures = np.asarray(luminance(load_images(names, 224)[1]), np.float64)
+    squares = np.kron(pictures.reshape(5, 8, 28, 8, 28).mean((2, 4)), np.ones((28, 28)))
+    blurred = gaussian_filter(pictures, (0, 8, 8), mode="mirror")
+    for copies, share in ((squares, 0.57), (blurred, 0.74)):
+        found = np.mean([explained(*pair) for pair in zip(pictures, copies, strict=True)])
+        assert found == pytest.approx(share, abs=0.005)
+        assert found > CLAIMS["C2"].parts["image_missed"].bound.high
 
 
 def test_each_part_has_an_effect_within_its_bound_and_a_reason() -> None:

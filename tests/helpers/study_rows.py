@@ -4,7 +4,7 @@ Where several seeds and images would all say the same, they differ by chance (`n
 of zero decides nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ from depthjax.studies.manifold.measured import NEIGHBOURS, RESIDUAL
 from depthjax.studies.prediction import judged as prediction
 from depthjax.studies.preimages import judged as preimages
 from depthjax.studies.preimages.measured import control_name
+from depthjax.studies.recipe import judged as recipe
+from depthjax.studies.recipe.measured import LastIterates, tuned
 from depthjax.studies.rows import Row
 from depthjax.studies.widths import judged as widths
 from depthjax.studies.widths.measured import CG, CURVATURE, PAPER, width_name
@@ -88,7 +90,7 @@ def blocks(
     *,
     d: Any = None,
     rho: float = 0.1,
-    flat: float = 4.0,
+    shown: float = 0.1,
     bend: float = 0.0,
     deep: float | None = None,
     kind: str = "basic",
@@ -104,13 +106,26 @@ def blocks(
         "input_ratio_at_0.3": last,
         "embedding_ratio": rho * near,
         "input_ratio": matched,
-        "flat_input_ratio": flat * np.exp(random.normal(0, 0.01, shape)),
+        "luminance_r2": shown * np.exp(random.normal(0, 0.01, shape)),
         "elasticity": bend + random.normal(0, 0.005, shape),
     }
     made = [Block(f"layer{stage}.{n % 2}", stage, n + 1) for n, stage in enumerate(STAGES)]
     total = 8 if label == "resnet18" else 16
     made = [*made[:-1], Block("layer4", 4, total)]
     return Blocks(label, kind, total, 4, (0, 1, 2), made, ("a", "b", "c", "d"), values)
+
+
+def last_iterates(
+    rho: Mapping[str, float] | None = None, seeds: Sequence[int] = SEEDS
+) -> LastIterates:
+    """An untrained network by the paper's recipe: by rate, ρ at the last of two layers."""
+    layers, shape = ("layer3", "layer4"), (1, len(seeds), 2, 4)
+    random = np.random.default_rng(4)
+    found = {}
+    for rate, value in (rho or {"1": 0.5, "0.1": 0.3}).items():
+        table = value * np.exp(random.normal(0, 0.01, shape))
+        found |= {(rate, "embedding_ratio"): table, (rate, "objective"): table * 7}
+    return LastIterates(("untrained",), seeds, layers, tuple("abcd"), found | tuned(found))
 
 
 def piece(name: str, depth: int, seed: int, decay: float, **columns: Any) -> Piece:
@@ -324,6 +339,7 @@ STUDIES: dict[str, Callable[[], list[Finding]]] = {
     "preimages": lambda: preimages.findings(
         [*preimage_rows(10, 1.5), *preimage_rows(10, 1.5, reading="code")]
     ),
+    "recipe": lambda: recipe.findings(last_iterates(), "resnet18", ["untrained"]),
     "widths": _widths,
     "witnesses": lambda: witnesses.findings(WITNESS_ROWS, ["fc1"], ["net"], 0.1),
 }

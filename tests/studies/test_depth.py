@@ -37,7 +37,8 @@ def test_c1_within_stages_and_over_them(d, within, over):
 def test_c2_needs_a_matched_embedding_and_a_missed_image():
     assert list(verdicts(blocks(), claim="C2").values()) == ["supported", "supported"]
     assert list(verdicts(blocks(rho=0.9), claim="C2").values()) == ["contradicted", "supported"]
-    assert list(verdicts(blocks(flat=20.0), claim="C2").values()) == ["supported", "contradicted"]
+    assert list(verdicts(blocks(shown=0.8), claim="C2").values()) == ["supported", "contradicted"]
+    assert list(verdicts(blocks(shown=0.5), claim="C2").values()) == ["supported", "open"]
 
 
 @pytest.mark.parametrize(

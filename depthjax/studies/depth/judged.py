@@ -114,10 +114,7 @@ def _matched_and_missed(network: Blocks) -> list[Finding]:
     """C2, of the image recovered from the last stage."""
     if network.last is None:
         return []
-    rho, d, flat = (
-        network.of(name, network.last)
-        for name in ("embedding_ratio", "input_ratio", "flat_input_ratio")
-    )
+    rho, shown = (network.of(name, network.last) for name in ("embedding_ratio", "luminance_r2"))
     layer = f"layer{network.stages}"
     return [
         Finding(
@@ -134,9 +131,9 @@ def _matched_and_missed(network: Blocks) -> list[Finding]:
             part="image_missed",
             network=network.network,
             layer=layer,
-            quantity="D of the recovered image / D of the flat mean colour",
+            quantity="r² of the recovered image",
             bound=bound_of("C2", "image_missed"),
-            measured=Cells.of(d / flat, logarithmic=True),
+            measured=Cells.of(shown),
         ),
     ]
 

@@ -136,14 +136,15 @@ def quantities(arrays: Mapping[str, np.ndarray]) -> dict[str, Float[np.ndarray, 
         arrays: of the layer, as in `depthjax.Run.layers`; only the first restart is used.
 
     Returns:
-        ρ and D of the best image; D at matched ρ and the elasticity, from the trajectory; D of the
-        start, of the mean colour and of the blurred target; the number of steps.
+        ρ, D and r² of the best image; D at matched ρ and the elasticity, from the trajectory; D of
+        the start, of the mean colour and of the blurred target; the number of steps.
     """
     rho, d = arrays["trajectory_embedding_ratio"][:, 0], arrays["trajectory_input_ratio"][:, 0]
     levels = zip(MATCHED_RATIOS, arrays["matched_input_ratio"][:, 0], strict=True)
     return {
         "embedding_ratio": arrays["embedding_ratio"][0],
         "input_ratio": arrays["input_ratio"][0],
+        "luminance_r2": arrays["luminance_r2"][0],
         **{f"input_ratio_at_{level:g}": value for level, value in levels},
         "elasticity": elasticity(rho, d),
         "start_input_ratio": arrays["baseline_start"][0],
