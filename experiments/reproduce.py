@@ -85,6 +85,8 @@ def theory(scale: str, *minutes: float) -> list[Step]:
              "figures/widths_C4.png", sample=WIDTHS_SAMPLE[scale]),
         Step("controls", "controls.py", f"controls_{scale}", second, ("C6",),
              "figures/controls.png", sample=(10, 1)),
+        Step("elasticity", "controls.py", "controls_elasticity", 1, ("C3",),
+             "figures/controls.png", sample=(3, 3)),
         Step("jacobian", "jacobian.py", f"jacobian_{scale}", third, SPECTRA,
              "figures/depth.png", sample=(3, 3)),
         Step("witnesses", "witnesses.py", WITNESSES[scale], fourth, (),

@@ -38,8 +38,9 @@ class Finding:
         aside: why it has no vote: `contrast` if it is of another case than the claim's, `control`
             if it is of a network that differs from its counterpart by chance alone. Empty if it has
             a vote.
-        search: whether it is the best that a search found, and the truth at least that. To find
-            nothing is then no contradiction.
+        search: whether it is the best that was found, and the truth at least that: of a search, of
+            brackets, or of a control that shows what a statistic can tell. To find nothing is then
+            no contradiction.
         plan: the digest of the claim when the run was begun (`depthjax.claims.frozen`); empty of
             findings that no run has stored, and of older runs.
         exploratory: whether the claim, or a rule, was changed after the run had begun.

@@ -27,8 +27,8 @@ from depthjax.typing import Images, LayerFn, PerExample, Scalar, Variables
 MATCHED_RATIOS = (1.0, 0.3, 0.1, 0.03)
 """The ρ at which input ratios of different layers can be compared."""
 
-RECOVERED_ELASTICITY = 0.05
-"""Below it, matching the embedding better does not bring the image back."""
+ELASTICITY_WINDOW = (0.03, 0.3)
+"""The ρ between which it is asked whether D follows."""
 
 
 @jax.tree_util.register_dataclass
@@ -191,36 +191,30 @@ def _first_crossing(rho: np.ndarray, d: np.ndarray, level: float) -> float:
 def elasticity(
     embedding_ratio: Float[np.ndarray, "records *batch"],
     input_ratio: Float[np.ndarray, "records *batch"],
-    window: tuple[float, float] = (0.03, 0.3),
+    window: tuple[float, float] = ELASTICITY_WINDOW,
 ) -> Float[np.ndarray, "*batch"]:
     """How much nearer the image comes as its embedding comes nearer: `d log D / d log ρ`.
 
-    This is the slope of the least-squares line through the records whose ρ lies in the window. It
-    is 1 where the image comes nearer as fast as its embedding, 0 where it does not come nearer.
+    This is `[log D(high) − log D(low)] / log(high / low)`, where D(level) is D where the descent
+    first reaches that ρ (`input_ratio_at`). It is 1 where the image comes nearer as fast as its
+    embedding, 0 where it does not come nearer, and negative where it moves away, as in the paper's
+    figures.
 
     Args:
         embedding_ratio: ρ of every record.
         input_ratio: D of every record.
-        window: the smallest and the largest ρ that count.
+        window: `low` and `high`, the ρ between which D is compared.
 
     Returns:
-        A slope for each descent; NaN where the window holds fewer than three records, or where
-        all of them have the same ρ.
+        An elasticity for each descent; NaN for one that did not pass the whole window: that began
+        in it, or did not come to its lower end.
     """
-    rho = np.asarray(embedding_ratio, float).reshape(len(embedding_ratio), -1)
-    d = np.asarray(input_ratio, float).reshape(rho.shape)
     low, high = window
-    counts = (rho >= low) & (rho <= high) & (d > 0) & np.isfinite(d)
-    slopes = [_slope(rho[:, c][counts[:, c]], d[:, c][counts[:, c]]) for c in range(rho.shape[1])]
-    return np.array(slopes, float).reshape(np.shape(embedding_ratio)[1:])
-
-
-def _slope(rho: np.ndarray, d: np.ndarray) -> float:
-    if len(rho) < 3:
-        return np.nan
-    along = np.log(rho) - np.log(rho).mean()
-    square = float(along @ along)
-    return float(along @ np.log(d)) / square if square > 0 else np.nan
+    above, below = input_ratio_at(embedding_ratio, input_ratio, (high, low))
+    passed = np.asarray(embedding_ratio, float)[0] > high
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.log(above / below) / np.log(high / low)
+    return np.asarray(np.where(passed & np.isfinite(found), found, np.nan))
 
 
 def baselines(

@@ -103,6 +103,8 @@ def blocks(
     last = matched if deep is None else deep * near
     values = {
         "input_ratio_at_0.1": matched,
+        "nearest_embedding_ratio": np.full(shape, 0.05),
+        "nearest_input_ratio": matched.copy(),
         "input_ratio_at_0.3": last,
         "embedding_ratio": rho * near,
         "input_ratio": matched,
@@ -182,13 +184,16 @@ def filter_rows(**energy: float) -> list[Row]:
 
 
 def control_rows(control: str, **columns: Any) -> list[Row]:
-    """One layer of a control, the same at two seeds and images."""
+    """The last layer of a control, the same at three seeds and images but for the elasticity."""
+    columns = {"elasticity": 0.5} | columns
+    slope = columns.pop("elasticity")
     return [
-        {"control": control, "layer": "fc1", "depth": 1, "seed": seed, "image": image}
+        {"control": control, "layer": "fc4", "depth": 4, "seed": seed, "image": image}
         | {"rank": 3, "condition_number": 2.0, "predicted_D": 0.5, "start_D": 4.0}
+        | {"elasticity": near(slope, seed, image)}
         | columns
-        for seed in (0, 1)
-        for image in ("a", "b")
+        for seed in SEEDS
+        for image in IMAGES
     ]
 
 

@@ -8,9 +8,9 @@ from jaxtyping import Float
 from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
 from depthjax.claims.paper import bound_of
-from depthjax.studies.controls.networks import DEFAULT, DEPTH, NARROW
+from depthjax.studies.controls.networks import DEFAULT, DEPTH, NARROW, WORDS
 from depthjax.studies.rows import Row, seed_table
-from depthjax.tables import markdown_table, median_and_range
+from depthjax.tables import markdown_table, median_and_range, number
 
 ROUNDING = 1e-5
 """The D that rounding to float32 leaves: below it, no prediction holds."""
@@ -53,19 +53,50 @@ def findings(rows: Sequence[Row]) -> list[Finding]:
                 measured=Cells.of(values, fixed="exact"),
             )
         )
+    return [*results, *_elasticities(rows)]
+
+
+def _elasticities(rows: Sequence[Row]) -> list[Finding]:
+    """C3: what its statistic is where nothing is lost but some of it is slow to come.
+
+    The deepest layer of the ill-conditioned control counts; what it fails to show is no
+    contradiction.
+    """
+    results = []
+    for place in _places(rows):
+        values = seed_table(rows, "elasticity", **place)
+        condition = np.median(seed_table(rows, "condition_number", **place))
+        depth = seed_table(rows, "depth", **place).max()
+        counts = place["control"] == DEFAULT and depth == DEPTH
+        results.append(
+            Finding(
+                claim="C3",
+                part="invertible_control_follows" if counts else "",
+                network=WORDS[place["control"]],
+                layer=place["layer"],
+                note=f"κ {number(condition)}",
+                quantity="elasticity d log D / d log ρ",
+                bound=bound_of("C3", "invertible_control_follows"),
+                measured=Cells.of(values),
+                aside="" if counts else "contrast",
+                search=counts,
+            )
+        )
     return results
 
 
 def control_table(rows: Sequence[Row]) -> str:
     """Medians and ranges over seeds and images: a row for each control and layer."""
     headers = ["control, layer", "n", "rank", "κ", "D", "predicted D", "m_i", "lost", "m_i/lost"]
+    headers.append("elasticity")
     quantities = ("rank", "condition_number", "D", "predicted_D", "input_distance", "lost")
     body = []
     for place in _places(rows):
         tables = {quantity: seed_table(rows, quantity, **place) for quantity in quantities}
         real = tables["lost"].min() > ROUNDING
         ratio = tables["input_distance"] / tables["lost"] if real else np.full(1, np.nan)
-        cells = [median_and_range(np.round(values, 12)) for values in (*tables.values(), ratio)]
+        columns = *tables.values(), ratio, seed_table(rows, "elasticity", **place)
+        cells = [median_and_range(np.round(values, 12)) for values in columns]
         body.append([f"{place['control']}, {place['layer']}", str(tables["D"].size), *cells])
     return markdown_table(headers, body)
 

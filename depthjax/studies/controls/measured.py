@@ -4,14 +4,22 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
+import numpy as np
+from jaxtyping import Float
 
 from depthjax.analysis.prediction import descend_and_predict
 from depthjax.inversion.config import InversionConfig
-from depthjax.inversion.reference import ReferenceNoise, shared_input_distance
+from depthjax.inversion.invert import invert
+from depthjax.inversion.metrics import elasticity
+from depthjax.inversion.reference import (
+    ReferenceNoise,
+    reference_distances,
+    shared_input_distance,
+)
 from depthjax.models.layers import Layer
 from depthjax.studies.controls.networks import case_of, variables_of
 from depthjax.studies.rows import Row
-from depthjax.typing import Images
+from depthjax.typing import Images, LayerFn, Variables
 
 
 class Descent(NamedTuple):
@@ -56,6 +64,7 @@ def rows_of(
     config: InversionConfig,
     *,
     coupling: float,
+    converging_steps: int,
 ) -> Iterator[Row]:
     """Descends and yields a row for each image.
 
@@ -65,6 +74,7 @@ def rows_of(
         targets, starts: a and a_0, `[B, H, W, C]`; the same for all layers and controls.
         config: from `depthjax.analysis.prediction.linear_descent`.
         coupling: as in `variables_of`.
+        converging_steps: of the descent whose elasticity is taken.
     """
     name, layer, depth, seed = descent
     model, _, affine = case_of(name, targets[0].size)
@@ -73,6 +83,7 @@ def rows_of(
     descents = descend_and_predict(
         Layer(model, layer), variables, targets, starts, config, affine=affine
     )
+    elasticities = elasticity_of(Layer(model, layer), variables, targets, starts, converging_steps)
     for index, prediction in enumerate(descents.predictions):
         last = descents.inversion.trajectory.input_distance[-1, index]
         yield {
@@ -90,7 +101,32 @@ def rows_of(
             "D": float(last / reference),
             "predicted_D": float(prediction.input_distance[-1] / reference),
             "start_D": float(prediction.input_distance[0] / reference),
+            "elasticity": float(elasticities[index]),
         }
+
+
+def elasticity_of(
+    layer: LayerFn, variables: Variables, targets: Images, starts: Images, steps: int
+) -> Float[np.ndarray, " b"]:
+    """D log D / d log ρ of a descent that converges, in pixels, of each image (claim C3).
+
+    Args:
+        layer, variables: the embedding.
+        targets, starts: a and a_0, `[B, H, W, C]`.
+        steps: of L-BFGS.
+
+    Returns:
+        NaN where ρ did not fall to the lower end of the window.
+    """
+    config = InversionConfig.fast(steps=steps, fourier_decay=0.0, pixels="none", record_every=1)
+    reference = reference_distances(layer, variables, targets, ReferenceNoise(jax.random.key(2)))
+    path = invert(
+        layer, variables, layer(variables, targets), starts, config, compare_to=targets
+    ).trajectory
+    return elasticity(
+        path.embedding_distance / np.asarray(reference.embedding_distance),
+        path.input_distance / np.asarray(reference.input_distance),
+    )
 
 
 def reference_distance(shape: tuple[int, ...], draws: int = 8) -> float:

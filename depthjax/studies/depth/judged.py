@@ -43,58 +43,74 @@ def findings(networks: Sequence[Blocks]) -> list[Finding]:
     return results
 
 
-def slopes(
-    values: Float[np.ndarray, "s l b"],
+def least_slopes(
+    low: Float[np.ndarray, "s l b"],
+    high: Float[np.ndarray, "s l b"],
     index: Float[np.ndarray, " l"],
     groups: Sequence[int],
 ) -> Float[np.ndarray, "s b"]:
-    """The slope of each seed's and image's values on `index`, with an intercept for each group.
+    """The least slope of each seed's and image's values on `index` that their brackets allow.
 
-    `Σ (x − x̄_g)(y − ȳ_g) / Σ (x − x̄_g)²` over the values that exist. NaN where no group has two,
-    and where fewer than four fifths exist: blocks that no descent matched are the hard ones.
+    `Σ (x − x̄_g) y / Σ (x − x̄_g)²`, with an intercept for each group g, is least with the lower ends
+    of y in the deeper part of a group and the upper ends in the other. NaN where no group has two
+    blocks, where a bracket is not known, and where fewer than four fifths are numbers, the ends
+    being one: blocks that no descent matched are the hard ones.
 
     Args:
-        values: y; NaN where there is none.
+        low, high: the ends of y.
         index: x, the place of each block.
         groups: the group g of each block. A group is a stage, within which embeddings have equal
             dimensions, or all blocks are one group.
     """
-    known = np.isfinite(values)
-    above, below = np.zeros(values.shape[::2]), np.zeros(values.shape[::2])
-    for group in dict.fromkeys(groups):
-        members = np.array([other == group for other in groups])
-        there = known[:, members]
-        count = np.maximum(there.sum(1, keepdims=True), 1)
-        x = np.where(there, index[members][None, :, None], 0.0)
-        y = np.where(there, values[:, members], 0.0)
-        centred = np.where(there, x - x.sum(1, keepdims=True) / count, 0.0)
-        above += (centred * y).sum(1)
-        below += np.square(centred).sum(1)
-    enough = (below > 0) & (known.mean(1) >= KNOWN)
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=enough)
+    of_group = np.array([np.equal(groups, group) for group in groups], float)
+    centred = index - of_group @ index / of_group.sum(1)
+    if not centred.any():
+        return np.full(low.shape[::2], np.nan)
+    along = centred[None, :, None]
+    found = (along * np.where(along > 0, low, high)).sum(1) / np.square(centred).sum()
+    return np.where((low == high).mean(1) >= KNOWN, found, np.nan)
+
+
+def matched_brackets(network: Blocks) -> tuple[np.ndarray, np.ndarray]:
+    """Log D at the matched ρ, `[S, L, B]`, between two ends; they are one where ρ was reached.
+
+    A descent that ended at a larger ρ has the D of its smallest ρ as the upper end, if D does not
+    rise as ρ falls on. The lower end is as much smaller as ρ would still have to fall, since D
+    falls no faster than ρ: what a descent matches first are the directions that the layer sees
+    best, in which the same step of the image moves the embedding most.
+    """
+    rho = network.values["nearest_embedding_ratio"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        matched = np.log(network.values[f"input_ratio_at_{MATCHED_RATIO:g}"])
+        high = np.log(network.values["nearest_input_ratio"])
+        low = high + np.log(MATCHED_RATIO / rho)
+    reached = np.isfinite(matched)
+    return np.where(reached, matched, low), np.where(reached, matched, high)
 
 
 def _deeper_is_worse(network: Blocks) -> list[Finding]:
     """C1: within stages, where dimensions are equal, and over all; each stage as a contrast."""
-    with np.errstate(divide="ignore"):
-        values = np.log(network.values[f"input_ratio_at_{MATCHED_RATIO:g}"])
-    values = np.where(np.isfinite(values), values, np.nan)
+    low, high = matched_brackets(network)
     stages = [block.stage for block in network.blocks]
     index = np.array([block.index for block in network.blocks], np.float64)
 
     def slope(part: str, note: str, members: list[int], groups: list[int]) -> Finding:
         aside: Aside = "" if part else "contrast"
-        chosen = values[:, members]
+        ends = low[:, members], high[:, members]
+        reached = ends[0] == ends[1]
+        bounded = not reached.all()
         return Finding(
             claim="C1",
             part=part,
             network=network.network,
             note=note,
-            quantity=f"slope of log D at ρ = {MATCHED_RATIO:g} per block",
-            known=_known(chosen),
+            quantity=f"{'least ' if bounded else ''}slope of log D at ρ = {MATCHED_RATIO:g} per"
+            " block",
+            known=(int(reached.sum()), reached.size) if bounded else None,
             bound=bound_of("C1", part or "worse_within_stages"),
-            measured=Cells.of(slopes(chosen, index[members], groups)),
+            measured=Cells.of(least_slopes(*ends, index[members], groups)),
             aside=aside,
+            search=bounded,
         )
 
     every, several = list(range(len(stages))), list(dict.fromkeys(stages))
@@ -164,22 +180,17 @@ def _no_way_back(network: Blocks) -> list[Finding]:
     for place, block in enumerate(network.blocks):
         last = place == network.last
         values = network.of("elasticity", place)
-        results.append(
-            Finding(
-                claim="C3",
-                part="image_stays_lost" if last else "",
-                network=network.network,
-                layer=f"layer{network.stages if last else block.layer[5:]}",
-                quantity="elasticity d log D / d log ρ",
-                bound=bound_of("C3", "image_stays_lost"),
-                measured=Cells.of(values),
-                aside="" if last else "contrast",
+        for part in ("image_stays_lost", "image_recedes") if last else ("",):
+            results.append(
+                Finding(
+                    claim="C3",
+                    part=part,
+                    network=network.network,
+                    layer=f"layer{network.stages if last else block.layer[5:]}",
+                    quantity="elasticity d log D / d log ρ",
+                    bound=bound_of("C3", part or "image_stays_lost"),
+                    measured=Cells.of(values),
+                    aside="" if last else "contrast",
+                )
             )
-        )
     return results
-
-
-def _known(values: np.ndarray) -> tuple[int, int] | None:
-    """How many values exist, of how many; None if all do."""
-    known = np.isfinite(values)
-    return None if known.all() else (int(known.sum()), known.size)

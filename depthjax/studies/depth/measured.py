@@ -136,8 +136,9 @@ def quantities(arrays: Mapping[str, np.ndarray]) -> dict[str, Float[np.ndarray, 
         arrays: of the layer, as in `depthjax.Run.layers`; only the first restart is used.
 
     Returns:
-        ρ, D and r² of the best image; D at matched ρ and the elasticity, from the trajectory; D of
-        the start, of the mean colour and of the blurred target; the number of steps.
+        ρ, D and r² of the best image; from the trajectory, D at matched ρ, ρ and D where ρ was the
+        smallest, and the elasticity; D of the start, of the mean colour and of the blurred target;
+        the number of steps.
     """
     rho, d = arrays["trajectory_embedding_ratio"][:, 0], arrays["trajectory_input_ratio"][:, 0]
     levels = zip(MATCHED_RATIOS, arrays["matched_input_ratio"][:, 0], strict=True)
@@ -146,9 +147,22 @@ def quantities(arrays: Mapping[str, np.ndarray]) -> dict[str, Float[np.ndarray, 
         "input_ratio": arrays["input_ratio"][0],
         "luminance_r2": arrays["luminance_r2"][0],
         **{f"input_ratio_at_{level:g}": value for level, value in levels},
+        **nearest(rho, d),
         "elasticity": elasticity(rho, d),
         "start_input_ratio": arrays["baseline_start"][0],
         "flat_input_ratio": arrays["baseline_flat"],
         "blur_input_ratio": arrays["baseline_blur"],
         "steps": arrays["stopped_step"][0].astype(np.float64),
+    }
+
+
+def nearest(
+    rho: Float[np.ndarray, "records b"], d: Float[np.ndarray, "records b"]
+) -> dict[str, Float[np.ndarray, " b"]]:
+    """ρ and D of the record with the smallest ρ of each descent; NaN if none is finite."""
+    known = np.isfinite(rho) & np.isfinite(d)
+    place = np.where(known, rho, np.inf).argmin(0)[None]
+    return {
+        name: np.where(known.any(0), np.take_along_axis(values, place, 0)[0], np.nan)
+        for name, values in (("nearest_embedding_ratio", rho), ("nearest_input_ratio", d))
     }
