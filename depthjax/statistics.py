@@ -10,7 +10,7 @@ with Satterthwaite's degrees of freedom, V² / (V_seeds²/(S − 1) + V_images²
 drawn at random.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -245,9 +245,39 @@ def depth_slopes(values: Float[np.ndarray, "layers *cells"]) -> Float[np.ndarray
     Args:
         values: of two layers or more, shallow to deep.
     """
-    depth = np.arange(len(values)) - (len(values) - 1) / 2
+    return least_slopes(values, values)
+
+
+def least_slopes(
+    low: Float[np.ndarray, "layers *cells"],
+    high: Float[np.ndarray, "layers *cells"],
+    index: Sequence[float] | None = None,
+    groups: Sequence[int] | None = None,
+) -> Float[np.ndarray, "*cells"]:
+    """The least slope on depth that brackets of values allow, with an intercept for each group.
+
+    `Σ (l − l̄_g) y_l / Σ (l − l̄_g)²` with the lower ends of y in the deeper part of each group g and
+    the upper ends in the other; with ends that are one, it is the slope of least squares.
+
+    Args:
+        low, high: the ends of y, shallow to deep.
+        index: l, the place of each layer; by default layers are one apart.
+        groups: the group of each layer; by default all are one. A layer that is alone in its group
+            says nothing.
+
+    Returns:
+        NaN where an end that counts is not finite, and where no group has two layers.
+    """
+    of_group = np.equal.outer(*[np.zeros(len(low)) if groups is None else np.asarray(groups)] * 2)
+    several = of_group.sum(1) > 1
+    place = np.arange(len(low), dtype=float) if index is None else np.asarray(index, float)
+    along = (place - of_group @ place / of_group.sum(1))[several]
+    square = along @ along
+    if not square > 0:
+        return np.full(low.shape[1:], np.nan)
+    along = along.reshape(-1, *[1] * (low.ndim - 1))
     with np.errstate(invalid="ignore"):
-        slopes = np.tensordot(depth, values, 1) / np.square(depth).sum()
+        slopes = (along * np.where(along > 0, low[several], high[several])).sum(0) / square
     return np.where(np.isfinite(slopes), slopes, np.nan)
 
 

@@ -12,6 +12,8 @@ words. Which rules came before which results:
 - That C2 asks for the paper's recipe, with the published constants, was settled when a run of one
   seed and three photographs had shown that ρ stays above 1 at the last stage of ResNet-50; that
   it asks for r² instead of D over that of the flat mean colour, when the latter had left C2 open.
+- That C16 asks for half of each layer's own rank bound, and not for one rank, came after runs that
+  had supported it at one rank, where fewer dimensions make a slope by themselves.
 - The brackets of C1, and the first crossings and the invertible control of C3, came after runs of
   small networks that had supported both claims by other statistics.
 - Smallest effects of interest, the mean over places and the rule of decision are younger than all
@@ -244,9 +246,14 @@ _PAPER = (
     Claim(
         "C16",
         "Composed layers contract some directions far more than others, the deeper the more.",
-        "least slope of log(σ₁ / σ at half rank) per block, at fixed rank, that the brackets of σ"
-        " allow; > 0",
-        {"contract_with_depth": Part("the deeper, the farther apart", "> 0", 0.05, _SLOPE)},
+        "least slope of log(σ₁ / σ) per block that the brackets of σ allow, at half of each layer's"
+        " rank bound; > 0",
+        {
+            "contract_with_depth": Part("the deeper, the farther apart", "> 0", 0.05, _SLOPE),
+            "contract_within_stages": Part(
+                "also at equal dimensions", "> 0", 0.05, _SLOPE, votes=False
+            ),
+        },
     ),
 )
 CLAIMS = {claim.id: claim for claim in _PAPER}

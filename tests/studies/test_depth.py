@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from study_rows import blocks
 
 import depthjax
@@ -13,7 +10,6 @@ from depthjax.claims.paper import CLAIMS
 from depthjax.studies.depth.judged import (
     MATCHED_RATIO,
     findings,
-    least_slopes,
     matched_brackets,
 )
 from depthjax.studies.depth.measured import Block, block_names, blocks_of, nearest
@@ -86,7 +82,7 @@ def test_c3_tells_whether_the_image_comes_nearer_or_recedes(bend, verdict):
 def test_descents_that_did_not_get_there_are_bounded():
     """Of a shallow block D may be as large as where the descent ended, of a deep one smaller."""
     found, other = blocks(), blocks()
-    shallow, deep = (0, 0, slice(0, 2)), (0, 7, slice(0, 2))
+    shallow, deep = (0, 0, 0), (0, 7, 1)
     for place, d in ((shallow, 1.5), (deep, 8.0)):
         found.values["input_ratio_at_0.1"][place] = np.nan
         found.values["nearest_embedding_ratio"][place] = 0.2
@@ -102,7 +98,7 @@ def test_descents_that_did_not_get_there_are_bounded():
         [one for one in findings([blocks_]) if one.title == "C1"] for blocks_ in (found, other)
     )
     np.testing.assert_allclose(bounded.measured.table, exact.measured.table, rtol=1e-5)
-    assert "(92 of 96)" in bounded.statistic and bounded.statistic.startswith("least slope")
+    assert "(94 of 96)" in bounded.statistic and bounded.statistic.startswith("least slope")
     assert bounded.verdict == "supported" and bounded.search and not exact.search
 
 
@@ -117,44 +113,6 @@ def test_where_many_descents_did_not_get_there_nothing_is_judged():
     found.values["input_ratio_at_0.1"][:, 1] = 8.0  # seven of eight
     told = [f for f in findings([found]) if f.title == "C1"]
     assert {one.verdict for one in told} == {"not found"}  # a bound is no contradiction
-
-
-@given(
-    values=arrays(np.float64, (2, 5, 3), elements=st.floats(-10, 10)),
-    rise=st.floats(-3, 3),
-    shifts=arrays(np.float64, 2, elements=st.floats(-50, 50)),
-)
-def test_slopes_are_those_of_least_squares(values, rise, shifts):
-    """Against NumPy's solver; what a whole group has in common changes nothing."""
-    index, groups = np.array([1.0, 2, 3, 4, 6]), [0, 0, 1, 1, 1]
-    moved = values + rise * index[None, :, None] + shifts[groups][None, :, None]
-    design = np.stack([index, np.equal(groups, 0), np.equal(groups, 1)], 1).astype(float)
-    flat = values.transpose(1, 0, 2).reshape(5, -1)
-    expected = np.linalg.lstsq(design, flat, rcond=None)[0][0].reshape(2, 3)
-    found = least_slopes(values, values, index, groups)
-    np.testing.assert_allclose(found, expected, atol=1e-9)
-    found = least_slopes(moved, moved, index, groups)
-    np.testing.assert_allclose(found, expected + rise, atol=1e-9)
-
-
-@given(arrays(np.float64, (1, 6, 1), elements=st.floats(-10, 10)), st.floats(0, 5), st.data())
-def test_no_values_within_the_brackets_have_a_smaller_slope(values, width, data):
-    index, groups = np.arange(6.0), [0] * 6
-    low, high = values.copy(), values.copy()
-    high[0, 2], low[0, 2] = high[0, 2] + width, low[0, 2] - width
-    least = least_slopes(low, high, index, groups)
-    low[0, 2] = high[0, 2] = data.draw(st.floats(low[0, 2, 0], high[0, 2, 0]))
-    assert least <= least_slopes(low, high, index, groups) + 1e-9
-
-
-def test_slopes_need_two_blocks_of_a_group_and_four_fifths_of_numbers():
-    values = np.zeros((1, 5, 1))
-    assert np.isnan(least_slopes(values, values, np.arange(5.0), [0, 1, 2, 3, 4])).all()
-    wide = values.copy()
-    wide[0, :1] = 1
-    assert np.isfinite(least_slopes(values, wide, np.arange(5.0), [0] * 5)).all()
-    wide[0, :2] = 1
-    assert np.isnan(least_slopes(values, wide, np.arange(5.0), [0] * 5)).all()
 
 
 def test_the_nearest_record_of_a_descent():

@@ -1,15 +1,18 @@
 """C9 and C16 from pieces made by hand: of layers whose spectra are known."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from study_rows import jacobian_rows, piece
 
 from depthjax.analysis.accounting import RankBound
+from depthjax.analysis.singular_values import spectral_curve, spectrum_from_values
 from depthjax.studies.jacobian.judged import (
     conditioning_slopes,
     findings,
     finished_rows,
-    half_rank,
+    fixed_rank,
     intervals,
     summary_table,
 )
@@ -20,6 +23,7 @@ from depthjax.studies.jacobian.measured import (
 )
 
 NAMES = ("conv1", "deep")
+LEVEL_NAMES = ("half_rank", "fixed_rank")
 
 
 @pytest.fixture
@@ -27,19 +31,53 @@ def rows():
     return jacobian_rows()
 
 
-def test_all_layers_are_compared_at_half_of_the_least_rank(rows):
-    assert half_rank(rows) == 4
-    for end in ("low", "high"):
-        levels = [row[f"half_rank_{end}"] for row in rows[:6:3]]
+def test_layers_are_compared_at_half_of_their_own_rank_bound_and_at_one_rank(rows):
+    assert fixed_rank(rows) == 4
+    for name, end in product(("half_rank", "fixed_rank"), ("low", "high")):
+        levels = [row[f"{name}_{end}"] for row in rows[:6:3]]
         assert levels == pytest.approx([0.5**3, 0.25**3], rel=0.02)
-    bound = finished_rows([piece("conv1", 0, 0, 0.5, rank_bound=2)])
-    assert half_rank(bound) == 1 and bound[0]["above_1e-6_high"] == 2
-    assert half_rank([{"rank_bound": 1}]) == 1
+    (bound, *_), (other, *_) = (
+        finished_rows([piece("conv1", 0, 0, 0.5, rank_bound=2), piece("deep", 1, 0, 0.5)])[i::3]
+        for i in (0, 3)
+    )
+    assert bound["above_1e-6_high"] == 2
+    levels = [[row[f"{name}_high"] for row in (bound, other)] for name in LEVEL_NAMES]
+    np.testing.assert_allclose(levels, [[1, 0.5**3], [1, 1]], rtol=0.02)
+    assert fixed_rank([{"rank_bound": 1}]) == 1
+
+
+def test_fewer_dimensions_make_no_slope_by_themselves():
+    """Half of the singular values of each layer lie above the same level."""
+    spectra = {"wide": np.linspace(0, 3, 8), "narrow": np.linspace(0, 3, 4)}
+    pieces = []
+    for seed, (depth, (name, logs)) in product((0, 1, 2), enumerate(spectra.items())):
+        made = piece(name, depth, seed, 0.5, rank_bound=len(logs), outputs=len(logs))
+        spectrum = spectrum_from_values(np.exp(-logs)[None], 8, len(logs))
+        curve = [list(map(float, part)) for part in spectral_curve(spectrum)]
+        pieces.append(made._replace(curves=[curve] * 3))
+    rows = finished_rows(pieces)
+    own, one = (
+        conditioning_slopes(rows, list(spectra), "untrained", level) for level in LEVEL_NAMES
+    )
+    assert abs(own).max() < 0.35 and one.min() > 0.5
+
+
+def test_within_stages_there_is_an_intercept_for_each():
+    """Worse from stage to stage alone is no contraction at equal dimensions."""
+    names, pieces = ("a", "b", "c", "d"), []
+    for seed, (depth, name) in product((0, 1, 2), enumerate(names)):
+        decay = (0.8, 0.9, 0.4, 0.5)[depth]
+        pieces.append(piece(name, depth, seed, decay, outputs=8 if depth < 2 else 6))
+    found = [f for f in findings(finished_rows(pieces), names, ["untrained"]) if f.claim == "C16"]
+    over, within, fixed = found
+    assert over.interval.estimate > 0 > within.interval.estimate
+    assert (over.part, within.part) == ("contract_with_depth", "contract_within_stages")
+    assert fixed.aside == "contrast" and within.note == "within stages"
 
 
 def test_what_is_lost_and_what_is_ill_conditioned_is_found(rows):
     found = findings(rows, NAMES, ["untrained"])
-    smallest, before, after, slope = found
+    smallest, before, after, slope, _, _ = found
     assert smallest.where == "untrained, conv1"
     assert smallest.interval.estimate == pytest.approx(0.5**7, rel=0.02)
     assert before.interval.estimate == 1 and before.verdict == "supported"

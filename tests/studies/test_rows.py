@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from study_rows import (
     TRAINED_ON,
     WIDTHS,
@@ -22,7 +23,7 @@ import depthjax
 from depthjax.folders.begin import begin
 from depthjax.folders.results import write_results
 from depthjax.models.normalization import as_normalization
-from depthjax.statistics import depth_slopes
+from depthjax.statistics import depth_slopes, least_slopes
 from depthjax.studies.jacobian import judged as jacobian
 from depthjax.studies.manifold import judged as manifold
 from depthjax.studies.networks import (
@@ -91,6 +92,38 @@ def test_slopes_are_those_of_least_squares_and_know_what_is_missing():
     np.testing.assert_allclose(depth_slopes(values), expected)
     values[3, 0, 1], values[2, 1, 1] = np.inf, np.nan
     np.testing.assert_array_equal(np.isnan(depth_slopes(values)), [[0, 1, 0], [0, 1, 0]])
+
+
+@given(
+    values=arrays(np.float64, (5, 2, 3), elements=st.floats(-10, 10)),
+    rise=st.floats(-3, 3),
+    shifts=arrays(np.float64, 2, elements=st.floats(-50, 50)),
+)
+def test_slopes_within_groups_are_those_of_least_squares(values, rise, shifts):
+    """Against NumPy's solver; what a whole group has in common changes nothing."""
+    index, groups = [1.0, 2.0, 3.0, 4.0, 6.0], [0, 0, 1, 1, 1]
+    moved = values + rise * np.reshape(index, (5, 1, 1)) + shifts[groups][:, None, None]
+    design = np.stack([index, np.equal(groups, 0), np.equal(groups, 1)], 1).astype(float)
+    expected = np.linalg.lstsq(design, values.reshape(5, -1), rcond=None)[0][0].reshape(2, 3)
+    found = least_slopes(values, values, index, groups)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    found = least_slopes(moved, moved, index, groups)
+    np.testing.assert_allclose(found, expected + rise, atol=1e-9)
+
+
+@given(arrays(np.float64, 6, elements=st.floats(-10, 10)), st.floats(0, 5), st.data())
+def test_no_values_within_the_brackets_have_a_smaller_slope(values, width, data):
+    low, high = values.copy(), values.copy()
+    low[2], high[2] = low[2] - width, high[2] + width
+    least = least_slopes(low, high)
+    low[2] = high[2] = data.draw(st.floats(low[2], high[2]))
+    assert least <= depth_slopes(low) + 1e-9
+
+
+def test_a_layer_alone_in_its_group_says_nothing():
+    values = np.array([0.0, 1, np.nan, 5, 8])
+    assert least_slopes(values, values, groups=[0, 0, 1, 2, 2]) == pytest.approx(2)
+    assert np.isnan(least_slopes(values, values, groups=range(5)))
 
 
 def test_places_are_every_network_seed_and_layer():

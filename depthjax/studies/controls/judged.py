@@ -66,8 +66,8 @@ def _elasticities(rows: Sequence[Row]) -> list[Finding]:
     for place in _places(rows):
         values = seed_table(rows, "elasticity", **place)
         condition = np.median(seed_table(rows, "condition_number", **place))
-        depth = seed_table(rows, "depth", **place).max()
-        counts = place["control"] == DEFAULT and depth == DEPTH
+        deepest = bool((seed_table(rows, "depth", **place) == DEPTH).all())
+        counts = place["control"] == DEFAULT and deepest
         results.append(
             Finding(
                 claim="C3",

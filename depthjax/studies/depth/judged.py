@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float
 
 from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Aside, Finding
 from depthjax.claims.paper import bound_of
-from depthjax.statistics import KNOWN
+from depthjax.statistics import KNOWN, least_slopes
 from depthjax.studies.depth.measured import Blocks
 
 MATCHED_RATIO = 0.1
@@ -43,34 +42,6 @@ def findings(networks: Sequence[Blocks]) -> list[Finding]:
     return results
 
 
-def least_slopes(
-    low: Float[np.ndarray, "s l b"],
-    high: Float[np.ndarray, "s l b"],
-    index: Float[np.ndarray, " l"],
-    groups: Sequence[int],
-) -> Float[np.ndarray, "s b"]:
-    """The least slope of each seed's and image's values on `index` that their brackets allow.
-
-    `Σ (x − x̄_g) y / Σ (x − x̄_g)²`, with an intercept for each group g, is least with the lower ends
-    of y in the deeper part of a group and the upper ends in the other. NaN where no group has two
-    blocks, where a bracket is not known, and where fewer than four fifths are numbers, the ends
-    being one: blocks that no descent matched are the hard ones.
-
-    Args:
-        low, high: the ends of y.
-        index: x, the place of each block.
-        groups: the group g of each block. A group is a stage, within which embeddings have equal
-            dimensions, or all blocks are one group.
-    """
-    of_group = np.array([np.equal(groups, group) for group in groups], float)
-    centred = index - of_group @ index / of_group.sum(1)
-    if not centred.any():
-        return np.full(low.shape[::2], np.nan)
-    along = centred[None, :, None]
-    found = (along * np.where(along > 0, low, high)).sum(1) / np.square(centred).sum()
-    return np.where((low == high).mean(1) >= KNOWN, found, np.nan)
-
-
 def matched_brackets(network: Blocks) -> tuple[np.ndarray, np.ndarray]:
     """Log D at the matched ρ, `[S, L, B]`, between two ends; they are one where ρ was reached.
 
@@ -98,7 +69,7 @@ def _deeper_is_worse(network: Blocks) -> list[Finding]:
         aside: Aside = "" if part else "contrast"
         ends = low[:, members], high[:, members]
         reached = ends[0] == ends[1]
-        bounded = not reached.all()
+        bounded = not bool(reached.all())
         return Finding(
             claim="C1",
             part=part,
@@ -108,7 +79,7 @@ def _deeper_is_worse(network: Blocks) -> list[Finding]:
             " block",
             known=(int(reached.sum()), reached.size) if bounded else None,
             bound=bound_of("C1", part or "worse_within_stages"),
-            measured=Cells.of(least_slopes(*ends, index[members], groups)),
+            measured=Cells.of(_slopes(*ends, index[members], groups)),
             aside=aside,
             search=bounded,
         )
@@ -124,6 +95,12 @@ def _deeper_is_worse(network: Blocks) -> list[Finding]:
         if len(members) > 1:
             results.append(slope("", f"within layer{stage}", members, [0] * len(members)))
     return results
+
+
+def _slopes(low: np.ndarray, high: np.ndarray, index: np.ndarray, groups: list[int]) -> np.ndarray:
+    """`least_slopes` of brackets `[S, L, B]`, `[S, B]`; NaN where more than a fifth are wide."""
+    found = least_slopes(low.swapaxes(0, 1), high.swapaxes(0, 1), index.tolist(), groups)
+    return np.where((low == high).mean(1) >= KNOWN, found, np.nan)
 
 
 def _matched_and_missed(network: Blocks) -> list[Finding]:

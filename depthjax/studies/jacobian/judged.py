@@ -9,7 +9,7 @@ from depthjax.analysis.singular_values import DENSE_FLOOR, LEVELS, SpectralCurve
 from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
 from depthjax.claims.paper import bound_of
-from depthjax.statistics import depth_slopes, interval_of
+from depthjax.statistics import interval_of, least_slopes
 from depthjax.studies.jacobian.measured import Piece
 from depthjax.studies.networks import ONE_NETWORK, aside_of, fixed_in
 from depthjax.studies.rows import Row, among, seed_table
@@ -17,7 +17,10 @@ from depthjax.tables import markdown_table
 
 
 def finished_rows(pieces: Sequence[Piece]) -> list[Row]:
-    """All rows, with both ends of σ / σ₁ of the one rank that C16 compares all layers at.
+    """All rows, with both ends of σ / σ₁ of the ranks that C16 compares layers at.
+
+    `half_rank_…` is of half of each layer's own rank bound: half of the directions that can pass it
+    are contracted more. `fixed_rank_…` is of one rank for all layers, `fixed_rank`.
 
     Random probes give a bracket for each count of singular values. Its upper end is lowered to the
     number of directions that can pass at all, which accounting knows. The lower end of σ / σ₁ is 0
@@ -27,22 +30,23 @@ def finished_rows(pieces: Sequence[Piece]) -> list[Row]:
         pieces: of all networks, seeds and layers; their rows are changed in place.
     """
     rows = [row for piece in pieces for row in piece.rows]
-    rank = half_rank(rows)
+    fixed = fixed_rank(rows)
     for piece in pieces:
         for row, points in zip(piece.rows, piece.curves, strict=False):
             curve = SpectralCurve(*map(np.asarray, points))
-            low, high = level_at_rank(curve, rank)
-            if row["method"] == "dense":  # below it rounding hides the value
-                low, high = max(low, DENSE_FLOOR), max(high, DENSE_FLOOR)
+            own = max(1, row["rank_bound"] // 2)
+            for name, rank in (("half_rank", own), ("fixed_rank", fixed)):
+                low, high = level_at_rank(curve, rank)
+                if row["method"] == "dense":  # below it rounding hides the value
+                    low, high = max(low, DENSE_FLOOR), max(high, DENSE_FLOOR)
+                row |= {f"{name}_low": low, f"{name}_high": max(high, float(curve.levels.min()))}
             for power in range(1, len(LEVELS) + 1):
                 column = f"above_1e-{power}_high"
                 row[column] = min(row[column], float(row["rank_bound"]))
-            row["half_rank_low"] = low
-            row["half_rank_high"] = max(high, float(curve.levels.min()))
     return rows
 
 
-def half_rank(rows: Sequence[Row]) -> int:
+def fixed_rank(rows: Sequence[Row]) -> int:
     """Half of the smallest rank bound of all layers, networks and images."""
     return max(1, min(row["rank_bound"] for row in rows) // 2)
 
@@ -72,21 +76,43 @@ def findings(
             *_of_first_convolutions(rows, names, label),
             *_of_pooling(rows, names[-1], label),
         ]
-        slopes = conditioning_slopes(rows, names, label)
-        if slopes is not None:
-            results.append(
-                Finding(
-                    claim="C16",
-                    part="contract_with_depth",
-                    network=label,
-                    note=ONE_NETWORK if label in single else "",
-                    quantity=f"slope of log(σ₁ / σ of rank {half_rank(rows)}) per layer",
-                    bound=bound_of("C16", "contract_with_depth"),
-                    measured=Cells.of(slopes, fixed=fixed_in(slopes, label in single)),
-                    aside=aside_of(label),
-                )
-            )
+        results += _of_conditioning(rows, names, label, label in single)
     return results
+
+
+def _of_conditioning(
+    rows: Sequence[Row], names: Sequence[str], label: str, single: bool
+) -> list[Finding]:
+    """C16 at half of each layer's rank bound; beside it within stages, and at one rank for all.
+
+    Layers with as many outputs are a stage. At one rank for all, that deeper layers have fewer
+    dimensions makes a slope by itself.
+    """
+    outputs = [among(rows, network=label, layer=name)[0]["outputs"] for name in names]
+    asked = (
+        ("contract_with_depth", "half_rank", None, "σ at half of the rank bound"),
+        ("contract_within_stages", "half_rank", outputs, "σ at half of the rank bound"),
+        ("", "fixed_rank", None, f"σ of rank {fixed_rank(rows)}"),
+    )
+    found = []
+    for part, level, groups, quantity in asked:
+        slopes = conditioning_slopes(rows, names, label, level, groups)
+        if slopes is None:
+            continue
+        within = [ONE_NETWORK] * single + ["within stages"] * (groups is not None)
+        found.append(
+            Finding(
+                claim="C16",
+                part=part,
+                network=label,
+                note=", ".join(within),
+                quantity=f"slope of log(σ₁ / {quantity}) per layer",
+                bound=bound_of("C16", part or "contract_with_depth"),
+                measured=Cells.of(slopes, fixed=fixed_in(slopes, single)),
+                aside=aside_of(label) or ("" if part else "contrast"),
+            )
+        )
+    return found
 
 
 def _of_first_convolutions(rows: Sequence[Row], names: Sequence[str], label: str) -> list[Finding]:
@@ -143,23 +169,34 @@ def _of_pooling(rows: Sequence[Row], deepest: str, label: str) -> list[Finding]:
 
 
 def conditioning_slopes(
-    rows: Sequence[Row], names: Sequence[str], network: str
+    rows: Sequence[Row],
+    names: Sequence[str],
+    network: str,
+    level: str = "half_rank",
+    groups: Sequence[int] | None = None,
 ) -> Float[np.ndarray, "seeds images"] | None:
-    """The least slope of log(σ₁ / σ at the half rank) on depth that the brackets allow.
+    """The least slope of log(σ₁ / σ) on depth that the brackets of σ allow.
 
-    Layers of the deeper half have the upper ends of σ / σ₁, the others the lower ends. NaN where
-    such a lower end is 0; None where there is nothing to fit.
+    Args:
+        rows: from `finished_rows`.
+        names: of the layers, shallow to deep.
+        network: its label.
+        level: `half_rank` or `fixed_rank`.
+        groups: the group of each layer, which has an intercept of its own; by default all are one.
+
+    Returns:
+        NaN where a lower end that counts is 0; None where there is nothing to fit.
     """
-    if len(names) < 2 or not known(rows, "half_rank_high"):
+    alone = groups is not None and len(set(groups)) == len(names)
+    if len(names) < 2 or alone or not known(rows, f"{level}_high"):
         return None
-    middle = (len(names) - 1) / 2
-    levels = [
-        seed_table(rows, f"half_rank_{end}", network=network, layer=name)
-        for depth, name in enumerate(names)
-        for end in ["low" if depth < middle else "high"]
+    ends = [
+        [seed_table(rows, f"{level}_{end}", network=network, layer=name) for name in names]
+        for end in ("high", "low")
     ]
     with np.errstate(divide="ignore"):
-        return depth_slopes(-np.log(np.stack(levels)))
+        low, high = -np.log(np.array(ends))
+    return least_slopes(low, high, groups=groups)
 
 
 def above(row: Row, power: int) -> float:
