@@ -85,7 +85,7 @@ def theory(scale: str, *minutes: float) -> list[Step]:
              "figures/widths_C4.png", sample=WIDTHS_SAMPLE[scale]),
         Step("controls", "controls.py", f"controls_{scale}", second, ("C6",),
              "figures/controls.png", sample=(10, 1)),
-        Step("elasticity", "controls.py", "controls_elasticity", 1, ("C3",),
+        Step("elasticity", "controls.py", "controls_elasticity", 0.5, ("C3",),
              "figures/controls.png", sample=(3, 3)),
         Step("jacobian", "jacobian.py", f"jacobian_{scale}", third, SPECTRA,
              "figures/depth.png", sample=(3, 3)),
@@ -112,7 +112,7 @@ PAPER_NETWORKS = f"--networks=untrained,photos=torchvision:resnet50,noise={NOISE
 PLANS = {
     "quick": [
         depth("depth_quick", 2.5, (5, 3)),
-        recipe("recipe_quick", 1, (3, 3)),
+        recipe("recipe_quick", 0.7, (3, 3)),
         *theory("quick", 1, 1.5, 2, 1, 1),
         compared("compare_quick", 3, sample=(3, 3)),
         manifold("manifold_quick", 1, sample=(3, 5)),
