@@ -89,8 +89,8 @@ def test_each_part_alone_can_refute_a_claim_and_each_is_needed(claim: str) -> No
         search = any(one.search for one in part.findings)
         assert against.verdict == (UNDECIDED if search else NOT_SUPPORTED)
         assert against.decisive.part == part.name
-            told = "not found" if search else "contradicted"
-            assert f"{part.part.says}: {told}" in against.reason
+        told = "not found" if search else "contradicted"
+        assert f"{part.part.says}: {told}" in against.reason
         without = judge_claim(CLAIMS[claim], others)
         single = len([one for one in judged.parts if one.part.votes]) == 1
         assert without.verdict == (UNDECIDED if not single else NO_VERDICT if others else NOT_RUN)
