@@ -18,6 +18,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -80,6 +81,9 @@ class _OwnCheckpoints:
 
 class DescentCheckpoints:
     """The states of one inversion, in a folder; nothing is written before `seconds` have passed.
+
+    `invert` uses it as a context manager: however the inversion ends, by Ctrl-C too, nothing is
+    written in the background afterwards, so that the same process can go on from the folder.
 
     Args:
         folder: of this inversion alone; each of several processes has its own within.
@@ -203,6 +207,13 @@ class DescentCheckpoints:
     def close(self) -> None:
         """Returns once all that was kept is on disk."""
         self._close()
+
+    def __enter__(self) -> "DescentCheckpoints":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with suppress(*([] if kind is None else [CannotWrite])):  # the first error tells more
+            self.close()
 
     def _of(self, batch: int) -> Path:
         return self._folder / f"batch-{batch}"

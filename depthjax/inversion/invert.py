@@ -1,6 +1,7 @@
 """Recover images from embeddings by gradient descent on the input: check, plan, run, gather."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import jax
@@ -158,12 +159,11 @@ def invert(
 
     weights = place_weights(prepared.weights, plan.mesh, in_parts=spread_weights)
     prepared = prepared._replace(weights=weights)
-    parts = [
-        run_batch(prepared, examples.at(group), number, plan)
-        for number, group in enumerate(plan.groups)
-    ]
-    if checkpoints is not None:
-        checkpoints.close()
+    with checkpoints or nullcontext():
+        parts = [
+            run_batch(prepared, examples.at(group), number, plan)
+            for number, group in enumerate(plan.groups)
+        ]
 
     mine = join_batches(parts, plan.groups)
     return reshape_examples(gather_processes(mine, count), leading)

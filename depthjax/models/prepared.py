@@ -168,7 +168,9 @@ def plan(model: Network, node: str, start: str = INPUT) -> tuple[Step, ...]:
         if norm is not None:
             merged.add(norm.name)
         last = norm or current
-        steps.append(Step(last.name, current.operation, current.inputs, current.name, norm))
+        read_by = [reader.operation for reader in readers.get(last.name, [])]
+        operation = describe(current.operation).read_by(read_by)
+        steps.append(Step(last.name, operation, current.inputs, current.name, norm))
     return tuple(steps)
 
 

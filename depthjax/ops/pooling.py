@@ -12,6 +12,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, UInt
 
 from depthjax.ops import linear_map
+from depthjax.ops.materialised import materialised
 
 Pair = tuple[int, int]
 
@@ -235,18 +236,7 @@ def _max_pool_jvp(
         wins = (value > best) | (value != value)  # the first maximum keeps a tie; NaN stays
         best = jnp.where(wins, value, best)
         winners = jnp.where(wins, dtype(tap), winners)
-    return best, linear_map.apply(windows, _materialised(winners), tangent)
-
-
-def _materialised(winners: Array) -> Array:
-    """The same array, kept in memory: XLA's CPU backend would find it again for every tap.
-
-    It removes `lax.optimization_barrier` before it fuses, but never fuses a reduction over a
-    leading axis.
-    """
-    first = lax.broadcasted_iota(winners.dtype, (2, *winners.shape), 0) == 0
-    copies = jnp.where(first, winners[None], jnp.zeros((), winners.dtype))
-    return lax.reduce(copies, np.zeros((), winners.dtype), lax.max, (0,))
+    return best, linear_map.apply(windows, materialised(winners), tangent)
 
 
 def adaptive_average_pool(

@@ -42,7 +42,6 @@ def cut_off(folder, at, **settings) -> None:
     kept = DescentCheckpoints(folder, seconds=0.0)
     with pytest.raises(Cut):
         inversion(checkpoints=kept, on_progress=watch, **settings)
-    kept.close()
 
 
 def same(one: Inversion, other: Inversion) -> None:
@@ -70,6 +69,13 @@ def test_a_descent_that_was_cut_off_ends_the_same(config, tmp_path):
     )
     assert steps[-1] == config.steps
     same(found, inversion(config))
+
+
+def test_nothing_is_written_once_it_was_cut_off(tmp_path, monkeypatch):
+    ends = []
+    monkeypatch.setattr(Checkpoints, "close", lambda self: ends.append(self.wait()))
+    cut_off(tmp_path / "kept", 20)
+    assert len(ends) == 1
 
 
 def test_the_first_steps_are_not_made_again(tmp_path, monkeypatch):

@@ -15,7 +15,15 @@ from depthjax.inversion.problem import Data, numbers_of
 from depthjax.inversion.state import initial_state
 from depthjax.models import Network
 from depthjax.models.network import INPUT, GraphBuilder, Node
-from depthjax.models.operations import batch_norm, flatten, global_average, linear, relu
+from depthjax.models.operations import (
+    add,
+    batch_norm,
+    flatten,
+    global_average,
+    layer_norm,
+    linear,
+    relu,
+)
 from depthjax.models.prepared import plan
 
 MODELS = {
@@ -193,3 +201,26 @@ def test_a_step_of_a_descent_costs_what_the_cut_network_costs():
         for compiled in (loop, bare.lower(cut_variables, images).compile())
     ]
     assert flops[0] <= 1.05 * flops[1]
+
+
+def residual_chain(blocks: int) -> tuple[depthjax.Layer, Any]:
+    """Sums of sums, as the blocks of a transformer are."""
+    net = GraphBuilder()
+    skip = net("flat", flatten, INPUT)
+    for block in range(blocks):
+        x = net(f"{block}.norm", layer_norm(), skip)
+        x = net(f"{block}.linear", linear(12), x)
+        skip = net(f"{block}", add, x, skip)
+    model = Nodes(tuple(net.nodes))
+    return depthjax.Layer(model, skip), depthjax.init_variables(model, jax.random.key(0), 2)
+
+
+def test_the_sums_of_residual_blocks_are_computed_once_each():
+    def operations(blocks: int) -> int:
+        layer, variables = residual_chain(blocks)
+        fast, weights = layer.prepare(variables)
+        images = jnp.ones((2, 2, 2, 3))
+        step = jax.jit(jax.grad(lambda x: (fast(weights, x) ** 2).sum()))
+        return step.lower(images).compile().as_text().count(" add(")
+
+    assert operations(12) - operations(8) <= 1.1 * (operations(8) - operations(4))

@@ -117,6 +117,10 @@ class Description:
         """
         return leaves
 
+    def read_by(self, readers: Collection[Any]) -> Any:
+        """The operation to run in its place, with the same weights, where these read its output."""
+        return self.operation
+
     def run(self, weights: Any, *inputs: Array) -> Array:
         """The operation in evaluation mode, of frozen weights."""
         if isinstance(self.operation, nn.Module):
