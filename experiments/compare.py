@@ -11,6 +11,7 @@ with --resume and has lost no descent that was finished.
 """
 
 import dataclasses
+from functools import partial
 
 import jax
 import numpy as np
@@ -30,7 +31,7 @@ from depthjax.studies.comparison.judges import (
     photograph_judge,
     without_colour,
 )
-from depthjax.studies.networks import Networks, same_normalization, single_networks, weight_records
+from depthjax.studies.networks import Networks, layers_of, single_networks, weight_records
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -72,16 +73,14 @@ def main() -> None:
         steps=FLAGS.paper_steps, step_scale=FLAGS.paper_step_scale
     )
     conditions = setting.conditions(cli.config_from_flags(), paper, FLAGS.stop_ratio)
-    layer_names = depthjax.select_layers(model, FLAGS.layers)
+    names = depthjax.select_layers(model, FLAGS.layers)
     networks = cli.networks_from_flags(model, FLAGS.size)
-    normalization = same_normalization(networks)
-    layers = {name: depthjax.Layer(model, name, normalization) for name in layer_names}
     judges = judges_from_flags(model, networks)
     image_names, targets = cli.images_from_flags()
     targets = np.asarray(without_colour(targets)) if FLAGS.grey else targets
     output = cli.output_from_flags("compare", FLAGS.model)
     every = setting.descents_of(
-        *(output, networks, cli.seeds_from_flags(), layers, conditions),
+        *(output, networks, cli.seeds_from_flags(), partial(layers_of, model, names), conditions),
         stop_ratio=FLAGS.stop_ratio,
         frames=FLAGS.frames,
     )
@@ -90,7 +89,7 @@ def main() -> None:
     definition = {
         **cli.flag_values(*_DEFINING),
         "networks": weight_records(networks),
-        "layers": list(layers),
+        "layers": list(names),
         "images": list(image_names),
         "conditions": {name: dataclasses.asdict(config) for name, config in conditions.items()},
     }

@@ -2,11 +2,11 @@ r"""Recover the same photographs from several networks, and show them one below 
 
     python experiments/gallery.py --flagfile=experiments/flags/demo.flags
     python experiments/gallery.py --model=resnet50_thin --images=coffee,me.jpg \
-        --networks=trained=pip:resnet50_thin,shuffled=shuffled:pip:resnet50_thin,untrained
+        --networks=trained=pip:resnet50_thin,shuffled=calibrated:shuffled:pip:resnet50_thin
 
-All networks are of one architecture, begin from the same starts and see pixels normalised alike.
-Where one of them knows ImageNet's classes, it says what it sees in every picture. Nothing is judged
-here: claims about trained networks are those of compare.py.
+All networks are of one architecture, begin from the same starts and see pixels normalised alike,
+unless one is unnormalized:WEIGHTS. Where one of them knows ImageNet's classes, it says what it sees
+in every picture. Nothing is judged here: claims about trained networks are those of compare.py.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from depthjax.studies import descents
 from depthjax.studies.comparison.setting import CONVERGING
 from depthjax.studies.gallery.drawn import draw
 from depthjax.studies.gallery.measured import class_table, eye_of, gather
-from depthjax.studies.networks import same_normalization, weight_records
+from depthjax.studies.networks import each_network, layers_of, weight_records
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -43,23 +43,20 @@ def main() -> None:
     config = cli.config_from_flags()
     names = depthjax.select_layers(model, FLAGS.layers)
     networks = cli.networks_from_flags(model, FLAGS.size)
-    normalization = same_normalization(networks)
-    layers = {name: depthjax.Layer(model, name, normalization) for name in names}
     image_names, targets = cli.images_from_flags()
     output = cli.output_from_flags("gallery", FLAGS.model)
     every = [
         descents.Descents(
-            *(output, label, seed, CONVERGING, config, layers, weights.variables, weights.record),
+            *(output, label, seed, CONVERGING, config, layers_of(model, names, weights)),
+            *(weights.variables, weights.record),
             frames=FLAGS.frames,
         )
-        for label, of_seeds in networks.items()
-        for seed, weights in zip(cli.seeds_from_flags(), of_seeds, strict=True)
+        for label, seed, weights in each_network(networks, cli.seeds_from_flags())
     ]
     references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
     starts = descents.starts_of(targets, config, FLAGS.start_seed)
     definition = {
         **cli.flag_values(*_DEFINING),
-        "normalization": normalization and normalization._asdict(),
         "networks": weight_records(networks),
         "layers": names,
         "images": list(image_names),

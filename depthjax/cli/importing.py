@@ -47,7 +47,7 @@ def import_network() -> None:
     origin = {
         **find_model(FLAGS.model, fields_from_flags()).origin,
         "model_fields": FLAGS.model_field,
-        "weights": {**record, "seed": FLAGS.weights_seed},
+        "weights": record,
         "versions": where["versions"],
     }
     save_network(

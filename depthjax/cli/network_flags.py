@@ -1,14 +1,17 @@
 """The flags of several networks of one architecture, and the weights they ask for."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
-from depthjax.cli.architecture_flags import define_architecture_flags
+from depthjax.cli.architecture_flags import define_architecture_flags, normalization_setting
 from depthjax.cli.seed_flags import define_seeds_flag, seeds_from_flags
 from depthjax.cli.weights_flags import define_prefix_flag, weights_from_source
 from depthjax.models.network import Network
+from depthjax.studies.networks import same_normalization
 from depthjax.weights import Weights
+from depthjax.weights.asked import UNNORMALIZED, controls_in, is_drawn, is_untrained
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
@@ -21,8 +24,10 @@ def define_network_flags() -> None:
         "networks",
         ["untrained"],
         "label=WEIGHTS,…: weights as in invert.py's --weights, with {seed} where the seed belongs;"
-        " untrained or pretrained alone is its own label; control=untrained:10{seed} has other"
-        " seeds: what differs then is chance; control=shuffled:pretrained has each kernel permuted",
+        " without it trained weights are one network beside the seeds of the others; untrained or"
+        " pretrained alone is its own label; control=untrained:10{seed} has other seeds: what"
+        " differs then is chance; calibrated=calibrated:untrained, shuffled=shuffled:pretrained and"
+        " others are controls (docs/weights.md)",
     )
     define_prefix_flag()
     define_seeds_flag()
@@ -33,36 +38,59 @@ def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weigh
 
     `untrained` is initialised from the seed, and `shuffled:SOURCE` permuted by it. In all sources
     the seed replaces `{seed}`: `untrained:10{seed}` is initialised from seed 100 where `untrained`
-    is from seed 0, a control.
+    is from seed 0, a control. Weights that no seed changes are one network, and are loaded once.
+
+    All networks see the pixels normalised alike: as trained weights say, unless `--normalization`
+    does, and untrained ones as these; those of `unnormalized:SOURCE` see them as they are.
 
     Args:
         model: the architecture of all networks.
         image_size: height and width of the images, in pixels.
 
     Returns:
-        A list of weights for each label, in the order of `--seeds`, so that networks can be
-        compared seed by seed.
+        By label a list of weights in the order of `--seeds`, so that networks can be compared seed
+        by seed; of one element for one trained network.
 
     Raises:
         ValueError: for an entry that is not of the form `label=weights`, a label or seed given
-            twice, and weights that do not exist, do not fit, or are the same for several seeds.
+            twice, weights that do not exist or do not fit, an initialisation that is the same for
+            several seeds, and trained weights that expect their pixels normalised otherwise.
     """
     seeds = seeds_from_flags()
     sources = network_sources(FLAGS.networks)
-    for label, source in sources.items():
-        by_seed = source == "untrained" or source.startswith("shuffled:")
-        if not by_seed and "{seed}" not in source and len(seeds) > 1:
-            raise ValueError(
-                f"--networks has '{label}={source}', the same weights for each of"
-                f" {len(seeds)} seeds; write {{seed}} where the seed belongs, or --seeds={seeds[0]}"
-            )
-    return {
-        label: [
-            weights_from_source(model, source.replace("{seed}", str(seed)), seed, image_size)
-            for seed in seeds
-        ]
-        for label, source in sources.items()
-    }
+    seeds_of = {label: _seeds_of(label, source, seeds) for label, source in sources.items()}
+
+    def load(labels: Sequence[str], normalization: Any) -> dict[str, list[Weights]]:
+        return {
+            label: [
+                weights_from_source(
+                    *(model, sources[label].replace("{seed}", str(seed)), seed, image_size),
+                    normalization=normalization,
+                )
+                for seed in seeds_of[label]
+            ]
+            for label in labels
+        }
+
+    asked = normalization_setting()
+    untrained = [label for label, source in sources.items() if is_untrained(source)]
+    trained = load([label for label in sources if label not in untrained], asked)
+    said = {k: v for k, v in trained.items() if UNNORMALIZED not in controls_in(sources[k])[0]}
+    shared = same_normalization(said)
+    loaded = trained | load(untrained, shared if asked == "auto" else asked)
+    return {label: loaded[label] for label in sources}
+
+
+def _seeds_of(label: str, source: str, seeds: Sequence[int]) -> Sequence[int]:
+    """The seeds that a network has; the first alone if its weights are the same for all."""
+    if is_drawn(source) or "{seed}" in source:
+        return seeds
+    if is_untrained(source) and len(seeds) > 1:
+        raise ValueError(
+            f"--networks has '{label}={source}', the same initialisation for each of {len(seeds)}"
+            f" seeds; write {{seed}} where the seed belongs, or --seeds={seeds[0]}"
+        )
+    return seeds[:1]
 
 
 _LABELS = ("untrained", "pretrained")

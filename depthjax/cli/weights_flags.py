@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from typing import Any
 
 from absl import flags
 
@@ -25,11 +26,12 @@ def define_model_flags() -> None:
         "untrained (the source's initialisation), a FILE, torchvision:resnet50,"
         " hf://timm/resnet50.tv_in1k, https://…#sha256=…, zoo:resnet18_small/photos,"
         " pip:efficientnet_lite0 (of an installed package); pretrained: those that come with the"
-        " --model, or of its library; shuffled:pretrained, or of another source: the entries of"
-        " each kernel permuted",
+        " --model, or of its library; before any of these calibrated: (BatchNorm's statistics of"
+        " photographs), shuffled: (each kernel permuted), rotated: (its singular vectors drawn) or"
+        " unnormalized: (pixels as they are)",
     )
     define_prefix_flag()
-    flags.DEFINE_integer("weights_seed", 0, "seed of untrained and of shuffled weights")
+    flags.DEFINE_integer("weights_seed", 0, "seed of untrained, shuffled and rotated weights")
     flags.DEFINE_boolean("drop_head", False, "leave out the head of the weights: other classes")
 
 
@@ -53,7 +55,9 @@ def weights_from_flags(model: Network, image_size: int | tuple[int, int]) -> Wei
         ValueError: for weights that do not exist or do not fit.
     """
     return weights_from_source(
-        model, FLAGS.weights, FLAGS.weights_seed, image_size, drop_head=FLAGS.drop_head
+        *(model, FLAGS.weights, FLAGS.weights_seed, image_size),
+        drop_head=FLAGS.drop_head,
+        normalization=normalization_setting(),
     )
 
 
@@ -63,6 +67,7 @@ def weights_from_source(
     seed: int,
     image_size: int | tuple[int, int],
     *,
+    normalization: Any,
     drop_head: bool = False,
 ) -> Weights:
     """The variables of one source of weights, with the normalisation that goes with them.
@@ -70,8 +75,9 @@ def weights_from_source(
     Args:
         model: the network that the weights are for.
         source: as in `--weights`; `untrained:7` is initialised from seed 7.
-        seed: of `untrained` weights whose source names no seed, and of `shuffled` ones.
+        seed: of `untrained` weights whose source names no seed, and of controls that are drawn.
         image_size: height and width of the images, in pixels.
+        normalization: of the pixels, as `weights_of` takes it.
         drop_head: whether to leave out the weights of the head and initialise it instead.
 
     Raises:
@@ -84,7 +90,7 @@ def weights_from_source(
             seed,
             image_size,
             drop_head=drop_head,
-            normalization=normalization_setting(),
+            normalization=normalization,
             prefix=FLAGS.weights_prefix,
             on_progress=bar,
         )

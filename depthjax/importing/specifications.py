@@ -11,6 +11,7 @@ from typing import Any
 from depthjax.errors import one_of
 from depthjax.models.specifications import SCHEMES, Specified
 from depthjax.typing import Variables
+from depthjax.weights.asked import has_trained_head
 
 
 def _of_library(package: str, name: str, fields: Mapping[str, Any]) -> Specified:
@@ -65,7 +66,7 @@ def _of_saved(folder: str, fields: Mapping[str, Any]) -> Specified:
         saved.model,
         f"saved:{folder}",
         saved.variables,
-        has_trained_head=not weights.startswith(("untrained", "shuffled")),
+        has_trained_head=has_trained_head(weights),
         normalization=saved.normalization,
         origin={**saved.origin, "graph_sha256": saved.model.content.digest},
         initialize=_refusing(folder),

@@ -1,9 +1,12 @@
 """Networks of one architecture with several weight seeds each, and their layers.
 
-A network is a label with its weights for each seed. All networks have the same seeds, in one order.
+A network is a label with its weights for each seed, all networks having the same seeds in one
+order; or it is one trained network, with the same weights whatever the seed, which is measured
+once. Its numbers are then a table `[1, images]`, and its difference from a control with S seeds
+is `[S, images]` by broadcasting: what is a sample there are the control's seeds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,7 +22,18 @@ from depthjax.typing import Variables
 from depthjax.weights import Weights
 
 Networks: TypeAlias = Mapping[str, Sequence[Weights]]
-"""By label: the weights for each seed."""
+"""By label: the weights for each seed, or the one element of a network that has no seeds."""
+
+
+def each_network(networks: Networks, seeds: Sequence[int]) -> Iterator[tuple[str, int, Weights]]:
+    """Label, seed and weights of every network, seed by seed; of the first seed where it has none.
+
+    Raises:
+        ValueError: if a network has neither one element nor one for each seed.
+    """
+    for label, of_seeds in networks.items():
+        for seed, weights in zip(seeds, of_seeds, strict=len(of_seeds) > 1):
+            yield label, seed, weights
 
 
 def aside_of(label: str) -> Aside:
@@ -39,8 +53,7 @@ def single_networks(networks: Networks) -> tuple[str, ...]:
     return tuple(
         label
         for label, of_seeds in networks.items()
-        if of_seeds[0].record["source"] != "untrained"
-        and all(weights.record == of_seeds[0].record for weights in of_seeds)
+        if len(of_seeds) == 1 and "seed" not in of_seeds[0].record
     )
 
 
@@ -48,18 +61,32 @@ def fixed_in(table: Float[np.ndarray, "seeds images"], single: bool) -> Fixed:
     """What is no sample in a table: the seed, if there is one by design.
 
     One network that was trained is one thing. One random initialisation is a sample of one, from
-    which no verdict follows.
+    which no verdict follows: nor from the difference of a trained network to it, in which nothing
+    is fixed.
 
     Args:
-        table: of a network, or of its difference to another with as many seeds.
+        table: of a network itself.
         single: whether it is one of `single_networks`.
     """
     return "seeds" if single and len(table) == 1 else ""
 
 
 def weight_records(networks: Networks) -> dict[str, list[dict[str, Any]]]:
-    """Where the weights came from, for the config of a run: by label, one record per seed."""
-    return {label: [weights.record for weights in of_seeds] for label, of_seeds in networks.items()}
+    """Where the weights came from, and how they see pixels, for the config of a run.
+
+    Returns:
+        By label a list, with one record for each seed, as JSON takes it.
+    """
+    return {
+        label: [
+            {
+                **weights.record,
+                "normalization": weights.normalization and weights.normalization._asdict(),
+            }
+            for weights in of_seeds
+        ]
+        for label, of_seeds in networks.items()
+    }
 
 
 def untrained_label(networks: Networks) -> str | None:
@@ -75,28 +102,24 @@ def untrained_label(networks: Networks) -> str | None:
 
 
 def same_normalization(networks: Networks) -> Normalization | None:
-    """The normalisation of the pixels, which must be the same for all networks.
-
-    Untrained weights expect none, and take that of the others.
+    """The normalisation of the pixels that all networks expect; None also if there are none.
 
     Raises:
         ValueError: if it differs; the networks would then see different images.
     """
-    every = [weights for of_seeds in networks.values() for weights in of_seeds]
-    stating = [weights for weights in every if not _expects_nothing(weights)]
-    normalizations = {weights.normalization for weights in stating or every}
+    normalizations = {w.normalization for of_seeds in networks.values() for w in of_seeds}
     if len(normalizations) > 1:
         raise ValueError(
             "the networks do not normalise pixels alike; choose what all of them do, as in"
-            " normalization=none"
+            " normalization=none, or write unnormalized: before the weights of those that shall see"
+            " the pixels as they are"
         )
-    return normalizations.pop()
+    return next(iter(normalizations), None)
 
 
-def _expects_nothing(weights: Weights) -> bool:
-    """Whether weights are untrained, and nothing was asked for them."""
-    untrained = str(weights.record["source"]).startswith("untrained")
-    return untrained and weights.normalization is None
+def layers_of(model: Network, names: Sequence[str], weights: Weights) -> dict[str, Layer]:
+    """Layers by name, with the normalisation that some weights expect."""
+    return {name: Layer(model, name, weights.normalization) for name in names}
 
 
 class Place(NamedTuple):
@@ -137,14 +160,11 @@ def places(
     Args:
         model: the architecture.
         names: of the layers, shallow to deep.
-        networks: with weights for each of the seeds.
+        networks: with their weights.
         seeds: of the weights.
     """
     return [
-        Place(
-            label, seed, name, depth, Layer(model, name, weights.normalization), weights.variables
-        )
-        for label, of_seeds in networks.items()
-        for seed, weights in zip(seeds, of_seeds, strict=True)
-        for depth, name in enumerate(names)
+        Place(label, seed, name, depth, layer, weights.variables)
+        for label, seed, weights in each_network(networks, seeds)
+        for depth, (name, layer) in enumerate(layers_of(model, names, weights).items())
     ]

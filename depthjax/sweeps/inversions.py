@@ -30,6 +30,7 @@ from depthjax.sweeps.attempt import Context
 from depthjax.sweeps.cells import Cell
 from depthjax.typing import Variables
 from depthjax.weights import fetch, weights_of
+from depthjax.weights.asked import controls_in
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ _WITHOUT_FILE = ("untrained", "hf", "torchvision", "http", "https", "file")
 
 def _sha256(source: str, found: Specified, normalization: Any) -> str | None:
     """The hash of weights that are here; others name their revision or hash themselves."""
-    source = source.removeprefix("shuffled:")
+    source = controls_in(source)[1]
     if source == "pretrained":
         return variables_sha256(found.pretrained())
     if source.partition(":")[0] in _WITHOUT_FILE:

@@ -1,15 +1,17 @@
 """Reading and writing of trained weights: PyTorch's state dicts in files, on the Hub, at URLs."""
 
-from depthjax.weights.asked import Weights, weights_of
+from depthjax.weights.asked import CONTROLS, Weights, weights_of
+from depthjax.weights.calibration import calibrated, crops_for, unfolded
 from depthjax.weights.fitting import WeightsMismatch
+from depthjax.weights.kernels import rotated, shuffled
 from depthjax.weights.loading import LoadedWeights, find_and_load, load_weights, save_weights
 from depthjax.weights.packaged import PACKAGED, PackagedNetwork
-from depthjax.weights.shuffling import shuffled
 from depthjax.weights.sources import TORCHVISION, WeightsFile, fetch
 from depthjax.weights.state_dict import from_torch_state_dict, to_torch_state_dict
 from depthjax.weights.zoo import ZOO, ZooNetwork, zoo_card
 
 __all__ = [
+    "CONTROLS",
     "PACKAGED",
     "TORCHVISION",
     "ZOO",
@@ -19,13 +21,17 @@ __all__ = [
     "WeightsFile",
     "WeightsMismatch",
     "ZooNetwork",
+    "calibrated",
+    "crops_for",
     "fetch",
     "find_and_load",
     "from_torch_state_dict",
     "load_weights",
+    "rotated",
     "save_weights",
     "shuffled",
     "to_torch_state_dict",
+    "unfolded",
     "weights_of",
     "zoo_card",
 ]

@@ -1,5 +1,6 @@
-"""The weights that a word asks for: untrained, pretrained, a file, or one of these shuffled."""
+"""The weights that a word asks for: untrained, pretrained, a file, or a control made of these."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -8,10 +9,49 @@ from depthjax.models.initialization import init_variables
 from depthjax.models.normalization import NORMALIZATIONS, Normalization, as_normalization
 from depthjax.models.specifications import Specified, variables_sha256
 from depthjax.typing import Variables
+from depthjax.weights.calibration import calibrated, crops_for, folded_norms, unfolded
 from depthjax.weights.download import Report
+from depthjax.weights.kernels import rotated, shuffled
 from depthjax.weights.loading import LoadedWeights, find_and_load
-from depthjax.weights.shuffling import shuffled
 from depthjax.weights.sources import WeightsFile, fetch
+
+DRAWN: dict[str, Callable[[Variables, int], Variables]] = {"rotated": rotated, "shuffled": shuffled}
+"""Controls that are drawn from the weights' seed: `shuffled:SOURCE`."""
+
+CALIBRATED, UNNORMALIZED = "calibrated", "unnormalized"
+
+CONTROLS = (CALIBRATED, *DRAWN, UNNORMALIZED)
+"""Words before a source, of which several may stand: `calibrated:shuffled:SOURCE`. The one nearest
+to the source is made first."""
+
+
+def controls_in(source: str) -> tuple[tuple[str, ...], str]:
+    """The controls that a source begins with, and what they are made of.
+
+    >>> controls_in("calibrated:shuffled:pip:efficientnet_lite0")
+    (('calibrated', 'shuffled'), 'pip:efficientnet_lite0')
+    """
+    kind, _, rest = source.partition(":")
+    if kind not in CONTROLS:
+        return (), source
+    controls, base = controls_in(rest)
+    return (kind, *controls), base
+
+
+def is_untrained(source: str) -> bool:
+    """Whether a source, or what a control is made of, is an initialisation."""
+    return controls_in(source)[1].partition(":")[0] == "untrained"
+
+
+def is_drawn(source: str) -> bool:
+    """Whether each seed of the weights has other weights of a source."""
+    controls, base = controls_in(source)
+    return base == "untrained" or not DRAWN.keys().isdisjoint(controls)
+
+
+def has_trained_head(source: str) -> bool:
+    """Whether the outputs of a source are trained classes."""
+    return not is_untrained(source) and not is_drawn(source)
 
 
 class Weights(NamedTuple):
@@ -21,7 +61,8 @@ class Weights(NamedTuple):
         variables: the weights.
         normalization: of the pixels, as these weights expect it.
         has_trained_head: whether the outputs are trained classes.
-        record: where the weights came from, for the config of a run (JSON).
+        record: where the weights came from, for the config of a run (JSON). It has a `seed` if and
+            only if they were drawn from one.
     """
 
     variables: Variables
@@ -46,9 +87,8 @@ def weights_of(
     Args:
         found: the model that they are for.
         source: `untrained`; `untrained:7`, from seed 7; `pretrained`, the weights that come with
-            the model; `shuffled:SOURCE`, those of another source with the entries of each kernel
-            permuted; or what `fetch` takes.
-        seed: of untrained weights whose source names no seed, and of permutations.
+            the model; what `fetch` takes; or one of these after one or more of `CONTROLS`.
+        seed: of untrained weights whose source names no seed, and of the controls in `DRAWN`.
         image_size: height and width of the images, in pixels.
         drop_head: whether to leave out the weights of a file for the head, and initialise it.
         normalization: as for `Layer`; "auto" for what the weights expect: nothing if untrained.
@@ -56,24 +96,66 @@ def weights_of(
         on_progress: as `fetch` takes it.
 
     Raises:
-        ValueError: for weights that do not exist or do not fit.
+        ValueError: for weights that do not exist or do not fit, and for controls of nothing.
     """
+    settings: dict[str, Any] = {
+        "drop_head": drop_head,
+        "prefix": prefix,
+        "on_progress": on_progress,
+    }
     kind, _, rest = source.partition(":")
-    automatic = normalization == "auto"
+    if kind not in CONTROLS:
+        return _plain(found, source, seed, image_size, normalization=normalization, **settings)
+    if not rest:
+        raise ValueError(f"{kind} weights are of some source: write {kind}:pretrained")
+    settings["normalization"] = "none" if kind == UNNORMALIZED else normalization
+    of = weights_of(found, rest, seed, image_size, **settings)
+    if kind == UNNORMALIZED:
+        return of._replace(record={**of.record, "source": source})
+    return _control(found, source, of, seed, image_size)
+
+
+def _control(
+    found: Specified, source: str, of: Weights, seed: int, image_size: int | tuple[int, int]
+) -> Weights:
+    """The control that a source begins with, of the weights that the rest of it names."""
+    kind = source.partition(":")[0]
+    record = {**of.record, "source": source}
+    variables = of.variables
+    folded = folded_norms(found.model, variables)
+    if folded or kind == CALIBRATED:
+        images, record["crops"] = crops_for(found.model, image_size)
+    if folded:
+        variables = unfolded(found.model, variables, images, of.normalization)
+    if kind == CALIBRATED:
+        variables = calibrated(found.model, variables, images, of.normalization)
+        return of._replace(variables=variables, record=record)
+    return Weights(DRAWN[kind](variables, seed), of.normalization, False, {**record, "seed": seed})
+
+
+def _plain(
+    found: Specified,
+    source: str,
+    seed: int,
+    image_size: int | tuple[int, int],
+    *,
+    drop_head: bool,
+    normalization: Any,
+    prefix: str | None,
+    on_progress: Report | None,
+) -> Weights:
+    """The weights of a source that is no control."""
+    kind, _, rest = source.partition(":")
+    automatic = isinstance(normalization, str) and normalization == "auto"
     stated = None if automatic else as_normalization(normalization)
     expected = found.normalization if automatic else stated
     origin = {"model": dict(found.origin)} if found.origin else {}
-    if kind == "shuffled":
-        if not rest:
-            raise ValueError("shuffled weights are of some source: write shuffled:pretrained")
-        settings = {"drop_head": drop_head, "normalization": normalization, "prefix": prefix}
-        of = weights_of(found, rest, seed, image_size, on_progress=on_progress, **settings)
-        record = {**of.record, "source": source, "seed": seed}
-        return Weights(shuffled(of.variables, seed), of.normalization, False, record)
     if kind == "untrained":
-        variables = _untrained(found, source, rest, seed, image_size)
+        number = _seed_of(source, rest, seed)
+        variables = _untrained(found, number, image_size)
         hashed = {"sha256": variables_sha256(variables)} if found.initialize else {}
-        return Weights(variables, stated, False, {"source": source, **hashed, **origin})
+        record = {"source": source, "seed": number, **hashed, **origin}
+        return Weights(variables, stated, False, record)
     if source == "pretrained":
         variables = found.pretrained()
         record = {"source": source, "sha256": variables_sha256(variables), **origin}
@@ -98,12 +180,13 @@ def _of_file(
     return LoadedWeights(found.fill(file.path.name, state, settings["drop_head"]), prefix or "")
 
 
-def _untrained(
-    found: Specified, source: str, own_seed: str, seed: int, image_size: int | tuple[int, int]
-) -> Variables:
-    if own_seed and not own_seed.isdecimal():
+def _seed_of(source: str, own: str, seed: int) -> int:
+    if own and not own.isdecimal():
         raise ValueError(f"{source!r} has no whole number for a seed; write untrained:10{{seed}}")
-    number = int(own_seed or seed)
+    return int(own or seed)
+
+
+def _untrained(found: Specified, seed: int, image_size: int | tuple[int, int]) -> Variables:
     if found.initialize is not None:
-        return found.initialize(number)
-    return init_variables(found.model, jax.random.key(number), image_size)
+        return found.initialize(seed)
+    return init_variables(found.model, jax.random.key(seed), image_size)

@@ -153,6 +153,24 @@ def test_a_killed_run_goes_on(script, networks, whole, tmp_path, monkeypatch):
     assert rows_of(folder) == expected
 
 
+def test_one_trained_network_is_inverted_once_beside_several_seeds(script, networks, tmp_path):
+    """Differences have the seeds of the untrained network; the trained one's own are of images."""
+    one = f"photos={networks}/photos_0.safetensors"
+    settings = {"seeds": ["0", "1"], "layers": "fc1,fc2", "steps": 2, "paper_steps": 2}
+    runner({**SMALL, "networks": ["untrained", one]})(script, tmp_path / "one", **settings)
+    folders = {folder.name for folder in (tmp_path / "one" / "descents").iterdir()}
+    assert folders == {"untrained_0", "untrained_1", "photos_0"}
+    rows = rows_of(tmp_path / "one")
+    assert len(rows) == (2 + 1) * 2 * 4 * 2
+    shapes = {
+        (finding.detail, finding.measured.table.shape)
+        for finding in load_findings(tmp_path / "one")
+        if finding.network == "photos"
+    }
+    assert ("photos − untrained", (2, 2)) in shapes
+    assert ("", (1, 2)) in shapes
+
+
 def test_without_judges_it_says_so(script, networks, tmp_path, capsys):
     run(script, networks, tmp_path / "one", seeds=["0"], layers="fc1", steps=2, images=["coffee"])
     printed = capsys.readouterr().out

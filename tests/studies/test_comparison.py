@@ -8,6 +8,7 @@ import depthjax
 from depthjax.inversion.config import InversionConfig
 from depthjax.models.normalization import as_normalization
 from depthjax.studies.comparison.judges import class_evidence, class_judges
+from depthjax.studies.comparison.measured import Comparison
 from depthjax.studies.comparison.setting import (
     BLURRED,
     CONDITIONS,
@@ -48,12 +49,44 @@ def test_every_network_and_seed_descends_under_every_condition(tmp_path):
         for label in ("untrained", "photos")
     }
     made = conditions(InversionConfig(), PAPER, 0.2)
-    found = descents_of(tmp_path, networks, [5, 7], {}, made, stop_ratio=0.2, frames=6)
+    found = descents_of(
+        tmp_path, networks, [5, 7], lambda weights: {}, made, stop_ratio=0.2, frames=6
+    )
     assert len({one.folder for one in found}) == len(found) == 2 * 2 * 4
     for one in found:
         assert one.variables == f"{one.network}{one.seed}" and one.config == made[one.condition]
         assert one.stop_ratio == (0.2 if one.condition == MATCHED else None)
         assert one.frames == (6 if one.seed == 5 else 0)
+
+
+def test_one_trained_network_descends_once_and_is_compared_with_every_seed(tmp_path):
+    """Its numbers are `[1, B]`; of its difference from a control the control's seeds are rows."""
+    networks = {
+        "trained": [Weights("one", None, True, {"source": "file"})],
+        "untrained": [Weights(s, None, False, {"source": "untrained", "seed": s}) for s in (5, 7)],
+    }
+    made = {CONVERGING: InversionConfig()}
+    found = descents_of(
+        tmp_path, networks, [5, 7], lambda w: {"fc1": lambda *_: w.variables}, made, stop_ratio=0.2
+    )
+    places = [(one.network, one.seed) for one in found]
+    assert places == [("trained", 5), ("untrained", 5), ("untrained", 7)]
+    assert [one.layers["fc1"](0, 0) for one in found] == ["one", 5, 7]
+    values = np.arange(2 * 2 * 1 * 3.0).reshape(2, 2, 1, 3)
+    values[0, 1] = np.nan  # was not run
+    values[1, 0, 0, 2] = np.nan  # was not reached
+    tables = {(CONVERGING, "steps"): values, (MATCHED, "ssim"): np.full_like(values, np.nan)}
+    compared = Comparison(("trained", "untrained"), (5, 7), ("fc1",), ("a", "b", "c"), tables)
+    assert compared.seeds_of == {"trained": 1, "untrained": 2}
+    pair = [compared.of(CONVERGING, "steps", label, "fc1") for label in compared.networks]
+    assert pair[0].shape == (1, 3)
+    np.testing.assert_array_equal(pair[1] - pair[0], [[6, 6, np.nan], [9, 9, 9]])
+    assert compared.of(MATCHED, "ssim", "trained", "fc1").shape == (1, 3)
+    rows = compared.rows()
+    assert {(row["network"], row["seed"]) for row in rows} == set(places)
+    again = Comparison.of_rows(rows)
+    assert again.seeds_of == compared.seeds_of
+    np.testing.assert_array_equal(again.values[CONVERGING, "steps"], values)
 
 
 def test_classes_are_read_by_the_network_of_the_next_seed():

@@ -31,6 +31,7 @@ from depthjax.studies.networks import (
     aside_of,
     places,
     same_normalization,
+    single_networks,
     untrained_label,
     weight_records,
 )
@@ -131,7 +132,7 @@ def test_places_are_every_network_seed_and_layer():
     half = as_normalization("half")
     networks = {
         "trained": [Weights({"seed": s}, half, True, {"source": f"{s}.npz"}) for s in (5, 7)],
-        "new": [Weights({}, None, False, {"source": "untrained"})] * 2,
+        "new": [Weights({}, None, False, {"source": "untrained", "seed": 5})] * 2,
     }
     found = places(model, ["fc1", "fc2"], networks, [5, 7])
     assert [one.columns for one in found[2:4]] == [
@@ -141,16 +142,25 @@ def test_places_are_every_network_seed_and_layer():
     assert len(found) == 8 and found[2].variables == {"seed": 7}
     assert [one.layer.normalization for one in found[3:5]] == [half, None]
     assert untrained_label(networks) == "new"
-    assert weight_records(networks)["trained"][1] == {"source": "7.npz"}
+    assert weight_records(networks)["trained"][1] == {
+        "source": "7.npz",
+        "normalization": {"mean": (0.5,) * 3, "std": (0.5,) * 3},
+    }
+    one = {**networks, "trained": networks["trained"][:1]}
+    assert [(p.network, p.seed) for p in places(model, ["fc1"], one, [5, 7])] == [
+        ("trained", 5), ("new", 5), ("new", 7),
+    ]  # fmt: skip
+    assert single_networks(one) == ("trained",) and single_networks(networks) == ()
+    assert single_networks({"new": networks["new"][:1]}) == ()
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        places(model, ["fc1"], networks, [5, 7, 9])
 
 
 def test_networks_see_the_same_pixels():
     half, imagenet = as_normalization("half"), as_normalization("imagenet")
     trained = [Weights({}, half, True, {"source": "w.npz"})] * 2
-    untrained = [Weights({}, None, False, {"source": "untrained:3"})]
     assert same_normalization({"trained": trained}) == half
-    assert same_normalization({"untrained": untrained}) is None
-    assert same_normalization({"untrained": untrained, "trained": trained}) == half
+    assert same_normalization({}) is None
     for other in (None, imagenet):
         others = [Weights({}, other, True, {"source": "other.npz"})]
         with pytest.raises(ValueError, match="do not normalise pixels alike"):

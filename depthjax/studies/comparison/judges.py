@@ -117,7 +117,7 @@ def _third_networks(model: Network, networks: Networks, source: str, size: int) 
         raise ValueError(f"judge={source} is one of the networks compared; take a third")
     variables = load_weights(model, file, image_size=size)
     judge = Weights(variables, file.normalization, True, file.record())
-    return [judge] * len(next(iter(networks.values())))
+    return [judge] * max(map(len, networks.values()))
 
 
 def photograph_judge(model: Network, source: str, size: int, photograph_class: int) -> Judge:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ class Comparison:
         seeds: of the initialisation, also of trained networks.
         layers: shallow to deep.
         images: their labels.
-        values: by condition and quantity, `[N, S, L, B]`; NaN where it was not measured.
+        values: by condition and quantity, `[N, S, L, B]`; NaN where it was not measured, as for all
+            seeds but the first of one trained network that has no seeds.
     """
 
     networks: Sequence[str]
@@ -44,9 +46,21 @@ class Comparison:
     def of(
         self, condition: str, quantity: str, network: str, layer: str
     ) -> Float[np.ndarray, "s b"]:
-        """One quantity at one layer of one network, `[S, B]`."""
-        table = self.values[condition, quantity]
-        return table[self.networks.index(network), :, self.layers.index(layer)]
+        """One quantity at one layer of one network, `[S, B]`; `[1, B]` if it has no seeds.
+
+        So `of(trained) - of(untrained)` has the seeds of the untrained network, whether or not the
+        trained one has as many.
+        """
+        table, number = self.values[condition, quantity], self.networks.index(network)
+        return table[number, : self.seeds_of[network], self.layers.index(layer)]
+
+    @cached_property
+    def seeds_of(self) -> dict[str, int]:
+        """How many seeds each network has: 1 if nothing was measured of any but the first."""
+        every = np.stack([np.isfinite(table).any((2, 3)) for table in self.values.values()])
+        others = every[:, :, 1:].any((0, 2))
+        counts = np.where(others, len(self.seeds), 1).tolist()
+        return dict(zip(self.networks, counts, strict=True))
 
     @property
     def early(self) -> Sequence[str]:
@@ -83,7 +97,7 @@ class Comparison:
                 },
             }
             for n, network in enumerate(self.networks)
-            for s, seed in enumerate(self.seeds)
+            for s, seed in enumerate(self.seeds[: self.seeds_of[network]])
             for depth, layer in enumerate(self.layers)
             for condition in conditions
             for b, image in enumerate(self.images)

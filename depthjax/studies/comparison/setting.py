@@ -1,12 +1,13 @@
 """The descents of a comparison: the same optimisers for all networks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from depthjax.inversion.config import InversionConfig
 from depthjax.studies.descents import Descents
 from depthjax.studies.networks import Networks
 from depthjax.typing import LayerFn
+from depthjax.weights import Weights
 
 UNTRAINED, PHOTOS, NOISE = "untrained", "photos", "noise"
 """The labels of the networks that the claims are about."""
@@ -49,7 +50,7 @@ def descents_of(
     folder: Path,
     networks: Networks,
     seeds: Sequence[int],
-    layers: Mapping[str, LayerFn],
+    layers: Callable[[Weights], Mapping[str, LayerFn]],
     conditions: Mapping[str, InversionConfig],
     *,
     stop_ratio: float,
@@ -57,11 +58,13 @@ def descents_of(
 ) -> list[Descents]:
     """The descents of every network and seed under every condition, in the order of the work.
 
+    One trained network, which is the same for every seed, descends for the first alone.
+
     Args:
         folder: of the comparison.
-        networks: with weights for each of the seeds.
+        networks: with their weights.
         seeds: of the weights.
-        layers: by name, shallow to deep.
+        layers: from weights to the layers by name, shallow to deep.
         conditions: from `conditions`.
         stop_ratio: ρ at which descents of the matched condition stop.
         frames: how many iterates of the first seed's descents are kept.
@@ -73,7 +76,7 @@ def descents_of(
             seed,
             condition,
             config,
-            layers,
+            layers(of_seeds[index]),
             of_seeds[index].variables,
             of_seeds[index].record,
             stop_ratio=stop_ratio if condition == MATCHED else None,
@@ -82,4 +85,5 @@ def descents_of(
         for index, seed in enumerate(seeds)
         for condition, config in conditions.items()
         for label, of_seeds in networks.items()
+        if index < len(of_seeds)
     ]

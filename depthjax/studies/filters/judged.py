@@ -13,7 +13,7 @@ from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
 from depthjax.claims.paper import bound_of
 from depthjax.studies.comparison.setting import NOISE
-from depthjax.studies.networks import ONE_NETWORK, fixed_in
+from depthjax.studies.networks import ONE_NETWORK
 from depthjax.studies.rows import Row, seed_table
 
 
@@ -43,11 +43,7 @@ def findings(
             note=ONE_NETWORK if label in single else "",
             quantity="low-frequency energy of filters, trained / untrained",
             bound=bound_of("C15", "no_structure"),
-            measured=Cells.of(
-                ratio := energies(rows, label) / energies(rows, untrained),
-                fixed=fixed_in(ratio, label in single),
-                logarithmic=True,
-            ),
+            measured=Cells.of(energies(rows, label) / energies(rows, untrained), logarithmic=True),
             aside="" if label == NOISE else "contrast",
         )
         for label in dict.fromkeys(row["network"] for row in rows)

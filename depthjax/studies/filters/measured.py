@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from depthjax.analysis.filters import kernel_of, low_frequency_energy
-from depthjax.studies.networks import Networks
+from depthjax.studies.networks import Networks, each_network
 from depthjax.studies.rows import Row
 
 
@@ -11,7 +11,7 @@ def rows_of(networks: Networks, layer: str, node: str, seeds: Sequence[int]) -> 
     """The rows of every network, weight seed and output channel.
 
     Args:
-        networks: with weights for each of the seeds.
+        networks: with their weights.
         layer: the convolution, as the user calls it.
         node: its name in the weights.
         seeds: of the weights.
@@ -24,7 +24,6 @@ def rows_of(networks: Networks, layer: str, node: str, seeds: Sequence[int]) -> 
             "output_channel": channel,
             "low_frequency_energy": float(value),
         }
-        for label, of_seeds in networks.items()
-        for seed, weights in zip(seeds, of_seeds, strict=True)
+        for label, seed, weights in each_network(networks, seeds)
         for channel, value in enumerate(low_frequency_energy(kernel_of(weights.variables, node)))
     ]

@@ -29,10 +29,11 @@ def draw(recoveries: Sequence[Recovery], eye: Eye | None) -> Iterator[tuple[str,
 def _figure(recoveries: Sequence[Recovery], part: range, eye: Eye | None) -> Figure:
     """The images of a part, each with a row for every network."""
     first = recoveries[0].run
-    seeds = {recovery.seed for recovery in recoveries}
+    several = {each.network for each in recoveries if each.seed != recoveries[0].seed}
     rows = [(index, recovery) for index in part for recovery in recoveries]
     labels = [
-        f"{first.image_names[index]}, {each.network}" + (f" {each.seed}" if len(seeds) > 1 else "")
+        f"{first.image_names[index]}, {each.network}"
+        + (f" {each.seed}" if each.network in several else "")
         for index, each in rows
     ]
     numbers = {

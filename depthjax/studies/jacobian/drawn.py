@@ -41,7 +41,12 @@ def draw(
         return
     curves = {
         label: [
-            [curve for seed in seeds for curve in pieces[label, seed, name].curves]
+            [
+                curve
+                for seed in seeds
+                if (label, seed, name) in pieces  # one trained network has the first alone
+                for curve in pieces[label, seed, name].curves
+            ]
             for name in names
         ]
         for label in networks

@@ -11,7 +11,7 @@ from depthjax.claims.findings import Finding
 from depthjax.claims.paper import bound_of
 from depthjax.studies.manifold.inputs import GAUSSIAN, is_noise
 from depthjax.studies.manifold.measured import NEIGHBOURS, RESIDUAL
-from depthjax.studies.networks import ONE_NETWORK, aside_of, fixed_in
+from depthjax.studies.networks import ONE_NETWORK, aside_of
 from depthjax.studies.rows import Row, seed_table
 
 STATISTICS = {
@@ -48,7 +48,6 @@ def findings(
         trained, other = (
             table(rows, column, network, spec, kind, name) for network in (label, untrained)
         )
-        fixed = fixed_in(trained, label in single)
         results.append(
             Finding(
                 claim="C14",
@@ -58,7 +57,7 @@ def findings(
                 note=f"{kind}, {ONE_NETWORK}" if label in single else kind,
                 quantity=quantity,
                 bound=bound_of("C14", "inputs_come_nearer"),
-                measured=Cells.of(trained / other, fixed=fixed, logarithmic=True),
+                measured=Cells.of(trained / other, logarithmic=True),
                 aside=aside_of(label),
             )
         )
