@@ -1,12 +1,14 @@
-"""Bring the generated parts of README.md, RESULTS.md and the guides up to date from finished runs.
+"""Bring RESULTS.md and the generated parts of README.md and the guides up to date from runs.
 
     python experiments/document.py --run=runs/resnet50_128 --benchmark=runs/benchmark
-    python experiments/document.py --findings=runs/compare_resnet18_small,runs/manifold
-    python experiments/document.py --claims=runs/reproduce_quick
     python experiments/document.py --gallery=runs/demo --findings=runs/classify
+    python experiments/document.py --keep=runs/reproduce_quick,runs/compare_resnet18_small
+    python experiments/document.py
 
 What lies between `<!-- begin NAME -->` and `<!-- end NAME -->` is written by this script alone, in
-whichever document has it.
+whichever document has it. --keep copies runs, as far as they are, into results/ in a form that is
+small and names no folders (`depthjax.folders.kept`); from what lies there RESULTS.md and the page
+of each run are written every time, whatever else is asked for.
 """
 
 import json
@@ -18,12 +20,17 @@ from absl import flags
 from benchmarks import readme, summary
 from benchmarks.networks import networks_together
 from PIL import Image
+from publishing import questions
+from publishing.page import page
+from publishing.run_page import run_page
+from publishing.runs import results_in
 
 import depthjax
 from depthjax import cli, data, weights
-from depthjax.claims.blocks import claims_block, findings_block
+from depthjax.claims.blocks import findings_block
 from depthjax.data import tables as data_tables
 from depthjax.files import write_atomically
+from depthjax.folders import kept
 from depthjax.folders.tables import inversion_table, provenance
 from depthjax.images.tables import photograph_table
 from depthjax.weights import tables as weights_tables
@@ -36,14 +43,14 @@ flags.DEFINE_list("networks", [], "folders of experiments/benchmark.py, a networ
 flags.DEFINE_list("presets", [], "folders of its part d, for seconds by preset")
 flags.DEFINE_string("gallery", None, "folder of experiments/gallery.py that the figure comes from")
 flags.DEFINE_list("findings", [], "folders with a findings.json; each fills the block of its name")
-flags.DEFINE_list(
-    "claims", [], "folders of experiments/reproduce.py; each fills the block claims_SCALE"
-)
+flags.DEFINE_list("keep", [], "folders of runs, finished or not, that are kept in --results")
+flags.DEFINE_string("results", "results", "folder of what was kept, which RESULTS.md is made from")
+flags.DEFINE_string("page", "RESULTS.md", "the document of what was kept")
 GUIDES = (
     *("claims", "data", "imported_networks", "importing", "inverting", "jacobians", "measures"),
     *("models", "report", "speed", "sweeps", "weights"),
 )
-DOCUMENTS = ["README.md", "RESULTS.md", *(f"docs/{name}.md" for name in GUIDES)]
+DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in GUIDES)]
 flags.DEFINE_list("documents", DOCUMENTS, "what to bring up to date")
 flags.DEFINE_string("figures", "docs", "folder for the document's figures")
 WIDTH = 1000
@@ -61,6 +68,10 @@ DATASETS = ("photo_crops/32", "photo_crops/all/32", "digits", "noise/224", "phot
 
 def main() -> None:
     """Run folders -> figures and tables -> documents; what is not given stays as it is."""
+    for folder in FLAGS.keep:
+        missing = kept.keep(Path(folder), Path(FLAGS.results), questions.figures())
+        print(f"{folder}: kept" + (f", but for {', '.join(missing)}" if missing else ""))
+    write_results()
     blocks = {}
     if FLAGS.run is not None:
         run = depthjax.load_run(FLAGS.run)
@@ -87,9 +98,6 @@ def main() -> None:
         if name in SHOWN:
             figure, shown = SHOWN[name]
             save_figure(Path(folder) / "figures" / f"{figure}.png", shown)
-    for folder in FLAGS.claims:
-        verdicts = load_claims(folder)
-        blocks[f"claims_{verdicts['scale']}"] = claims_block(verdicts)
     texts = {Path(path): Path(path).read_text(encoding="utf-8") for path in FLAGS.documents}
     together = "".join(texts.values())
     for name, made in GENERATED.items():
@@ -101,18 +109,20 @@ def main() -> None:
         write_atomically(path, text.encode())
 
 
+def write_results() -> None:
+    """RESULTS.md, and beside each run that was kept its page."""
+    folder = Path(FLAGS.results)
+    for run in results_in(folder).runs:
+        write_atomically(run.folder / "README.md", run_page(run).encode())
+    write_atomically(Path(FLAGS.page), page(folder).encode())
+
+
 def read_json(path: Path, what: str, advice: str) -> dict[str, Any]:
     """What another script has written into its folder."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"no {what} in {str(path.parent)!r} ({error}); {advice}") from error
-
-
-def load_claims(folder: str) -> dict[str, Any]:
-    """The verdicts in a folder of `experiments/reproduce.py`."""
-    advice = "make them with experiments/reproduce.py"
-    return read_json(Path(folder, "claims.json"), "verdicts", advice)
 
 
 def save_figure(path: Path, name: str) -> None:

@@ -1,11 +1,14 @@
-r"""Claim C15: the filters of a convolution in several networks, as pictures and as a number.
+r"""Claims C15 and C17: the filters of a convolution in several networks, as pictures and numbers.
 
     python experiments/filters.py --model=resnet18_small --output=runs/filters \\
         --networks=untrained,photos=zoo:resnet18_small/photos/{seed},noise=zoo:resnet18_small/noise/{seed}
+    python experiments/filters.py --flagfile=experiments/flags/filters_resnet50_thin.flags
 
-The claim is that a network trained on noise (label it `noise`) keeps no structure in its filters.
-Counted as that: they have less than a tenth more energy at low frequencies than untrained ones.
-The same number of other trained networks is given as a contrast.
+C15 is that a network trained on noise (label it `noise`) keeps no structure in its filters: that
+they are as smooth and as directed as untrained ones, their means taken off. The same numbers of
+other trained networks are given as a contrast. C17 is asked of a convolution that sees the image:
+that a Gabor function explains more of its filters than of untrained ones, and than of its own when
+they are shuffled (label them `shuffled`).
 """
 
 from absl import flags
@@ -23,7 +26,7 @@ cli.define_script_flags()
 flags.DEFINE_string("layer", "layer4.1.conv2", "the convolution, by its name")
 flags.DEFINE_integer("output_channel", 0, "whose filters are shown, but of colours", lower_bound=0)
 
-NOTE = "Low-frequency energy: 1 for independent random weights; higher is smoother."
+NOTE = "Low-frequency power: 1 for independent random weights; higher is smoother."
 IMAGE_SIZE = 32  # any: convolutions have the same weights for all
 
 

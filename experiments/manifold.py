@@ -3,12 +3,16 @@ r"""Claim C14: do arbitrary inputs come to lie among the examples that a network
     python experiments/manifold.py --model=resnet18_small --output=runs/manifold \\
         --networks=untrained,photos=zoo:resnet18_small/photos/{seed},noise=zoo:resnet18_small/noise/{seed}
 
-Embeds training examples, held-out ones, and what is neither: patches of photographs that are no
-training class, Gaussian noise, 1/f noise, uniform noise. Two ratios to held-out examples say how
-far these come to lie; a finding is a trained network's over the untrained one's, seed by seed. Each
-input is prepared as in evaluation of the network's own training set. A network labelled `noise` was
-trained on noise, all others on --dataset, unless --trained_on says otherwise. A control,
-`control=untrained:10{seed}`, is untrained too: what is found of it is chance.
+Takes what no network was trained on: patches of photographs that are no training class, Gaussian
+noise, 1/f noise, uniform noise. Some of each kind are recovered from their embeddings at the last
+layer, and C14 asks how far the recovered images lie from the training examples. The same is asked
+of the embeddings of all of them, and of held-out examples. Distances are to the nearest training
+examples and to their principal components, in units of the median distance of two training
+examples; a finding is a trained network's over the untrained one's, seed by seed.
+
+Each input is prepared as in evaluation of the network's own training set. A network labelled
+`noise` was trained on noise, all others on --dataset, unless --trained_on says otherwise. A
+control, `control=untrained:10{seed}`, is untrained too: what is found of it is chance.
 """
 
 from functools import partial
@@ -40,7 +44,7 @@ flags.DEFINE_integer("neighbours", 5, "which nearest neighbour's distance", lowe
 flags.DEFINE_float("share", 0.9, "of the variance that principal components hold")
 flags.DEFINE_integer("max_batch", 256, "images embedded at once", lower_bound=1)
 
-NOTE = "Both are 1 for a held-out example. C14 says that training brings them down: below 1."
+NOTE = "C14 says that training brings recovered images nearer to its examples: below 1."
 
 
 def main() -> None:
@@ -67,11 +71,12 @@ def main() -> None:
     sets = list(dict(pairs))
     images = {name: inputs.images_beside(choice, name, arbitrary) for name in sets}
     how = cli.flag_values("neighbours", "share", "max_batch")
+    descent = {"count": choice.recovered, "steps": choice.recovery_steps}
     definition = {
         **cli.flag_values(
             *("model", "model_field", "networks", "seeds", "normalization", "dataset", "size"),
             *("layers", "examples", "held_out", "held_out_split", "inputs", "inputs_seed"),
-            *("neighbours", "share"),
+            *("neighbours", "share", "recovered", "recovery_steps"),
         ),
         "trained_on": trained_on,
         "weights": weight_records(networks),
@@ -82,6 +87,9 @@ def main() -> None:
             name = f"{sets.index(training_set)}_{place.network}_{place.seed}_{place.name}"
             what = place, training_set, images[training_set], arbitrary
             rows += folder.rows(name, partial(measured.rows_at, *what, **how))
+            if choice.recovered and place.name == names[-1]:
+                recover = partial(measured.recovered_rows, *what, **how, **descent)
+                rows += folder.rows(f"{name}_recovered", recover)
         findings = judged.findings(rows, names, untrained, trained_on, single_networks(networks))
         figures = draw(rows, names, untrained, trained_on)
         cli.finish_study(folder, rows, findings, figures, after=[NOTE])

@@ -77,6 +77,12 @@ def filters(flag_file: str, minutes: float, **more: Any) -> Step:
     )
 
 
+def wavelets() -> Step:
+    """First filters of a network that was trained on photographs; its weights are in a package."""
+    figure = "figures/filters.png"
+    return Step("wavelets", "filters.py", "filters_resnet50_thin", 1, ("C17",), figure)
+
+
 def theory(scale: str, *minutes: float) -> list[Step]:
     """Widths, controls, spectra, witnesses, predictions."""
     first, second, third, fourth, fifth = minutes
@@ -126,6 +132,7 @@ PLANS = {
         compared("compare_resnet18_small", 15, sample=(3, 5)),
         manifold("manifold_resnet18_small", 5, sample=(3, 5)),
         filters("filters_resnet18_small", 0.4, sample=(3, 64)),
+        wavelets(),
     ],
     # Of networks trained on photographs torchvision's weights (they are downloaded) are one seed.
     "paper": [
@@ -137,6 +144,7 @@ PLANS = {
         compared("compare_paper", 120, after=("noise_resnet50",), more=(PAPER_NETWORKS,)),
         manifold("manifold_paper", 20, after=("noise_resnet50",), more=(PAPER_NETWORKS,)),
         filters("filters_paper", 1, after=("noise_resnet50",), more=(PAPER_NETWORKS,)),
+        wavelets(),
     ],
 }
 

@@ -24,8 +24,10 @@ import depthjax
 
 ROOT = Path(__file__).parents[1]
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
-FILLED = [ROOT / "README.md", ROOT / "RESULTS.md", *GUIDES]
-DOCUMENTS = [*FILLED, ROOT / "CHANGELOG.md", ROOT / "colab" / "README.md"]
+FILLED = [ROOT / "README.md", *GUIDES]
+KEPT = sorted((ROOT / "results").rglob("*.md"))
+MADE = [ROOT / "RESULTS.md", *KEPT]
+DOCUMENTS = [*FILLED, *MADE, ROOT / "CHANGELOG.md", ROOT / "colab" / "README.md"]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 
@@ -255,9 +257,29 @@ def test_each_generated_block_is_in_one_document_that_the_script_fills(document_
 def test_blocks_that_need_no_run_are_up_to_date(document_script, tmp_path):
     copies = [Path(shutil.copy(path, tmp_path)) for path in FILLED]
     flags.FLAGS.documents = [str(path) for path in copies]
+    shutil.copytree(ROOT / "results", tmp_path / "results")
+    flags.FLAGS.results, flags.FLAGS.page = str(tmp_path / "results"), str(tmp_path / "RESULTS.md")
     document_script.main()
     for path, copy in zip(FILLED, copies, strict=True):
         assert read(copy) == read(path), "run experiments/document.py"
+    # Also what is made of results/ alone: all verdicts, tables and answers, byte for byte.
+    for path in MADE:
+        copy = tmp_path / path.relative_to(ROOT)
+        assert copy.read_bytes() == path.read_bytes(), "run experiments/document.py"
+    assert sorted((tmp_path / "results").rglob("*.md")) == [
+        tmp_path / path.relative_to(ROOT) for path in KEPT
+    ]
+
+
+def test_what_is_kept_is_small_and_names_no_folder_of_a_machine():
+    every = [path for path in (ROOT / "results").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in every) <= 6_000_000
+    for path in every:
+        if path.suffix in (".json", ".md"):
+            named = re.findall(
+                r'(?<![\w/.:<])/(?:home|root|tmp|work|mnt|Users)/[^\s"]*', read(path)
+            )
+            assert not named, path
 
 
 def table_rows(guide: str, heading: str) -> list[list[str]]:

@@ -1,7 +1,7 @@
-"""The filters of a convolution: as pictures, and how smooth they are.
+"""The filters of a convolution: as pictures, how smooth they are, and how directed.
 
 Claim C15 of our list, after arXiv 2211.06496: the filters of a network trained on noise have no
-structure. Since the eye sees structure in any 3×3 picture, a number measures it, too.
+structure. Since the eye sees structure in any 3×3 picture, numbers measure it, too.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,6 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from depthjax.errors import unknown
-
-LOW = 0.25
-"""In cycles per pixel: lower frequencies count as low. Half of the highest one along an axis."""
 
 Kernel = Float[np.ndarray, "height width inputs outputs"]
 """The weights of a convolution: height, width, input channels of a group, output channels."""
@@ -71,32 +68,75 @@ def filter_images(
     return scaled.astype(np.float32)
 
 
-def low_frequency_energy(kernel: Kernel) -> Float[np.ndarray, " outputs"]:
-    """How smooth the filters of each output channel are; 1 for independent random weights.
+def low_frequency_power(kernel: Kernel) -> Float[np.ndarray, " outputs"]:
+    """How smooth the filters of each output channel are, their means taken off.
 
-    The fraction of their spectral power at frequencies below `LOW`, divided by the same fraction
-    for white noise. For 3×3 filters this is 1/9, as the mean is the only low frequency; therefore
-    the mean is not subtracted. A constant filter has the largest value (9 for 3×3), a filter whose
-    weights sum to 0 has 0 (for 3×3).
+    The share of their spectral power at the lower half of the frequencies above 0, divided by the
+    same share of white noise: 1 for independent random weights, larger for smoother ones. The mean
+    of a filter is no structure: pictures of filters, scaled from black to white, do not show it.
+    For 3×3 filters the lower half is what varies along rows or columns alone, and the largest value
+    is 2.
 
     Args:
         kernel: from `kernel_of`.
 
     Returns:
-        `[outputs]`, each over all filters of the channel; NaN where all of them are 0.
+        `[outputs]`, each over all filters of the channel; NaN where all of them are constant.
 
     Raises:
         ValueError: for 1×1 filters, and for weights that are not finite.
     """
+    power, rows, columns = _power(kernel)
+    size = np.hypot(rows, columns)
+    above = size > 0
+    low = above & (size <= np.sort(size[above])[(above.sum() - 1) // 2] + 1e-9)
+    return _share(power[low].sum((0, 1)), power.sum((0, 1, 2))) * above.sum() / low.sum()
+
+
+def anisotropy(kernel: Kernel) -> Float[np.ndarray, " outputs"]:
+    """How much the filters of each output channel prefer one direction, their means taken off.
+
+    |Σ_f P(f) exp(2iθ_f)| / Σ_f P(f), with the power P of a filter at the frequency f of direction
+    θ_f, averaged over the filters of a channel by their power: 1 for a grating or an edge, 0 for
+    what is the same in all directions. Independent random weights lie between, the nearer to 0 the
+    larger the filter; compare with untrained ones. Frequencies of half a period a pixel, which
+    filters of even size have, stand for two directions and do not count.
+
+    Args:
+        kernel: from `kernel_of`.
+
+    Returns:
+        `[outputs]`; NaN where all filters of a channel are constant.
+
+    Raises:
+        ValueError: for filters with sides below 3, and for weights that are not finite.
+    """
+    if min(kernel.shape[:2]) < 3:
+        raise ValueError("filters with sides below 3 have no directions; choose larger ones")
+    power, rows, columns = _power(kernel)
+    told = (np.abs(rows) < 0.5) & (np.abs(columns) < 0.5)
+    twice = np.exp(2j * np.arctan2(rows, columns))
+    preferred = np.abs(np.einsum("hw,hwio->io", twice * told, power))
+    return _share(preferred.sum(0), power[told].sum((0, 1)))
+
+
+def _power(
+    kernel: Kernel,
+) -> tuple[Kernel, Float[np.ndarray, "height 1"], Float[np.ndarray, "1 width"]]:
+    """The spectral power of every filter without its mean, and the frequencies of both axes."""
     height, width = kernel.shape[:2]
     if height * width == 1:
         raise ValueError("1×1 filters have no frequencies; choose a convolution with larger ones")
     if not np.isfinite(kernel).all():
         raise ValueError("the filters hold values that are not finite")
     power = np.abs(np.fft.fft2(kernel, axes=(0, 1))) ** 2
-    low = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)) < LOW
-    total = power.sum((0, 1, 2))
-    share = np.divide(
-        power[low].sum((0, 1)), total, out=np.full_like(total, np.nan), where=total > 0
-    )
-    return share / low.mean()
+    # Of a constant filter rounding leaves a little, which is no structure.
+    power[power < 1e-20 * (power.max(initial=0.0) or 1.0)] = 0.0
+    power[0, 0] = 0.0
+    return power, np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None]
+
+
+def _share(
+    part: Float[np.ndarray, " outputs"], whole: Float[np.ndarray, " outputs"]
+) -> Float[np.ndarray, " outputs"]:
+    return np.divide(part, whole, out=np.full_like(whole, np.nan), where=whole > 0)

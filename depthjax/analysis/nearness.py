@@ -1,9 +1,10 @@
-"""Does a layer map arbitrary inputs to where the embeddings of its training examples are?
+"""How near images or embeddings lie to the examples of a training set.
 
 Claim C14 of our list, after arXiv 2211.06496: arbitrary inputs are mapped to the manifold that was
-learned in training. Two ratios test it, both relative to the median of held-out examples: the
-distance to the nearest training embeddings, and the part of an embedding outside the principal
-components of the training embeddings.
+learned in training. Two distances test it: to the nearest training examples, and to the plane of
+their principal components. Both are in units of the median distance between two training examples,
+which training changes less than it does the distance of held-out examples: where classes collapse,
+those come as near as training examples are to each other.
 """
 
 from functools import partial
@@ -64,128 +65,127 @@ def _as_floats(pixels: np.ndarray) -> Images:
     return jnp.asarray(pixels, jnp.float32) / scale
 
 
-def neighbour_ratio(
+def neighbour_distance(
     training: Float[np.ndarray, "n features"],
-    held_out: Float[np.ndarray, "h _"],
-    arbitrary: Float[np.ndarray, "m _"],
+    others: Float[np.ndarray, "m _"],
     k: int = 5,
 ) -> Float[np.ndarray, " m"]:
-    """The distance to the training embeddings, relative to that of held-out examples.
+    """The Euclidean distance to the k-th nearest training example, over `pair_distance`.
 
-    `d_k(x) / median d_k(held out)`, with `d_k` the Euclidean distance to the k-th nearest training
-    embedding (Sun et al. 2022, "Out-of-distribution detection with deep nearest neighbors").
-    Invariant when all embeddings are translated, rotated or scaled.
+    (Sun et al. 2022, "Out-of-distribution detection with deep nearest neighbors".) Invariant when
+    all points are translated, rotated or scaled.
 
     Args:
-        training: embeddings of training examples, `[N, features]` with N at least k.
-        held_out: embeddings of examples of the same kind that were not trained on,
-            `[H, features]`.
-        arbitrary: the embeddings in question, `[M, features]`.
+        training: training examples, or their embeddings, `[N, features]` with N at least k.
+        others: the points in question, `[M, features]`.
         k: which nearest neighbour.
 
     Returns:
-        `[M]`; 1 or less: as near as at least half of the held-out examples.
+        `[M]`; 1: as far as two random training examples are from each other.
 
     Raises:
         ValueError: for shapes that do not fit, for too few examples, for values that are not
-            finite, and if half of the held-out embeddings have distance 0.
+            finite, and if all training examples are the same.
     """
     if not 1 <= k <= len(training):
         raise ValueError(
-            f"{len(training)} training embeddings have no neighbour number {k}; take k from 1 on,"
+            f"{len(training)} training examples have no neighbour number {k}; take k from 1 on,"
             " or more examples"
         )
-    training, held_out, arbitrary = _checked(training, held_out, arbitrary)
+    training, others = _checked(training, others)
     from sklearn.neighbors import NearestNeighbors
 
     centre = training.mean(0)
     # In many dimensions search trees are slower than comparing with all.
     neighbours = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(training - centre)
-    distances, scale = (
-        neighbours.kneighbors(embeddings - centre)[0][:, -1] for embeddings in (arbitrary, held_out)
-    )
-    return _over_median(distances, scale, "lie among the training embeddings")
+    return neighbours.kneighbors(others - centre)[0][:, -1] / pair_distance(training)
 
 
-def principal_residual(
+def principal_distance(
     training: Float[np.ndarray, "n features"],
-    held_out: Float[np.ndarray, "h _"],
-    arbitrary: Float[np.ndarray, "m _"],
+    others: Float[np.ndarray, "m _"],
     share: float = 0.9,
 ) -> Float[np.ndarray, " m"]:
-    """The part outside the training embeddings' principal components, relative to held-out ones.
+    """The distance to the plane of the training examples' principal components.
 
-    `r(x) / median r(held out)` with `r(x) = ‖(x − μ) − P(x − μ)‖ / ‖x − μ‖`. μ is the mean of the
-    training embeddings, P the projection onto their leading principal components, as many as
-    explain `share` of the variance.
+    ‖(x − μ) − P(x − μ)‖ over `pair_distance`. μ is the mean of the training examples, P the
+    projection onto their leading principal components, as many as explain `share` of the variance.
 
     Args:
-        training, held_out, arbitrary: as in `neighbour_ratio`; at least two training embeddings.
+        training, others: as in `neighbour_distance`; at least two training examples.
         share: the fraction of the variance, between 0 and 1.
 
     Returns:
-        `[M]`; 1 or less: as much within the components as at least half of the held-out examples.
-        0 for an embedding at the mean.
+        `[M]`; 0 within the plane.
 
     Raises:
         ValueError: for shapes that do not fit, for too few examples, for values that are not
-            finite, for a share outside (0, 1), and if all training embeddings are equal.
+            finite, for a share outside (0, 1), and if all training examples are the same.
     """
     if not 0 < share < 1:
         raise ValueError(
             f"share must lie between 0 and 1, got {share}; 0.9 is 90 % of the variance"
         )
-    training, held_out, arbitrary = _checked(training, held_out, arbitrary)
+    training, others = _checked(training, others)
+    unit = pair_distance(training)
     mean = training.mean(0)
-    residual, scale = _outside(training - mean, share, arbitrary - mean, held_out - mean)
-    return _over_median(residual, scale, "lie in the span of the training embeddings")
+    return _outside(training - mean, share, others - mean) / unit
+
+
+def pair_distance(training: Float[np.ndarray, "n features"], pairs: int = 10_000) -> float:
+    """The median distance between two different training examples.
+
+    Args:
+        training: `[N, features]`, two at least.
+        pairs: so many are drawn, always the same; of few examples all pairs are taken.
+
+    Raises:
+        ValueError: if half of the pairs have no distance.
+    """
+    count = len(training)
+    if count * (count - 1) // 2 <= pairs:
+        first, second = np.triu_indices(count, 1)
+    else:
+        random = np.random.default_rng(0)
+        first = random.integers(0, count, pairs)
+        second = (first + random.integers(1, count, pairs)) % count
+    found = float(np.median(np.linalg.norm(training[first] - training[second], axis=1)))
+    if not found > 0:
+        raise ValueError(
+            "half of all pairs of training examples are the same; there is no distance to compare"
+            " with"
+        )
+    return found
 
 
 def _outside(
-    training: Float[np.ndarray, "n features"], share: float, *sets: Float[np.ndarray, "_ features"]
-) -> list[Float[np.ndarray, " _"]]:
-    """r(x) of every embedding of each set; the sets are centred at the training mean."""
+    training: Float[np.ndarray, "n features"], share: float, others: Float[np.ndarray, "m features"]
+) -> Float[np.ndarray, " m"]:
+    """The distance of each point to the plane; both sets are centred at the training mean."""
     few = len(training) < training.shape[1]
     # Both Gram matrices have the same eigenvalues; the smaller one is much faster to decompose.
     products = training @ training.T if few else training.T @ training
     variances, vectors = np.linalg.eigh(products)
     variances, vectors = np.maximum(variances[::-1], 0), vectors[:, ::-1]
-    if not variances[0] > 0:
-        raise ValueError("all training embeddings are the same: they have no principal components")
     held = np.cumsum(variances) / variances.sum()
     count = int(np.searchsorted(held, share)) + 1
     scale = np.sqrt(variances[:count, None]) if few else 1.0
-    residuals = []
-    for x in sets:
-        coordinates = vectors[:, :count].T @ (training @ x.T if few else x.T) / scale
-        size, inside = np.square(x).sum(1), np.square(coordinates).sum(0)
-        share_outside = np.divide(size - inside, size, out=np.zeros_like(size), where=size > 0)
-        residuals.append(np.sqrt(np.maximum(share_outside, 0)))
-    return residuals
-
-
-def _over_median(
-    values: Float[np.ndarray, " m"], held_out: Float[np.ndarray, " h"], why: str
-) -> Float[np.ndarray, " m"]:
-    scale = np.median(held_out)
-    if not scale > 0:
-        raise ValueError(
-            f"half of the held-out embeddings {why}, so there is nothing to compare to"
-        )
-    return values / scale
+    coordinates = vectors[:, :count].T @ (training @ others.T if few else others.T) / scale
+    squares = np.square(others).sum(1) - np.square(coordinates).sum(0)
+    return np.sqrt(np.maximum(squares, 0))
 
 
 def _checked(*sets: Float[np.ndarray, "_ _"]) -> list[Float[np.ndarray, "_ _"]]:
-    """The three sets of embeddings; refuses those that cannot be compared."""
-    names = ("training", "held_out", "arbitrary")
-    for name, embeddings, least in zip(names, sets, (2, 1, 1), strict=True):
-        if len(embeddings) < least:
-            raise ValueError(f"{name} holds {len(embeddings)} embeddings; it needs {least} or more")
-        if embeddings.shape[1] != sets[0].shape[1]:
+    """Both sets of points; refuses those that cannot be compared."""
+    names = ("training", "others")
+    for name, points, least in zip(names, sets, (2, 1), strict=True):
+        if len(points) < least:
+            raise ValueError(f"{name} holds {len(points)} points; it needs {least} or more")
+        if points.shape[1] != sets[0].shape[1]:
             raise ValueError(
-                f"{name} has {embeddings.shape[1]} features and training {sets[0].shape[1]}; embed"
+                f"{name} has {points.shape[1]} features and training {sets[0].shape[1]}; embed"
                 " all of them at one layer of one network, from images of one size"
             )
-        if not np.isfinite(embeddings).all():
-            raise ValueError(f"{name} holds embeddings that are not finite")
+        if not np.isfinite(points).all():
+            raise ValueError(f"{name} holds points that are not finite")
     return list(sets)

@@ -1,4 +1,4 @@
-"""The paper's claims C1 to C16 as data: what each says, its parts, and what counts as support.
+"""The paper's claims C1 to C17 as data: what each says, its parts, and what counts as support.
 
 How findings become a verdict is in `depthjax.claims.judging`; arXiv 2211.06496 has the author's
 words. Which rules came before which results:
@@ -16,6 +16,7 @@ words. Which rules came before which results:
   had supported it at one rank, where fewer dimensions make a slope by themselves.
 - The brackets of C1, and the first crossings and the invertible control of C3, came after runs of
   small networks that had supported both claims by other statistics.
+- What C14, C15 and C17 ask for was settled as `depthjax.claims.learned` says.
 - Smallest effects of interest, the mean over places and the rule of decision are younger than all
   of these results.
 
@@ -24,6 +25,7 @@ From here on `depthjax.claims.frozen` writes into every run which claims it was 
 
 from depthjax.claims.bound import Bound
 from depthjax.claims.claim import Claim, Part
+from depthjax.claims.learned import LEARNED
 
 _TENTH = "a tenth, the least that one would report"
 _SLOPE = "a twentieth more with every block"
@@ -231,19 +233,6 @@ _PAPER = (
         "m_g > m_r with blur, m_g < m_r without",
     ),
     Claim(
-        "C14",
-        "Arbitrary inputs are mapped to the manifold learned in training.",
-        "k-NN distance of arbitrary inputs over that of held-out ones, trained over untrained,"
-        " at the last layer, geometric mean over kinds of input; < 1",
-        {"inputs_come_nearer": Part("arbitrary inputs come nearer", "< 1", 0.1, _TENTH)},
-    ),
-    Claim(
-        "C15",
-        "Filters of the last layers of a network trained on noise keep no structure.",
-        "low-frequency energy of filters over that of untrained ones; < 1.1",
-        {"no_structure": Part("no smoother than untrained filters", "< 1.1", 0.1, _TENTH)},
-    ),
-    Claim(
         "C16",
         "Composed layers contract some directions far more than others, the deeper the more.",
         "least slope of log(σ₁ / σ) per block that the brackets of σ allow, at half of each layer's"
@@ -256,7 +245,8 @@ _PAPER = (
         },
     ),
 )
-CLAIMS = {claim.id: claim for claim in _PAPER}
+_NUMBERED = sorted((*_PAPER, *LEARNED), key=lambda claim: int(claim.id[1:]))
+CLAIMS = {claim.id: claim for claim in _NUMBERED}
 """The claims of the paper by id, in its order."""
 
 _BESIDE = (

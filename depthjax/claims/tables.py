@@ -43,19 +43,20 @@ def judgement_table(judgements: Sequence[Judgement]) -> str:
     return markdown_table(headers, rows)
 
 
-def claims_table(reproduction: Mapping[str, Any]) -> str:
-    """The verdicts of a whole reproduction for a document: a row for each claim.
+def claims_table(records: Sequence[Mapping[str, Any]]) -> str:
+    """The verdicts on all claims for a document: a row for each claim.
 
     Args:
-        reproduction: the contents of its `claims.json`.
+        records: of `Judgement.record`; `power` and `run` may stand in them, too: what the run was
+            announced to find, and which one it is.
     """
     headers = [
-        *("claim", "verdict", "our number [95 %]", "n", "of interest", "detectable"),
-        *("the paper's", "plan", "step"),
+        *("claim", "verdict", "our number [95 %]", "n", "of interest", "power", "detectable"),
+        *("the paper's", "plan", "run"),
     ]
     rows = []
-    for record in reproduction["claims"]:
-        decisive = record["decisive"]
+    for record in records:
+        decisive, power = record["decisive"], record.get("power")
         least = None if decisive is None else decisive["detectable"]
         rows.append(
             [
@@ -64,10 +65,11 @@ def claims_table(reproduction: Mapping[str, Any]) -> str:
                 deciding(decisive),
                 "–" if decisive is None else decisive["sample"],
                 "–" if decisive is None else number(_effect(record)),
+                "–" if power is None else f"{100 * power:.0f} %",
                 "–" if least is None else number(least),
                 record["paper"] or "–",
                 ", ".join(record["plans"]) or "–",
-                record.get("step", "–"),
+                record.get("run", "–"),
             ]
         )
     return markdown_table(headers, rows)
@@ -91,25 +93,6 @@ def power_table(power: Mapping[str, Mapping[str, float]]) -> str:
         for name, found in parts.items()
     ]
     return markdown_table(["claim", "part", "rule", "of interest", "power"], rows)
-
-
-def steps_table(reproduction: Mapping[str, Any]) -> str:
-    """The commands of a whole reproduction, and how each ended.
-
-    Args:
-        reproduction: the contents of its `claims.json`.
-    """
-    rows = [
-        [
-            record["step"],
-            ", ".join(record["claims"]) or "–",
-            record["state"],
-            "–" if record["seconds"] is None else number(record["seconds"]),
-            f"`{record['command']}`",
-        ]
-        for record in reproduction["steps"]
-    ]
-    return markdown_table(["step", "claims", "state", "seconds", "command"], rows)
 
 
 def verdict_text(record: Mapping[str, Any]) -> str:

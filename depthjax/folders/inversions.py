@@ -16,6 +16,7 @@ a minute in unfinished/NAME.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -73,6 +74,11 @@ class Run:
             for depth, (layer, arrays) in enumerate(self.layers.items())
             for row in rows_of_layer(layer, depth, self.image_names, arrays)
         ]
+
+
+def is_inversion(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a folder is that of a run of inversions."""
+    return (folder / "inputs.npz").is_file() and "layers" in config and "inversion" in config
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:

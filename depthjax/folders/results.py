@@ -13,8 +13,10 @@ report.html     all of it on one page, from `depthjax.report`
 the end, every time, so none of them is ever behind.
 """
 
+import csv
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import ArrayLike
@@ -77,3 +79,47 @@ def save_picture(folder: RunFolder, name: str, image: ArrayLike) -> None:
     """
     place, base = os.path.split(name)
     save_png(folder.subfolder(place) / base, image)
+
+
+def read_rows(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Reads the rows of a run from its `results.csv`, so that it can be judged again.
+
+    Numbers, `True` and `False` are converted back from text; an empty cell becomes None. Of a run
+    that was kept (`depthjax.folders.kept`) the rows are in `rows.parquet`.
+
+    Raises:
+        ValueError: if there is neither file, or it cannot be read.
+    """
+    path = Path(folder) / "results.csv"
+    if not path.is_file():
+        return _parquet_rows(Path(folder) / ROWS)
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(file)]
+
+
+ROWS = "rows.parquet"
+"""The table of a run that was kept."""
+
+
+def _parquet_rows(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        raise ValueError(f"no rows in {str(path.parent)!r}: it has no results.csv")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path).read(use_threads=False).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"{str(path)!r} is damaged: {error}") from error
+
+
+def _value(text: str) -> bool | int | float | str | None:
+    words = {"": None, "True": True, "False": False}
+    if text in words:
+        return words[text]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -9,10 +9,11 @@ from typing import Any
 from depthjax.claims.stored import load_findings
 from depthjax.folders.config import read_config
 from depthjax.folders.environment import command_line
+from depthjax.folders.inversions import is_inversion
 from depthjax.report import tabular
 from depthjax.report.comparison import comparison_contents, is_comparison
 from depthjax.report.contents import Chart, Picture, Report, Section, Series, chart_from_record
-from depthjax.report.inversions import inversion_contents, is_inversion
+from depthjax.report.inversions import inversion_contents
 from depthjax.report.sweep import is_sweep, sweep_section
 
 CHARTS = "charts.json"

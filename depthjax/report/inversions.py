@@ -22,11 +22,6 @@ _SIZES = {
 _LEAST_RATIO = 0.01  # the least ρ at which D is drawn
 
 
-def is_inversion(folder: Path, config: dict[str, Any]) -> bool:
-    """Whether a folder is that of a run of inversions."""
-    return (folder / "inputs.npz").is_file() and "layers" in config and "inversion" in config
-
-
 def inversion_contents(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     """Fields of the `Section`: every start as a view of the gallery, charts, and the rows."""
     run = load_run(folder)

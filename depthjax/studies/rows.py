@@ -1,9 +1,6 @@
 """Rows of a study's table, and arrays `[seeds, images]` of one of its columns."""
 
-import csv
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -55,30 +52,3 @@ def with_all_columns(rows: Sequence[Row]) -> list[Row]:
     """Rows of several kinds for one table: missing columns are empty strings."""
     columns = dict.fromkeys(name for row in rows for name in row)
     return [{name: row.get(name, "") for name in columns} for row in rows]
-
-
-def read_rows(folder: str | os.PathLike[str]) -> list[Row]:
-    """Reads the rows of a study from its `results.csv`, so that it can be judged again.
-
-    Numbers, `True` and `False` are converted back from text; an empty cell becomes None.
-
-    Raises:
-        ValueError: if there is no such file.
-    """
-    path = Path(folder) / "results.csv"
-    if not path.is_file():
-        raise ValueError(f"no rows in {str(folder)!r}: it has no {path.name}")
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(file)]
-
-
-def _value(text: str) -> bool | int | float | str | None:
-    words = {"": None, "True": True, "False": False}
-    if text in words:
-        return words[text]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

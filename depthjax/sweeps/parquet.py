@@ -1,11 +1,11 @@
 """The Parquet file of a finished cell: its rows, and in the metadata the cell itself."""
 
-import io
 import json
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from depthjax.files import parquet_bytes
 from depthjax.sweeps.cells import Cell, cell_hash
 
 _KEY = b"depthjax.cell"
@@ -31,19 +31,9 @@ def encode(cell: Cell, rows: Sequence[Mapping[str, Any]], seconds: float) -> byt
         rows: numbers and strings, all rows with the same names; at least one row.
         seconds: that it took.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.Table.from_pylist([{"cell": cell_hash(cell), **row} for row in rows])
     record = {"cell": dict(cell), "seconds": seconds, "host": socket.gethostname()}
-    content = io.BytesIO()
-    pq.write_table(
-        table.replace_schema_metadata({_KEY: json.dumps(record)}),
-        content,
-        compression="zstd",
-        write_page_checksum=True,
-    )
-    return content.getvalue()
+    named = [{"cell": cell_hash(cell), **row} for row in rows]
+    return parquet_bytes(named, {_KEY: json.dumps(record)})
 
 
 def decode(content: bytes, name: str) -> Result:

@@ -1,4 +1,4 @@
-"""Filters as pictures, and their smoothness where it is known."""
+"""Filters as pictures, and their smoothness and direction where they are known."""
 
 import jax
 import numpy as np
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import depthjax
-from depthjax.analysis.filters import filter_images, kernel_of, low_frequency_energy
+from depthjax.analysis.filters import anisotropy, filter_images, kernel_of, low_frequency_power
 
 MODEL = depthjax.build_model("resnet18", width=4, stage_sizes=(1, 1), num_classes=3)
 
@@ -53,45 +53,56 @@ def test_what_is_no_convolution(variables):
         filter_images(variables, "layer2.0.conv2", output=8)
 
 
+MEASURES = (low_frequency_power, anisotropy)
+
+
 @pytest.mark.parametrize("size", [3, 5, 7])
-def test_independent_weights_have_1(size):
-    kernel = np.random.default_rng(0).normal(size=(size, size, 100, 40))
-    found = low_frequency_energy(kernel)
-    assert found.shape == (40,)
-    assert found.mean() == pytest.approx(1, abs=4 * found.std() / np.sqrt(40))
-    assert found.mean() == pytest.approx(1, abs=0.05)
+def test_independent_weights_are_neither_smooth_nor_directed(size):
+    kernel = np.random.default_rng(0).normal(size=(size, size, 100, 40)) + 7
+    found = low_frequency_power(kernel)
+    assert found.shape == (40,) and found.mean() == pytest.approx(1, abs=0.03)
+    # As many independent pairs of frequencies; the mean of a random walk of unequal steps.
+    assert anisotropy(kernel).mean() < 1.4 / np.sqrt((size**2 - 1) / 2)
 
 
 def test_known_filters():
-    flat, edge = np.ones((3, 3)), np.array([[1.0, 0, -1]] * 3)
+    flat, edge = np.full((3, 3), 2.0), np.array([[1.0, 0, -1]] * 3)
     checkers = np.array([[1.0, -1, 1], [-1, 1, -1], [1, -1, 1]])
-    kernel = np.stack([flat, edge, checkers, np.zeros((3, 3))], axis=-1)[:, :, None]
-    found = low_frequency_energy(kernel)
-    # The mean's power: (Σw)² / (9 Σw²) of all; over a ninth.
-    np.testing.assert_allclose(found, [9, 0, 1 / 9, np.nan], atol=1e-12)
+    spot = np.outer([1, 2, 1], [1, 2, 1])
+    kernel = np.stack([edge, edge.T, checkers, spot, flat], axis=-1)[:, :, None] + 5
+    # Of the eight frequencies above 0 an edge has those along one axis alone.
+    np.testing.assert_allclose(low_frequency_power(kernel)[[0, 1, 4]], [2, 2, np.nan], atol=1e-12)
+    np.testing.assert_allclose(anisotropy(kernel), [1, 1, 0, 0, np.nan], atol=1e-12)
+    smooth, rough = low_frequency_power(kernel)[[3, 2]]
+    assert smooth > 1.5 > 1 > rough
 
 
 def test_filters_of_one_output_count_by_their_power():
     kernel = np.zeros((3, 3, 2, 1))
-    kernel[..., 0, 0] = 3.0
-    kernel[:, :, 1, 0] = np.array([[1.0, 0, -1]] * 3)
-    assert low_frequency_energy(kernel)[0] == pytest.approx(9 * 81 / (81 + 6))
+    kernel[:, :, 0, 0] = 3 * np.array([[1.0, 0, -1]] * 3)  # power 9 · 6, all of one direction
+    kernel[:, :, 1, 0] = np.outer([1, 0, -1], [1, 0, -1])  # power 4, of two
+    two = anisotropy(kernel[:, :, 1:])[0]
+    assert anisotropy(kernel)[0] == pytest.approx((54 + 4 * two) / 58)
+    # Opposite directions of several filters do not cancel.
+    crossed = np.stack([kernel[:, :, 0], kernel[:, :, 0].transpose(1, 0, 2)], axis=2)
+    assert anisotropy(crossed)[0] == pytest.approx(1)
 
 
-@given(st.integers(2, 7), st.integers(2, 7), st.floats(1e-3, 1e3))
-def test_energy_has_its_bounds_and_no_scale(height, width, scale):
+@given(st.integers(3, 7), st.integers(3, 7), st.floats(1e-3, 1e3), st.floats(-9, 9))
+def test_measures_have_bounds_and_know_neither_scale_nor_mean(height, width, scale, mean):
     kernel = np.random.default_rng(height).normal(size=(height, width, 2, 3))
-    found = low_frequency_energy(kernel)
-    assert (found >= 0).all() and (found <= height * width + 1e-9).all()
-    np.testing.assert_allclose(low_frequency_energy(scale * kernel), found, rtol=1e-9)
-    turned = low_frequency_energy(kernel[::-1, ::-1])
-    np.testing.assert_allclose(turned, found, rtol=1e-9)
+    for measure, most in zip(MEASURES, (height * width, 1), strict=True):
+        found = measure(kernel)
+        assert (found >= 0).all() and (found <= most + 1e-9).all()
+        np.testing.assert_allclose(measure(scale * (kernel + mean)), found, rtol=1e-6)
+        np.testing.assert_allclose(measure(kernel[::-1, ::-1]), found, rtol=1e-9)
 
 
+@pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize(
     ("kernel", "message"),
-    [(np.ones((1, 1, 2, 2)), "1×1"), (np.full((3, 3, 2, 2), np.nan), "not finite")],
+    [(np.ones((1, 1, 2, 2)), "1×1|below 3"), (np.full((3, 3, 2, 2), np.nan), "not finite")],
 )
-def test_what_has_no_energy(kernel, message):
+def test_what_cannot_be_measured(measure, kernel, message):
     with pytest.raises(ValueError, match=message):
-        low_frequency_energy(kernel)
+        measure(kernel)

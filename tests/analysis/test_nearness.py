@@ -1,4 +1,4 @@
-"""Ratios to held-out examples on sets whose geometry is known."""
+"""Distances to training examples on sets whose geometry is known."""
 
 import jax
 import jax.numpy as jnp
@@ -8,9 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import depthjax
-from depthjax.analysis.nearness import embed, neighbour_ratio, principal_residual
+from depthjax.analysis.nearness import (
+    embed,
+    neighbour_distance,
+    pair_distance,
+    principal_distance,
+)
 
-RATIOS = [neighbour_ratio, principal_residual]
+DISTANCES = [neighbour_distance, principal_distance]
 
 
 def draw(count, features, seed):
@@ -75,131 +80,98 @@ def test_what_cannot_be_embedded(shape, batch, message):
         embed(linear, jnp.ones((12, 4)), np.zeros(shape, np.float32), max_batch=batch)
 
 
-# ------------------------------------------------------------------------------------- neighbours
+# --------------------------------------------------------------------------------------- distances
 
 
 def test_distances_on_a_line_are_counted_by_hand():
     training = np.arange(10.0)[:, None]
-    held_out = np.array([[0.5], [4.5], [8.5]])  # the second neighbour of each is half away
-    found = neighbour_ratio(training, held_out, np.array([[3.0], [-2.0], [20.0]]), k=2)
-    np.testing.assert_allclose(found, [2.0, 6.0, 24.0])
+    assert pair_distance(training) == 3  # of 45 pairs 9 + 8 are nearer, and 7 as far
+    found = neighbour_distance(training, np.array([[3.0], [-2.0], [20.0]]), k=2)
+    np.testing.assert_allclose(found, [1 / 3, 3 / 3, 12 / 3])
 
 
-def test_the_median_of_held_out_examples_is_1():
-    held_out = draw(51, 4, 1)
-    for ratio in RATIOS:
-        assert np.median(ratio(draw(80, 4, 0), held_out, held_out)) == pytest.approx(1)
+def test_pairs_that_are_drawn_are_like_all_pairs():
+    training = draw(300, 5, 0)
+    assert pair_distance(training, pairs=4000) == pytest.approx(
+        pair_distance(training, 10**6), 0.02
+    )
+    assert pair_distance(training) == pair_distance(training)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e4])
 def test_a_large_mean_costs_no_digits(offset):
-    sets = [draw(40, 8, seed) for seed in range(3)]
-    for ratio in RATIOS:
-        moved = ratio(*(embeddings + offset for embeddings in sets))
-        np.testing.assert_allclose(moved, ratio(*sets), rtol=1e-6)
-
-
-@settings(max_examples=20)
-@given(
-    st.integers(2, 7), st.integers(6, 20), st.floats(1e-3, 1e3), st.floats(-10, 10), st.integers(0)
-)
-def test_moving_scaling_and_rotating_change_nothing(features, count, scale, shift, seed):
-    random = np.random.default_rng(seed)
-    rotation, _ = np.linalg.qr(random.normal(size=(features, features)))
-    sets = [random.normal(size=(count, features)) for _ in range(3)]
-    changed = [scale * (embeddings @ rotation) + shift for embeddings in sets]
-    np.testing.assert_allclose(
-        neighbour_ratio(*changed, k=3), neighbour_ratio(*sets, k=3), rtol=1e-6
-    )
+    sets = [draw(40, 8, seed) for seed in range(2)]
+    for distance in DISTANCES:
+        moved = distance(*(points + offset for points in sets))
+        np.testing.assert_allclose(moved, distance(*sets), rtol=1e-6)
 
 
 @settings(max_examples=30)
-@given(st.floats(1e-3, 1e3), st.integers(0), st.booleans())
-def test_the_residual_does_not_change_either(scale, seed, few):
+@given(st.floats(1e-3, 1e3), st.floats(-10, 10), st.integers(0), st.booleans())
+def test_moving_scaling_and_rotating_change_nothing(scale, shift, seed, few):
     """Also where there are fewer examples than features, which takes another way."""
     random = np.random.default_rng(seed)
     features, count = (30, 12) if few else (6, 40)
     rotation, _ = np.linalg.qr(random.normal(size=(features, features)))
     spread = np.linspace(2, 0.1, features)
-    sets = [random.normal(size=(count, features)) * spread for _ in range(3)]
-    changed = [scale * (embeddings @ rotation) for embeddings in sets]
-    np.testing.assert_allclose(principal_residual(*changed), principal_residual(*sets), rtol=1e-6)
-
-
-# --------------------------------------------------------------------------------------- residual
+    sets = [random.normal(size=(count, features)) * spread for _ in range(2)]
+    changed = [scale * (points @ rotation + shift) for points in sets]
+    for distance in DISTANCES:
+        np.testing.assert_allclose(distance(*changed), distance(*sets), rtol=1e-5)
 
 
 @pytest.mark.parametrize("features", [6, 200])  # more and fewer than examples
-def test_a_plane_has_no_residual_and_all_is_residual_off_it(features):
+def test_a_plane_has_no_distance_and_all_is_distance_off_it(features):
     training = on_plane(50, 0, features)
     off = np.zeros((1, features))
     off[0, 2] = 3.0
-    centre = training.mean(0)
-    held_out = centre + 5 * np.eye(features)[3:5]
-    inside = on_plane(7, 1, features)
-    arbitrary = np.concatenate([inside, centre + off, centre[None]])
-    found = principal_residual(training, held_out, arbitrary, share=0.999999)
-    np.testing.assert_allclose(found, [0] * 7 + [1, 0], atol=1e-6)
+    inside, centre = on_plane(7, 1, features), training.mean(0)
+    others = np.concatenate([inside, inside + off, centre[None]])
+    found = principal_distance(training, others, share=0.999999) * pair_distance(training)
+    np.testing.assert_allclose(found, [0] * 7 + [3] * 7 + [0], atol=1e-6)
 
 
 def test_components_are_as_few_as_hold_the_share():
     """Variances 16, 4, 1 and 1/4: one component holds 75 %, two 94 %."""
     training = np.concatenate([np.diag([4.0, 2, 1, 0.5]), -np.diag([4.0, 2, 1, 0.5])])
-    held_out, along = np.eye(4)[3:], np.eye(4)[1:2]
-    assert principal_residual(training, held_out, along, share=0.7)[0] == pytest.approx(1)
-    assert principal_residual(training, held_out, along, share=0.9)[0] == pytest.approx(0, abs=1e-9)
-
-
-def test_a_diagonal_lies_outside_by_its_sine():
-    training = np.concatenate([np.diag([5.0, 0.1]), -np.diag([5.0, 0.1])])
-    held_out = np.array([[0.0, 1.0]])
-    arbitrary = np.array([[1.0, 1.0], [np.sqrt(3), 1.0]])
-    found = principal_residual(training, held_out, arbitrary)
-    np.testing.assert_allclose(found, [np.sqrt(0.5), 0.5])
+    along = np.eye(4)[1:2]
+    unit = pair_distance(training)
+    assert principal_distance(training, along, share=0.7)[0] == pytest.approx(1 / unit)
+    assert principal_distance(training, along, share=0.9)[0] == pytest.approx(0, abs=1e-9)
 
 
 # ----------------------------------------------------------------------------------------- refusal
 
 
-@pytest.mark.parametrize("ratio", RATIOS)
+@pytest.mark.parametrize("distance", DISTANCES)
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
-        ([(9, 4), (3, 5), (3, 4)], "held_out has 5 features and training 4"),
-        ([(9, 4), (3, 4), (3, 2)], "arbitrary has 2 features"),
-        ([(9, 4), (0, 4), (3, 4)], "held_out holds 0"),
-        ([(9, 4), (3, 4), (0, 4)], "arbitrary holds 0"),
+        ([(9, 4), (3, 5)], "others has 5 features and training 4"),
+        ([(9, 4), (0, 4)], "others holds 0 points"),
     ],
 )
-def test_sets_that_do_not_belong_together(ratio, shapes, message):
+def test_sets_that_do_not_belong_together(distance, shapes, message):
     with pytest.raises(ValueError, match=message) as error:
-        ratio(*(draw(*shape, seed=0) for shape in shapes))
+        distance(*(draw(*shape, seed=0) for shape in shapes))
     assert len(str(error.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("ratio", RATIOS)
-def test_what_is_not_finite_is_refused(ratio):
-    with pytest.raises(ValueError, match="arbitrary holds embeddings that are not finite"):
-        ratio(draw(9, 4, 0), draw(3, 4, 1), np.full((2, 4), np.inf))
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_what_is_not_finite_or_not_different_is_refused(distance):
+    with pytest.raises(ValueError, match="others holds points that are not finite"):
+        distance(draw(9, 4, 0), np.full((2, 4), np.inf))
+    with pytest.raises(ValueError, match="half of all pairs of training examples are the same"):
+        distance(np.ones((9, 4)), draw(2, 4, 0))
 
 
 @pytest.mark.parametrize("k", [0, 4])
 def test_there_must_be_such_a_neighbour(k):
-    with pytest.raises(ValueError, match="3 training embeddings have no neighbour number"):
-        neighbour_ratio(draw(3, 2, 0), draw(3, 2, 1), draw(3, 2, 2), k=k)
+    with pytest.raises(ValueError, match="3 training examples have no neighbour number"):
+        neighbour_distance(draw(3, 2, 0), draw(3, 2, 1), k=k)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, 90.0])
 def test_a_share_lies_between_nothing_and_all(share):
     with pytest.raises(ValueError, match="share must lie between"):
-        principal_residual(draw(3, 2, 0), draw(3, 2, 1), draw(3, 2, 2), share=share)
-
-
-def test_there_must_be_something_to_compare_with():
-    training = on_plane(20, 0)
-    with pytest.raises(ValueError, match="half of the held-out embeddings lie among"):
-        neighbour_ratio(np.repeat(training, 2, axis=0), training, training, k=2)
-    with pytest.raises(ValueError, match="half of the held-out embeddings lie in the span"):
-        principal_residual(np.eye(2)[:1] * [[1.0], [-1.0]], np.eye(2)[:1], np.eye(2))
-    with pytest.raises(ValueError, match="all training embeddings are the same"):
-        principal_residual(np.ones((4, 3)), draw(2, 3, 0), draw(2, 3, 1))
+        principal_distance(draw(3, 2, 0), draw(3, 2, 1), share=share)

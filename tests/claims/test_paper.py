@@ -28,7 +28,7 @@ def test_every_study_is_asked_here() -> None:
 
 
 def test_claims_are_named_by_their_ids() -> None:
-    assert list(CLAIMS) == [f"C{n}" for n in range(1, 17)]
+    assert list(CLAIMS) == [f"C{n}" for n in range(1, 18)]
     assert all(claim.id == name and claim.parts for name, claim in EVERY.items())
 
 
@@ -119,8 +119,11 @@ def test_claims_count_layers_by_their_place_and_not_by_their_names(layers: tuple
 def test_the_last_layer_counts_where_a_claim_is_about_it() -> None:
     findings = manifold.findings(manifold_rows(("a", "b")), ("a", "b"), "untrained", TRAINED_ON)
     counted = [one for one in findings if one.part]
-    assert {(one.layer, one.quantity.split()[0]) for one in counted} == {("b", "neighbour")}
-    assert len(counted) == 3 and len(findings) == 12
+    assert {(one.layer, one.quantity.split(":")[0]) for one in counted} == {
+        ("b", "recovered image")
+    }
+    assert all("to training examples" in one.quantity for one in counted)
+    assert len(counted) == 3 and len(findings) == 6 + 2 * 2 * 5
 
 
 def test_a_network_called_control_has_no_vote() -> None:
@@ -129,5 +132,5 @@ def test_a_network_called_control_has_no_vote() -> None:
             for row in manifold_rows()]  # fmt: skip
     trained_on = {"control": "crops", "noise": "noise/8"}
     findings = manifold.findings(rows, ("fc1",), "untrained", trained_on)
-    assert {one.network for one in findings if not one.votes} == {"control"}
-    assert {one.title for one in findings} == {"C14"}
+    assert {one.network for one in findings if one.aside == "control"} == {"control"}
+    assert {one.network for one in findings if one.votes} == {"noise"}

@@ -51,6 +51,8 @@ def settings(tmp_path_factory, data_dir):
         "examples": 40,
         "held_out": 20,
         "inputs": 10,
+        "recovered": 5,
+        "recovery_steps": 4,
     }
 
 
@@ -84,7 +86,7 @@ def test_every_input_has_a_row_for_every_network_layer_and_seed(done, settings):
     rows = rows_of(done)
     pairs = [(row["network"], row["training_set"]) for row in rows]
     photographs, noise = settings["dataset"], "noise/16"
-    each = 2 * 2 * 4 * 10  # seeds, layers, kinds, inputs
+    each = 2 * (2 * (4 * 10 + 20) + 4 * 5)  # seeds; layers × inputs of each kind; recovered
     assert {pair: pairs.count(pair) for pair in pairs} == {
         ("untrained", photographs): each,
         ("photos", photographs): each,
@@ -92,10 +94,10 @@ def test_every_input_has_a_row_for_every_network_layer_and_seed(done, settings):
         ("untrained", noise): each,
         ("noise", noise): each,
     }
-    assert tuple(dict.fromkeys(row["input"] for row in rows)) == KINDS
+    assert tuple(dict.fromkeys(row["input"] for row in rows)) == ("held-out examples", *KINDS)
     origins = [row["origin"] for row in rows if row["input"] == "photographs"]
     assert set(origins) == {"astronaut", "chelsea", "coffee", "rocket", "china"}
-    for name in ("neighbour_ratio", "principal_residual"):
+    for name in ("neighbour_distance", "principal_distance"):
         assert all(float(row[name]) > 0 for row in rows)
 
 
@@ -106,15 +108,19 @@ def test_findings_are_of_every_trained_network_layer_and_kind(done):
     expected = {
         f"{label}, {layer}, {kind}"
         for label, own in kinds.items()
-        for kind in own
+        for kind in (*own, "held-out examples")
         for layer in ("conv1", "layer2")
     }
-    assert set(wheres) == expected and len(wheres) == 2 * len(expected)
+    recovered = [one.where for one in findings if one.quantity.startswith("recovered")]
+    assert set(wheres) == expected and len(wheres) - len(recovered) == 2 * len(expected)
+    assert len(recovered) == 2 * len(set(recovered)) == 2 * (4 + 4 + 3)
     assert all(finding.claim == "C14" and finding.rule == "< 1" for finding in findings)
     for finding in findings:
         # Patches of one photograph are one.
         assert finding.interval.seeds == 2
-        assert finding.interval.images == (5 if "photographs" in finding.where else 10)
+        held_out = 20 if "held-out" in finding.where else 10
+        embedded = 5 if "photographs" in finding.where else held_out
+        assert finding.interval.images == (embedded if "embedding" in finding.statistic else 5)
 
 
 def test_the_same_network_supports_nothing(done):
@@ -125,7 +131,11 @@ def test_the_same_network_supports_nothing(done):
 
 def test_blind_networks_bring_noise_to_the_training_set(done):
     """To whom only means are visible, independent pixels are nearly grey."""
-    found = {finding.where: finding.interval for finding in reversed(load_findings(done))}
+    found = {
+        finding.where: finding.interval
+        for finding in load_findings(done)
+        if finding.statistic.startswith("embedding: distance to training examples")
+    }
     for kind in ("Gaussian noise", "uniform noise"):
         interval = found[f"photos, conv1, {kind}"]
         assert interval.estimate < 0.95 and (interval.seeds, interval.images) == (2, 10)
@@ -181,7 +191,7 @@ BAD = {
     "set": ({"trained_on": ["nois=noise/16"]}, "unknown trained network 'nois'"),
     "form": ({"trained_on": ["noise"]}, "not of the form label=DATASET"),
     "split": ({"held_out_split": "held_out"}, "unknown split"),
-    "neighbour": ({"neighbours": 41}, "untrained, seed 0, conv1: 40 training embeddings"),
+    "neighbour": ({"neighbours": 41}, "untrained, seed 0, conv1: 40 training examples"),
     "share": ({"share": 1.5}, "share must lie between"),
     "data set": ({"dataset": "photo_crop/16"}, "did you mean 'photo_crops"),
     "grey images": ({"dataset": "digits"}, "must be square RGB"),

@@ -26,10 +26,12 @@ from depthjax.studies.controls import judged as controls
 from depthjax.studies.depth import judged as depth
 from depthjax.studies.depth.measured import Block, Blocks
 from depthjax.studies.filters import judged as filters
+from depthjax.studies.filters.measured import DIRECTED, SMOOTH, WAVELET
 from depthjax.studies.jacobian import judged as jacobian
 from depthjax.studies.jacobian.measured import Piece, spectrum_columns
 from depthjax.studies.manifold import judged as manifold
-from depthjax.studies.manifold.measured import NEIGHBOURS, RESIDUAL
+from depthjax.studies.manifold.inputs import GAUSSIAN, HELD_OUT
+from depthjax.studies.manifold.measured import EMBEDDED, NEIGHBOURS, PRINCIPAL, RECOVERED
 from depthjax.studies.prediction import judged as prediction
 from depthjax.studies.preimages import judged as preimages
 from depthjax.studies.preimages.measured import control_name
@@ -158,26 +160,30 @@ def manifold_rows(layers: Sequence[str] = ("fc1",)) -> list[Row]:
     """Patches of one photograph are seen at 1 and 4, everything half as far once trained."""
     return [
         {"network": network, "seed": seed, "training_set": spec, "layer": layer, "input": kind}
-        | {"origin": origin, "number": number}
+        | {"origin": origin, "number": number, "seen": seen}
         | {NEIGHBOURS: near(far, network, seed, origin) * 4.0**number}
-        | {RESIDUAL: near(far, network, origin, seed)}
+        | {PRINCIPAL: near(far, network, origin, seed)}
         for spec in ("crops", "noise/8")
         for network, far in (("untrained", 1.0), ("photos", 0.5), ("noise", 0.5))
         if network == "untrained" or TRAINED_ON[network] == spec
         for layer in layers
+        for seen in (EMBEDDED, RECOVERED)
         for seed in SEEDS
         for origin in "xyz"
-        for kind in ("photographs", "Gaussian noise")
+        for kind in ("photographs", GAUSSIAN, HELD_OUT)
+        if seen == EMBEDDED or (layer == layers[-1] and kind != HELD_OUT)
         for number in range(2)
     ]
 
 
-def filter_rows(**energy: float) -> list[Row]:
-    """About the same energy in all filters of a network."""
+def filter_rows(first: bool = False, **value: float) -> list[Row]:
+    """About the same numbers in all filters of a network."""
     return [
-        {"network": network, "seed": seed, "layer": "layer4", "output_channel": channel}
-        | {"low_frequency_energy": near(value, network, seed, channel)}
-        for network, value in energy.items()
+        {"network": network, "seed": seed, "layer": "conv", "first": first}
+        | {"output_channel": channel}
+        | {name: near(mean, network, seed, channel, name) for name in (SMOOTH, DIRECTED)}
+        | {WAVELET: near(mean, network, channel, seed) if first else np.nan}
+        for network, mean in value.items()
         for seed in SEEDS
         for channel in range(3)
     ]
@@ -330,9 +336,10 @@ STUDIES: dict[str, Callable[[], list[Finding]]] = {
         ]
     ),
     "depth": lambda: depth.findings([blocks(), blocks("resnet34", d=np.linspace(2, 9, 8))]),
-    "filters": lambda: filters.findings(
-        filter_rows(untrained=1.0, noise=1.0, photos=5.0), "untrained"
-    ),
+    "filters": lambda: [
+        *filters.findings(filter_rows(untrained=1.0, noise=1.0, photos=5.0), "untrained"),
+        *filters.findings(filter_rows(True, untrained=0.4, photos=0.9, shuffled=0.4), "untrained"),
+    ],
     "jacobian": lambda: jacobian.findings(jacobian_rows(), ("conv1", "deep"), ["untrained"]),
     "manifold": lambda: manifold.findings(
         manifold_rows(("fc1", "fc2")), ("fc1", "fc2"), "untrained", TRAINED_ON

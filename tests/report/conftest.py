@@ -20,7 +20,7 @@ def folders(tmp_path_factory) -> Path:
     write_comparison(folder / "comparison")
     rows = [
         {"network": network, "seed": seed, "layer": f"layer{depth}", "depth": depth}
-        | {"input": "noise", "origin": origin, "neighbour_ratio": 1.0 + depth}
+        | {"input": "noise", "origin": origin, "neighbour_distance": 1.0 + depth}
         for network in ("untrained", "photos")
         for seed in (0, 1)
         for depth in range(3)

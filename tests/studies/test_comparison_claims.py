@@ -7,7 +7,7 @@ import pytest
 from study_rows import LAYERS, QUANTITIES, compared
 
 from depthjax.folders.begin import begin
-from depthjax.folders.results import write_results
+from depthjax.folders.results import read_rows, write_results
 from depthjax.inversion.metrics import MATCHED_RATIOS
 from depthjax.inversion.state import REACHED, RUNNING
 from depthjax.studies.comparison.judged import findings, network_table
@@ -23,7 +23,6 @@ from depthjax.studies.comparison.setting import (
     UNTRAINED,
 )
 from depthjax.studies.networks import ONE_NETWORK
-from depthjax.studies.rows import read_rows
 
 NETWORKS = (UNTRAINED, PHOTOS, NOISE)
 

@@ -21,7 +21,7 @@ from study_rows import (
 
 import depthjax
 from depthjax.folders.begin import begin
-from depthjax.folders.results import write_results
+from depthjax.folders.results import read_rows, write_results
 from depthjax.models.normalization import as_normalization
 from depthjax.statistics import depth_slopes, least_slopes
 from depthjax.studies.jacobian import judged as jacobian
@@ -37,7 +37,7 @@ from depthjax.studies.networks import (
 )
 from depthjax.studies.prediction import judged as prediction
 from depthjax.studies.preimages import judged as preimages
-from depthjax.studies.rows import among, read_rows, seed_table, with_all_columns
+from depthjax.studies.rows import among, seed_table, with_all_columns
 from depthjax.studies.widths import judged as widths
 from depthjax.studies.widths.measured import PAPER
 from depthjax.studies.witnesses import judged as witnesses

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from depthjax import figures
 from depthjax.analysis.filters import filter_images
-from depthjax.studies.filters.judged import energies
+from depthjax.studies.filters.judged import table
+from depthjax.studies.filters.measured import DIRECTED, SMOOTH, WAVELET
 from depthjax.studies.networks import Networks
 from depthjax.studies.rows import Row
 
@@ -29,9 +30,11 @@ def draw(
     }
     captions = {}
     for label in networks:
-        values = energies(rows, label)
-        count, channels = values.shape
-        captions[label] = f"energy {np.nanmean(values):.3g}, n = {count} × {channels}"
+        wavelets = table(rows, WAVELET, label)
+        told = {"smooth": table(rows, SMOOTH, label), "directed": table(rows, DIRECTED, label)}
+        told |= {} if np.isnan(wavelets).all() else {"wavelet": wavelets}
+        means = ", ".join(f"{name} {np.nanmean(values):.2g}" for name, values in told.items())
+        captions[label] = f"{means}; {wavelets.shape[0]} × {wavelets.shape[1]}"
     channel = "" if next(iter(pictures.values())).shape[-1] == 3 else f", output {output}"
     title = f"{rows[0]['layer']}{channel}, seed {rows[0]['seed']}"
     yield "filters", figures.filter_grid(pictures, captions, title=title)

@@ -1,4 +1,4 @@
-"""Draws both ratios against depth, a panel for each kind of input."""
+"""Draws both distances of embeddings against depth, a panel for each kind of input."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 
 from depthjax import figures
 from depthjax.studies.manifold.judged import kinds, medians
-from depthjax.studies.manifold.measured import NEIGHBOURS, RESIDUAL
+from depthjax.studies.manifold.measured import NEIGHBOURS, PRINCIPAL
 from depthjax.studies.rows import Row
 
-_AXES = {NEIGHBOURS: "neighbour ratio", RESIDUAL: "residual ratio"}
+_AXES = {NEIGHBOURS: "to neighbours", PRINCIPAL: "to components"}
 
 
 def draw(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 
 from depthjax.data import Augmentation, Dataset, augment, open_dataset
 from depthjax.data import noise as noise_set
@@ -16,7 +16,7 @@ from depthjax.errors import unknown
 from depthjax.inversion.starts import draw_start
 from depthjax.settings import check_settings, described, setting
 
-GAUSSIAN = "Gaussian noise"
+GAUSSIAN, HELD_OUT = "Gaussian noise", "held-out examples"
 ARBITRARY_NOISE = 1_000_003
 """The seed of arbitrary noise; no training set of noise has it."""
 
@@ -34,6 +34,8 @@ class Choice:
     held_out: int = setting(500, "held-out examples", least=1)
     held_out_split: str = setting("test", "where they are from; of noise, another seed's are")
     inputs: int = setting(100, "arbitrary inputs of each kind", least=1)
+    recovered: int = setting(10, "so many of each kind are recovered, from the last layer", least=0)
+    recovery_steps: int = setting(200, "steps of each descent", least=1)
     inputs_seed: int = setting(0, "seed of the choice of examples and of drawn inputs")
     size: int | None = None
     data_dir: str | None = None
@@ -152,9 +154,25 @@ def prepare_images(
     return np.asarray(augment(None, jnp.asarray(images), augmentation))
 
 
-def images_beside(
-    choice: Choice, training_set: str, arbitrary: Mapping[str, Arbitrary]
-) -> list[Float[np.ndarray, "_ h w c"]]:
+class Beside(NamedTuple):
+    """What is seen beside a training set, prepared as evaluation does.
+
+    Fields:
+        training: examples, `[N, H, W, 3]`.
+        inputs: by kind, `[M, H, W, 3]`: held-out examples, and arbitrary inputs.
+        augmentation: of the training set.
+    """
+
+    training: np.ndarray
+    inputs: dict[str, np.ndarray]
+    augmentation: Augmentation
+
+    def as_seen(self, images: np.ndarray) -> np.ndarray:
+        """Recovered images as they are shown, and as the training set was seen."""
+        return prepare_images(np.clip(images, 0.0, 1.0), self.augmentation)
+
+
+def images_beside(choice: Choice, training_set: str, arbitrary: Mapping[str, Arbitrary]) -> Beside:
     """Examples of a training set, held-out ones, and each kind of input, as evaluation takes them.
 
     Args:
@@ -163,5 +181,6 @@ def images_beside(
         arbitrary: inputs by kind.
     """
     training, held_out, augmentation = training_and_held_out(choice, training_set)
-    together = [training, held_out, *(inputs.images for inputs in arbitrary.values())]
-    return [prepare_images(each, augmentation) for each in together]
+    others = {HELD_OUT: held_out, **{kind: one.images for kind, one in arbitrary.items()}}
+    inputs = {kind: prepare_images(each, augmentation) for kind, each in others.items()}
+    return Beside(prepare_images(training, augmentation), inputs, augmentation)

@@ -1,4 +1,4 @@
-"""C14: a trained network's ratios over the untrained one's, seed by seed."""
+"""C14: a trained network's distances over the untrained one's, seed by seed."""
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import product
@@ -9,14 +9,14 @@ from jaxtyping import Float
 from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
 from depthjax.claims.paper import bound_of
-from depthjax.studies.manifold.inputs import GAUSSIAN, is_noise
-from depthjax.studies.manifold.measured import NEIGHBOURS, RESIDUAL
+from depthjax.studies.manifold.inputs import GAUSSIAN, HELD_OUT, is_noise
+from depthjax.studies.manifold.measured import EMBEDDED, NEIGHBOURS, PRINCIPAL, RECOVERED
 from depthjax.studies.networks import ONE_NETWORK, aside_of
-from depthjax.studies.rows import Row, seed_table
+from depthjax.studies.rows import Row, among, seed_table
 
 STATISTICS = {
-    NEIGHBOURS: "neighbour distance over held-out, trained / untrained",
-    RESIDUAL: "residual over held-out, trained / untrained",
+    NEIGHBOURS: "distance to training examples, trained / untrained",
+    PRINCIPAL: "distance to their principal components, trained / untrained",
 }
 
 
@@ -29,7 +29,8 @@ def findings(
 ) -> list[Finding]:
     """C14: trained over untrained, for every network, kind of input and layer.
 
-    The distance to neighbours counts, at the last layer alone.
+    What counts is where recovered images lie, by the distance to neighbours. Distances of
+    embeddings stand beside, and those of held-out examples, which are no arbitrary inputs.
 
     Args:
         rows: of all training sets.
@@ -40,25 +41,27 @@ def findings(
         single: labels that are one trained network (`depthjax.studies.networks`).
     """
     results = []
-    for (column, quantity), (label, spec), kind, name in product(
-        STATISTICS.items(), trained_on.items(), kinds(rows), names
+    for seen, (column, quantity), (label, spec), kind, name in product(
+        (RECOVERED, EMBEDDED), STATISTICS.items(), trained_on.items(), kinds(rows), names
     ):
         if is_noise(spec) and kind == GAUSSIAN:
             continue
-        trained, other = (
-            table(rows, column, network, spec, kind, name) for network in (label, untrained)
-        )
+        own = among(rows, seen=seen, layer=name, input=kind)
+        trained, other = (table(own, column, network, spec) for network in (label, untrained))
+        if not trained.size or not other.size:
+            continue  # held-out examples are not recovered, nor is anything but the last layer
+        judged = (seen, column) == (RECOVERED, NEIGHBOURS)
         results.append(
             Finding(
                 claim="C14",
-                part="inputs_come_nearer" if (column, name) == (NEIGHBOURS, names[-1]) else "",
+                part="recovered_come_nearer" if judged else "",
                 network=label,
                 layer=name,
                 note=f"{kind}, {ONE_NETWORK}" if label in single else kind,
-                quantity=quantity,
-                bound=bound_of("C14", "inputs_come_nearer"),
+                quantity=f"{seen}: {quantity}",
+                bound=bound_of("C14", "recovered_come_nearer"),
                 measured=Cells.of(trained / other, logarithmic=True),
-                aside=aside_of(label),
+                aside=aside_of(label) or ("contrast" if kind == HELD_OUT else ""),
             )
         )
     return results
@@ -70,9 +73,9 @@ def kinds(rows: Sequence[Row]) -> list[str]:
 
 
 def table(
-    rows: Sequence[Row], statistic: str, network: str, spec: str, kind: str, layer: str
+    rows: Sequence[Row], statistic: str, network: str, spec: str
 ) -> Float[np.ndarray, "seeds origins"]:
-    """A ratio at one place: the geometric mean over the inputs of each origin."""
+    """A distance at one place: the geometric mean over the inputs of each origin."""
     with np.errstate(divide="ignore"):
         return seed_table(
             rows,
@@ -81,13 +84,14 @@ def table(
             average=lambda values: np.exp(np.log(values).mean()),
             network=network,
             training_set=spec,
-            input=kind,
-            layer=layer,
         )
 
 
 def medians(
     rows: Sequence[Row], names: Sequence[str], statistic: str, network: str, spec: str, kind: str
 ) -> list[Float[np.ndarray, " seeds"]]:
-    """The median over origins of each seed, at each layer."""
-    return [np.median(table(rows, statistic, network, spec, kind, name), axis=1) for name in names]
+    """Of embeddings, the median over origins of each seed, at each layer."""
+    own = among(rows, seen=EMBEDDED, input=kind)
+    return [
+        np.median(table(among(own, layer=name), statistic, network, spec), axis=1) for name in names
+    ]

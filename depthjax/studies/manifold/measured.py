@@ -1,18 +1,22 @@
-"""The nearness of arbitrary inputs to training examples, for every input and layer."""
+"""How near inputs, and what is recovered of them, lie to training examples: a row for each."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.analysis.nearness import embed, neighbour_ratio, principal_residual
-from depthjax.studies.manifold.inputs import (
-    Arbitrary,
-)
+from depthjax.analysis.nearness import embed, neighbour_distance, principal_distance
+from depthjax.inversion.autoencoding import autoencode
+from depthjax.inversion.config import InversionConfig
+from depthjax.studies.manifold.inputs import Arbitrary, Beside
 from depthjax.studies.networks import Place
 from depthjax.studies.rows import Row
 
-NEIGHBOURS, RESIDUAL = "neighbour_ratio", "principal_residual"
+NEIGHBOURS, PRINCIPAL = "neighbour_distance", "principal_distance"
+EMBEDDED, RECOVERED = "embedding", "recovered image"
+"""What lies near or far: the embedding of an input among embeddings of training examples, or the
+image recovered from its embedding among training examples themselves."""
 
 
 def places_by_training_set(
@@ -40,55 +44,112 @@ def places_by_training_set(
 def rows_at(
     place: Place,
     training_set: str,
-    images: Sequence[Float[np.ndarray, "_ h w c"]],
+    beside: Beside,
     arbitrary: Mapping[str, Arbitrary],
     *,
     neighbours: int = 5,
     share: float = 0.9,
     max_batch: int = 256,
 ) -> Iterator[Row]:
-    """The nearness of every arbitrary input at one layer, one row per input.
+    """The nearness of the embedding of every input at one layer, one row per input.
 
     Args:
         place: the layer.
         training_set: name of the set that the inputs are seen beside.
-        images: from `images_beside`: examples, held-out examples, and each kind of input.
+        beside: the images, from `images_beside`.
         arbitrary: inputs by kind.
-        neighbours: k of `neighbour_ratio`.
-        share: of `principal_residual`.
+        neighbours: k of `neighbour_distance`.
+        share: of `principal_distance`.
         max_batch: the largest number of images that are embedded at once.
 
     Raises:
         ValueError: as the functions of `depthjax.analysis.nearness`, naming the layer.
     """
+    images = [beside.training, *beside.inputs.values()]
     embedded = embed(place.layer, place.variables, np.concatenate(images), max_batch=max_batch)
-    ends = np.cumsum([len(each) for each in images])[:-1]
+    training, others = np.split(embedded, [len(beside.training)])
+    origins = [
+        (kind, arbitrary[kind].origin[number] if kind in arbitrary else str(number), number)
+        for kind, inputs in beside.inputs.items()
+        for number in range(len(inputs))
+    ]
+    columns = _columns(place, training_set, EMBEDDED)
+    near = _distances(place, training, others, neighbours, share)
+    for index, (kind, origin, number) in enumerate(origins):
+        where = {"input": kind, "origin": origin, "number": number, "embedding_ratio": np.nan}
+        yield {**columns, **where, **{name: float(values[index]) for name, values in near.items()}}
+
+
+def recovered_rows(
+    place: Place,
+    training_set: str,
+    beside: Beside,
+    arbitrary: Mapping[str, Arbitrary],
+    *,
+    count: int,
+    steps: int,
+    neighbours: int = 5,
+    share: float = 0.9,
+    max_batch: int = 256,
+) -> Iterator[Row]:
+    """Where the images lie that are recovered from embeddings of arbitrary inputs, one row each.
+
+    Every network gets the same inputs and the same starts. Distances are of images in [0, 1], seen
+    as the training set was.
+
+    Args:
+        place, training_set, beside, arbitrary, neighbours, share, max_batch: as for `rows_at`.
+        count: so many inputs of each kind, the first ones.
+        steps: of each descent.
+
+    Raises:
+        ValueError: as the functions of `depthjax.analysis.nearness`, naming the layer.
+    """
+    origins = [
+        (kind, inputs.origin[number], number)
+        for kind, inputs in arbitrary.items()
+        for number in range(min(count, len(inputs.images)))
+    ]
+    targets = np.stack([beside.inputs[kind][number] for kind, _, number in origins])
+    targets = np.clip(targets, 0.0, 1.0)  # some of Gaussian noise lies outside
+    found = autoencode(
+        jax.random.key(0),
+        place.layer,
+        place.variables,
+        targets,
+        InversionConfig(steps=steps),
+        max_batch=max_batch,
+    )
+    seen = beside.as_seen(np.asarray(found.images))
+    training, others = (each.reshape(len(each), -1) for each in (beside.training, seen))
+    near = _distances(place, training, others, neighbours, share)
+    near["embedding_ratio"] = np.asarray(found.measurement.embedding_ratio)
+    columns = _columns(place, training_set, RECOVERED)
+    for index, (kind, origin, number) in enumerate(origins):
+        where = {"input": kind, "origin": origin, "number": number}
+        yield {**columns, **where, **{name: float(values[index]) for name, values in near.items()}}
+
+
+def _columns(place: Place, training_set: str, seen: str) -> Row:
+    return {
+        **{"network": place.network, "seed": place.seed, "training_set": training_set},
+        **{"layer": place.name, "depth": place.depth, "seen": seen},
+    }
+
+
+def _distances(
+    place: Place,
+    training: Float[np.ndarray, "n features"],
+    others: Float[np.ndarray, "m features"],
+    neighbours: int,
+    share: float,
+) -> dict[str, Float[np.ndarray, " m"]]:
+    """Both distances, by column."""
     try:
-        ratios = _ratios(np.split(embedded, ends), neighbours, share)
+        return {
+            NEIGHBOURS: neighbour_distance(training, others, neighbours),
+            PRINCIPAL: principal_distance(training, others, share),
+        }
     except ValueError as error:
         where = f"{place.network}, seed {place.seed}, {place.name}"
         raise ValueError(f"{where}: {error}") from error
-    columns: Row = {"network": place.network, "seed": place.seed, "training_set": training_set}
-    columns |= {"layer": place.name, "depth": place.depth}
-    for (kind, inputs), each in zip(arbitrary.items(), ratios, strict=True):
-        for index, origin in enumerate(inputs.origin):
-            yield {
-                **columns,
-                **{"input": kind, "origin": origin, "number": index},
-                **{name: float(values[index]) for name, values in each.items()},
-            }
-
-
-def _ratios(
-    embedded: Sequence[np.ndarray], neighbours: int, share: float
-) -> list[dict[str, Float[np.ndarray, " m"]]]:
-    """Both ratios of every arbitrary input: for each kind, arrays by column."""
-    training, held_out, *arbitrary = embedded
-    together = np.concatenate(arbitrary)
-    ratios = {
-        NEIGHBOURS: neighbour_ratio(training, held_out, together, neighbours),
-        RESIDUAL: principal_residual(training, held_out, together, share),
-    }
-    ends = np.cumsum([len(images) for images in arbitrary])[:-1]
-    split = {name: np.split(values, ends) for name, values in ratios.items()}
-    return [dict(zip(split, values, strict=True)) for values in zip(*split.values(), strict=True)]

@@ -1,0 +1,126 @@
+"""One verdict for each claim from several runs: which run judges it, and what the others say.
+
+A part of a claim is judged by one run, the one with the largest images; of several the first by
+name. Runs of other sizes or networks make no mean with it, since they are other questions; what
+they say stands beside it. The correction over claims is over the runs that judge.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from depthjax.claims.claim import Part
+from depthjax.claims.findings import Finding
+from depthjax.claims.judging import NOT_RUN, Judgement, PartVerdict, judge
+from depthjax.claims.paper import CLAIMS
+from depthjax.claims.power import Pilot, pilot_of, power, undecidable
+from depthjax.claims.stored import load_findings
+from depthjax.folders.config import read_config
+from depthjax.statistics import POWER
+
+SIZES = ((3, 5), (5, 5), (5, 10), (10, 10), (20, 20), (40, 40))
+"""Seeds × images that are tried, one after the other, by `sample_needed`."""
+
+
+class StoredRun(NamedTuple):
+    """A run, with what it found.
+
+    Fields:
+        name: of its folder; `reproduction/step` for a step.
+        folder: where it lies.
+        config: what was asked for.
+        findings: none, if it is not finished.
+        power: by claim and part, as it was announced before the run.
+    """
+
+    name: str
+    folder: Path
+    config: Mapping[str, Any]
+    findings: Sequence[Finding]
+    power: Mapping[str, Mapping[str, float]]
+
+    @property
+    def size(self) -> int:
+        """Height and width of its images; 0 for a run without any."""
+        return int(self.config.get("size") or 0)
+
+    @property
+    def script(self) -> str:
+        """The script that made it, such as `depth.py`."""
+        return Path(next(iter(self.config["environment"].get("command", [])), "")).name
+
+
+def stored_run(
+    name: str, folder: Path, power: Mapping[str, Mapping[str, float]] | None = None
+) -> StoredRun:
+    """A run with what it found, from its folder.
+
+    Raises:
+        ValueError: if there is no run, or its findings cannot be read.
+    """
+    findings = load_findings(folder) if (folder / "findings.json").is_file() else []
+    return StoredRun(name, folder, read_config(folder), findings, power or {})
+
+
+def judging_runs(runs: Iterable[StoredRun]) -> dict[str, dict[str, StoredRun]]:
+    """The run that judges each part of a claim, by claim and part.
+
+    Parts and claims that no run is about are left out.
+    """
+    ordered = sorted(runs, key=lambda run: (-run.size, run.name))
+    chosen = {
+        claim.id: {
+            part: next(run for run in ordered if _is_about(run, claim.id, part))
+            for part in claim.parts
+            if any(_is_about(run, claim.id, part) for run in ordered)
+        }
+        for claim in CLAIMS.values()
+    }
+    return {claim: parts for claim, parts in chosen.items() if parts}
+
+
+def judge_together(runs: Sequence[StoredRun]) -> dict[str, Judgement]:
+    """The verdict on each claim of the paper, by its id, each part from the run that judges it."""
+    chosen = judging_runs(runs)
+    findings = [
+        finding
+        for claim, parts in chosen.items()
+        for part, run in parts.items()
+        for finding in run.findings
+        if (finding.claim, finding.part) == (claim, part)
+    ]
+    weak = {
+        claim
+        for claim, parts in chosen.items()
+        if any(claim in undecidable(run.power) for run in parts.values())
+    }
+    return {judged.claim.id: judged for judged in judge(findings, weak=weak)}
+
+
+def judge_alone(run: StoredRun) -> list[Judgement]:
+    """What a single run says of the claims that it is about."""
+    judged = judge(run.findings, weak=undecidable(run.power))
+    return [one for one in judged if one.verdict != NOT_RUN]
+
+
+def sample_needed(verdict: PartVerdict) -> tuple[int, int] | None:
+    """How many seeds and images would decide an open part, with the spread that the run has shown.
+
+    Returns:
+        The first of `SIZES` of which four in five such runs would support the part if its effect
+        were the smallest of interest; None if none is enough, or the spread is not known.
+    """
+    cells = getattr(verdict.whole, "measured", None)
+    if cells is None or not hasattr(cells, "table") or len(cells.table) < 2:
+        return None
+    pilot = pilot_of(cells)
+    return next((size for size in SIZES if _enough(verdict.part, pilot, size)), None)
+
+
+def _enough(part: Part, pilot: Pilot, size: tuple[int, int]) -> bool:
+    return power(part, pilot, size) >= POWER
+
+
+def _is_about(run: StoredRun, claim: str, part: str) -> bool:
+    """Whether it has a number with a vote of a part of a claim."""
+    return any((one.claim, one.part, one.votes) == (claim, part, True) for one in run.findings)

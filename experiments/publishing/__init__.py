@@ -1,0 +1,1 @@
+"""RESULTS.md and the pages of single runs, from what lies in results/."""

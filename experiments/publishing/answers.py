@@ -1,0 +1,92 @@
+"""The first part of RESULTS.md: each question with its answer, from the verdicts on its claims."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from depthjax.claims.blocks import folded
+from depthjax.claims.judging import (
+    NOT_RUN,
+    NOT_SUPPORTED,
+    SUPPORTED,
+    Judgement,
+    PartVerdict,
+    interval_text,
+)
+from depthjax.claims.paper import CLAIMS
+from depthjax.claims.runs import judge_alone
+from depthjax.claims.tables import verdict_text
+from publishing.material import Material, decided_by
+from publishing.questions import QUESTIONS, Question
+
+
+def answers(material: Material) -> Iterator[str]:
+    """The sections of all questions, and one of claims that no question names."""
+    named = {claim for question in QUESTIONS for claim in question.claims}
+    rest = tuple(claim for claim in CLAIMS if claim not in named)
+    asks = "Does the paper hold in what it says beside these questions?"
+    others = (Question("Other statements", asks, rest, (), {}),) if rest else ()
+    for question in (*QUESTIONS, *others):
+        yield from _section(question, material)
+
+
+def counted(judged: Sequence[Judgement]) -> str:
+    """`3 supported, 2 not run`."""
+    verdicts = Counter(one.verdict for one in judged)
+    return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+
+
+def _section(question: Question, material: Material) -> Iterator[str]:
+    """The question, its answer, what each claim rests on, figures, and what was not run."""
+    claims = [claim for claim in question.claims if claim in CLAIMS]
+    yield f"## {question.heading}"
+    yield f"{question.asks}\n{_answer([material.judged[claim] for claim in claims])}"
+    yield "\n".join(line for claim in claims for line in _lines(claim, material))
+    for figure, words in question.figures.items():
+        shown = [run for run in material.runs if (run.folder / f"{figure}.webp").is_file()]
+        if shown:
+            run = max(shown, key=lambda one: one.size)
+            path = f"{material.folder.name}/{run.name}/{figure}.webp"
+            yield f"![{words}]({path})\n\n*{words} From {material.link(run)}.*"
+    own = [one for one in material.waiting if one.script in question.scripts]
+    if own:
+        lines = "\n".join(f"- `{one.command}`" for one in own)
+        yield folded(f"Not run yet, or not kept: {len(own)} flag files", lines)
+
+
+def _answer(judged: Sequence[Judgement]) -> str:
+    """In words, from the verdicts of the claims that a question rests on."""
+    verdicts = [one.verdict for one in judged]
+    ran = [verdict for verdict in verdicts if verdict != NOT_RUN]
+    if not ran:
+        return "**Not run yet.**"
+    if set(verdicts) == {SUPPORTED}:
+        words = "Yes"
+    elif set(ran) == {NOT_SUPPORTED}:
+        words = "No"
+    elif not {SUPPORTED, NOT_SUPPORTED} & set(ran):
+        words = "These runs do not tell"
+    else:
+        words = "In part"
+    return f"**{words}**: of {len(judged)} claims {counted(judged)}."
+
+
+def _lines(claim: str, material: Material) -> Iterator[str]:
+    """A line for a claim, and one below it for each other run that is about it."""
+    judged = material.judged[claim]
+    text = f"- **{claim}** {judged.claim.sentence}"
+    text += f" *{verdict_text(judged.record()).capitalize()}*"
+    if claim not in material.judges:
+        yield f"{text}."
+        return
+    yield f"{text}: {decided_by(judged)}; {material.judges_of(claim)}."
+    names = {run.name for run in material.judges[claim].values()}
+    for run in material.runs:
+        for other in judge_alone(run):
+            if other.claim.id == claim and run.name not in names:
+                told = "; ".join(_measured(part) for part in other.parts if part.whole is not None)
+                yield f"  - {material.link(run)}: {told}."
+
+
+def _measured(part: PartVerdict) -> str:
+    assert part.whole is not None
+    return f"{part.part.says}: {part.verdict}, {interval_text(part.whole)}"

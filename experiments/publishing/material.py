@@ -1,0 +1,64 @@
+"""What RESULTS.md is made of: the runs that were kept, and the verdict on each claim."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from depthjax.claims.judging import Judgement
+from depthjax.claims.runs import StoredRun, judge_together, judging_runs
+from depthjax.claims.tables import deciding
+from publishing.runs import Planned, planned, results_in
+
+
+class Material(NamedTuple):
+    """All that a page is made of.
+
+    Fields:
+        folder: of what was kept.
+        runs: those that were kept, and the steps of reproductions.
+        reproductions: the contents of each `reproduce.json`, by name.
+        judged: the verdict on each claim, by its id.
+        judges: the run that judges each part of a claim, by claim and part.
+        waiting: flag files of which no run was kept.
+    """
+
+    folder: Path
+    runs: Sequence[StoredRun]
+    reproductions: Mapping[str, Mapping[str, Any]]
+    judged: Mapping[str, Judgement]
+    judges: Mapping[str, Mapping[str, StoredRun]]
+    waiting: Sequence[Planned]
+
+    def link(self, run: StoredRun) -> str:
+        """The name of a run, which leads to its page."""
+        return f"[{run.name}]({self.folder.name}/{run.name}/README.md)"
+
+    def judges_of(self, claim: str) -> str:
+        """The runs that judge a claim."""
+        runs = {run.name: run for run in self.judges.get(claim, {}).values()}
+        return ", ".join(map(self.link, runs.values()))
+
+    def power_of(self, claim: str) -> float | None:
+        """The least power of a part, as it was announced before the run."""
+        judges = self.judges.get(claim, {}).items()
+        powers = [run.power.get(claim, {}).get(part) for part, run in judges]
+        return min((power for power in powers if power is not None), default=None)
+
+
+def material_in(folder: Path) -> Material:
+    """What a page is made of, from a folder of results.
+
+    Raises:
+        ValueError: if what lies there cannot be read.
+    """
+    runs, reproductions = results_in(folder)
+    judged, judges = judge_together(runs), judging_runs(runs)
+    return Material(folder, runs, reproductions, judged, judges, planned(runs))
+
+
+def decided_by(judged: Judgement) -> str:
+    """The number that decided about a claim, with what it rests on."""
+    record = judged.record()["decisive"]
+    if record is None:
+        return "a part was not measured"
+    return f"{deciding(record)}; {record['sample']} seeds × images"

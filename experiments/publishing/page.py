@@ -1,0 +1,152 @@
+"""RESULTS.md: one page that answers the paper's questions, from what lies in results/."""
+
+from pathlib import Path
+
+from depthjax.claims.blocks import folded
+from depthjax.claims.judging import (
+    NOT_DECIDABLE,
+    NOT_RUN,
+    UNDECIDED,
+    Judgement,
+    PartVerdict,
+    interval_text,
+)
+from depthjax.claims.runs import sample_needed
+from depthjax.claims.tables import claims_table
+from depthjax.folders.environment import where_it_ran
+from depthjax.folders.kept import missing_from
+from depthjax.tables import markdown_table, number
+from publishing.answers import answers, counted
+from publishing.material import Material, material_in
+from publishing.run_page import command
+
+EARLIER = "earlier.md"
+
+HEAD = """\
+# Results
+
+What this code finds about the claims of *Depth and Representation in Vision Models*
+([arXiv 2211.06496](https://arxiv.org/abs/2211.06496)). `python experiments/document.py` makes this
+page from the runs in [results/](results), without running anything: from their settings, and from
+what they found, with every cell. How a verdict is made is in
+[the guide](docs/claims.md#what-a-verdict-rests-on). Each part of a claim is judged by the run with
+the largest images, of several by the first by name; what the others say stands below it. A verdict
+that is called *exploratory* was found before its claim, or a rule, was settled as it is now."""
+
+RULES = """\
+## Which rules are older than which results
+
+Statistics, thresholds and combining rules of the claims about training were settled, in their
+first form, after results of the same small networks were known. Smallest effects of interest,
+intervals over photographs, the mean over places and the correction over claims are younger than all
+of the earlier results below. Claim by claim:
+[the guide](docs/claims.md#which-rules-are-older-than-which-results). From then on every run writes
+a digest of each claim before it starts, which stands in the column *plan*."""
+
+
+def page(folder: Path) -> str:
+    """The whole page.
+
+    Args:
+        folder: of what was kept.
+
+    Raises:
+        ValueError: if what lies there cannot be read.
+    """
+    material = material_in(folder)
+    judged = list(material.judged.values())
+    parts = [HEAD, f"**Of {len(judged)} claims: {counted(judged)}.**", *answers(material)]
+    parts += ["## The claims, one by one", _claims(material)]
+    parts += ["## What is not supported", _contradicted(judged)]
+    parts += ["## What could not be decided, and what it would take", _undecided(judged)]
+    parts += [RULES, "## Runs", _runs(material), _waiting(material)]
+    if (folder / EARLIER).is_file():
+        parts += ["## Earlier runs", _earlier(folder.name)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _claims(material: Material) -> str:
+    """The table of claims, and the reason of each verdict, folded away."""
+    records, reasons = [], []
+    for claim, judged in material.judged.items():
+        record = judged.record()
+        if claim in material.judges:
+            record["run"] = material.judges_of(claim)
+            record["power"] = material.power_of(claim)
+        if judged.verdict != NOT_RUN:
+            reasons.append(f"- {claim}: {judged.verdict} ({judged.reason}).")
+        records.append(record)
+    why = folded("Why, part by part", "\n".join(reasons))
+    return f"{claims_table(records)}\n\n{why}"
+
+
+def _contradicted(judged: list[Judgement]) -> str:
+    lines = []
+    for one in judged:
+        for part in one.parts:
+            if part.part.votes and part.verdict == "contradicted" and part.whole is not None:
+                asked = f"asked {part.part.rule}, with an effect of {number(part.part.effect)}"
+                found = f"{interval_text(part.whole)}, {asked} ({part.part.because})"
+                where = ", ".join(dict.fromkeys(finding.where for finding in part.findings))
+                lines.append(f"- **{one.claim.id}**, {part.part.says}: {found}; {where}.")
+    return "\n".join(lines) or "Nothing, so far."
+
+
+def _undecided(judged: list[Judgement]) -> str:
+    lines = []
+    for one in judged:
+        if one.verdict in (UNDECIDED, NOT_DECIDABLE):
+            for part in one.parts:
+                if part.part.votes and part.verdict not in ("supported", "contradicted"):
+                    found = "" if part.whole is None else f", {interval_text(part.whole)}"
+                    told = f"{part.part.says}: {part.verdict}{found}; {_takes(part)}"
+                    lines.append(f"- **{one.claim.id}**, {told}.")
+    return "\n".join(lines) or "Nothing, so far."
+
+
+def _takes(part: PartVerdict) -> str:
+    """What it would take to decide a part."""
+    if part.whole is None:
+        return "no run has measured it"
+    needed = sample_needed(part)
+    if needed is None:
+        return "more seeds and images alone will hardly decide it"
+    return f"about {needed[0]} × {needed[1]} seeds × images, by the spread found here"
+
+
+def _runs(material: Material) -> str:
+    """The runs with their commands and where they were made."""
+    rows = []
+    for run in material.runs:
+        missing = missing_from(run.folder)
+        old = any(finding.exploratory for finding in run.findings)
+        state = f"missing: {', '.join(missing)}" if missing else "finished"
+        made = where_it_ran(run.config["environment"], revision=True).strip()
+        rows.append(
+            [
+                *(material.link(run), f"`{command(run)}`"),
+                *(f"{run.size}²" if run.size else "–", state + (", exploratory" if old else "")),
+                made,
+            ]
+        )
+    parts = [markdown_table(["run", "command", "images", "state", "made"], rows)]
+    for name, record in material.reproductions.items():
+        lacking = [step["step"] for step in record["steps"] if step["state"] != "done"]
+        left = f"; not done: {', '.join(lacking)}" if lacking else ""
+        told = f"`python experiments/reproduce.py --scale={record['scale']}`"
+        parts.append(f"{name}: {told}, plan {record['plan']}{left}.")
+    return folded(f"{len(rows)} runs and steps that were kept", "\n\n".join(parts))
+
+
+def _waiting(material: Material) -> str:
+    rows = [[one.purpose, f"`{one.command}`"] for one in material.waiting]
+    table = markdown_table(["what", "command"], rows)
+    return folded(f"Not run yet, or not kept: {len(rows)} flag files", table)
+
+
+def _earlier(name: str) -> str:
+    return (
+        f"What earlier runs found, whose rows were not kept, is in [{name}/{EARLIER}]"
+        f"({name}/{EARLIER}): their tables as they stood, by an earlier rule. They count as no"
+        " verdict."
+    )

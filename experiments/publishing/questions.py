@@ -1,0 +1,78 @@
+"""The paper's questions in plain words, and which claims and scripts answer each."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Question:
+    """One of the paper's questions.
+
+    Fields:
+        heading: of its section.
+        asks: the question, so that a supported claim says yes.
+        claims: ids of the claims that answer it.
+        scripts: that measure what they rest on.
+        figures: names of figures; the first of each kind that a kept run has is shown, with these
+            words below it.
+    """
+
+    heading: str
+    asks: str
+    claims: tuple[str, ...]
+    scripts: tuple[str, ...]
+    figures: dict[str, str]
+
+
+QUESTIONS = (
+    Question(
+        "Does depth lose the image?",
+        "An untrained network is asked for an input that has the same embedding as a photograph."
+        " Is what it gives back the less like the photograph the deeper the layer, even where the"
+        " embedding is matched?",
+        ("C1", "C2", "C3"),
+        ("depth.py", "recipe.py", "invert.py"),
+        {"depth": "Distance to the photograph, layer by layer."},
+    ),
+    Question(
+        "How wide must a layer be?",
+        "Do layers that are wider than their input keep it, and narrower ones not?",
+        ("C4", "C5", "C7", "C8"),
+        ("widths.py",),
+        {"widths_C5": "Steps until an image is recovered, against depth."},
+    ),
+    Question(
+        "Why depth forgets",
+        "Is what is lost lost exactly, or only made faint?",
+        ("C6", "C9", "C16"),
+        ("jacobian.py", "controls.py", "witnesses.py", "prediction.py"),
+        {
+            "spectra": "Singular values of each layer.",
+            "witnesses_untrained": "A photograph, what layers take for it, and what they see best.",
+        },
+    ),
+    Question(
+        "Trained, untrained, trained on noise",
+        "Does training on photographs make layers keep more of an image, and training on noise"
+        " not?",
+        ("C10", "C11", "C12", "C13", "C14"),
+        ("compare.py", "manifold.py"),
+        {
+            "networks_converging_astronaut": "One photograph from layers of networks that were"
+            " trained otherwise.",
+            "manifold": "How near arbitrary inputs come to the examples of training.",
+        },
+    ),
+    Question(
+        "What do filters show?",
+        "Have filters a structure that training on photographs gave them, and training on noise"
+        " did not?",
+        ("C15", "C17"),
+        ("filters.py",),
+        {"filters": "Filters of one convolution."},
+    ),
+)
+
+
+def figures() -> list[str]:
+    """The names of all figures that the page may show."""
+    return [name for question in QUESTIONS for name in question.figures]

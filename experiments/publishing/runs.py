@@ -1,0 +1,74 @@
+"""The runs that lie in results/, and those that nobody has kept yet."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from depthjax.claims.runs import StoredRun, stored_run
+
+FLAGS_FOLDER = Path(__file__).parents[1] / "flags"
+NOT_STUDIES = ("train.py", "sweep.py", "gallery.py", "measures.py")
+"""Scripts whose results other documents show."""
+
+
+class Results(NamedTuple):
+    """What lies in a folder of results.
+
+    Fields:
+        runs: those of scripts, and the steps of reproductions, by name.
+        reproductions: the contents of each `reproduce.json`, by name.
+    """
+
+    runs: list[StoredRun]
+    reproductions: dict[str, dict[str, Any]]
+
+
+def results_in(folder: Path) -> Results:
+    """All that was kept in a folder, in the order of its name."""
+    reproductions = {
+        path.parent.name: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*/reproduce.json"))
+    }
+    runs = []
+    for config in sorted([*folder.glob("*/config.json"), *folder.glob("*/*/config.json")]):
+        within = config.parent.relative_to(folder)
+        announced = reproductions.get(within.parts[0], {}).get("power")
+        runs.append(stored_run(within.as_posix(), config.parent, announced))
+    return Results(runs, reproductions)
+
+
+class Planned(NamedTuple):
+    """A flag file of which no run was kept.
+
+    Fields:
+        name: of the file, without ending.
+        script: that takes it.
+        command: the whole command.
+        purpose: its first remark.
+    """
+
+    name: str
+    script: str
+    command: str
+    purpose: str
+
+
+def planned(runs: Sequence[StoredRun]) -> list[Planned]:
+    """The flag files of studies whose run was not kept, in the order of their names."""
+    kept = {run.name.partition("/")[0] for run in runs}
+    for run in runs:
+        command = " ".join(run.config["environment"].get("command", []))
+        kept |= set(re.findall(r"flags/(\w+)\.flags", command))
+    found = []
+    for path in sorted(FLAGS_FOLDER.glob("*.flags")):
+        first, _, rest = path.read_text(encoding="utf-8").partition("\n")
+        command = first.removeprefix("# ")
+        script = re.match(r"python experiments/(\w+\.py)", command)
+        if path.stem in kept or script is None or script[1] in NOT_STUDIES:
+            continue
+        remarks = " ".join(re.findall(r"^# (.*)$", rest, re.MULTILINE))
+        purpose = re.split(r"(?<=[a-z)])[.:;] |$", remarks)[0]
+        found.append(Planned(path.stem, script[1], command, purpose))
+    return found

@@ -1,0 +1,72 @@
+"""Which of several runs judges a claim, and what would decide an open part."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Finding
+from depthjax.claims.judging import NOT_DECIDABLE, NOT_RUN, SUPPORTED, judge
+from depthjax.claims.paper import CLAIMS, bound_of
+from depthjax.claims.runs import StoredRun, judge_alone, judge_together, judging_runs, sample_needed
+
+CLAIM, PART = "C3", "image_stays_lost"
+
+
+def found(middle: float, spread: float = 0.001, part: str = PART, aside: str = "") -> Finding:
+    noise = np.random.default_rng(0).normal(size=(3, 5))
+    return Finding(
+        claim=CLAIM,
+        part=part,
+        quantity="elasticity",
+        bound=bound_of(CLAIM, PART),
+        measured=Cells.of(middle + spread * (noise - noise.mean())),
+        aside=aside,
+    )
+
+
+def run(name: str, size: int | None, *findings: Finding, **power) -> StoredRun:
+    config = {"size": size, "environment": {"command": ["experiments/depth.py"]}}
+    return StoredRun(name, Path(name), config, findings, power)
+
+
+def test_the_run_with_the_largest_images_judges():
+    small, large = run("a", 32, found(0.9)), run("b", 224, found(0.0))
+    beside = run("c", 299, found(0.9, part=""), found(0.9, aside="control"))
+    none = run("d", None, found(0.9))
+    runs = [small, large, beside, none]
+    assert judging_runs(runs) == {CLAIM: {PART: large}}
+    judged = judge_together(runs)
+    assert list(judged) == list(CLAIMS)
+    assert judged[CLAIM].parts[0].verdict == "supported" and judged["C1"].verdict == NOT_RUN
+    assert judge_alone(small)[0].verdict == "not supported"
+    assert judge_alone(large)[0].parts[0].verdict == "supported"
+    assert large.script == "depth.py"
+
+
+def test_of_runs_of_one_size_the_first_by_name_judges():
+    runs = [run("b", 32, found(0.9)), run("a", 32, found(0.0))]
+    assert judging_runs(runs)[CLAIM][PART].name == "a"
+
+
+def test_parts_of_a_claim_may_be_of_several_runs():
+    """What each of them says alone is no verdict: the other part is not measured."""
+    other = found(0.9, part="invertible_control_follows")
+    runs = [run("a", 224, found(0.0)), run("b", 8, other)]
+    assert judge_together(runs)[CLAIM].verdict == SUPPORTED
+    assert {judge_alone(one)[0].verdict for one in runs} == {"undecided at this scale"}
+
+
+def test_what_was_announced_before_the_run_counts():
+    weak = run("a", 32, found(0.04, 0.1), **{CLAIM: {PART: 0.1}})
+    assert judge_together([weak])[CLAIM].verdict == NOT_DECIDABLE
+    strong = weak._replace(power={CLAIM: {PART: 0.9}})
+    assert judge_together([strong])[CLAIM].verdict == "undecided at this scale"
+
+
+@pytest.mark.parametrize(("spread", "least"), [(0.001, (3, 5)), (0.06, (5, 5)), (9.0, None)])
+def test_how_many_would_decide(spread, least):
+    part = judge([found(0.03, spread)], [CLAIMS[CLAIM]])[0].parts[0]
+    needed = sample_needed(part)
+    assert needed == least if least in (None, (3, 5)) else needed >= least
