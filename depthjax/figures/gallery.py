@@ -46,8 +46,10 @@ def gallery(
 ) -> Figure:
     """The targets, the starts, and the images recovered from every layer with their numbers.
 
-    There is a row for each image and a column for each layer. Many layers continue in further
-    blocks of rows. Pixels are clipped to [0, 1]; those that are not finite are magenta.
+    There is a row for each image and a column for each layer. Where the target is that of the row
+    above, as in rows of several networks, it is not shown again, nor is the start. Many layers
+    continue in further blocks of rows. Pixels are clipped to [0, 1]; those that are not finite
+    are magenta.
 
     Args:
         image_labels: names of the B images.
@@ -200,7 +202,7 @@ class _Sheet:
         headings = [
             wrapped(name, self.cell, self.heading_size, _NAME_BREAKS) for name in self.layers
         ]
-        captions = self.captions
+        captions, targets = self.captions, columns[0]
         left = EDGE + widest(names, BODY) + _GAP
         width = left + (len(self.heads) + len(self.blocks[0])) * (self.cell + _GAP) - _GAP + EDGE
         title = wrapped_title(title, width)
@@ -225,6 +227,8 @@ class _Sheet:
                 foot = top + heading - 2 - self.heading_size / 4
                 self._text(axes, x, foot, name, "baseline", self.heading_size)
                 for image, picture in enumerate(columns[column]):
+                    if column < before and image and (targets[image] == targets[image - 1]).all():
+                        continue
                     y = top + heading + image * row
                     self._picture(axes, x, y, picture)
                     below = y + self.picture_size[1] + 1.5

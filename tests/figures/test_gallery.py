@@ -54,6 +54,19 @@ def test_gallery_puts_each_picture_under_its_layer_beside_its_image_above_its_nu
     assert places["target"][0] < places["start"][0] < middles[0]
 
 
+def test_gallery_shows_the_target_of_several_networks_once():
+    """With what is seen in it; the same pictures of layers are shown again."""
+    given = gallery_arguments(4, 3)
+    given[1] = np.asarray(given[1])[[0, 0, 2, 2]]
+    given[4] = np.asarray(given[4])[:, [0, 0, 2, 2]]
+    seen = [[f"word{column}{image}" for image in range(4)] for column in range(4)]
+    figure = figures.gallery(*given, seen=seen)
+    assert len(pictures(figure)) == 2 * 2 + 4 * 3
+    said = everything_said(figure)
+    assert [f"word0{image}" in said for image in range(4)] == [True, False, True, False]
+    assert all(f"word1{image}" in said for image in range(4))
+
+
 def test_gallery_without_starts_has_what_is_seen_below_the_pictures():
     given = gallery_arguments(2, 3)
     given[2] = None
