@@ -12,6 +12,7 @@ after another, and findings are written after each. A run that was cut off goes 
 """
 
 import dataclasses
+from functools import partial
 
 import jax
 from absl import flags
@@ -21,7 +22,7 @@ from depthjax import cli
 from depthjax.errors import one_of
 from depthjax.models import Network, ResNet, resolve
 from depthjax.studies import descents
-from depthjax.studies.networks import same_normalization, single_networks, weight_records
+from depthjax.studies.networks import layers_of, single_networks, weight_records
 from depthjax.studies.recipe import judged, measured
 from depthjax.studies.recipe.drawn import draw
 
@@ -51,12 +52,12 @@ def main() -> None:
     rates = rates_from_flags(names)
     recipe = depthjax.InversionConfig.paper(steps=FLAGS.steps)
     networks = cli.networks_from_flags(model, FLAGS.size)
-    normalization = same_normalization(networks)
-    layers = {name: depthjax.Layer(model, name, normalization) for name in names}
     image_names, targets = cli.images_from_flags()
     seeds = cli.seeds_from_flags()
     output = cli.output_from_flags("recipe", FLAGS.model)
-    every = measured.descents_of(output, networks, seeds, layers, recipe, rates)
+    every = measured.descents_of(
+        output, networks, seeds, partial(layers_of, model, names), recipe, rates
+    )
     references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
     starts = descents.starts_of(targets, recipe, FLAGS.start_seed)
     definition = {

@@ -6,7 +6,7 @@ once. Its numbers are then a table `[1, images]`, and its difference from a cont
 is `[S, images]` by broadcasting: what is a sample there are the control's seeds.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -69,6 +69,21 @@ def fixed_in(table: Float[np.ndarray, "seeds images"], single: bool) -> Fixed:
         single: whether it is one of `single_networks`.
     """
     return "seeds" if single and len(table) == 1 else ""
+
+
+def seed_counts(
+    labels: Sequence[str], tables: Iterable[Float[np.ndarray, "n s l b"]]
+) -> dict[str, int]:
+    """How many seeds of each network were measured: 1 if nothing of any but the first.
+
+    Args:
+        labels: of the networks.
+        tables: all that was measured of them, NaN where nothing was; one at least.
+    """
+    every = np.stack([np.isfinite(table).any((2, 3)) for table in tables])
+    others = every[:, :, 1:].any((0, 2))
+    counts = np.where(others, every.shape[2], 1).tolist()
+    return dict(zip(labels, counts, strict=True))
 
 
 def weight_records(networks: Networks) -> dict[str, list[dict[str, Any]]]:

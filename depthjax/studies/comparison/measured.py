@@ -21,6 +21,7 @@ from depthjax.statistics import interval_of
 from depthjax.studies.comparison.judges import Judges
 from depthjax.studies.comparison.setting import BLURRED, MATCHED, PLAIN
 from depthjax.studies.descents import Descents
+from depthjax.studies.networks import seed_counts
 from depthjax.studies.rows import Row
 
 
@@ -56,11 +57,8 @@ class Comparison:
 
     @cached_property
     def seeds_of(self) -> dict[str, int]:
-        """How many seeds each network has: 1 if nothing was measured of any but the first."""
-        every = np.stack([np.isfinite(table).any((2, 3)) for table in self.values.values()])
-        others = every[:, :, 1:].any((0, 2))
-        counts = np.where(others, len(self.seeds), 1).tolist()
-        return dict(zip(self.networks, counts, strict=True))
+        """How many seeds each network has: 1 for one that is the same for all."""
+        return seed_counts(self.networks, self.values.values())
 
     @property
     def early(self) -> Sequence[str]:

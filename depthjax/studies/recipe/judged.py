@@ -12,6 +12,7 @@ from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Aside, Finding
 from depthjax.claims.paper import bound_of
 from depthjax.statistics import LEAST, Fixed
+from depthjax.studies.networks import fixed_in
 from depthjax.studies.recipe.measured import PUBLISHED, TUNED, LastIterates
 
 _PARTS = {PUBLISHED: "recipe_matches", TUNED: "tuned_recipe_matches"}
@@ -41,6 +42,7 @@ def findings(
                 rho = found.of(rate, "embedding_ratio", label, layer)
                 if np.isnan(rho).all():
                     continue
+                fixed = few or fixed_in(rho, label in single)
                 part = _PARTS.get(rate, "") if votes else ""
                 aside: Aside = "" if part else "contrast"
                 results.append(
@@ -53,7 +55,7 @@ def findings(
                         quantity="ρ of the last iterate of the paper's recipe",
                         detail=_told(rate),
                         bound=bound_of("C2", part or "recipe_matches"),
-                        measured=Cells.of(rho, fixed=few, logarithmic=True),
+                        measured=Cells.of(rho, fixed=fixed, logarithmic=True),
                         aside=aside,
                     )
                 )

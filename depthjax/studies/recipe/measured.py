@@ -1,6 +1,6 @@
 """The last iterates of the paper's recipe, at its published rate and at multiples of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from jaxtyping import Float
 from depthjax.folders.inversions import load_run
 from depthjax.inversion.config import InversionConfig
 from depthjax.studies.descents import Descents
-from depthjax.studies.networks import Networks
+from depthjax.studies.networks import Networks, seed_counts
 from depthjax.typing import LayerFn
+from depthjax.weights import Weights
 
 PUBLISHED = "1"
 """The multiple of the published rate that is the paper's recipe."""
@@ -48,9 +49,10 @@ class LastIterates:
         return list(dict.fromkeys(rate for rate, _ in self.values))
 
     def of(self, rate: str, quantity: str, network: str, layer: str) -> np.ndarray:
-        """One quantity at one rate, of one network and layer, `[S, B]`."""
-        place = self.networks.index(network), slice(None), self.layers.index(layer)
-        return self.values[rate, quantity][place]
+        """One quantity at one rate, of one network and layer, `[S, B]`; `[1, B]` without seeds."""
+        number = self.networks.index(network)
+        seeds = seed_counts(self.networks, self.values.values())[network]
+        return self.values[rate, quantity][number, :seeds, self.layers.index(layer)]
 
     def rows(self) -> list[dict[str, Any]]:
         """One row for each network, seed, layer, image and rate that was asked for there."""
@@ -71,7 +73,7 @@ def descents_of(
     folder: Path,
     networks: Networks,
     seeds: Sequence[int],
-    layers: Mapping[str, LayerFn],
+    layers: Callable[[Weights], Mapping[str, LayerFn]],
     recipe: InversionConfig,
     rates: Mapping[str, Sequence[str]],
 ) -> list[Descents]:
@@ -79,9 +81,9 @@ def descents_of(
 
     Args:
         folder: of the study.
-        networks: with weights for each of the seeds.
+        networks: with their weights; one trained network descends for the first seed alone.
         seeds: of the weights.
-        layers: by name, shallow to deep.
+        layers: from weights to the layers by name, shallow to deep.
         recipe: as published.
         rates: for each multiple of the published rate, the layers that are inverted at it.
     """
@@ -95,12 +97,13 @@ def descents_of(
                 learning_rate=float(rate) * recipe.learning_rate,
                 final_learning_rate=float(rate) * recipe.final_learning_rate,
             ),
-            {name: layers[name] for name in chosen},
+            {name: layers(of_seeds[index])[name] for name in chosen},
             of_seeds[index].variables,
             of_seeds[index].record,
         )
         for index, seed in enumerate(seeds)
         for label, of_seeds in networks.items()
+        if index < len(of_seeds)
         for rate, chosen in rates.items()
     ]
 
