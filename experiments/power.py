@@ -15,8 +15,9 @@ from pathlib import Path
 from absl import flags
 
 from depthjax import cli
+from depthjax.claims.beside import BESIDE
 from depthjax.claims.judging import judge
-from depthjax.claims.paper import BESIDE, CLAIMS
+from depthjax.claims.paper import CLAIMS
 from depthjax.claims.power import Pilot, error_rate, pilots_of, power
 from depthjax.claims.stored import load_findings
 from depthjax.files import json_bytes, write_atomically

@@ -42,6 +42,8 @@ EXPERIMENTS = Path(__file__).parent
 DEPTH, TRAINED = ("C1", "C2", "C3"), ("C10", "C11", "C12", "C13")
 WIDTHS, SPECTRA = {"quick": ("C4", "C5", "C7", "C8"), "cpu": ("C4", "C5", "C8")}, ("C9", "C16")
 WIDTHS_SAMPLE = {"quick": (3, 3), "cpu": (3, 5)}
+GRADIENTS = {"quick": "gradients_quick", "cpu": "gradients_resnet50_224"}
+GRADIENTS_SAMPLE = {"quick": (3, 3), "cpu": (3, 5)}
 WITNESSES = {"quick": "witnesses_quick", "cpu": "witnesses_resnet18_small"}
 
 
@@ -84,7 +86,7 @@ def wavelets() -> Step:
 
 
 def theory(scale: str, *minutes: float) -> list[Step]:
-    """Widths, controls, spectra, witnesses, predictions."""
+    """Widths, controls, gradients, spectra, witnesses, predictions."""
     first, second, third, fourth, fifth = minutes
     return [
         Step("widths", "widths.py", f"widths_{scale}", first, WIDTHS[scale],
@@ -93,6 +95,10 @@ def theory(scale: str, *minutes: float) -> list[Step]:
              "figures/controls.png", sample=(10, 1)),
         Step("elasticity", "controls.py", "controls_elasticity", 0.5, ("C3",),
              "figures/controls.png", sample=(3, 3)),
+        Step("gradients", "gradients.py", GRADIENTS[scale], 0.3, ("C17",),
+             "figures/gradients.png", sample=GRADIENTS_SAMPLE[scale]),
+        Step("deep_widths", "widths.py", "widths_deep", 0.3, ("C18", "C19"),
+             "figures/widths_C18.png", sample=(3, 3)),
         Step("jacobian", "jacobian.py", f"jacobian_{scale}", third, SPECTRA,
              "figures/depth.png", sample=(3, 3)),
         Step("witnesses", "witnesses.py", WITNESSES[scale], fourth, (),

@@ -11,10 +11,9 @@ projection onto the null space (claim C4 of the paper).
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from depthjax.analysis.singular_directions import SingularDirections
@@ -59,28 +58,6 @@ def affine_layer(weights: Variables, images: Images) -> Embedding:
     """`flatten(a) J + b`, `[B, H, W, C]` -> `[B, m]`: a linear MLP of any depth."""
     flat = jnp.moveaxis(images, -1, 1).reshape(images.shape[0], -1)
     return flat @ weights["kernel"] + weights["bias"][None]
-
-
-def relu_layer(weights: Variables, images: Images) -> Embedding:
-    """`relu(flatten(a) W + b)`, with the units switched off for which `weights["units"]` is 0.
-
-    The initial weights of a unit do not depend on the width of its layer, so a narrow layer is a
-    part of a wide one, and layers of all widths share one compiled program.
-
-    Args:
-        weights: `{"kernel": [n, m], "bias": [m], "units": [m]}`; units are 0 or 1.
-        images: `[B, H, W, C]`.
-
-    Returns:
-        `[B, m]`.
-    """
-    return jax.nn.relu(affine_layer(weights, images)) * weights["units"][None]
-
-
-def first_units(weights: Variables, width: int) -> dict[str, Array]:
-    """The weights of a `relu_layer` that has only its first `width` units."""
-    units = jnp.arange(weights["bias"].shape[0]) < width
-    return {**weights, "units": units.astype(weights["bias"].dtype)}
 
 
 def product_directions(maps: Sequence[Affine]) -> SingularDirections:

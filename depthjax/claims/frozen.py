@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from depthjax.claims.beside import BESIDE
 from depthjax.claims.bound import Bound
 from depthjax.claims.cells import Cells
 from depthjax.claims.claim import Claim, Part
 from depthjax.claims.findings import Finding
 from depthjax.claims.judging import holm, judge_claim
-from depthjax.claims.paper import BESIDE, CLAIMS
+from depthjax.claims.paper import CLAIMS
 from depthjax.statistics import Fixed, interval
 
 

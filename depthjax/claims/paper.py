@@ -1,4 +1,4 @@
-"""The paper's claims C1 to C17 as data: what each says, its parts, and what counts as support.
+"""The paper's claims C1 to C20 as data: what each says, its parts, and what counts as support.
 
 How findings become a verdict is in `depthjax.claims.judging`; arXiv 2211.06496 has the author's
 words. Which rules came before which results:
@@ -17,23 +17,26 @@ words. Which rules came before which results:
 - The brackets of C1, and the first crossings and the invertible control of C3, came after runs of
   small networks that had supported both claims by other statistics.
 - What C14, C15 and C17 ask for was settled as `depthjax.claims.learned` says.
+- C17 to C19 (`depthjax.claims.statements`) were written down before any run of theirs.
 - Smallest effects of interest, the mean over places and the rule of decision are younger than all
   of these results.
 
 From here on `depthjax.claims.frozen` writes into every run which claims it was begun under.
 """
 
+from depthjax.claims.beside import BESIDE
+from depthjax.claims.beside import EXACT as _EXACT
+from depthjax.claims.beside import TENTH as _TENTH
 from depthjax.claims.bound import Bound
 from depthjax.claims.claim import Claim, Part
 from depthjax.claims.learned import LEARNED
+from depthjax.claims.statements import STATEMENTS
 
-_TENTH = "a tenth, the least that one would report"
 _SLOPE = "a twentieth more with every block"
 _LOST = "D then follows ρ with a power below 1/40"
 _UNSEEN = "a tenth of the variance; means of 8×8 squares of a photograph explain more than half"
 _SSIM = "differences in SSIM below 0.02 are not seen"
 _ORDER = "a tenth of an order of magnitude in power"
-_EXACT = "it holds exactly or not at all"
 
 _PAPER = (
     Claim(
@@ -245,45 +248,9 @@ _PAPER = (
         },
     ),
 )
-_NUMBERED = sorted((*_PAPER, *LEARNED), key=lambda claim: int(claim.id[1:]))
+_NUMBERED = sorted((*_PAPER, *LEARNED, *STATEMENTS), key=lambda claim: int(claim.id[1:]))
 CLAIMS = {claim.id: claim for claim in _NUMBERED}
 """The claims of the paper by id, in its order."""
-
-_BESIDE = (
-    Claim(
-        "controls",
-        "Networks that keep everything give the image back; others end where theory says.",
-        "D < 0.1; relative error of m_i < 0.01 where it is predicted; for every seed and image",
-        {
-            "recovered": Part("what keeps everything is recovered", "< 0.1", 0, _EXACT),
-            "as_predicted": Part("others end where theory says", "< 0.01", 0, _EXACT),
-        },
-    ),
-    Claim(
-        "theory",
-        "Theory predicts where a descent ends.",
-        "linear networks: relative error of m_i(t) < 0.01, for every seed and image; others: R²"
-        " of m_i > 0, and above that of the start's distance",
-        {
-            "curve_predicted": Part("the curves of linear networks", "< 0.01", 0, _EXACT),
-            "predicted": Part("m_i is predicted", "> 0", 0.25, "a quarter of the variance"),
-            "beyond_start": Part(
-                "better than by the start's distance", "> 0", 0.05, "a twentieth of the variance"
-            ),
-        },
-    ),
-    Claim(
-        "witness",
-        "Images that look different have nearly the same embedding.",
-        "D of the farthest image >= 3; ρ / D of the first eigendistortion > 1",
-        {
-            "visible": Part("the difference is seen", ">= 3", 0.3, _TENTH),
-            "above_noise": Part("it changes more than noise does", "> 1", 0.1, _TENTH),
-        },
-    ),
-)
-BESIDE = {claim.id: claim for claim in _BESIDE}
-"""What our studies judge beside the paper's claims, by id."""
 
 
 def bound_of(claim: str, part: str) -> Bound:

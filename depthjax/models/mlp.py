@@ -1,14 +1,20 @@
-"""Multilayer perceptrons on flattened images: linear, with ReLUs or with leaky ones."""
+"""Multilayer perceptrons on flattened images: linear, or with an activation after each layer."""
 
 from typing import Literal
 
 from depthjax.models.network import INPUT, GraphBuilder, Network, Node, Operation
-from depthjax.models.operations import LeakyReLU, flatten, linear, relu
+from depthjax.models.operations import Elementwise, LeakyReLU, flatten, linear, relu
 
 LEAKY_SLOPE = 0.1
 """Of `activation="leaky_relu"`: far enough from 0 that its inverse is well conditioned."""
 
-_ACTIVATIONS: dict[str, Operation] = {"relu": relu, "leaky_relu": LeakyReLU(LEAKY_SLOPE)}
+ACTIVATIONS: dict[str, Operation] = {
+    "relu": relu,
+    "leaky_relu": LeakyReLU(LEAKY_SLOPE),
+    "tanh": Elementwise("tanh"),
+    "sigmoid": Elementwise("sigmoid"),
+}
+"""By name; "linear" is none."""
 
 
 class MLP(Network):
@@ -16,14 +22,14 @@ class MLP(Network):
 
     Fields:
         widths: the width of every layer, the output's included.
-        activation: "relu" or "leaky_relu" (of slope 0.1) after each layer but the last, or
-            "linear": none (the paper's). With leaky ReLUs or none, layers as wide as their inputs
-            lose nothing.
+        activation: "relu", "leaky_relu" (of slope 0.1), "tanh" or "sigmoid" after each layer but
+            the last, or "linear": none (the paper's). But with ReLUs, layers as wide as their
+            inputs lose nothing.
         channels: channels of the images.
     """
 
     widths: tuple[int, ...] = (3000, 3000, 3000, 3000)
-    activation: Literal["relu", "leaky_relu", "linear"] = "linear"
+    activation: Literal["relu", "leaky_relu", "tanh", "sigmoid", "linear"] = "linear"
     channels: int = 3
 
     def graph(self) -> tuple[Node, ...]:
@@ -32,8 +38,8 @@ class MLP(Network):
         x = net("flatten", flatten, INPUT)
         for index, width in enumerate(self.widths, 1):
             x = net(f"fc{index}", linear(width), x)
-            if self.activation in _ACTIVATIONS and index < len(self.widths):
-                x = net(f"{self.activation}{index}", _ACTIVATIONS[self.activation], x)
+            if self.activation in ACTIVATIONS and index < len(self.widths):
+                x = net(f"{self.activation}{index}", ACTIVATIONS[self.activation], x)
         return tuple(net.nodes)
 
     def stages(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from depthjax.claims.beside import BESIDE
 from depthjax.claims.claim import Claim
 from depthjax.claims.findings import Finding
 from depthjax.claims.judging import (
@@ -19,7 +20,7 @@ from depthjax.claims.judging import (
     interval_text,
     judge,
 )
-from depthjax.claims.paper import BESIDE, CLAIMS
+from depthjax.claims.paper import CLAIMS
 from depthjax.claims.tables import verdict_text
 from depthjax.report import charts
 

@@ -11,7 +11,6 @@ import depthjax
 from depthjax import figures
 from depthjax.analysis import linear_mlp
 from depthjax.inversion.config import InversionConfig
-from depthjax.jacobian import dense_singular_values
 
 SIZE, INPUTS = 2, 12
 
@@ -159,38 +158,6 @@ def test_steps_are_the_first_that_are_enough(seed, distance):
             before = linear_mlp.distance_after(directions, errors, steps - 1)[index]
             assert before > distance * (1 - 1e-9)
     assert np.isinf(linear_mlp.steps_until(directions, errors, 1e-9, most=1)).all()
-
-
-def test_the_first_units_are_a_narrower_layer():
-    model, variables = network((20, 1), activation="relu")
-    images = jnp.asarray(pair()[0])
-    whole = depthjax.Layer(model, "relu1")(variables, images)
-    weights = linear_mlp.first_units(variables["params"]["fc1"], 7)
-    part = linear_mlp.relu_layer(weights, images)
-    np.testing.assert_allclose(part[:, :7], whole[:, :7], atol=1e-6)
-    assert not part[:, 7:].any()
-    # Open gates are the rank of the Jacobian: as many independent rows.
-    values = dense_singular_values(linear_mlp.relu_layer, weights, images)
-    ranks = (values > 1e-9 * values[:, :1]).sum(1)
-    np.testing.assert_array_equal(ranks, np.minimum(np.asarray(part > 0).sum(1), INPUTS))
-
-
-def test_relus_need_twice_the_width():
-    """At three times as many units as inputs the image comes back, at as many it does not."""
-    targets, starts = map(jnp.asarray, pair(batch=3))
-    _, variables = network((4 * INPUTS, 1), activation="relu")
-    config = InversionConfig(
-        steps=60, optimizer="gauss_newton", learning_rate=1.0, schedule="constant", pixels="none"
-    )
-    ends = {}
-    for width in (INPUTS, 4 * INPUTS):
-        weights = linear_mlp.first_units(variables["params"]["fc1"], width)
-        target = linear_mlp.relu_layer(weights, targets)
-        found = depthjax.invert(linear_mlp.relu_layer, weights, target, starts, config)
-        ends[width] = np.linalg.norm((found.images - targets).reshape(3, -1), axis=1)
-    before = np.linalg.norm((starts - targets).reshape(3, -1), axis=1)
-    assert (ends[INPUTS] > 0.2 * before).all()
-    assert (ends[4 * INPUTS] < 1e-2 * before).all()
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from study_rows import STUDIES
 
 from depthjax import statistics
 from depthjax.claims import findings, frozen, judging
+from depthjax.claims.beside import BESIDE
 from depthjax.claims.claim import Claim
 from depthjax.claims.frozen import digest, plan, rules
 from depthjax.claims.judging import judge
-from depthjax.claims.paper import BESIDE, CLAIMS
+from depthjax.claims.paper import CLAIMS
 from depthjax.claims.stored import load_findings, plan_of
 from depthjax.claims.tables import finding_table, judgement_table, verdict_text
 from depthjax.folders.begin import begin

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from judged_cells import cells_that_say
 from study_rows import STUDIES
 
+from depthjax.claims.beside import BESIDE
 from depthjax.claims.cells import Cells
 from depthjax.claims.claim import Claim, Part
 from depthjax.claims.findings import Finding, finding_from_record
@@ -26,7 +27,7 @@ from depthjax.claims.judging import (
     judge,
     judge_claim,
 )
-from depthjax.claims.paper import BESIDE, CLAIMS
+from depthjax.claims.paper import CLAIMS
 from depthjax.claims.stored import judge_folders
 from depthjax.folders.begin import begin
 from depthjax.folders.results import write_results

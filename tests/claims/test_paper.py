@@ -9,8 +9,9 @@ from scipy.ndimage import gaussian_filter
 from study_rows import STUDIES, TRAINED_ON, compared, jacobian_rows, manifold_rows
 
 import depthjax.studies
+from depthjax.claims.beside import BESIDE
 from depthjax.claims.judging import SUPPORTED, UNDECIDED, judge_claim
-from depthjax.claims.paper import BESIDE, CLAIMS
+from depthjax.claims.paper import CLAIMS
 from depthjax.images import load_images
 from depthjax.images.luminance import luminance
 from depthjax.inversion.explained import explained
@@ -28,7 +29,7 @@ def test_every_study_is_asked_here() -> None:
 
 
 def test_claims_are_named_by_their_ids() -> None:
-    assert list(CLAIMS) == [f"C{n}" for n in range(1, 18)]
+    assert list(CLAIMS) == [f"C{n}" for n in range(1, 21)]
     assert all(claim.id == name and claim.parts for name, claim in EVERY.items())
 
 

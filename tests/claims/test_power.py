@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from study_rows import STUDIES
 
+from depthjax.claims.beside import BESIDE
 from depthjax.claims.bound import Bound
 from depthjax.claims.cells import Cells
 from depthjax.claims.claim import Part
 from depthjax.claims.judging import NOT_DECIDABLE, SUPPORTED, UNDECIDED, judge
-from depthjax.claims.paper import BESIDE, CLAIMS
+from depthjax.claims.paper import CLAIMS
 from depthjax.claims.power import (
     Pilot,
     _supported,

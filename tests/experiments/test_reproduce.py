@@ -277,7 +277,7 @@ def test_what_is_kept_of_it_becomes_the_page_of_results(experiments, tmp_path, m
         flags.FLAGS.keep = []
         module.main()
     assert page.read_text() == text
-    assert "**Of 17 claims: 15 not run, 1 not supported, 1 supported.**" in text
+    assert "**Of 20 claims: 18 not run, 1 not supported, 1 supported.**" in text
     assert "low-frequency energy: 2 [1.98, 2.02]; asked within 0.8 1.25, net" in text
     assert "- C15: not supported (as smooth as untrained filters: contradicted, 2 [1.98" in text
     assert "`python experiments/tool.py --flagfile=experiments/flags/long.flags" in text

@@ -27,6 +27,7 @@ from depthjax.studies.depth import judged as depth
 from depthjax.studies.depth.measured import Block, Blocks
 from depthjax.studies.filters import judged as filters
 from depthjax.studies.filters.measured import DIRECTED, SMOOTH, WAVELET
+from depthjax.studies.gradients import judged as gradients
 from depthjax.studies.jacobian import judged as jacobian
 from depthjax.studies.jacobian.measured import Piece, spectrum_columns
 from depthjax.studies.manifold import judged as manifold
@@ -40,7 +41,14 @@ from depthjax.studies.recipe.measured import LastIterates, tuned
 from depthjax.studies.rows import Row
 from depthjax.studies.widths import judged as widths
 from depthjax.studies.widths.measured import CG, CURVATURE, PAPER, width_name
-from depthjax.studies.widths.setting import WIDE, WIDER_LATE, WidthSettings
+from depthjax.studies.widths.setting import (
+    SECOND_WIDTHS,
+    SMOOTH,
+    SMOOTH_WIDTHS,
+    WIDE,
+    WIDER_LATE,
+    WidthSettings,
+)
 from depthjax.studies.witnesses import judged as witnesses
 from depthjax.studies.witnesses.measured import EIGEN, FARTHEST, TOWARDS
 
@@ -290,6 +298,51 @@ def relu_rows() -> list[Row]:
     ]
 
 
+def second_relu_rows(second: float = 5.0) -> list[Row]:
+    """C18: D is 1 where the second layer is `second` times as wide as the input."""
+    return [
+        row for width in SECOND_WIDTHS for row in one_d("C18", width_name(width), second / width)
+    ]
+
+
+def smooth_rows(**widths: float) -> list[Row]:
+    """C19: D is 1 at these widths over inputs, of tanh and of sigmoid units."""
+    wanted = dict.fromkeys(SMOOTH, 2.0) | widths
+    return [
+        row
+        for activation in SMOOTH
+        for width in SMOOTH_WIDTHS
+        for row in one_d("C19", width_name(width, activation), wanted[activation] / width)
+    ]
+
+
+def one_d(claim: str, network: str, ratio: float) -> list[Row]:
+    """About the same D of all seeds and images, by Gauss–Newton."""
+    where = {"claim": claim, "network": network, "layers": 1, "optimizer": "Gauss–Newton"}
+    return [
+        where
+        | {"seed": seed, "image": image, "steps": "", "quantity": "D"}
+        | {"value": near(ratio**8, seed, image)}
+        for seed in SEEDS
+        for image in range(3)
+    ]
+
+
+def gradient_rows(
+    size: float = 1.0, shape: float = 1.0, names: Sequence[str] = ("a", "b")
+) -> list[Row]:
+    """The last layer's gradient is so many times as large, and as peaked, as the first's."""
+    return [
+        {"network": "untrained", "seed": seed, "layer": name, "image": image, "where": where}
+        | {"std": near(size if depth else 1.0, seed, image, depth), "neighbours": 0.1}
+        | {"kurtosis": 3 * near(shape if depth else 1.0, image, seed, depth), "mean": 0.0}
+        for depth, name in enumerate(names)
+        for seed in SEEDS
+        for image in IMAGES
+        for where in ("start", "noisy copy")
+    ]
+
+
 def late_width_rows() -> list[Row]:
     """C8: a quarter of the steps once widened."""
     return [
@@ -324,7 +377,8 @@ WITNESS_ROWS = [
 
 def _widths() -> list[Finding]:
     rows = [*null_space_rows(CG), *null_space_rows(PAPER), *depth_rows(), *relu_rows()]
-    return widths.findings(WIDTHS, [*rows, *late_width_rows()], 48, 48)
+    rows += [*late_width_rows(), *second_relu_rows(), *smooth_rows()]
+    return widths.findings(WIDTHS, rows, 48, 48)
 
 
 STUDIES: dict[str, Callable[[], list[Finding]]] = {
@@ -340,6 +394,7 @@ STUDIES: dict[str, Callable[[], list[Finding]]] = {
         *filters.findings(filter_rows(untrained=1.0, noise=1.0, photos=5.0), "untrained"),
         *filters.findings(filter_rows(True, untrained=0.4, photos=0.9, shuffled=0.4), "untrained"),
     ],
+    "gradients": lambda: gradients.findings(gradient_rows(), ("a", "b"), ["untrained"]),
     "jacobian": lambda: jacobian.findings(jacobian_rows(), ("conv1", "deep"), ["untrained"]),
     "manifold": lambda: manifold.findings(
         manifold_rows(("fc1", "fc2")), ("fc1", "fc2"), "untrained", TRAINED_ON

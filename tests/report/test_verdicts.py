@@ -3,11 +3,12 @@
 import pytest
 from judged_cells import cells_that_say
 
+from depthjax.claims.beside import BESIDE
 from depthjax.claims.bound import Bound
 from depthjax.claims.cells import Cells
 from depthjax.claims.claim import Part
 from depthjax.claims.findings import Finding
-from depthjax.claims.paper import BESIDE, CLAIMS
+from depthjax.claims.paper import CLAIMS
 from depthjax.report import verdicts
 from depthjax.statistics import Interval
 

@@ -2,8 +2,18 @@
 
 import numpy as np
 import pytest
-from study_rows import WIDTHS, depth_rows, late_width_rows, null_space_rows, relu_rows
+from study_rows import (
+    WIDTHS,
+    depth_rows,
+    late_width_rows,
+    null_space_rows,
+    relu_rows,
+    second_relu_rows,
+    smooth_rows,
+)
 
+from depthjax.claims.judging import judge_claim
+from depthjax.claims.paper import CLAIMS
 from depthjax.studies.widths.judged import (
     condition_table,
     findings,
@@ -65,9 +75,43 @@ def test_the_width_at_which_half_recover():
     crossed = [2 + 1 / 3, 2 + 2 / 3, 2 + np.log(6) / np.log(8)]
     np.testing.assert_allclose(needed["D ≤ 1"], [crossed] * 3, rtol=0.01)
     np.testing.assert_allclose(needed["rank n"][:, 0], 2, rtol=0.01)
-    assert recovered_shares(alone("C7"), needed["D ≤ 1"]) == [0, 0, 1]
+    assert recovered_shares(WIDTHS.relu_widths, needed["D ≤ 1"]) == [0, 0, 1]
     first, _ = findings(alone("C7"), made, 48, 48)
     assert (
         first.interval.estimate == pytest.approx(np.mean(crossed), rel=0.01)
         and first.rule == "within 1.8 2.2"
     )
+
+
+@pytest.mark.parametrize(
+    ("second", "verdict"),
+    [
+        (5.0, "supported"),
+        (2.5, "not supported"),  # as wide as the first
+        (9.0, "undecided at this scale"),  # wider than was tried
+    ],
+)
+def test_c18_is_the_second_width_over_the_first(second, verdict):
+    found = findings(alone("C18"), second_relu_rows(second), 48, 48)
+    told = judge_claim(CLAIMS["C18"], found)
+    assert told.verdict == verdict
+    if second < 9:
+        assert found[0].interval.estimate == pytest.approx(second / 2.5, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("tanh", "sigmoid", "verdicts"),
+    [
+        (2.0, 2.0, ("supported", "supported")),
+        (1.1, 2.0, ("contradicted", "supported")),
+        (1.0, 1.2, ("contradicted", "contradicted")),
+        (3.0, 2.0, ("not reached", "supported")),
+    ],
+)
+def test_c19_is_judged_for_each_kind_of_unit(tanh, sigmoid, verdicts):
+    found = findings(alone("C19"), smooth_rows(tanh=tanh, sigmoid=sigmoid), 48, 48)
+    told = judge_claim(CLAIMS["C19"], found)
+    assert tuple(part.verdict for part in told.parts) == verdicts
+    refuted = "contradicted" in verdicts
+    expected = "not supported" if refuted else "supported"
+    assert told.verdict == (expected if tanh < 3 else "undecided at this scale")

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from depthjax import figures
 from depthjax.claims.findings import Finding
-from depthjax.claims.paper import bound_of
+from depthjax.claims.paper import CLAIMS, bound_of
 from depthjax.studies.rows import Row, seed_table
 from depthjax.studies.widths.judged import (
     STEPS,
@@ -16,10 +16,20 @@ from depthjax.studies.widths.judged import (
     needed_widths,
     recorded_steps,
     recovered_shares,
+    second_widths,
+    smooth_widths,
     steps_by_depth,
 )
 from depthjax.studies.widths.measured import CURVATURE
-from depthjax.studies.widths.setting import WIDE, WIDER_LATE, WidthSettings
+from depthjax.studies.widths.setting import (
+    FIRST_WIDTH,
+    SECOND_WIDTHS,
+    SMOOTH,
+    SMOOTH_WIDTHS,
+    WIDE,
+    WIDER_LATE,
+    WidthSettings,
+)
 
 
 def draw(
@@ -35,8 +45,8 @@ def draw(
     """
     kinds = {"C4": _null_space, "C5": _depth, "C8": _late_width}
     for claim in setting.claims:
-        if claim == "C7":
-            yield "widths_C7", _relu(setting, rows, findings, relu_inputs)
+        if claim in setting.unit_claims:
+            yield f"widths_{claim}", _units(claim, setting, rows, findings, relu_inputs)
         else:
             yield f"widths_{claim}", kinds[claim](setting, rows)
 
@@ -86,17 +96,33 @@ def _late_width(setting: WidthSettings, rows: Sequence[Row]) -> Figure:
     )
 
 
-def _relu(
-    setting: WidthSettings, rows: Sequence[Row], findings: Sequence[Finding], count: int
+def _units(
+    claim: str,
+    setting: WidthSettings,
+    rows: Sequence[Row],
+    findings: Sequence[Finding],
+    count: int,
 ) -> Figure:
-    """C7: the share of runs that recover against the width."""
-    needed = needed_widths(setting, rows)
-    bound = bound_of("C7", "twice_the_width")
-    halves = [finding.interval[:3] for finding in findings if finding.claim == "C7"]
+    """C7, C18 and C19: the share of runs that recover against the width over inputs."""
+    if claim == "C7":
+        widths, needed = setting.relu_widths, needed_widths(setting, rows)
+        what, scale = "one ReLU layer", 1.0
+    elif claim == "C18":
+        widths, needed = SECOND_WIDTHS, {"second layer": second_widths(rows)}
+        what, scale = f"a ReLU layer behind one of {FIRST_WIDTH:g} n", FIRST_WIDTH
+    else:
+        widths, needed = SMOOTH_WIDTHS, {name: smooth_widths(rows, name) for name in SMOOTH}
+        what, scale = "one layer", 1.0
+    bound = bound_of(claim, next(iter(CLAIMS[claim].parts)))
+    halves = [
+        [scale * end for end in finding.interval[:3]]
+        for finding in findings
+        if finding.claim == claim
+    ]
     return figures.recovery_against_width(
-        np.array(setting.relu_widths),
-        {name: recovered_shares(setting, cells) for name, cells in needed.items()},
+        np.array(widths),
+        {name: recovered_shares(widths, cells) for name, cells in needed.items()},
         dict(zip(needed, halves, strict=True)),
-        expected=(bound.low, bound.high),
-        note=f"one ReLU layer on {count} inputs, n = {next(iter(needed.values())).size}",
+        expected=(scale * bound.low, scale * bound.high),
+        note=f"{what} on {count} inputs, n = {next(iter(needed.values())).size}",
     )

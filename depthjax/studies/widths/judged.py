@@ -1,4 +1,4 @@
-"""C4, C5, C7 and C8: where descents end, how long they take, and the width that recovers.
+"""C4, C5, C7, C8, C18 and C19: where descents end, how long they take, and the width that recovers.
 
 An image counts as recovered where D = m_i / m_i' ≤ 1. The paper's m_i ≤ 0.1 is for 2523 inputs; at
 other sizes `m_i √(2523/n)` is compared, which is the same for each input.
@@ -19,7 +19,16 @@ from depthjax.claims.paper import bound_of
 from depthjax.statistics import depth_slopes
 from depthjax.studies.rows import Row, among, seed_table
 from depthjax.studies.widths.measured import CG, CURVATURE, PAPER, width_name
-from depthjax.studies.widths.setting import CLAIMS, WIDE, WIDER_LATE, WidthSettings
+from depthjax.studies.widths.setting import (
+    CLAIMS,
+    FIRST_WIDTH,
+    SECOND_WIDTHS,
+    SMOOTH,
+    SMOOTH_WIDTHS,
+    WIDE,
+    WIDER_LATE,
+    WidthSettings,
+)
 from depthjax.tables import markdown_table, median_and_range
 
 PAPER_INPUTS = 2523
@@ -43,6 +52,8 @@ def findings(
         "C5": partial(_depth, setting),
         "C7": partial(_relu, setting, relu_inputs),
         "C8": partial(_late_width, setting),
+        "C18": partial(_second_relu, relu_inputs),
+        "C19": partial(_smooth, relu_inputs),
     }
     asked = [claim for claim in CLAIMS if claim in setting.claims]
     return [finding for claim in asked for finding in judges[claim](rows)]
@@ -162,27 +173,76 @@ def needed_widths(
     setting: WidthSettings, rows: Sequence[Row]
 ) -> dict[str, Float[np.ndarray, "seeds images"]]:
     """C7: for each criterion the width over n from which on an image is recovered."""
-    at = np.array(setting.relu_widths, np.float64)
-    widths = {}
-    for criterion, quantity in {BY_DISTANCE: "D", "rank n": "active units / n"}.items():
-        cells = np.stack(
-            [
-                seed_table(rows, "value", claim="C7", network=width_name(w), quantity=quantity)
-                for w in at
-            ],
-            -1,
+    return {
+        criterion: _needed(rows, "C7", "relu", setting.relu_widths, quantity)
+        for criterion, quantity in {BY_DISTANCE: "D", "rank n": "active units / n"}.items()
+    }
+
+
+def second_widths(rows: Sequence[Row]) -> Float[np.ndarray, "seeds images"]:
+    """C18: the width over n of the second layer of ReLUs from which an image is recovered."""
+    return _needed(rows, "C18", "relu", SECOND_WIDTHS)
+
+
+def smooth_widths(rows: Sequence[Row], activation: str) -> Float[np.ndarray, "seeds images"]:
+    """C19: the width over n of a layer of smooth units from which an image is recovered."""
+    return _needed(rows, "C19", activation, SMOOTH_WIDTHS)
+
+
+def _needed(
+    rows: Sequence[Row], claim: str, activation: str, widths: Sequence[float], quantity: str = "D"
+) -> Float[np.ndarray, "seeds images"]:
+    """The smallest of these widths from which on D, or n over the active units, is at most 1."""
+    cells = np.stack(
+        [
+            seed_table(
+                rows, "value", claim=claim, network=width_name(w, activation), quantity=quantity
+            )
+            for w in widths
+        ],
+        -1,
+    )
+    # n active units or more: n / active at most 1.
+    ratios = cells if quantity == "D" else 1 / cells
+    at = np.array(widths, np.float64)
+    return np.apply_along_axis(partial(linear_mlp.width_needed, at), -1, ratios)
+
+
+def _second_relu(count: int, rows: Sequence[Row]) -> Iterator[Finding]:
+    """C18: the second layer's width over the first's."""
+    yield Finding(
+        claim="C18",
+        part="doubles_again",
+        network="two ReLU layers",
+        note=f"{count} inputs, the first {FIRST_WIDTH:g} n",
+        quantity="width of the second over that of the first from which an image is recovered",
+        detail=BY_DISTANCE,
+        bound=bound_of("C18", "doubles_again"),
+        measured=Cells.of(second_widths(rows) / FIRST_WIDTH),
+    )
+
+
+def _smooth(count: int, rows: Sequence[Row]) -> Iterator[Finding]:
+    """C19: the same number as in C7, of units that have an inverse."""
+    for activation in SMOOTH:
+        part = f"{activation}_twice_the_width"
+        yield Finding(
+            claim="C19",
+            part=part,
+            network=f"one {activation} layer",
+            note=f"{count} inputs",
+            quantity="width / n from which an image is recovered",
+            detail=BY_DISTANCE,
+            bound=bound_of("C19", part),
+            measured=Cells.of(smooth_widths(rows, activation)),
         )
-        # n active units or more: n / active at most 1.
-        ratios = cells if quantity == "D" else 1 / cells
-        widths[criterion] = np.apply_along_axis(partial(linear_mlp.width_needed, at), -1, ratios)
-    return widths
 
 
 def recovered_shares(
-    setting: WidthSettings, needed: Float[np.ndarray, "seeds images"]
+    widths: Sequence[float], needed: Float[np.ndarray, "seeds images"]
 ) -> list[float]:
     """The share of images that are recovered at each of the widths tried."""
-    return [float((needed <= width).mean()) for width in setting.relu_widths]
+    return [float((needed <= width).mean()) for width in widths]
 
 
 def _late_width(setting: WidthSettings, rows: Sequence[Row]) -> Iterator[Finding]:

@@ -8,13 +8,18 @@ import jax
 import numpy as np
 
 from depthjax.analysis import linear_mlp
+from depthjax.analysis.unit_layers import first_units, unit_layers
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import invert
 from depthjax.models import build_model, init_variables
 from depthjax.studies.rows import Row
 from depthjax.studies.widths.setting import (
+    FIRST_WIDTH,
     NARROW,
     ONE_NARROW,
+    SECOND_WIDTHS,
+    SMOOTH,
+    SMOOTH_WIDTHS,
     WIDE,
     WIDER_LATE,
     Inputs,
@@ -34,7 +39,7 @@ def parts_of(
     Args:
         setting: of the study.
         inputs: images for the linear networks.
-        relu_inputs: images for the layers of ReLUs.
+        relu_inputs: images for the layers with an activation.
         seed: of the weights of all networks.
     """
     parts = {
@@ -42,6 +47,8 @@ def parts_of(
         "C5": (depth_rows, inputs),
         "C8": (late_width_rows, inputs),
         "C7": (relu_rows, relu_inputs),
+        "C18": (second_relu_rows, relu_inputs),
+        "C19": (smooth_rows, relu_inputs),
     }
     return {
         claim: partial(part, setting, images, seed)
@@ -117,10 +124,44 @@ def _pace(
 
 def relu_rows(setting: WidthSettings, inputs: Inputs, seed: int) -> Iterator[Row]:
     """C7, one layer of ReLUs of each width; a narrow one is the first units of the widest."""
-    counts = [round(ratio * inputs.count) for ratio in setting.relu_widths]
-    model = build_model("mlp", widths=(counts[-1], 1), activation="relu")
+    yield from _unit_rows("C7", "relu", (), setting.relu_widths, setting, inputs, seed)
+
+
+def second_relu_rows(setting: WidthSettings, inputs: Inputs, seed: int) -> Iterator[Row]:
+    """C18, a second layer of ReLUs of each width behind a first that is wide enough."""
+    yield from _unit_rows("C18", "relu", (FIRST_WIDTH,), SECOND_WIDTHS, setting, inputs, seed)
+
+
+def smooth_rows(setting: WidthSettings, inputs: Inputs, seed: int) -> Iterator[Row]:
+    """C19, one layer of tanh, or of sigmoid units, of each width."""
+    for activation in SMOOTH:
+        yield from _unit_rows("C19", activation, (), SMOOTH_WIDTHS, setting, inputs, seed)
+
+
+def _unit_rows(
+    claim: str,
+    activation: str,
+    before: Sequence[float],
+    widths: Sequence[float],
+    setting: WidthSettings,
+    inputs: Inputs,
+    seed: int,
+) -> Iterator[Row]:
+    """Where Gauss–Newton ends, for each width of the last layer.
+
+    Args:
+        claim: that the rows are about.
+        activation: of all units.
+        before: widths of the layers before the last, over inputs.
+        widths: of the last, over inputs, rising.
+        setting, inputs, seed: as in `parts_of`.
+    """
+    counts = [round(ratio * inputs.count) for ratio in (*before, *widths)]
+    fixed, tried = counts[: len(before)], counts[len(before) :]
+    model = build_model("mlp", widths=(*fixed, tried[-1], 1), activation=activation)
     size = inputs.targets.shape[1]
-    variables = init_variables(model, jax.random.key(seed), size)["params"]["fc1"]
+    variables = init_variables(model, jax.random.key(seed), size)["params"]
+    layers = [variables[f"fc{number}"] for number in range(1, len(fixed) + 2)]
     config = InversionConfig(
         steps=setting.relu_steps,
         optimizer="gauss_newton",
@@ -130,26 +171,27 @@ def relu_rows(setting: WidthSettings, inputs: Inputs, seed: int) -> Iterator[Row
         pixels="none",
         record_every=setting.relu_steps,
     )
-    for ratio, count in zip(setting.relu_widths, counts, strict=True):
-        weights = linear_mlp.first_units(variables, count)
-        target = linear_mlp.relu_layer(weights, inputs.targets)
-        descents = invert(
-            linear_mlp.relu_layer, weights, target, inputs.starts, config, compare_to=inputs.targets
-        )
-        begin = _begin("C7", width_name(ratio), 1, "Gauss–Newton", seed)
-        last = descents.trajectory
-        distance = last.input_distance[-1] / inputs.reference_distance
+    layer = unit_layers(activation)
+    for ratio, count in zip(widths, tried, strict=True):
+        weights = first_units(layers, count)
+        target = layer(weights, inputs.targets)
+        last = invert(
+            layer, weights, target, inputs.starts, config, compare_to=inputs.targets
+        ).trajectory
+        name = width_name(ratio, activation)
+        begin = _begin(claim, name, len(layers), "Gauss–Newton", seed)
         relative = last.embedding_distance[-1] / np.linalg.norm(target, axis=1)
-        active = np.asarray(target > 0).sum(1)
-        yield from _rows(begin, inputs, "D", distance)
+        yield from _rows(begin, inputs, "D", last.input_distance[-1] / inputs.reference_distance)
         yield from _rows(begin, inputs, "m_g / ‖O(a)‖", relative)
-        yield from _rows(begin, inputs, "active units", active)
-        yield from _rows(begin, inputs, "active units / n", active / inputs.count)
+        if activation == "relu":
+            active = np.asarray(target > 0).sum(1)
+            yield from _rows(begin, inputs, "active units", active)
+            yield from _rows(begin, inputs, "active units / n", active / inputs.count)
 
 
-def width_name(ratio: float) -> str:
-    """The name of a layer of ReLUs, such as `1.5 n`."""
-    return f"{ratio:g} n"
+def width_name(ratio: float, activation: str = "relu") -> str:
+    """The name of a layer of units, such as `1.5 n` of ReLUs or `tanh, 1.5 n`."""
+    return f"{ratio:g} n" if activation == "relu" else f"{activation}, {ratio:g} n"
 
 
 def _begin(claim: str, network: str, layers: int, optimizer: str, seed: int) -> Row:

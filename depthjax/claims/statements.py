@@ -1,0 +1,49 @@
+"""C17 to C19: what the paper says in passing, as claims of their own.
+
+They were written down before any run that judges them. What theory lets one expect is not always
+what the paper says: through random layers of ReLUs an input stays locally unique as long as as many
+units are active as it has elements, at any depth, so that no layer after the first needs more; and
+smooth units have an inverse, so that as many as there are inputs are enough.
+"""
+
+from depthjax.claims.beside import TENTH
+from depthjax.claims.claim import Claim, Part
+
+STATEMENTS = (
+    Claim(
+        "C17",
+        "The general statistics of the gradient that a descent follows hardly change with depth.",
+        "of the gradient of the paper's objective at the start: standard deviation, and kurtosis of"
+        " its elements, at the last layer over those at the first; both within 0.5 to 2",
+        {
+            "same_size": Part("as large", "within 0.5 2", 0.1, TENTH),
+            "same_shape": Part("as peaked", "within 0.5 2", 0.1, TENTH),
+        },
+    ),
+    Claim(
+        "C18",
+        "Every further layer of ReLUs needs about twice the width of the one before, too.",
+        "of two layers of ReLUs, the first 2.5 times as wide as the input: width of the second over"
+        " that of the first from which an image is recovered, mean; within 1.8 to 2.2",
+        {
+            "doubles_again": Part(
+                "twice the width again", "within 1.8 2.2", 0.1, "1.9 to 2.1 are about 2"
+            )
+        },
+        "widths grow by 2 from layer to layer",
+    ),
+    Claim(
+        "C19",
+        "For tanh and sigmoid units about the same widths are needed as for ReLUs.",
+        "width over the number of inputs from which an image is recovered from one layer, mean;"
+        " within 1.8 to 2.2",
+        {
+            f"{activation}_twice_the_width": Part(
+                f"twice the width, {activation}", "within 1.8 2.2", 0.1, "1.9 to 2.1 are about 2"
+            )
+            for activation in ("tanh", "sigmoid")
+        },
+        "approximately",
+    ),
+)
+"""In their order."""

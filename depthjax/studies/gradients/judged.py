@@ -1,0 +1,96 @@
+"""Claim C17: the gradient's general statistics hardly change from the first layer to the last."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Finding
+from depthjax.claims.paper import bound_of
+from depthjax.statistics import interval_of
+from depthjax.studies.gradients.measured import NOISY_COPY, START
+from depthjax.studies.networks import ONE_NETWORK, aside_of, fixed_in
+from depthjax.studies.rows import Row, seed_table
+
+_PARTS = {
+    "std": ("same_size", "standard deviation of the gradient"),
+    "kurtosis": ("same_shape", "kurtosis of the gradient"),
+}
+"""By the column: the part, and what it is in words."""
+
+
+def findings(
+    rows: Sequence[Row],
+    names: Sequence[str],
+    networks: Sequence[str],
+    single: Collection[str] = (),
+) -> list[Finding]:
+    """The last layer over the first, where a descent begins; near its end as a contrast.
+
+    Args:
+        rows: of every place and image.
+        names: of the layers, shallow to deep; nothing is said of fewer than two.
+        networks: their labels.
+        single: those that are one trained network (`depthjax.studies.networks`).
+    """
+    if len(names) < 2:
+        return []
+    results = []
+    for label in networks:
+        for where in (START, NOISY_COPY):
+            for column, (part, says) in _PARTS.items():
+                first, last = (
+                    seed_table(rows, column, network=label, layer=layer, where=where)
+                    for layer in (names[0], names[-1])
+                )
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    ratio = last / first
+                counts = where == START
+                results.append(
+                    Finding(
+                        claim="C17",
+                        part=part if counts else "",
+                        network=label,
+                        layer=f"{names[-1]} / {names[0]}",
+                        note=", ".join([*[ONE_NETWORK] * (label in single), f"at the {where}"]),
+                        quantity=says,
+                        detail="last over first layer",
+                        bound=bound_of("C17", part),
+                        measured=Cells.of(
+                            ratio, fixed=fixed_in(ratio, label in single), logarithmic=True
+                        ),
+                        aside=aside_of(label) or ("" if counts else "contrast"),
+                    )
+                )
+    return results
+
+
+AXES = {
+    "σ of the gradient": ("std", True),
+    "kurtosis": ("kurtosis", True),
+    "correlation of\nneighbours": ("neighbours", False),
+}
+"""By the name on its axis: the column, and whether its mean is geometric."""
+
+
+def intervals(
+    rows: Sequence[Row], names: Sequence[str], networks: Sequence[str]
+) -> dict[str, Float[np.ndarray, "n l 3"]]:
+    """Estimate and interval of each statistic at the start, by the name on its axis."""
+    return {
+        axis: np.array(
+            [
+                [
+                    interval_of(
+                        seed_table(rows, column, network=label, layer=name, where=START),
+                        logarithmic=logarithmic,
+                    )[:3]
+                    for name in names
+                ]
+                for label in networks
+            ],
+            np.float64,
+        )
+        for axis, (column, logarithmic) in AXES.items()
+    }
