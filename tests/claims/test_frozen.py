@@ -72,9 +72,12 @@ def stored(folder, noted=None):
     return load_findings(folder)
 
 
+WIDTH_CLAIMS = ("C4", "C5", "C7", "C8", "C18", "C19")
+
+
 def test_what_was_found_under_another_plan_is_exploratory(tmp_path) -> None:
     today = stored(tmp_path / "today", {"plan": plan()})
-    assert {one.plan for one in today} == {plan()[name] for name in ("C4", "C5", "C7", "C8")}
+    assert {one.plan for one in today} == {plan()[name] for name in WIDTH_CLAIMS}
     assert not any(one.exploratory for one in today)
     other = stored(tmp_path / "other", {"plan": plan() | {"C8": "0123456789ab"}})
     assert {one.claim for one in other if one.exploratory} == {"C8"}

@@ -28,7 +28,7 @@ def rows_of(place: Place, names: Sequence[str], targets: Images, starts: Images)
         names: of the images.
         targets, starts: a and a_0, `[B, H, W, C]`; the same for all layers.
     """
-    noise = jax.random.normal(jax.random.key(2), targets.shape[1:])
+    noise = jax.random.normal(jax.random.key(2), (1, *targets.shape[1:]))
     for where, images in ((START, starts), (NOISY_COPY, targets + REFERENCE_STD * noise)):
         gradients = input_gradients(place.layer, place.variables, targets, jnp.asarray(images))
         for name, gradient in zip(names, np.asarray(gradients, np.float64), strict=True):
