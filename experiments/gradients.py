@@ -1,4 +1,4 @@
-r"""Claim C17: do general statistics of the gradient that a descent follows change with depth?
+r"""Claim C18: do general statistics of the gradient that a descent follows change with depth?
 
     python experiments/gradients.py --flagfile=experiments/flags/gradients_quick.flags
     python experiments/gradients.py --model=resnet50 --size=224 --layers=all-stages \\

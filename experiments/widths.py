@@ -1,4 +1,4 @@
-r"""Claims C4, C5, C7, C8, C18 and C19: how wide a multilayer perceptron must be to tell its input.
+r"""Claims C4, C5, C7, C8, C19 and C20: how wide a multilayer perceptron must be to tell its input.
 
     python experiments/widths.py --flagfile=experiments/flags/widths_quick.flags
     python experiments/widths.py --size=29 --narrow=2000 --wide=3000 --output=runs/widths
@@ -6,10 +6,10 @@ r"""Claims C4, C5, C7, C8, C18 and C19: how wide a multilayer perceptron must be
 C4 is of linear MLPs: where one layer is narrower than the input, m_i stalls at ‖P_N(a − a_0)‖;
 where none is, it goes to nothing. C5: layers that are all wide enough still cost more steps the
 deeper they are. C8: wider late layers cost fewer. C7 is of a layer of ReLUs, and of the width at
-which half of the descents recover; C18 of a second such layer behind one that is wide enough; C19
+which half of the descents recover; C19 of a second such layer behind one that is wide enough; C20
 of a layer of tanh or sigmoid units.
 
-An image is recovered where D = m_i / m_i' ≤ 1, m_i' = σ_r √n. For C7, C18 and C19 that is what
+An image is recovered where D = m_i / m_i' ≤ 1, m_i' = σ_r √n. For C7, C19 and C20 that is what
 Gauss–Newton descents come to; beside it stands, for C7, the exact criterion of local recovery, that
 the Jacobian at the target has rank n, which for random weights is n active units or more. (They
 need not agree: the units that are closed at the target bound where a descent ends, too.) Steps of

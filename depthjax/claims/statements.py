@@ -1,4 +1,4 @@
-"""C17 to C19: what the paper says in passing, as claims of their own.
+"""C18 to C20: what the paper says in passing, as claims of their own.
 
 They were written down before any run that judges them. What theory lets one expect is not always
 what the paper says: through random layers of ReLUs an input stays locally unique as long as as many
@@ -11,7 +11,7 @@ from depthjax.claims.claim import Claim, Part
 
 STATEMENTS = (
     Claim(
-        "C17",
+        "C18",
         "The general statistics of the gradient that a descent follows hardly change with depth.",
         "of the gradient of the paper's objective at the start: standard deviation, and kurtosis of"
         " its elements, at the last layer over those at the first; both within 0.5 to 2",
@@ -21,7 +21,7 @@ STATEMENTS = (
         },
     ),
     Claim(
-        "C18",
+        "C19",
         "Every further layer of ReLUs needs about twice the width of the one before, too.",
         "of two layers of ReLUs, the first 2.5 times as wide as the input: width of the second over"
         " that of the first from which an image is recovered, mean; within 1.8 to 2.2",
@@ -33,7 +33,7 @@ STATEMENTS = (
         "widths grow by 2 from layer to layer",
     ),
     Claim(
-        "C19",
+        "C20",
         "For tanh and sigmoid units about the same widths are needed as for ReLUs.",
         "width over the number of inputs from which an image is recovered from one layer, mean;"
         " within 1.8 to 2.2",

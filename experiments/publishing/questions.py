@@ -36,15 +36,15 @@ QUESTIONS = (
     Question(
         "How wide must a layer be?",
         "Do layers that are wider than their input keep it, and narrower ones not?",
-        ("C4", "C5", "C7", "C8"),
+        ("C4", "C5", "C7", "C8", "C19", "C20"),
         ("widths.py",),
         {"widths_C5": "Steps until an image is recovered, against depth."},
     ),
     Question(
         "Why depth forgets",
         "Is what is lost lost exactly, or only made faint?",
-        ("C6", "C9", "C16"),
-        ("jacobian.py", "controls.py", "witnesses.py", "prediction.py"),
+        ("C6", "C9", "C16", "C18"),
+        ("jacobian.py", "gradients.py", "controls.py", "witnesses.py", "prediction.py"),
         {
             "spectra": "Singular values of each layer.",
             "witnesses_untrained": "A photograph, what layers take for it, and what they see best.",

@@ -72,7 +72,7 @@ def stored(folder, noted=None):
     return load_findings(folder)
 
 
-WIDTH_CLAIMS = ("C4", "C5", "C7", "C8", "C18", "C19")
+WIDTH_CLAIMS = ("C4", "C5", "C7", "C8", "C19", "C20")
 
 
 def test_what_was_found_under_another_plan_is_exploratory(tmp_path) -> None:

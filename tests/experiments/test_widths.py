@@ -1,4 +1,4 @@
-"""The command for claims C4, C5, C7, C8, C18 and C19: from flags to findings, and bad input."""
+"""The command for claims C4, C5, C7, C8, C19 and C20: from flags to findings, and bad input."""
 
 import json
 
@@ -83,10 +83,10 @@ def test_the_record_is_complete(done):
     rows = rows_of(done)
     keys = [tuple(v for name, v in row.items() if name != "value") for row in rows]
     assert len(set(keys)) == len(keys)
-    assert {row["claim"] for row in rows} == {"C4", "C5", "C7", "C8", "C18", "C19"}
+    assert {row["claim"] for row in rows} == {"C4", "C5", "C7", "C8", "C19", "C20"}
     config = json.loads((done / "config.json").read_text())
     assert config["wide"] == 60 and config["paper_steps"] == ["20", "300"]
-    for claim in ("C4", "C5", "C7", "C8", "C18", "C19"):
+    for claim in ("C4", "C5", "C7", "C8", "C19", "C20"):
         assert (done / "figures" / f"widths_{claim}.png").stat().st_size > 5000
     conditions = [float(row["value"]) for row in rows if row["quantity"] == "κ"]
     assert min(conditions) > 1

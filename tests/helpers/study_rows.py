@@ -43,7 +43,7 @@ from depthjax.studies.widths import judged as widths
 from depthjax.studies.widths.measured import CG, CURVATURE, PAPER, width_name
 from depthjax.studies.widths.setting import (
     SECOND_WIDTHS,
-    SMOOTH,
+    SMOOTH_UNITS,
     SMOOTH_WIDTHS,
     WIDE,
     WIDER_LATE,
@@ -299,20 +299,20 @@ def relu_rows() -> list[Row]:
 
 
 def second_relu_rows(second: float = 5.0) -> list[Row]:
-    """C18: D is 1 where the second layer is `second` times as wide as the input."""
+    """C19: D is 1 where the second layer is `second` times as wide as the input."""
     return [
-        row for width in SECOND_WIDTHS for row in one_d("C18", width_name(width), second / width)
+        row for width in SECOND_WIDTHS for row in one_d("C19", width_name(width), second / width)
     ]
 
 
 def smooth_rows(**widths: float) -> list[Row]:
-    """C19: D is 1 at these widths over inputs, of tanh and of sigmoid units."""
-    wanted = dict.fromkeys(SMOOTH, 2.0) | widths
+    """C20: D is 1 at these widths over inputs, of tanh and of sigmoid units."""
+    wanted = dict.fromkeys(SMOOTH_UNITS, 2.0) | widths
     return [
         row
-        for activation in SMOOTH
+        for activation in SMOOTH_UNITS
         for width in SMOOTH_WIDTHS
-        for row in one_d("C19", width_name(width, activation), wanted[activation] / width)
+        for row in one_d("C20", width_name(width, activation), wanted[activation] / width)
     ]
 
 

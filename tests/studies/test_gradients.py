@@ -1,4 +1,4 @@
-"""Claim C17 on numbers that are made up, and the statistics of gradients that are known."""
+"""Claim C18 on numbers that are made up, and the statistics of gradients that are known."""
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ from depthjax.studies.gradients.measured import input_gradients, statistics_of
     ],
 )
 def test_c17_by_the_last_layer_over_the_first(size, shape, verdicts):
-    told = judge_claim(CLAIMS["C17"], findings(gradient_rows(size, shape), "ab", ["untrained"]))
+    told = judge_claim(CLAIMS["C18"], findings(gradient_rows(size, shape), "ab", ["untrained"]))
     assert tuple(part.verdict for part in told.parts) == verdicts
     expected = "not supported" if "contradicted" in verdicts else "supported"
     assert told.verdict == expected

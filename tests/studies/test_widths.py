@@ -92,8 +92,8 @@ def test_the_width_at_which_half_recover():
     ],
 )
 def test_c18_is_the_second_width_over_the_first(second, verdict):
-    found = findings(alone("C18"), second_relu_rows(second), 48, 48)
-    told = judge_claim(CLAIMS["C18"], found)
+    found = findings(alone("C19"), second_relu_rows(second), 48, 48)
+    told = judge_claim(CLAIMS["C19"], found)
     assert told.verdict == verdict
     if second < 9:
         assert found[0].interval.estimate == pytest.approx(second / 2.5, rel=0.01)
@@ -109,8 +109,8 @@ def test_c18_is_the_second_width_over_the_first(second, verdict):
     ],
 )
 def test_c19_is_judged_for_each_kind_of_unit(tanh, sigmoid, verdicts):
-    found = findings(alone("C19"), smooth_rows(tanh=tanh, sigmoid=sigmoid), 48, 48)
-    told = judge_claim(CLAIMS["C19"], found)
+    found = findings(alone("C20"), smooth_rows(tanh=tanh, sigmoid=sigmoid), 48, 48)
+    told = judge_claim(CLAIMS["C20"], found)
     assert tuple(part.verdict for part in told.parts) == verdicts
     refuted = "contradicted" in verdicts
     expected = "not supported" if refuted else "supported"

@@ -1,1 +1,1 @@
-"""General statistics of the gradient that a descent follows, against depth: claim C17."""
+"""General statistics of the gradient that a descent follows, against depth: claim C18."""

@@ -1,4 +1,4 @@
-"""Claim C17: the gradient's general statistics hardly change from the first layer to the last."""
+"""Claim C18: the gradient's general statistics hardly change from the first layer to the last."""
 
 from collections.abc import Collection, Sequence
 
@@ -49,14 +49,14 @@ def findings(
                 counts = where == START
                 results.append(
                     Finding(
-                        claim="C17",
+                        claim="C18",
                         part=part if counts else "",
                         network=label,
                         layer=f"{names[-1]} / {names[0]}",
                         note=", ".join([*[ONE_NETWORK] * (label in single), f"at the {where}"]),
                         quantity=says,
                         detail="last over first layer",
-                        bound=bound_of("C17", part),
+                        bound=bound_of("C18", part),
                         measured=Cells.of(
                             ratio, fixed=fixed_in(ratio, label in single), logarithmic=True
                         ),

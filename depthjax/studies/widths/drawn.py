@@ -24,7 +24,7 @@ from depthjax.studies.widths.measured import CURVATURE
 from depthjax.studies.widths.setting import (
     FIRST_WIDTH,
     SECOND_WIDTHS,
-    SMOOTH,
+    SMOOTH_UNITS,
     SMOOTH_WIDTHS,
     WIDE,
     WIDER_LATE,
@@ -103,15 +103,15 @@ def _units(
     findings: Sequence[Finding],
     count: int,
 ) -> Figure:
-    """C7, C18 and C19: the share of runs that recover against the width over inputs."""
+    """C7, C19 and C20: the share of runs that recover against the width over inputs."""
     if claim == "C7":
         widths, needed = setting.relu_widths, needed_widths(setting, rows)
         what, scale = "one ReLU layer", 1.0
-    elif claim == "C18":
+    elif claim == "C19":
         widths, needed = SECOND_WIDTHS, {"second layer": second_widths(rows)}
         what, scale = f"a ReLU layer behind one of {FIRST_WIDTH:g} n", FIRST_WIDTH
     else:
-        widths, needed = SMOOTH_WIDTHS, {name: smooth_widths(rows, name) for name in SMOOTH}
+        widths, needed = SMOOTH_WIDTHS, {name: smooth_widths(rows, name) for name in SMOOTH_UNITS}
         what, scale = "one layer", 1.0
     bound = bound_of(claim, next(iter(CLAIMS[claim].parts)))
     halves = [

@@ -1,4 +1,4 @@
-"""C4, C5, C7, C8, C18 and C19: where descents end, how long they take, and the width that recovers.
+"""C4, C5, C7, C8, C19 and C20: where descents end, how long they take, and the width that recovers.
 
 An image counts as recovered where D = m_i / m_i' ≤ 1. The paper's m_i ≤ 0.1 is for 2523 inputs; at
 other sizes `m_i √(2523/n)` is compared, which is the same for each input.
@@ -23,7 +23,7 @@ from depthjax.studies.widths.setting import (
     CLAIMS,
     FIRST_WIDTH,
     SECOND_WIDTHS,
-    SMOOTH,
+    SMOOTH_UNITS,
     SMOOTH_WIDTHS,
     WIDE,
     WIDER_LATE,
@@ -52,8 +52,8 @@ def findings(
         "C5": partial(_depth, setting),
         "C7": partial(_relu, setting, relu_inputs),
         "C8": partial(_late_width, setting),
-        "C18": partial(_second_relu, relu_inputs),
-        "C19": partial(_smooth, relu_inputs),
+        "C19": partial(_second_relu, relu_inputs),
+        "C20": partial(_smooth, relu_inputs),
     }
     asked = [claim for claim in CLAIMS if claim in setting.claims]
     return [finding for claim in asked for finding in judges[claim](rows)]
@@ -180,13 +180,13 @@ def needed_widths(
 
 
 def second_widths(rows: Sequence[Row]) -> Float[np.ndarray, "seeds images"]:
-    """C18: the width over n of the second layer of ReLUs from which an image is recovered."""
-    return _needed(rows, "C18", "relu", SECOND_WIDTHS)
+    """C19: the width over n of the second layer of ReLUs from which an image is recovered."""
+    return _needed(rows, "C19", "relu", SECOND_WIDTHS)
 
 
 def smooth_widths(rows: Sequence[Row], activation: str) -> Float[np.ndarray, "seeds images"]:
-    """C19: the width over n of a layer of smooth units from which an image is recovered."""
-    return _needed(rows, "C19", activation, SMOOTH_WIDTHS)
+    """C20: the width over n of a layer of smooth units from which an image is recovered."""
+    return _needed(rows, "C20", activation, SMOOTH_WIDTHS)
 
 
 def _needed(
@@ -209,31 +209,31 @@ def _needed(
 
 
 def _second_relu(count: int, rows: Sequence[Row]) -> Iterator[Finding]:
-    """C18: the second layer's width over the first's."""
+    """C19: the second layer's width over the first's."""
     yield Finding(
-        claim="C18",
+        claim="C19",
         part="doubles_again",
         network="two ReLU layers",
         note=f"{count} inputs, the first {FIRST_WIDTH:g} n",
         quantity="width of the second over that of the first from which an image is recovered",
         detail=BY_DISTANCE,
-        bound=bound_of("C18", "doubles_again"),
+        bound=bound_of("C19", "doubles_again"),
         measured=Cells.of(second_widths(rows) / FIRST_WIDTH),
     )
 
 
 def _smooth(count: int, rows: Sequence[Row]) -> Iterator[Finding]:
-    """C19: the same number as in C7, of units that have an inverse."""
-    for activation in SMOOTH:
+    """C20: the same number as in C7, of units that have an inverse."""
+    for activation in SMOOTH_UNITS:
         part = f"{activation}_twice_the_width"
         yield Finding(
-            claim="C19",
+            claim="C20",
             part=part,
             network=f"one {activation} layer",
             note=f"{count} inputs",
             quantity="width / n from which an image is recovered",
             detail=BY_DISTANCE,
-            bound=bound_of("C19", part),
+            bound=bound_of("C20", part),
             measured=Cells.of(smooth_widths(rows, activation)),
         )
 

@@ -18,7 +18,7 @@ from depthjax.studies.widths.setting import (
     NARROW,
     ONE_NARROW,
     SECOND_WIDTHS,
-    SMOOTH,
+    SMOOTH_UNITS,
     SMOOTH_WIDTHS,
     WIDE,
     WIDER_LATE,
@@ -47,8 +47,8 @@ def parts_of(
         "C5": (depth_rows, inputs),
         "C8": (late_width_rows, inputs),
         "C7": (relu_rows, relu_inputs),
-        "C18": (second_relu_rows, relu_inputs),
-        "C19": (smooth_rows, relu_inputs),
+        "C19": (second_relu_rows, relu_inputs),
+        "C20": (smooth_rows, relu_inputs),
     }
     return {
         claim: partial(part, setting, images, seed)
@@ -128,14 +128,14 @@ def relu_rows(setting: WidthSettings, inputs: Inputs, seed: int) -> Iterator[Row
 
 
 def second_relu_rows(setting: WidthSettings, inputs: Inputs, seed: int) -> Iterator[Row]:
-    """C18, a second layer of ReLUs of each width behind a first that is wide enough."""
-    yield from _unit_rows("C18", "relu", (FIRST_WIDTH,), SECOND_WIDTHS, setting, inputs, seed)
+    """C19, a second layer of ReLUs of each width behind a first that is wide enough."""
+    yield from _unit_rows("C19", "relu", (FIRST_WIDTH,), SECOND_WIDTHS, setting, inputs, seed)
 
 
 def smooth_rows(setting: WidthSettings, inputs: Inputs, seed: int) -> Iterator[Row]:
-    """C19, one layer of tanh, or of sigmoid units, of each width."""
-    for activation in SMOOTH:
-        yield from _unit_rows("C19", activation, (), SMOOTH_WIDTHS, setting, inputs, seed)
+    """C20, one layer of tanh, or of sigmoid units, of each width."""
+    for activation in SMOOTH_UNITS:
+        yield from _unit_rows("C20", activation, (), SMOOTH_WIDTHS, setting, inputs, seed)
 
 
 def _unit_rows(

@@ -21,20 +21,20 @@ from depthjax.models import build_model, init_variables
 from depthjax.settings import check_settings, described, setting
 from depthjax.typing import Images
 
-CLAIMS = ("C4", "C5", "C7", "C8", "C18", "C19")
+CLAIMS = ("C4", "C5", "C7", "C8", "C19", "C20")
 RELU_WIDTHS = tuple(round(1.4 + 0.1 * index, 1) for index in range(13))
 """The widths of layers of ReLUs by default, as multiples of the number of inputs."""
 
 FIRST_WIDTH = 2.5
-"""C18: the width of the first of two layers of ReLUs, over inputs: enough, as C7 has it."""
+"""C19: the width of the first of two layers of ReLUs, over inputs: enough, as C7 has it."""
 
 SECOND_WIDTHS = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 5.5)
-"""C18: those of the second, over inputs too; twice that of the first would be 5."""
+"""C19: those of the second, over inputs too; twice that of the first would be 5."""
 
 SMOOTH_WIDTHS = (1.0, 1.1, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4)
-"""C19: the widths of layers of tanh and of sigmoid units, over inputs."""
+"""C20: the widths of layers of tanh and of sigmoid units, over inputs."""
 
-SMOOTH = ("tanh", "sigmoid")
+SMOOTH_UNITS = ("tanh", "sigmoid")
 
 WIDE, NARROW, ONE_NARROW, WIDER_LATE = "wide", "narrow", "one narrow layer", "wider late"
 """The names of the linear networks."""
@@ -62,8 +62,8 @@ class WidthSettings:
     )
     most_steps: int = setting(10**9, "C5, C8: steps that count as never", least=1)
     relu_widths: Sequence[float] = setting(RELU_WIDTHS, "C7: widths over inputs, rising")
-    relu_steps: int = setting(20, "C7, C18, C19: of Gauss–Newton", least=1)
-    relu_iterations: int = setting(100, "C7, C18, C19: of conjugate gradients in each", least=1)
+    relu_steps: int = setting(20, "C7, C19, C20: of Gauss–Newton", least=1)
+    relu_iterations: int = setting(100, "C7, C19, C20: of conjugate gradients in each", least=1)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -79,7 +79,7 @@ class WidthSettings:
     @property
     def unit_claims(self) -> list[str]:
         """Those of the claims asked for that are about layers with an activation."""
-        return [claim for claim in ("C7", "C18", "C19") if claim in self.claims]
+        return [claim for claim in ("C7", "C19", "C20") if claim in self.claims]
 
     @property
     def networks(self) -> dict[str, tuple[int, ...]]:
