@@ -55,7 +55,7 @@ def test_what_is_no_claim_of_the_paper_is_judged_by_the_same_rule(
 
 def test_claims_come_in_the_papers_order() -> None:
     names = ("mine", "C14", "C2", "C10")
-    parts = ("some", "inputs_come_nearer", "image_missed", "ratio_lower")
+    parts = ("some", "recovered_come_nearer", "image_missed", "ratio_lower")
     made = verdicts.judgements(
         [finding(name, "supported", part) for name, part in zip(names, parts, strict=True)]
     )
