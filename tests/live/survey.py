@@ -53,14 +53,15 @@ def timm_names() -> list[str]:
 
 @functools.cache
 def parameters(source: str) -> int:
-    """How many weights a network has, without making them."""
+    """How many weights a network has, without making them if it can be made so."""
     library, _, name = source.partition(":")
     make = timm.create_model if library == "timm" else torchvision.models.get_model
-    with torch.device("meta"):
-        try:
-            return sum(weight.numel() for weight in make(name).parameters())
-        except (RuntimeError, NotImplementedError):
-            return 0  # some cannot be made without memory
+    try:
+        with torch.device("meta"):
+            module = make(name)
+    except (RuntimeError, NotImplementedError):  # its initialisation looks at values
+        module = make(name)
+    return sum(weight.numel() for weight in module.parameters())
 
 
 def survey(source: str) -> dict[str, object]:
