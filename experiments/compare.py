@@ -5,9 +5,10 @@ r"""Compare networks of one architecture, untrained and trained, by what their l
         --networks=untrained,photos=photos_{seed}.safetensors,noise=noise_{seed}.safetensors
 
 The same photographs are inverted at the same layers from the same starts, and claims C10 to C13 are
-judged of the networks called untrained, photos and noise. Photographs are made grey (three equal
-channels), because training on photo_crops takes all colour away. A run that was cut off goes on
-with --resume and has lost no descent that was finished.
+judged of the networks called untrained, photos and noise; calibrated and shuffled stand beside
+them as controls. Photographs are made grey (three equal channels), because training on photo_crops
+takes all colour away. A run that was cut off goes on with --resume and has lost no descent that was
+finished.
 """
 
 import dataclasses
@@ -20,10 +21,11 @@ from absl import flags
 import depthjax
 from depthjax import cli, data
 from depthjax.devices import processes
+from depthjax.images.crops import natural_crops
 from depthjax.inversion.config import STEP_SCALES
 from depthjax.models import Network
 from depthjax.studies import descents
-from depthjax.studies.comparison import judged, measured, setting
+from depthjax.studies.comparison import judged, measured, natural, setting
 from depthjax.studies.comparison.drawn import draw
 from depthjax.studies.comparison.judges import (
     Judges,
@@ -31,6 +33,7 @@ from depthjax.studies.comparison.judges import (
     photograph_judge,
     without_colour,
 )
+from depthjax.studies.comparison.tables import comparison_tables
 from depthjax.studies.networks import Networks, layers_of, single_networks, weight_records
 
 FLAGS = flags.FLAGS
@@ -48,21 +51,39 @@ cli.define_reference_seed_flag()
 cli.define_output_flags(None, "comparison (default: runs/compare-MODEL-DATE)")
 cli.define_script_flags()
 flags.DEFINE_boolean("grey", True, "take the colour out of the photographs, and of what is judged")
-flags.DEFINE_float("stop_ratio", 0.1, "ρ at which images are compared", lower_bound=0.0)
+flags.DEFINE_float("matched_ratio", 0.1, "ρ at which images are compared", lower_bound=1e-9)
+flags.DEFINE_float(
+    "natural_fraction",
+    0.1,
+    "m_g at which they are compared, too, over the median distance of natural pairs",
+    lower_bound=1e-9,
+)
+flags.DEFINE_integer("natural_crops", 32, "crops that make the pairs", lower_bound=2)
 flags.DEFINE_integer("paper_steps", 500, "fixed number of steps of the paper's recipe")
 flags.DEFINE_enum(
-    "paper_step_scale", "fixed", STEP_SCALES, "its rate; layer: measured at the start"
+    "paper_step_scale", "layer", STEP_SCALES, "its rate; layer: measured at the start"
+)
+flags.DEFINE_list(
+    "paper_rates",
+    ["0.1", "0.3", "1", "3"],
+    "multiples of that rate; each layer and network takes the one that ends at the least objective",
 )
 flags.DEFINE_integer("noise_images", 256, "images of the training noise whose spectrum is taken")
 flags.DEFINE_string(
     "judge", "", "weights of the network that reads the classes (default: photos of the next seed)"
 )
+flags.DEFINE_string("judge_model", "", "its architecture (default: that of --model)")
+flags.DEFINE_multi_string("judge_field", [], "its fields, if --judge_model is given")
 flags.DEFINE_string("noise_judge", "", "weights of a classifier of photographs against noise")
 flags.DEFINE_string("noise_judge_model", "resnet18_small", "its architecture")
 flags.DEFINE_multi_string("noise_judge_field", ["width=4", "num_classes=2"], "its fields")
 flags.DEFINE_integer("photograph_class", 0, "which of its classes are photographs", lower_bound=0)
 flags.DEFINE_integer(
-    "frames", 12, "iterates kept of each descent of the first seed, for the report", lower_bound=0
+    "frames",
+    24,
+    "iterates kept of converging descents, between which images at one distance are read off; and"
+    " of the others of the first seed, for the report",
+    lower_bound=2,
 )
 
 
@@ -72,25 +93,27 @@ def main() -> None:
     paper = depthjax.InversionConfig.paper(
         steps=FLAGS.paper_steps, step_scale=FLAGS.paper_step_scale
     )
-    conditions = setting.conditions(cli.config_from_flags(), paper, FLAGS.stop_ratio)
+    conditions = setting.conditions(cli.config_from_flags(), paper)
     names = depthjax.select_layers(model, FLAGS.layers)
     networks = cli.networks_from_flags(model, FLAGS.size)
     judges = judges_from_flags(model, networks)
     image_names, targets = cli.images_from_flags()
-    targets = np.asarray(without_colour(targets)) if FLAGS.grey else targets
+    targets = as_seen(targets)
     output = cli.output_from_flags("compare", FLAGS.model)
     every = setting.descents_of(
         *(output, networks, cli.seeds_from_flags(), partial(layers_of, model, names), conditions),
-        stop_ratio=FLAGS.stop_ratio,
+        rates=cli.rising_numbers("paper_rates"),
         frames=FLAGS.frames,
     )
     references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
+    crops = natural_crops(FLAGS.natural_crops, *targets.shape[1:3], without=tuple(image_names))
     starts = descents.starts_of(targets, conditions[setting.CONVERGING], FLAGS.start_seed)
     definition = {
         **cli.flag_values(*_DEFINING),
         "networks": weight_records(networks),
         "layers": list(names),
         "images": list(image_names),
+        "natural_crops": crops.record,
         "conditions": {name: dataclasses.asdict(config) for name, config in conditions.items()},
     }
     with descents.begin_study(
@@ -100,17 +123,30 @@ def main() -> None:
         if not processes.is_first():
             return
         noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))
-        compared = measured.gather(every, targets, starts, noise, judges)
+        levels = natural.Levels(
+            FLAGS.matched_ratio,
+            FLAGS.natural_fraction,
+            natural.natural_distances(every, as_seen(crops.images), crops.photographs),
+        )
+        resolutions = measured.relative_resolutions(model, every[0], targets)
+        compared = measured.gather(every, targets, starts, noise, judges, levels, resolutions)
         findings = judged.findings(compared, single_networks(networks))
-        figures = draw(compared, every, targets, starts, stop_ratio=FLAGS.stop_ratio)
-        tables = judged.comparison_tables(compared)
+        figures = draw(compared, every, targets, starts, ratio=FLAGS.matched_ratio)
+        tables = comparison_tables(compared)
         cli.finish_study(folder, compared.rows(), findings, figures, before=[tables])
 
 
 _DEFINING = (
-    "model", "model_field", "seeds", "size", "fit", "grey", "stop_ratio", "preset",
-    "normalization", "start_seed", "reference_seed",
+    "model", "model_field", "seeds", "size", "fit", "grey", "matched_ratio", "natural_fraction",
+    "preset", "paper_rates", "normalization", "start_seed", "reference_seed", "judge",
+    "judge_model", "judge_field",
 )  # fmt: skip
+
+
+def as_seen(photographs: np.ndarray) -> np.ndarray:
+    """Photographs as all networks see them: floats in [0, 1], and with --grey without colour."""
+    pixels = photographs / np.float32(255) if photographs.dtype == np.uint8 else photographs
+    return np.asarray(without_colour(pixels)) if FLAGS.grey else pixels
 
 
 def judges_from_flags(model: Network, networks: Networks) -> Judges:
@@ -119,7 +155,9 @@ def judges_from_flags(model: Network, networks: Networks) -> Judges:
     Raises:
         ValueError: for judges that do not exist, do not fit, or are no others.
     """
-    classes = class_judges(model, networks, FLAGS.judge, FLAGS.size)
+    asked = FLAGS.judge_model, cli.fields_from_flags("judge_field")
+    of_classes = depthjax.build_model(asked[0], **asked[1]) if FLAGS.judge_model else model
+    classes = class_judges(of_classes, networks, FLAGS.judge, FLAGS.size)
     if not classes:
         print("No third network, so C12 is not judged: give --judge, or photos of two seeds.")
     photographs = None

@@ -8,7 +8,8 @@ words. Which rules came before which results:
   after results had been seen.
 - Statistics, thresholds and combining rules of C10 to C15 were settled after results of the same
   small networks (32×32) were known. That only the last layer counts in C10, C12 and C14, only
-  log-odds in C12 and only the neighbours' distance in C14, are such choices.
+  log-odds in C12 and only the neighbours' distance in C14, are such choices. Those of C10 to C13
+  were settled once more after these, see `depthjax.claims.training`.
 - That C2 asks for the paper's recipe, with the published constants, was settled when a run of one
   seed and three photographs had shown that ρ stays above 1 at the last stage of ResNet-50; that
   it asks for r² instead of D over that of the flat mean colour, when the latter had left C2 open.
@@ -31,12 +32,11 @@ from depthjax.claims.bound import Bound
 from depthjax.claims.claim import Claim, Part
 from depthjax.claims.learned import LEARNED
 from depthjax.claims.statements import STATEMENTS
+from depthjax.claims.training import TRAINING
 
 _SLOPE = "a twentieth more with every block"
 _LOST = "D then follows ρ with a power below 1/40"
 _UNSEEN = "a tenth of the variance; means of 8×8 squares of a photograph explain more than half"
-_SSIM = "differences in SSIM below 0.02 are not seen"
-_ORDER = "a tenth of an order of magnitude in power"
 
 _PAPER = (
     Claim(
@@ -191,50 +191,7 @@ _PAPER = (
         },
         "268,203 inputs, over a million outputs at conv1",
     ),
-    Claim(
-        "C10",
-        "Training does not remove non-uniqueness; after a fixed number of steps without blur"
-        " it brings the embedding nearer.",
-        "of networks trained on photographs: elasticity at the last layer < 0.05; log ρ and"
-        " log m_g/‖O(a)‖ minus the untrained network's, mean over layers, < 0",
-        {
-            "image_stays_lost": Part(
-                "D does not follow ρ at the last layer", "< 0.05", 0.025, _LOST
-            ),
-            "ratio_lower": Part("ρ is lower", "< 0", 0.1, _TENTH),
-            "relative_distance_lower": Part("m_g/‖O(a)‖ is lower", "< 0", 0.1, _TENTH),
-        },
-    ),
-    Claim(
-        "C11",
-        "Training on photographs makes early and middle representations clearer, late ones not.",
-        "SSIM at ρ = 0.1, trained − untrained: > 0 at early and middle layers, < 0.02 at late",
-        {
-            "early_clearer": Part("early and middle layers are clearer", "> 0", 0.02, _SSIM),
-            "late_not_clearer": Part("late layers are not", "< 0.02", 0.02, _SSIM),
-        },
-    ),
-    Claim(
-        "C12",
-        "Late layers of trained networks add to an image what their training suggests.",
-        "log-odds of the top class by a third network, trained − untrained, at the last layer,"
-        " converging and by the paper's recipe; > 0",
-        {"class_evidence_added": Part("class evidence is added", "> 0", 0.7, "odds twice as high")},
-    ),
-    Claim(
-        "C13",
-        "Trained on noise, a network's deep layers are not matched with blur but are without,"
-        " give back images like that noise, and early layers are no clearer.",
-        "from the third stage: log ρ > 0 with blur, < 0 without; spectral distance to the"
-        " training noise below the untrained network's; early layers: SSIM − untrained < 0.02",
-        {
-            "unmatched_with_blur": Part("ρ > 1 with blur", "> 0", 0.1, _TENTH),
-            "matched_without_blur": Part("ρ < 1 without", "< 0", 0.1, _TENTH),
-            "like_training_noise": Part("images like the training noise", "< 0", 0.1, _ORDER),
-            "early_no_clearer": Part("early layers no clearer", "< 0.02", 0.02, _SSIM),
-        },
-        "m_g > m_r with blur, m_g < m_r without",
-    ),
+    *TRAINING,
     Claim(
         "C16",
         "Composed layers contract some directions far more than others, the deeper the more.",

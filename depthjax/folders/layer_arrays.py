@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.inversion.autoencoding import Autoencoding
-from depthjax.inversion.similarity import similarity
+from depthjax.inversion.similarity import Similarity, similarity
 from depthjax.models.labels import TopClasses
 
 _RECORDED_RATIOS = {
@@ -69,7 +69,7 @@ def with_similarity(
     """
     fields: dict[str, np.ndarray] = {}
     for prefix in ("", "final_"):
-        if f"{prefix}luminance_r2" not in arrays:
+        if any(f"{prefix}{field.name}" not in arrays for field in dataclasses.fields(Similarity)):
             found = _fields(similarity(targets, arrays[f"{prefix}images"]))
             fields |= {f"{prefix}{name}": value for name, value in found.items()}
     return {**arrays, **fields}

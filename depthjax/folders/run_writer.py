@@ -53,6 +53,7 @@ class RunWriter:
         result: Autoencoding,
         *,
         seconds: float = np.nan,
+        learning_rate: float | None = None,
         target_top: TopClasses | None = None,
         recovered_top: TopClasses | None = None,
         perceptual_distance: Float[np.ndarray, "*leading"] | None = None,
@@ -63,6 +64,7 @@ class RunWriter:
             layer: its name.
             result: what `autoencode` returned.
             seconds: how long that took.
+            learning_rate: of the first step, where it was chosen for the layer.
             target_top, recovered_top: the most probable classes of the targets `[B, 5]` and of
                 the recovered images `[R, B, 5]` or `[B, 5]`.
             perceptual_distance: of the recovered images in another network, `[R, B]` or `[B]`.
@@ -71,6 +73,8 @@ class RunWriter:
             ValueError: if a file cannot be written, or the folder is no longer ours.
         """
         arrays = layer_arrays(result) | {"seconds": np.asarray(seconds)}
+        if learning_rate is not None:
+            arrays["learning_rate"] = np.asarray(learning_rate)
         if target_top is not None and recovered_top is not None:
             arrays |= {f"target_top_{name}": v for name, v in target_top._asdict().items()}
             shape = (-1, *target_top.classes.shape)  # restarts always an axis

@@ -21,16 +21,20 @@ class NaturalCrops(NamedTuple):
 
     Fields:
         images: `[N, H, W, 3]`, 0..255, read-only.
+        photographs: which one each is of.
         record: how they were drawn, and a hash of their pixels; as JSON takes it.
     """
 
     images: UInt8[np.ndarray, "n h w 3"]
+    photographs: tuple[str, ...]
     record: dict[str, Any]
 
 
-@lru_cache(maxsize=1)  # several networks are measured on the same ones
-def natural_crops(count: int, height: int, width: int, seed: int = 0) -> NaturalCrops:
-    """Crops of all embedded photographs, which take turns.
+@lru_cache(maxsize=2)  # several networks are measured on the same ones
+def natural_crops(
+    count: int, height: int, width: int, seed: int = 0, without: tuple[str, ...] = ()
+) -> NaturalCrops:
+    """Crops of the embedded photographs, which take turns.
 
     Each has the aspect ratio that is asked for, a place and a side drawn uniformly, the side from
     half of the largest to the largest that fits, and is resized without aliasing.
@@ -39,12 +43,15 @@ def natural_crops(count: int, height: int, width: int, seed: int = 0) -> Natural
         count: how many.
         height, width: in pixels.
         seed: of places and sides.
+        without: names of photographs that none is of, unless no two others are left.
 
     Raises:
         ValueError: if the packages of the photographs are not installed.
     """
     random = np.random.Generator(np.random.Philox(seed))
-    photographs = [load_image(name) for name in EMBEDDED]
+    others = [name for name in EMBEDDED if name not in without]
+    names = others if len(others) > 1 else list(EMBEDDED)
+    photographs = [load_image(name) for name in names]
     images = np.empty((count, height, width, 3), np.uint8)
     for index in range(count):
         photograph = photographs[index % len(photographs)]
@@ -60,5 +67,12 @@ def natural_crops(count: int, height: int, width: int, seed: int = 0) -> Natural
         images[index] = to_uint8(resize(crop, (height, width), "stretch"))
     images.flags.writeable = False
     digest = hashlib.sha256(images.tobytes()).hexdigest()
-    record = {"count": count, "size": [height, width], "seed": seed, "sha256": digest}
-    return NaturalCrops(images, record)
+    record = {
+        "count": count,
+        "photographs": names,
+        "size": [height, width],
+        "seed": seed,
+        "sha256": digest,
+    }
+    of = tuple(names[index % len(names)] for index in range(count))
+    return NaturalCrops(images, of, record)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
-from scipy import fft
+from scipy import fft, ndimage
 
 Picture = Float[np.ndarray, "h w"]
 
@@ -56,6 +56,30 @@ def explained_by_octave(target: Picture, image: Picture) -> Float[np.ndarray, "o
     shares = _shares(pairs, _rounding(target), _rounding(image))
     longest = np.array([long for _, long in OCTAVES])
     return np.where(longest <= min(target.shape), shares, np.nan)
+
+
+def contrast_explained(target: Picture, image: Picture) -> float:
+    """`explained` of local contrast: whether details are at the same places, within some pixels.
+
+    Local contrast is `|G₀.₇ ∗ x − G₁.₄ ∗ x|`, the magnitude of a difference of Gaussians that holds
+    details of about 3 to 10 pixels, blurred by a Gaussian of 1.5 pixels (all σ; pictures are
+    mirrored at their borders). A descent often puts an edge one or two pixels beside its place, or
+    turns its dark side bright; pixels then do not correlate, but where contrast is still does.
+
+    The widths were chosen after two photographs recovered from one network had been looked at.
+
+    Args:
+        target, image: as for `explained`.
+
+    Returns:
+        From 0 to 1; NaN for a target without details.
+    """
+    return explained(_local_contrast(target), _local_contrast(image))
+
+
+def _local_contrast(picture: Picture) -> Picture:
+    fine, coarse = (ndimage.gaussian_filter(picture, sigma, mode="reflect") for sigma in (0.7, 1.4))
+    return ndimage.gaussian_filter(np.abs(fine - coarse), 1.5, mode="reflect")
 
 
 def _shares(

@@ -15,7 +15,12 @@ from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from depthjax.images.luminance import luminance
-from depthjax.inversion.explained import Picture, explained, explained_by_octave
+from depthjax.inversion.explained import (
+    Picture,
+    contrast_explained,
+    explained,
+    explained_by_octave,
+)
 
 _GRADIENT_CONSTANT = 0.0026  # of Xue et al., for luminance from 0 to 1; 170 for 0 to 255
 _WANG_WINDOW = 11  # pixels: a Gaussian of σ = 1.5, cut at 3.5 σ
@@ -33,6 +38,7 @@ class Similarity:
             and contrast of a_g explain, see `explained.explained`; 0 for a negative.
         luminance_r2_2_4, luminance_r2_4_8, luminance_r2_8_16, luminance_r2_16_32: the same of
             details with periods from 2 to 4 pixels, and so on; NaN where the image is too small.
+        contrast_r2: r² of local contrast, see `explained.contrast_explained`.
         gradient_r2, gradient_similarity, gradient_deviation: see `Gradients`.
     """
 
@@ -41,6 +47,7 @@ class Similarity:
     luminance_r2_4_8: Float[np.ndarray, "*leading"]
     luminance_r2_8_16: Float[np.ndarray, "*leading"]
     luminance_r2_16_32: Float[np.ndarray, "*leading"]
+    contrast_r2: Float[np.ndarray, "*leading"]
     gradient_r2: Float[np.ndarray, "*leading"]
     gradient_similarity: Float[np.ndarray, "*leading"]
     gradient_deviation: Float[np.ndarray, "*leading"]
@@ -56,9 +63,10 @@ def similarity(a: ArrayLike, a_g: ArrayLike) -> Similarity:
 
     def of_pair(target: Picture, image: Picture) -> list[float]:
         octaves = explained_by_octave(target, image)
-        return [explained(target, image), *octaves, *gradients(target, image)]
+        contrast = contrast_explained(target, image)
+        return [explained(target, image), *octaves, contrast, *gradients(target, image)]
 
-    return Similarity(*_of_each(of_pair, 8, a, a_g))
+    return Similarity(*_of_each(of_pair, 9, a, a_g))
 
 
 class Gradients(NamedTuple):

@@ -20,6 +20,7 @@ _KNOWN = (
         Column(f"luminance_r2_{short}_{long}", f"r², {short}–{long} px", _SHARE, "by period")
         for short, long in OCTAVES
     ),
+    Column("contrast_r2", "r² of contrast", _SHARE, "of where details are, within some pixels"),
     Column("gradient_r2", "r² of edges", _SHARE, "of the magnitudes of gradients"),
     Column("gradient_similarity", "GMS", "at most 1", "gradient magnitude similarity, mean"),
     Column("gradient_deviation", "GMSD", "0 to 1/2", "its standard deviation; 0: the target"),
@@ -82,6 +83,7 @@ LOGARITHMIC = frozenset(
         "input_ratio_at_0.03",
         "relative_embedding_distance",
         "gradient_energy_ratio",
+        "natural_ratio",
         "neighbour_distance",
         "principal_distance",
         "singular_value",

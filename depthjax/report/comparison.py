@@ -7,11 +7,10 @@ from depthjax.folders.inversions import Run, load_run
 from depthjax.report import tabular
 from depthjax.report.contents import Gallery, View
 from depthjax.report.inversions import cells
-from depthjax.studies.comparison.setting import BLURRED, CONVERGING, MATCHED, PLAIN
+from depthjax.studies.comparison.setting import BLURRED, CONVERGING, PLAIN
 
 _DESCENTS = {
     CONVERGING: "converging",
-    MATCHED: "stopped at matched ρ",
     BLURRED: "paper's recipe",
     PLAIN: "paper's, no blur",
 }
@@ -19,13 +18,17 @@ _CHARTS = (
     ("embedding_ratio", {"condition": CONVERGING}, "ρ, converged"),
     ("input_ratio_at_0.1", {"condition": CONVERGING}, "D at ρ = 0.1"),
     ("elasticity", {"condition": CONVERGING}, "Elasticity"),
-    ("luminance_r2", {"condition": MATCHED}, "r² of luminance at the matched ρ"),
-    ("ssim", {"condition": MATCHED}, "SSIM at the matched ρ"),
+    ("luminance_r2_at_ratio", {"condition": CONVERGING}, "r² of luminance at one ρ"),
+    ("contrast_r2_at_ratio", {"condition": CONVERGING}, "r² of local contrast at one ρ"),
+    ("ssim_at_ratio", {"condition": CONVERGING}, "SSIM at one ρ"),
+    ("ssim_at_natural", {"condition": CONVERGING}, "SSIM at one fraction of natural distance"),
+    ("ssim", {"condition": BLURRED}, "SSIM, paper's recipe with blur"),
     ("embedding_ratio", {"condition": BLURRED}, "ρ, paper's recipe with blur"),
     ("embedding_ratio", {"condition": PLAIN}, "ρ, paper's recipe without blur"),
-    ("relative_embedding_distance", {"condition": PLAIN}, "m_g/‖O(a)‖, without blur"),
+    ("natural_ratio", {"condition": PLAIN}, "m_g over natural pairs' distance, without blur"),
     ("spectral_distance", {"condition": PLAIN}, "Spectrum against the training noise's"),
-    ("class_probability", {"condition": CONVERGING}, "Class evidence by a third network"),
+    ("target_log_odds", {"condition": CONVERGING}, "The target's class, by another network"),
+    ("class_log_odds", {"condition": CONVERGING}, "The top class, by another network"),
     ("photograph_probability", {"condition": CONVERGING}, "Taken for a photograph"),
 )
 """Quantity, what its rows have in common, and title of each chart."""

@@ -20,12 +20,14 @@ from jaxtyping import Array, Float
 
 from depthjax.claims.frozen import plan
 from depthjax.devices import processes
+from depthjax.devices.precision import matmul_precision
 from depthjax.folders.begin import RunFolder, begin
 from depthjax.folders.run_writer import RunWriter, check_pictures, input_file, start_run
 from depthjax.inversion.autoencoding import autoencode
 from depthjax.inversion.config import InversionConfig
-from depthjax.inversion.invert import initial_images
+from depthjax.inversion.invert import initial_images, invert
 from depthjax.inversion.reference import Reference, ReferenceNoise, checked_reference
+from depthjax.inversion.state import NON_FINITE
 from depthjax.typing import LayerFn, Variables
 
 
@@ -42,7 +44,8 @@ class Descents:
         layers: the embeddings by name, shallow to deep.
         variables: the weights.
         record: where they came from, as JSON takes it.
-        stop_ratio: ρ at which an image stops; None for never.
+        rates: multiples of the rate in `config`. Of several each layer takes the one that ends at
+            the least objective, see `best_rate`.
         frames: how many iterates are kept on the way.
     """
 
@@ -54,7 +57,7 @@ class Descents:
     layers: Mapping[str, LayerFn] = dataclasses.field(repr=False)
     variables: Variables = dataclasses.field(repr=False)
     record: Mapping[str, Any] = dataclasses.field(repr=False)
-    stop_ratio: float | None = None
+    rates: Sequence[float] = (1.0,)
     frames: int = 0
 
     @property
@@ -94,6 +97,7 @@ class Descents:
             "layers": list(self.layers),
             "inversion": dataclasses.asdict(self.config),
             "condition": self.condition,
+            "rates": list(self.rates),
         }
         # Without a config.json it was cut off while it was begun.
         start_run(self.folder, own, targets, starts, resume=True, overwrite=True)
@@ -113,20 +117,75 @@ class Descents:
             reference: m_r and m_i' of the layer, from `check`.
         """
         began = time.perf_counter()
+        config = self.config
+        if len(self.rates) > 1:
+            config = best_rate(
+                self.layers[layer], self.variables, targets, starts, config, self.rates
+            )
         inversion = autoencode(
             jax.random.key(0),  # of the starts and the noise, which are given
             self.layers[layer],
             self.variables,
             targets,
-            self.config,
+            config,
             reference=reference,
             init=jnp.asarray(starts),
-            stop_ratio=self.stop_ratio,
             frames=self.frames,
             checkpoints=self.writer.checkpoints(layer),
         )
         if processes.is_first():
-            self.writer.save_layer(layer, inversion, seconds=time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            self.writer.save_layer(
+                layer, inversion, seconds=seconds, learning_rate=config.learning_rate
+            )
+
+
+TRIED = 2
+"""How many images a rate is tried on, the first ones, all steps long."""
+
+
+def best_rate(
+    layer: LayerFn,
+    variables: Variables,
+    targets: Float[np.ndarray, "b h w c"],
+    starts: Float[np.ndarray, "b h w c"],
+    config: InversionConfig,
+    rates: Sequence[float],
+) -> InversionConfig:
+    """The settings with the rate whose descents end at the least objective.
+
+    Each rate is tried on the first `TRIED` images. The objective is of the embeddings alone, so the
+    choice knows nothing of how near an image is to its target. Objectives of several images are
+    compared by their mean logarithm; a rate at which one of them is not finite is not taken.
+
+    Args:
+        layer, variables: as in `invert`.
+        targets, starts: a and a_0.
+        config: with the rate whose multiples are tried.
+        rates: the multiples.
+
+    Raises:
+        ValueError: if there is no rate at which all objectives are finite.
+    """
+    pixels, init = jnp.asarray(targets[:TRIED]), jnp.asarray(starts[:TRIED])
+    with matmul_precision():
+        embedding = layer(variables, pixels)
+    ends: dict[InversionConfig, float] = {}
+    for rate in rates:
+        tried = config.replace(
+            learning_rate=rate * config.learning_rate,
+            final_learning_rate=rate * config.final_learning_rate,
+        )
+        found = invert(layer, variables, embedding, init, tried.replace(record_every=tried.steps))
+        objective = found.trajectory.objective[-1]
+        if NON_FINITE not in np.asarray(found.status) and np.isfinite(objective).all():
+            ends[tried] = float(np.log(np.maximum(objective, np.finfo(np.float32).tiny)).mean())
+    if not ends:
+        raise ValueError(
+            f"at none of the rates {', '.join(f'{rate:g}' for rate in rates)} times"
+            f" {config.learning_rate:g} do descents from {layer} stay finite; add a smaller one"
+        )
+    return min(ends, key=lambda tried: ends[tried])
 
 
 def starts_of(

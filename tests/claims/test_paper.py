@@ -107,10 +107,11 @@ def test_claims_count_layers_by_their_place_and_not_by_their_names(layers: tuple
     for one in findings:
         places[one.claim, one.part].add(one.layer)
     early, deep, last = set(layers[:2]), set(layers[2:]), {layers[-1]}
-    assert places["C13", "unmatched_with_blur"] == places["C13", "matched_without_blur"] == deep
+    assert places["C13", "harder_with_blur"] == places["C13", "matched_without_blur"] == deep
     assert places["C13", "like_training_noise"] == deep
     assert places["C13", "early_no_clearer"] == early
-    assert places["C10", "image_stays_lost"] == places["C12", "class_evidence_added"] == last
+    assert places["C10", "image_stays_lost"] == places["C12", "target_class_added"] == last
+    assert places["C11", "early_clearer"] == set(layers[1:3])
     assert places["C11", "late_not_clearer"] == set(layers[3:])
     assert all(
         part.verdict != "not measured" for part in judge_claim(CLAIMS["C13"], findings).parts

@@ -66,9 +66,13 @@ def test_folders_of_older_versions_gain_what_was_not_measured_then(folder):
     writer.save_layer("a", found)
     table, file = depthjax.load_run(folder).table, folder / "layers" / "a.npz"
     with np.load(file) as whole:
-        measured = [name for name in whole.files if "luminance_r2" in name or "gradient_" in name]
+        measured = [
+            name
+            for name in whole.files
+            if any(word in name for word in ("luminance_r2", "contrast_r2", "gradient_"))
+        ]
         older = {name: whole[name] for name in whole.files if name not in measured}
-    assert len(measured) == 2 * 8
+    assert len(measured) == 2 * 9
     np.savez(file, **older)
     for row, again in zip(table, depthjax.load_run(folder).table, strict=True):
         assert str(row) == str(again)  # NaN is NaN

@@ -11,12 +11,12 @@ import numpy as np
 
 from depthjax.analysis.singular_values import spectral_curve, spectrum_from_values
 from depthjax.claims.findings import Finding
+from depthjax.claims.training import CONTROLS
 from depthjax.studies.comparison import judged as comparison
-from depthjax.studies.comparison.measured import Comparison
+from depthjax.studies.comparison.numbers import IN_CLASS, RESOLUTION, Comparison
 from depthjax.studies.comparison.setting import (
     BLURRED,
     CONVERGING,
-    MATCHED,
     NOISE,
     PHOTOS,
     PLAIN,
@@ -63,33 +63,47 @@ def near(value: float, *place: Any) -> float:
 
 LAYERS = ("conv1", "layer1", "layer2", "layer3", "layer4")
 QUANTITIES = {
-    CONVERGING: ("embedding_ratio", "elasticity", "spectral_distance", "class_probability",
-                 "class_log_odds"),
-    MATCHED: ("ssim",),
-    BLURRED: ("embedding_ratio", "class_probability", "class_log_odds"),
-    PLAIN: ("embedding_ratio", "relative_embedding_distance", "spectral_distance"),
+    CONVERGING: ("embedding_ratio", "best_embedding_ratio", "elasticity", "spectral_distance",
+                 "ssim_at_ratio", "luminance_r2_at_ratio", "contrast_r2_at_ratio",
+                 "ssim_at_natural", "class_log_odds", "target_log_odds"),
+    BLURRED: ("embedding_ratio", "ssim", "class_log_odds", "target_log_odds"),
+    PLAIN: ("embedding_ratio", "best_embedding_ratio", "natural_ratio", "spectral_distance"),
 }  # fmt: skip
+COMPARED = tuple("abcdef")
+OF_CLASS = COMPARED[:3]
 
 
 def compared(
     changes: dict[tuple[str, str, str], Any] | None = None,
-    networks: Sequence[str] = (UNTRAINED, PHOTOS, NOISE),
+    networks: Sequence[str] = (UNTRAINED, PHOTOS, NOISE, *CONTROLS),
     layers: Sequence[str] = LAYERS,
 ) -> Comparison:
-    """All numbers near 0.5, times what `changes` has for a network, condition and quantity."""
+    """All numbers near 0.5, times what `changes` has for a network, condition and quantity.
+
+    The first layer alone has the network's full resolution; starts and photographs have log-odds
+    of 0 and 9; nothing has diverged.
+    """
     random = np.random.default_rng(0)
     values = {}
+    shape = (len(networks), 3, len(layers), len(COMPARED))
     for condition, names in QUANTITIES.items():
         for name in names:
             # Paired: what one image has, it has in every network.
-            shared = random.normal(0.5, 0.1, (1, 3, 1, 4))
-            jitter = random.normal(0, 0.001, (len(networks), 3, len(layers), 4))
+            shared = random.normal(0.5, 0.1, (1, 3, 1, len(COMPARED)))
+            jitter = random.normal(0, 0.001, shape)
             table = np.abs(shared + jitter) + 0.01
             for n, network in enumerate(networks):
                 factor = (changes or {}).get((network, condition, name), 1.0)
                 table[n] *= np.reshape(factor, (-1, 1))
             values[condition, name] = table
-    return Comparison(networks, (0, 1, 2), layers, ("a", "b", "c", "d"), values)
+        values[condition, "diverged"] = np.zeros(shape)
+        values[condition, "target_log_odds_start"] = np.zeros(shape)
+        values[condition, "target_log_odds_target"] = np.full(shape, 9.0)
+    of_class = [float(name in OF_CLASS) for name in COMPARED]
+    values[CONVERGING, IN_CLASS] = np.broadcast_to(of_class, shape)
+    resolution = [1.0, *[0.5] * (len(layers) - 1)]
+    values[CONVERGING, RESOLUTION] = np.broadcast_to(np.reshape(resolution, (-1, 1)), shape)
+    return Comparison(networks, (0, 1, 2), layers, COMPARED, values)
 
 
 STAGES = (1, 1, 2, 2, 3, 3, 4, 4)

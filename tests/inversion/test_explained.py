@@ -12,7 +12,12 @@ from scipy import ndimage
 from depthjax.analysis.power_spectrum import radial_power_spectrum
 from depthjax.images import load_images
 from depthjax.images.luminance import LUMA, luminance
-from depthjax.inversion.explained import OCTAVES, explained, explained_by_octave
+from depthjax.inversion.explained import (
+    OCTAVES,
+    contrast_explained,
+    explained,
+    explained_by_octave,
+)
 
 SIDE = 64
 
@@ -154,3 +159,25 @@ def test_luminance_weighs_three_channels_and_averages_others() -> None:
     for channels in (1, 2, 4):
         other = noise((5, 4, channels))
         np.testing.assert_allclose(luminance(other), other.mean(-1))
+
+
+def test_edges_beside_their_places_or_turned_are_seen_by_their_contrast_alone() -> None:
+    """One pixel of displacement, or a dark side for a bright one, and pixels do not correlate."""
+    a = photograph()
+    fine = a - ndimage.gaussian_filter(a, 2, mode="reflect")
+    moved = np.roll(fine, 1, axis=1) - np.roll(fine, 1, axis=0)
+    turned = fine * np.where(noise((8, 8)).repeat(8, 0).repeat(8, 1) > 0, 1, -1)
+    for picture in (moved, turned):
+        assert explained(a, picture) < 0.05
+        assert contrast_explained(a, picture) > 0.4
+    assert contrast_explained(a, -3 * a + 7) == pytest.approx(1, rel=1e-9)
+    phases = np.exp(1j * np.angle(np.fft.fft2(noise())))
+    scrambled = np.fft.ifft2(np.fft.fft2(a) * phases).real
+    for nothing in (noise(), scrambled, ndimage.gaussian_filter(noise(), 1)):
+        assert contrast_explained(a, nothing) < 0.05
+
+
+def test_contrast_of_a_flat_target_is_unknown_and_of_a_flat_image_none() -> None:
+    a, flat = photograph(), np.full((SIDE, SIDE), 0.3)
+    assert np.isnan(contrast_explained(flat, a))
+    assert contrast_explained(a, flat) == 0

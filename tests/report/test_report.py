@@ -169,7 +169,7 @@ def test_restarts_and_networks_can_be_chosen(folders: Path, tmp_path: Path) -> N
     assert cell.frame_step.tolist() == [0, 100] and len(cell.frames) == 2
     compared = report.collect([folders / "comparison"]).sections[0].gallery
     assert compared is not None and compared.axes["network"] == ["untrained", "photos", EVIL]
-    assert len(compared.views) == 3 * 4
+    assert len(compared.views) == 3 * 3
     found = Page(report.render(report.collect([folders / "comparison"])))
     assert len(found.all("input", type="radio")) == 3 + 4
 

@@ -1,19 +1,26 @@
 """The descents of a comparison, the settings that make them what they are called, its judges."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import depthjax
 from depthjax.inversion.config import InversionConfig
+from depthjax.models.labels import IMAGENET_CLASSES
 from depthjax.models.normalization import as_normalization
-from depthjax.studies.comparison.judges import class_evidence, class_judges
-from depthjax.studies.comparison.measured import Comparison
+from depthjax.studies.comparison.judges import (
+    Judge,
+    Judges,
+    class_evidence,
+    class_judges,
+    log_odds,
+)
+from depthjax.studies.comparison.numbers import Comparison
 from depthjax.studies.comparison.setting import (
     BLURRED,
     CONDITIONS,
     CONVERGING,
-    MATCHED,
     PLAIN,
     conditions,
     descents_of,
@@ -24,23 +31,18 @@ PAPER = InversionConfig.paper(steps=4)
 
 
 def test_conditions_differ_in_what_they_are_called_by():
-    found = conditions(InversionConfig(steps=9, record_every=3), PAPER, 0.1)
+    found = conditions(InversionConfig(steps=9, record_every=3), PAPER)
     assert tuple(found) == CONDITIONS
-    assert found[CONVERGING] == found[MATCHED] and found[MATCHED].record_every == 1
+    assert found[CONVERGING] == InversionConfig(steps=9, record_every=1)
     assert found[BLURRED] == PAPER and found[PLAIN] == PAPER.replace(blur=False) != PAPER
 
 
 @pytest.mark.parametrize(
-    ("chosen", "ratio", "message"),
-    [
-        ({"blur": True}, 0.1, "with blur=False"),
-        ({"restarts": 2}, 0.1, "restarts=1"),
-        ({}, 0.0, "stop_ratio must be positive, got 0.0"),
-    ],
+    ("chosen", "message"), [({"blur": True}, "with blur=False"), ({"restarts": 2}, "restarts=1")]
 )
-def test_other_settings_are_refused(chosen, ratio, message):
+def test_other_settings_are_refused(chosen, message):
     with pytest.raises(ValueError, match=message):
-        conditions(InversionConfig(**chosen), PAPER, ratio)
+        conditions(InversionConfig(**chosen), PAPER)
 
 
 def test_every_network_and_seed_descends_under_every_condition(tmp_path):
@@ -48,15 +50,15 @@ def test_every_network_and_seed_descends_under_every_condition(tmp_path):
         label: [Weights(f"{label}{seed}", None, True, {"source": label}) for seed in (5, 7)]
         for label in ("untrained", "photos")
     }
-    made = conditions(InversionConfig(), PAPER, 0.2)
+    made = conditions(InversionConfig(), PAPER)
     found = descents_of(
-        tmp_path, networks, [5, 7], lambda weights: {}, made, stop_ratio=0.2, frames=6
+        *(tmp_path, networks, [5, 7], lambda weights: {}, made), rates=(0.1, 1.0), frames=6
     )
-    assert len({one.folder for one in found}) == len(found) == 2 * 2 * 4
+    assert len({one.folder for one in found}) == len(found) == 2 * 2 * 3
     for one in found:
         assert one.variables == f"{one.network}{one.seed}" and one.config == made[one.condition]
-        assert one.stop_ratio == (0.2 if one.condition == MATCHED else None)
-        assert one.frames == (6 if one.seed == 5 else 0)
+        assert one.rates == ((1.0,) if one.condition == CONVERGING else (0.1, 1.0))
+        assert one.frames == (6 if one.seed == 5 or one.condition == CONVERGING else 0)
 
 
 def test_one_trained_network_descends_once_and_is_compared_with_every_seed(tmp_path):
@@ -66,22 +68,21 @@ def test_one_trained_network_descends_once_and_is_compared_with_every_seed(tmp_p
         "untrained": [Weights(s, None, False, {"source": "untrained", "seed": s}) for s in (5, 7)],
     }
     made = {CONVERGING: InversionConfig()}
-    found = descents_of(
-        tmp_path, networks, [5, 7], lambda w: {"fc1": lambda *_: w.variables}, made, stop_ratio=0.2
-    )
+    layers = lambda w: {"fc1": lambda *_: w.variables}  # noqa: E731
+    found = descents_of(tmp_path, networks, [5, 7], layers, made)
     places = [(one.network, one.seed) for one in found]
     assert places == [("trained", 5), ("untrained", 5), ("untrained", 7)]
     assert [one.layers["fc1"](0, 0) for one in found] == ["one", 5, 7]
     values = np.arange(2 * 2 * 1 * 3.0).reshape(2, 2, 1, 3)
     values[0, 1] = np.nan  # was not run
     values[1, 0, 0, 2] = np.nan  # was not reached
-    tables = {(CONVERGING, "steps"): values, (MATCHED, "ssim"): np.full_like(values, np.nan)}
+    tables = {(CONVERGING, "steps"): values, (PLAIN, "ssim"): np.full_like(values, np.nan)}
     compared = Comparison(("trained", "untrained"), (5, 7), ("fc1",), ("a", "b", "c"), tables)
     assert compared.seeds_of == {"trained": 1, "untrained": 2}
     pair = [compared.of(CONVERGING, "steps", label, "fc1") for label in compared.networks]
     assert pair[0].shape == (1, 3)
     np.testing.assert_array_equal(pair[1] - pair[0], [[6, 6, np.nan], [9, 9, 9]])
-    assert compared.of(MATCHED, "ssim", "trained", "fc1").shape == (1, 3)
+    assert compared.of(PLAIN, "ssim", "trained", "fc1").shape == (1, 3)
     rows = compared.rows()
     assert {(row["network"], row["seed"]) for row in rows} == set(places)
     again = Comparison.of_rows(rows)
@@ -117,3 +118,28 @@ def test_how_sure_a_classifier_is():
     np.testing.assert_allclose(odds, [0, np.log(3), 1000, 800], atol=1e-12)
     probability, odds = class_evidence(np.log([[0.2, 0.5, 0.3]]) + 7)
     np.testing.assert_allclose([probability[0], odds[0]], [0.5, 0.0], atol=1e-12)
+
+
+def test_the_odds_of_one_class():
+    logits = np.log([[0.2, 0.5, 0.3], [0.2, 0.5, 0.3]]) - 4
+    np.testing.assert_allclose(log_odds(logits, np.array([0, 1])), np.log([0.25, 1.0]), atol=1e-12)
+
+
+def brightness(variables, images):
+    """A classifier of ImageNet's classes: 0 for bright images, 1 for dark ones."""
+    bright = images.mean((1, 2, 3))
+    rest = jnp.full((len(images), IMAGENET_CLASSES - 2), -20.0)
+    return jnp.concatenate([jnp.stack([4 * bright, 2 - 0 * bright], 1), rest], 1)
+
+
+def test_the_class_of_the_target_is_looked_for_in_what_was_recovered():
+    targets = np.stack([np.full((4, 4, 3), value, np.float32) for value in (1.0, 0.0)])
+    starts, back = np.full_like(targets, 0.5), np.stack([targets, 1 - targets, 2 * targets])
+    judges = Judges([Judge(brightness, {})])
+    found = judges.read(0, ["chelsea", "moon"], targets, starts, back)
+    near = {"rtol": 0.02}
+    np.testing.assert_allclose(found["target_log_odds"], [[2, 2], [-2, -2], [2, 2]], **near)
+    np.testing.assert_allclose(found["target_log_odds_target"], [[2, 2]] * 3, **near)
+    np.testing.assert_allclose(found["target_log_odds_start"], [[0, 0]] * 3, atol=0.1)
+    np.testing.assert_allclose(found["class_log_odds"], [[2, 2]] * 3, **near)
+    assert found["in_imagenet"].tolist() == [[1, 0]] * 3

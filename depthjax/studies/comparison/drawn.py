@@ -8,15 +8,19 @@ from matplotlib.figure import Figure
 
 from depthjax import figures
 from depthjax.folders.inversions import load_run
-from depthjax.studies.comparison.measured import Comparison, intervals, recovered_images
-from depthjax.studies.comparison.setting import BLURRED, CONVERGING, MATCHED
+from depthjax.studies.comparison.matched import images_at
+from depthjax.studies.comparison.measured import recovered_images
+from depthjax.studies.comparison.numbers import Comparison, intervals
+from depthjax.studies.comparison.setting import BLURRED, CONVERGING
 from depthjax.studies.descents import Descents
 
+_MATCHED = "matched"
 _TITLES = {
     CONVERGING: "converging descent",
-    MATCHED: "stopped at the matched ρ",
+    _MATCHED: "at one ρ",
     BLURRED: "the paper's recipe with blur",
 }
+_SIGNS = {"D": "input_ratio", "r²": "luminance_r2", "ρ": "embedding_ratio"}
 
 
 def draw(
@@ -25,7 +29,7 @@ def draw(
     targets: Float[np.ndarray, "b h w c"],
     starts: Float[np.ndarray, "b h w c"],
     *,
-    stop_ratio: float,
+    ratio: float,
 ) -> Iterator[tuple[str, Figure]]:
     """The figures with their names.
 
@@ -33,12 +37,12 @@ def draw(
         compared: the numbers.
         descents: the runs that the numbers are from.
         targets, starts: a and a_0.
-        stop_ratio: ρ at which images are compared.
+        ratio: ρ at which images are compared.
     """
     for condition in _TITLES:
-        for image, figure in _galleries(condition, compared, descents, targets, starts):
+        for image, figure in _galleries(condition, compared, descents, targets, starts, ratio):
             yield f"networks_{condition}_{image}", figure
-    yield "claims", _claims(compared, stop_ratio)
+    yield "claims", _claims(compared, ratio)
 
 
 def _galleries(
@@ -47,23 +51,28 @@ def _galleries(
     descents: Sequence[Descents],
     targets: Float[np.ndarray, "b h w c"],
     starts: Float[np.ndarray, "b h w c"],
+    ratio: float,
 ) -> Iterator[tuple[str, Figure]]:
     """For each image a gallery of all networks with weights of the first seed."""
-    seed = compared.seeds[0]
+    seed, matched = compared.seeds[0], condition == _MATCHED
+    of = CONVERGING if matched else condition
     runs = [
         load_run(descent.folder)
         for descent in descents
-        if (descent.seed, descent.condition) == (seed, condition)
+        if (descent.seed, descent.condition) == (seed, of)
     ]
+    level = np.full(len(targets), ratio)
     images = np.array(
-        [[recovered_images(arrays, condition) for arrays in run.layers.values()] for run in runs]
+        [
+            [
+                images_at(arrays, level) if matched else recovered_images(arrays, condition)
+                for arrays in run.layers.values()
+            ]
+            for run in runs
+        ]
     )
-    signs = {"D": "input_ratio", "r²": "luminance_r2", "ρ": "embedding_ratio"}
-    numbers = {  # [N, L, B]
-        sign: compared.values[condition, name][:, 0]
-        for sign, name in signs.items()
-        if (condition, name) in compared.values
-    }
+    signs = {"r²": "luminance_r2_at_ratio"} if matched else _SIGNS
+    numbers = {sign: compared.values[of, name][:, 0] for sign, name in signs.items()}  # [N, L, B]
     for index, image in enumerate(compared.images):
         repeated = (len(compared.networks), *targets.shape[1:])
         yield (
@@ -80,13 +89,14 @@ def _galleries(
         )
 
 
-def _claims(compared: Comparison, stop_ratio: float) -> Figure:
+def _claims(compared: Comparison, ratio: float) -> Figure:
     """The quantities of claims C10 and C11 against depth."""
     panels = {
         "ρ, converged": (CONVERGING, "embedding_ratio", True),
         "D at ρ = 0.1": (CONVERGING, "input_ratio_at_0.1", True),
         "elasticity": (CONVERGING, "elasticity", False),
-        f"SSIM at ρ = {stop_ratio:g}": (MATCHED, "ssim", False),
+        f"SSIM at ρ = {ratio:g}": (CONVERGING, "ssim_at_ratio", False),
+        f"r² at ρ = {ratio:g}": (CONVERGING, "luminance_r2_at_ratio", False),
     }
     return figures.networks_against_depth(
         compared.networks,

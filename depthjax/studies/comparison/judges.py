@@ -7,13 +7,16 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from depthjax.analysis.nearness import embed
 from depthjax.data.augmentation import Augmentation, augment
+from depthjax.images.classes import IN_IMAGENET
 from depthjax.models import layer_names
+from depthjax.models.labels import IMAGENET_CLASSES
 from depthjax.models.layers import Layer
 from depthjax.models.network import Network
+from depthjax.studies.comparison.numbers import IN_CLASS
 from depthjax.studies.comparison.setting import PHOTOS
 from depthjax.studies.networks import Networks, weight_records
 from depthjax.typing import LayerFn, Variables
@@ -44,28 +47,54 @@ class Judges:
     grey: bool = False
 
     def read(
-        self, seed: int, recovered: Float[np.ndarray, "n h w c"]
-    ) -> dict[str, Float[np.ndarray, " n"]]:
+        self,
+        seed: int,
+        names: Sequence[str],
+        targets: Float[np.ndarray, "b h w c"],
+        starts: Float[np.ndarray, "b h w c"],
+        recovered: Float[np.ndarray, "l b h w c"],
+    ) -> dict[str, Float[np.ndarray, "l b"]]:
         """The classifications of images, which are clipped to [0, 1].
 
         Args:
             seed: index of the weight seed of the network that the images came from.
-            recovered: the images; pixels that are not finite become 0.
+            names: of the photographs.
+            targets, starts: a and a_0.
+            recovered: the images of each layer; pixels that are not finite become 0.
 
         Returns:
             `class_probability` and `class_log_odds` (see `class_evidence`), and
-            `photograph_probability`, if there are classifiers for them.
+            `photograph_probability`, if there are classifiers for them. Of a classifier with
+            ImageNet's classes also `target_log_odds`, those of its class of the target, in a_g; the
+            same in a_0 and in the target with the endings `_start` and `_target`; and
+            `in_imagenet`, 1 where the photograph is one of `IN_IMAGENET`, else 0.
         """
-        seen = np.clip(np.nan_to_num(recovered), 0, 1)
-        seen = np.asarray(without_colour(seen)) if self.grey else seen
-        columns = {}
+        shape = recovered.shape[:2]
+        columns: dict[str, np.ndarray] = {}
+        images = self._as_seen(recovered.reshape(-1, *recovered.shape[2:]))
         if self.classes:
-            logits = embed(*self.classes[seed], seen)
+            logits = embed(*self.classes[seed], images)
             columns["class_probability"], columns["class_log_odds"] = class_evidence(logits)
+        if self.classes and logits.shape[1] == IMAGENET_CLASSES:
+            of_targets, of_starts = (
+                embed(*self.classes[seed], self._as_seen(each)) for each in (targets, starts)
+            )
+            classes = np.tile(of_targets.argmax(1), shape[0])
+            repeated = (shape[0], 1)
+            columns |= {
+                "target_log_odds": log_odds(logits, classes),
+                "target_log_odds_start": log_odds(np.tile(of_starts, repeated), classes),
+                "target_log_odds_target": log_odds(np.tile(of_targets, repeated), classes),
+                IN_CLASS: np.tile([float(name in IN_IMAGENET) for name in names], shape[0]),
+            }
         if self.photographs is not None:
-            probability = jax.nn.softmax(embed(*self.photographs, seen))
+            probability = jax.nn.softmax(embed(*self.photographs, images))
             columns["photograph_probability"] = np.asarray(probability)[:, self.photograph_class]
-        return columns
+        return {name: value.reshape(shape) for name, value in columns.items()}
+
+    def _as_seen(self, images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n h w c"]:
+        seen = np.clip(np.nan_to_num(images), 0, 1)
+        return np.asarray(without_colour(seen)) if self.grey else seen
 
 
 def without_colour(photographs: Float[np.ndarray, "n h w c"]) -> Float[jax.Array, "n h w c"]:
@@ -80,17 +109,31 @@ def class_evidence(
 
     The log-odds still tell images apart whose probabilities are all rounded to 1.
     """
-    exact = np.sort(np.asarray(logits, np.float64), axis=1)
-    top, others = exact[:, -1], np.logaddexp.reduce(exact[:, :-1], axis=1)
-    odds = top - others
+    odds = log_odds(logits, np.argmax(logits, axis=1))
     return np.exp(-np.logaddexp(0, -odds)), odds
+
+
+def log_odds(
+    logits: Float[np.ndarray, "b classes"], classes: Int[np.ndarray, " b"]
+) -> Float[np.ndarray, " b"]:
+    """`log p / (1 − p)` of one class of each image, p by softmax; exact also where p is near 1.
+
+    Args:
+        logits: of each image.
+        classes: the class that is asked for, of each.
+    """
+    exact = np.asarray(logits, np.float64)
+    others = exact.copy()
+    at = np.arange(len(exact)), np.asarray(classes)
+    others[at] = -np.inf
+    return exact[at] - np.logaddexp.reduce(others, axis=1)
 
 
 def class_judges(model: Network, networks: Networks, source: str, size: int) -> list[Judge]:
     """For each seed the third network that reads the classes of its images.
 
     Args:
-        model: the architecture of the networks.
+        model: its architecture, that of the networks if `source` is "".
         networks: those that are compared.
         source: its weights; "" for the network trained on photographs of the next seed.
         size: height and width of the images.

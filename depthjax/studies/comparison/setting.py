@@ -12,35 +12,28 @@ from depthjax.weights import Weights
 UNTRAINED, PHOTOS, NOISE = "untrained", "photos", "noise"
 """The labels of the networks that the claims are about."""
 
-CONVERGING, MATCHED, BLURRED, PLAIN = "converging", "matched", "paper", "paper_no_blur"
-"""The kinds of descents: until convergence; the same, stopped at a matched ρ; the paper's recipe
-with a fixed number of steps, with its blur and without."""
+CONVERGING, BLURRED, PLAIN = "converging", "paper", "paper_no_blur"
+"""The kinds of descents: until convergence; the paper's recipe with a fixed number of steps, with
+its blur and without."""
 
-CONDITIONS = (CONVERGING, MATCHED, BLURRED, PLAIN)
+CONDITIONS = (CONVERGING, BLURRED, PLAIN)
 
 
-def conditions(
-    chosen: InversionConfig, paper: InversionConfig, stop_ratio: float
-) -> dict[str, InversionConfig]:
+def conditions(chosen: InversionConfig, paper: InversionConfig) -> dict[str, InversionConfig]:
     """The settings of each of `CONDITIONS`.
 
     Args:
         chosen: of the converging descents.
         paper: the paper's recipe, with its blur.
-        stop_ratio: the matched ρ.
 
     Raises:
-        ValueError: for blur, several restarts, or a ratio that is not positive.
+        ValueError: for blur or several restarts.
     """
     if chosen.blur or chosen.restarts > 1:
         raise ValueError("networks are compared with blur=False and restarts=1")
-    if not stop_ratio > 0:
-        raise ValueError(f"stop_ratio must be positive, got {stop_ratio}")
-    # Recorded at every step, so that a descent stops right at the matched ρ.
-    converging = chosen.replace(record_every=1)
     return {
-        CONVERGING: converging,
-        MATCHED: converging,
+        # Recorded at every step, so that ρ is known of every iterate that is kept.
+        CONVERGING: chosen.replace(record_every=1),
         BLURRED: paper,
         PLAIN: paper.replace(blur=False),
     }
@@ -53,7 +46,7 @@ def descents_of(
     layers: Callable[[Weights], Mapping[str, LayerFn]],
     conditions: Mapping[str, InversionConfig],
     *,
-    stop_ratio: float,
+    rates: Sequence[float] = (1.0,),
     frames: int = 0,
 ) -> list[Descents]:
     """The descents of every network and seed under every condition, in the order of the work.
@@ -66,8 +59,9 @@ def descents_of(
         seeds: of the weights.
         layers: from weights to the layers by name, shallow to deep.
         conditions: from `conditions`.
-        stop_ratio: ρ at which descents of the matched condition stop.
-        frames: how many iterates of the first seed's descents are kept.
+        rates: multiples of the paper's rate, of which each layer and network takes the best.
+        frames: how many iterates of converging descents are kept, and of the others of the first
+            seed.
     """
     return [
         Descents(
@@ -79,8 +73,8 @@ def descents_of(
             layers(of_seeds[index]),
             of_seeds[index].variables,
             of_seeds[index].record,
-            stop_ratio=stop_ratio if condition == MATCHED else None,
-            frames=0 if index else frames,
+            rates=(1.0,) if condition == CONVERGING else tuple(rates),
+            frames=frames if condition == CONVERGING or not index else 0,
         )
         for index, seed in enumerate(seeds)
         for condition, config in conditions.items()

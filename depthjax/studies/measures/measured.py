@@ -22,6 +22,7 @@ COLUMNS = {
     "luminance_r2_4_8": "4–8 px",
     "luminance_r2_8_16": "8–16 px",
     "luminance_r2_16_32": "16–32 px",
+    "contrast_r2": "r² of contrast",
     "gradient_r2": "r² of edges",
     "gradient_similarity": "GMS",
     "gradient_deviation": "GMSD",

@@ -1,0 +1,145 @@
+"""The numbers of a comparison: every network, seed, layer and image, and which layers are which."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from depthjax.statistics import interval_of
+from depthjax.studies.comparison.setting import CONVERGING
+from depthjax.studies.networks import seed_counts
+from depthjax.studies.rows import Row
+
+RESOLUTION, IN_CLASS = "relative_resolution", "in_imagenet"
+"""Quantities that are no measurements: of a layer, and of a photograph."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The measurements of N networks, S seeds, L layers and B images.
+
+    Fields:
+        networks: their labels; those called `untrained`, `photos` and `noise` are judged.
+        seeds: of the initialisation, also of trained networks.
+        layers: shallow to deep.
+        images: their labels.
+        values: by condition and quantity, `[N, S, L, B]`; NaN where it was not measured, as for all
+            seeds but the first of one trained network that has no seeds.
+    """
+
+    networks: Sequence[str]
+    seeds: Sequence[int]
+    layers: Sequence[str]
+    images: Sequence[str]
+    values: Mapping[tuple[str, str], Float[np.ndarray, "n s l b"]]
+
+    def of(
+        self, condition: str, quantity: str, network: str, layer: str
+    ) -> Float[np.ndarray, "s b"]:
+        """One quantity at one layer of one network, `[S, B]`; `[1, B]` if it has no seeds.
+
+        So `of(trained) - of(untrained)` has the seeds of the untrained network, whether or not the
+        trained one has as many.
+        """
+        table, number = self.values[condition, quantity], self.networks.index(network)
+        return table[number, : self.seeds_of[network], self.layers.index(layer)]
+
+    @cached_property
+    def seeds_of(self) -> dict[str, int]:
+        """How many seeds each network has: 1 for one that is the same for all."""
+        return seed_counts(self.networks, self.values.values())
+
+    @property
+    def reduced(self) -> Sequence[str]:
+        """The layers of lower resolution than the network's first layer.
+
+        They lie behind the first pooling or stride that follows it. What comes before keeps all of
+        the image, trained or not.
+        """
+        resolution = self.values[CONVERGING, RESOLUTION][0, 0, :, 0]
+        return [
+            name for name, of_layer in zip(self.layers, resolution, strict=True) if of_layer < 1
+        ]
+
+    @property
+    def middle(self) -> Sequence[str]:
+        """The first half of `reduced`, of an odd number one more."""
+        return self.reduced[: (len(self.reduced) + 1) // 2]
+
+    @property
+    def late(self) -> Sequence[str]:
+        """The other half of `reduced`."""
+        return self.reduced[len(self.middle) :]
+
+    @property
+    def early(self) -> Sequence[str]:
+        """The first two layers, whatever their resolution; fewer if there are less than four."""
+        return self.layers[: min(2, len(self.layers) // 2)]
+
+    @property
+    def deep(self) -> Sequence[str]:
+        """All layers after the first two: `conv3` to `conv5` if the layers are stages."""
+        return self.layers[2:]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for each network, seed, layer, condition and image."""
+        quantities = list(dict.fromkeys(quantity for _, quantity in self.values))
+        conditions = list(dict.fromkeys(condition for condition, _ in self.values))
+        return [
+            {
+                "network": network,
+                "seed": seed,
+                "layer": layer,
+                "depth": depth,
+                "condition": condition,
+                "image": image,
+                **{
+                    quantity: float(self.values[condition, quantity][n, s, depth, b])
+                    if (condition, quantity) in self.values
+                    else float("nan")
+                    for quantity in quantities
+                },
+            }
+            for n, network in enumerate(self.networks)
+            for s, seed in enumerate(self.seeds[: self.seeds_of[network]])
+            for depth, layer in enumerate(self.layers)
+            for condition in conditions
+            for b, image in enumerate(self.images)
+        ]
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Row]) -> "Comparison":
+        """The inverse of `rows`, so that a stored comparison can be judged again."""
+        names = ("network", "seed", "layer", "image")
+        axes = [list(dict.fromkeys(row[name] for row in rows)) for name in names]
+        shape = tuple(map(len, axes))
+        values: dict[tuple[str, str], np.ndarray] = {}
+        for row in rows:
+            place = tuple(axis.index(row[name]) for axis, name in zip(axes, names, strict=True))
+            for quantity in row.keys() - {*names, "condition", "depth"}:
+                key = row["condition"], quantity
+                values.setdefault(key, np.full(shape, np.nan))[place] = row[quantity]
+        known = {key: table for key, table in values.items() if not np.isnan(table).all()}
+        networks, seeds, layers, images = axes
+        return cls(networks, seeds, layers, images, known)
+
+
+def intervals(
+    comparison: Comparison, condition: str, quantity: str, *, logarithmic: bool = False
+) -> Float[np.ndarray, "n l 3"]:
+    """`interval_of` a quantity of every network at every layer: estimate, low, high."""
+    return np.array(
+        [
+            [
+                interval_of(
+                    comparison.of(condition, quantity, network, layer), logarithmic=logarithmic
+                )[:3]
+                for layer in comparison.layers
+            ]
+            for network in comparison.networks
+        ],
+        np.float64,
+    )
