@@ -191,7 +191,6 @@ _PAPER = (
         },
         "268,203 inputs, over a million outputs at conv1",
     ),
-    *TRAINING,
     Claim(
         "C16",
         "Composed layers contract some directions far more than others, the deeper the more.",
@@ -205,7 +204,9 @@ _PAPER = (
         },
     ),
 )
-_NUMBERED = sorted((*_PAPER, *LEARNED, *STATEMENTS), key=lambda claim: int(claim.id[1:]))
+_NUMBERED = sorted(
+    (*_PAPER, *TRAINING, *LEARNED, *STATEMENTS), key=lambda claim: int(claim.id[1:])
+)
 CLAIMS = {claim.id: claim for claim in _NUMBERED}
 """The claims of the paper by id, in its order."""
 
