@@ -177,7 +177,7 @@ def test_one_trained_network_is_inverted_once_beside_several_seeds(script, netwo
     folders = {folder.name for folder in (tmp_path / "one" / "descents").iterdir()}
     assert folders == {"untrained_0", "untrained_1", "photos_0"}
     rows = rows_of(tmp_path / "one")
-    assert len(rows) == (2 + 1) * 2 * 4 * 2
+    assert len(rows) == (2 + 1) * 2 * 3 * 2
     shapes = {
         (finding.detail, finding.measured.table.shape)
         for finding in load_findings(tmp_path / "one")
