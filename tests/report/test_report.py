@@ -171,7 +171,7 @@ def test_restarts_and_networks_can_be_chosen(folders: Path, tmp_path: Path) -> N
     assert compared is not None and compared.axes["network"] == ["untrained", "photos", EVIL]
     assert len(compared.views) == 3 * 3
     found = Page(report.render(report.collect([folders / "comparison"])))
-    assert len(found.all("input", type="radio")) == 3 + 4
+    assert len(found.all("input", type="radio")) == 3 + 3
 
 
 def test_a_stopped_descent_has_no_frames_after_its_end(tmp_path: Path) -> None:
