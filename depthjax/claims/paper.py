@@ -204,9 +204,7 @@ _PAPER = (
         },
     ),
 )
-_NUMBERED = sorted(
-    (*_PAPER, *TRAINING, *LEARNED, *STATEMENTS), key=lambda claim: int(claim.id[1:])
-)
+_NUMBERED = sorted((*_PAPER, *TRAINING, *LEARNED, *STATEMENTS), key=lambda claim: int(claim.id[1:]))
 CLAIMS = {claim.id: claim for claim in _NUMBERED}
 """The claims of the paper by id, in its order."""
 
