@@ -11,7 +11,7 @@ from depthjax.cli.weights_flags import define_prefix_flag, weights_from_source
 from depthjax.models.network import Network
 from depthjax.studies.networks import same_normalization
 from depthjax.weights import Weights
-from depthjax.weights.asked import UNNORMALIZED, controls_in, is_drawn, is_untrained
+from depthjax.weights.controls import UNNORMALIZED, controls_in, is_drawn, is_untrained
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here

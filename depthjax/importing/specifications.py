@@ -11,7 +11,7 @@ from typing import Any
 from depthjax.errors import one_of
 from depthjax.models.specifications import SCHEMES, Specified
 from depthjax.typing import Variables
-from depthjax.weights.asked import has_trained_head
+from depthjax.weights.controls import has_trained_head
 
 
 def _of_library(package: str, name: str, fields: Mapping[str, Any]) -> Specified:

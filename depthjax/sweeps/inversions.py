@@ -30,7 +30,7 @@ from depthjax.sweeps.attempt import Context
 from depthjax.sweeps.cells import Cell
 from depthjax.typing import Variables
 from depthjax.weights import fetch, weights_of
-from depthjax.weights.asked import controls_in
+from depthjax.weights.controls import controls_in
 
 
 @dataclass(frozen=True)

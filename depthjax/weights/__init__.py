@@ -1,7 +1,8 @@
 """Reading and writing of trained weights: PyTorch's state dicts in files, on the Hub, at URLs."""
 
-from depthjax.weights.asked import CONTROLS, Weights, weights_of
+from depthjax.weights.asked import Weights, weights_of
 from depthjax.weights.calibration import calibrated, crops_for, unfolded
+from depthjax.weights.controls import CONTROLS
 from depthjax.weights.fitting import WeightsMismatch
 from depthjax.weights.kernels import rotated, shuffled
 from depthjax.weights.loading import LoadedWeights, find_and_load, load_weights, save_weights

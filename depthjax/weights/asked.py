@@ -10,48 +10,13 @@ from depthjax.models.normalization import NORMALIZATIONS, Normalization, as_norm
 from depthjax.models.specifications import Specified, variables_sha256
 from depthjax.typing import Variables
 from depthjax.weights.calibration import calibrated, crops_for, folded_norms, unfolded
+from depthjax.weights.controls import CALIBRATED, CONTROLS, ROTATED, SHUFFLED, UNNORMALIZED
 from depthjax.weights.download import Report
 from depthjax.weights.kernels import rotated, shuffled
 from depthjax.weights.loading import LoadedWeights, find_and_load
 from depthjax.weights.sources import WeightsFile, fetch
 
-DRAWN: dict[str, Callable[[Variables, int], Variables]] = {"rotated": rotated, "shuffled": shuffled}
-"""Controls that are drawn from the weights' seed: `shuffled:SOURCE`."""
-
-CALIBRATED, UNNORMALIZED = "calibrated", "unnormalized"
-
-CONTROLS = (CALIBRATED, *DRAWN, UNNORMALIZED)
-"""Words before a source, of which several may stand: `calibrated:shuffled:SOURCE`. The one nearest
-to the source is made first."""
-
-
-def controls_in(source: str) -> tuple[tuple[str, ...], str]:
-    """The controls that a source begins with, and what they are made of.
-
-    >>> controls_in("calibrated:shuffled:pip:efficientnet_lite0")
-    (('calibrated', 'shuffled'), 'pip:efficientnet_lite0')
-    """
-    kind, _, rest = source.partition(":")
-    if kind not in CONTROLS:
-        return (), source
-    controls, base = controls_in(rest)
-    return (kind, *controls), base
-
-
-def is_untrained(source: str) -> bool:
-    """Whether a source, or what a control is made of, is an initialisation."""
-    return controls_in(source)[1].partition(":")[0] == "untrained"
-
-
-def is_drawn(source: str) -> bool:
-    """Whether each seed of the weights has other weights of a source."""
-    controls, base = controls_in(source)
-    return base == "untrained" or not DRAWN.keys().isdisjoint(controls)
-
-
-def has_trained_head(source: str) -> bool:
-    """Whether the outputs of a source are trained classes."""
-    return not is_untrained(source) and not is_drawn(source)
+_DRAWN: dict[str, Callable[[Variables, int], Variables]] = {ROTATED: rotated, SHUFFLED: shuffled}
 
 
 class Weights(NamedTuple):
@@ -88,7 +53,7 @@ def weights_of(
         found: the model that they are for.
         source: `untrained`; `untrained:7`, from seed 7; `pretrained`, the weights that come with
             the model; what `fetch` takes; or one of these after one or more of `CONTROLS`.
-        seed: of untrained weights whose source names no seed, and of the controls in `DRAWN`.
+        seed: of untrained weights whose source names no seed, and of controls that are drawn.
         image_size: height and width of the images, in pixels.
         drop_head: whether to leave out the weights of a file for the head, and initialise it.
         normalization: as for `Layer`; "auto" for what the weights expect: nothing if untrained.
@@ -130,7 +95,7 @@ def _control(
     if kind == CALIBRATED:
         variables = calibrated(found.model, variables, images, of.normalization)
         return of._replace(variables=variables, record=record)
-    return Weights(DRAWN[kind](variables, seed), of.normalization, False, {**record, "seed": seed})
+    return Weights(_DRAWN[kind](variables, seed), of.normalization, False, {**record, "seed": seed})
 
 
 def _plain(

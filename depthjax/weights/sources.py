@@ -14,6 +14,7 @@ from depthjax.errors import unknown
 from depthjax.files import cache_folder, file_sha256
 from depthjax.models import TORCHVISION_MODELS
 from depthjax.models.normalization import NORMALIZATIONS, Normalization, as_normalization
+from depthjax.weights.controls import CONTROLS
 from depthjax.weights.download import Report, download
 from depthjax.weights.hub import from_hub
 from depthjax.weights.packaged import PACKAGED, PackagedNetwork, packaged
@@ -146,7 +147,8 @@ def _unknown_source(text: str) -> ValueError:
     ]
     in_packages = [f"pip:{name}" for name in PACKAGED]
     of_torchvision = [f"torchvision:{name}" for name in TORCHVISION]
-    names = ["untrained", *files, *in_packages, *of_zoo, *of_torchvision]
+    controls = [f"{word}:SOURCE" for word in CONTROLS]
+    names = ["untrained", *controls, *files, *in_packages, *of_zoo, *of_torchvision]
     hint = "or any FILE, hf://OWNER/REPOSITORY, https://…#sha256=…"
     return unknown("weights", text, names, hint=hint)
 

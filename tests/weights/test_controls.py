@@ -14,7 +14,7 @@ from depthjax.weights import (
     shuffled,
     weights_of,
 )
-from depthjax.weights.asked import controls_in, has_trained_head, is_drawn, is_untrained
+from depthjax.weights.controls import controls_in, has_trained_head, is_drawn, is_untrained
 
 FIELDS = {"width": 4, "stage_sizes": (1, 1), "num_classes": 3}
 
@@ -128,6 +128,8 @@ def test_of_nothing(trained):
         for source in (control, f"{control}:"):
             message = error_of(lambda s=source: weights_of(found, s, 0, 16))
             assert f"write {control}:pretrained" in message
+    message = error_of(lambda: weights_of(found, "shufled:untrained", 0, 16))
+    assert "did you mean 'shuffled:SOURCE'" in message
     assert "unknown weights 'no_such'" in error_of(
         lambda: weights_of(found, "shuffled:no_such", 0, 16)
     )
