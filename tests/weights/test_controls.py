@@ -129,7 +129,7 @@ def test_of_nothing(trained):
             message = error_of(lambda s=source: weights_of(found, s, 0, 16))
             assert f"write {control}:pretrained" in message
     message = error_of(lambda: weights_of(found, "shufled:untrained", 0, 16))
-    assert "did you mean 'shuffled:SOURCE'" in message
+    assert "or 'shuffled:SOURCE'?" in message
     assert "unknown weights 'no_such'" in error_of(
         lambda: weights_of(found, "shuffled:no_such", 0, 16)
     )
