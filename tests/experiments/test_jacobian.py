@@ -44,7 +44,7 @@ def test_numbers_findings_and_figures(script, tmp_path, capsys):
     np.testing.assert_allclose(float(last["sigma_1"]), exact[0, 0], rtol=1e-5)
     assert int(last["rank_bound"]) >= (exact > 1e-10 * exact[0, 0]).sum()
     claims = {finding["claim"] for finding in json.loads((output / "findings.json").read_text())}
-    assert claims == {"C9", "C16"}
+    assert claims == {"C9", "C16", "C16, contrast"}
     figures = {path.name for path in (output / "figures").iterdir()}
     assert {"depth.png", "spectra.png", "ball.pdf"} <= figures
     assert "can pass" in capsys.readouterr().out
