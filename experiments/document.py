@@ -28,6 +28,7 @@ from publishing.runs import results_in
 import depthjax
 from depthjax import cli, data, weights
 from depthjax.claims.blocks import findings_block
+from depthjax.claims.tables import error_table
 from depthjax.data import tables as data_tables
 from depthjax.files import write_atomically
 from depthjax.folders import kept
@@ -54,6 +55,7 @@ DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in GUIDES)]
 flags.DEFINE_list("documents", DOCUMENTS, "what to bring up to date")
 flags.DEFINE_string("figures", "docs", "folder for the document's figures")
 WIDTH = 1000
+PILOTS = Path(__file__).parent / "pilots.json"
 SHOWN = {
     "compare_resnet18_small": ("networks_converging_astronaut", "networks"),
     "jacobian_quick": ("spectra", "spectra"),
@@ -70,7 +72,7 @@ def main() -> None:
     """Run folders -> figures and tables -> documents; what is not given stays as it is."""
     for folder in FLAGS.keep:
         missing = kept.keep(Path(folder), Path(FLAGS.results), questions.figures())
-        print(f"{folder}: kept" + (f", but for {', '.join(missing)}" if missing else ""))
+        print(f"{folder}: kept" + (f", but for {kept.briefly(missing)}" if missing else ""))
     write_results()
     blocks = {}
     if FLAGS.run is not None:
@@ -166,7 +168,14 @@ def packaged_table() -> str:
     return weights_tables.packaged_table(weights.PACKAGED)
 
 
+def power_table() -> str:
+    """Errors and power of each part of a claim, by the spread that runs have shown."""
+    pilots = read_json(PILOTS, "pilots", "make them with experiments/power.py --findings=FOLDER,…")
+    return error_table(pilots, ((3, 3), (3, 5), (5, 5), (10, 10)))
+
+
 GENERATED = {
+    "power": power_table,
     "photographs": photograph_table,
     "datasets": dataset_table,
     "zoo": zoo_table,

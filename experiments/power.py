@@ -18,10 +18,10 @@ from depthjax import cli
 from depthjax.claims.beside import BESIDE
 from depthjax.claims.judging import judge
 from depthjax.claims.paper import CLAIMS
-from depthjax.claims.power import Pilot, error_rate, pilots_of, power
+from depthjax.claims.power import pilots_of
 from depthjax.claims.stored import load_findings
+from depthjax.claims.tables import error_table
 from depthjax.files import json_bytes, write_atomically
-from depthjax.tables import markdown_table, number
 
 FLAGS = flags.FLAGS
 cli.define_script_flags()
@@ -42,7 +42,7 @@ def main() -> None:
         pilots = json.loads(path.read_text(encoding="utf-8"))
     else:
         raise ValueError(f"no pilots in {str(path)!r}; make them with --findings=FOLDER,…")
-    print(power_by_sample(pilots, [sizes(text) for text in FLAGS.sample]))
+    print(error_table(pilots, [sizes(text) for text in FLAGS.sample]))
 
 
 def sizes(text: str) -> tuple[int, int]:
@@ -55,27 +55,6 @@ def sizes(text: str) -> tuple[int, int]:
     if not (seeds.isdigit() and images.isdigit() and min(int(seeds), int(images)) >= 1):
         raise ValueError(f"--sample={text!r} is no number of seeds x photographs; write 3x5")
     return int(seeds), int(images)
-
-
-def power_by_sample(pilots: dict, samples: list[tuple[int, int]]) -> str:
-    """A row for each part: its bound, its effect, its spread, its largest error, and its power."""
-    headers = ["claim", "part", "rule", "of interest", "seeds", "photographs", "cells"]
-    headers += ["largest error", *(f"power {seeds} × {images}" for seeds, images in samples)]
-    rows = []
-    for claim in [*CLAIMS.values(), *BESIDE.values()]:
-        for name, part in claim.parts.items():
-            if part.votes and name in pilots.get(claim.id, {}):
-                pilot = Pilot(**pilots[claim.id][name])
-                error = max(error_rate(part, pilot, shape) for shape in samples)
-                spread = ["–"] * 3 if pilot.fixed == "exact" else [*map(number, pilot[:3])]
-                rows.append(
-                    [
-                        *(claim.id, part.says, part.rule, number(part.effect), *spread),
-                        "exact" if pilot.fixed == "exact" else f"{100 * error:.1f} %",
-                        *(f"{100 * power(part, pilot, shape):.0f} %" for shape in samples),
-                    ]
-                )
-    return markdown_table(headers, rows)
 
 
 if __name__ == "__main__":

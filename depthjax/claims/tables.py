@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from depthjax.claims.beside import BESIDE
 from depthjax.claims.findings import Finding
 from depthjax.claims.judging import Judgement, interval_text
 from depthjax.claims.paper import CLAIMS
+from depthjax.claims.power import Pilot, error_rate, power
 from depthjax.statistics import POWER
 from depthjax.tables import markdown_table, number
 
@@ -56,7 +58,7 @@ def claims_table(records: Sequence[Mapping[str, Any]]) -> str:
     ]
     rows = []
     for record in records:
-        decisive, power = record["decisive"], record.get("power")
+        decisive, announced = record["decisive"], record.get("power")
         least = None if decisive is None else decisive["detectable"]
         rows.append(
             [
@@ -65,7 +67,7 @@ def claims_table(records: Sequence[Mapping[str, Any]]) -> str:
                 deciding(decisive),
                 "–" if decisive is None else decisive["sample"],
                 "–" if decisive is None else number(_effect(record)),
-                "–" if power is None else f"{100 * power:.0f} %",
+                "–" if announced is None else f"{100 * announced:.0f} %",
                 "–" if least is None else number(least),
                 record["paper"] or "–",
                 ", ".join(record["plans"]) or "–",
@@ -75,11 +77,11 @@ def claims_table(records: Sequence[Mapping[str, Any]]) -> str:
     return markdown_table(headers, rows)
 
 
-def power_table(power: Mapping[str, Mapping[str, float]]) -> str:
+def power_table(told: Mapping[str, Mapping[str, float]]) -> str:
     """What a plan can decide, before it is run: a row for each part of a claim.
 
     Args:
-        power: by claim and part, as `depthjax.claims.power.announced` gives it.
+        told: by claim and part, as `depthjax.claims.power.announced` gives it.
     """
     rows = [
         [
@@ -89,10 +91,41 @@ def power_table(power: Mapping[str, Mapping[str, float]]) -> str:
             number(CLAIMS[claim].parts[name].effect),
             f"{100 * found:.0f} %" + ("" if found >= POWER else ", not decidable at this scale"),
         ]
-        for claim, parts in power.items()
+        for claim, parts in told.items()
         for name, found in parts.items()
     ]
     return markdown_table(["claim", "part", "rule", "of interest", "power"], rows)
+
+
+def error_table(pilots: Mapping[str, Mapping[str, Any]], samples: Sequence[tuple[int, int]]) -> str:
+    """What runs of planned sizes would say, by simulation: a row for each part of a claim.
+
+    Args:
+        pilots: the spread of each part by claim, from `depthjax.claims.power.pilots_of`.
+        samples: numbers of seeds and images.
+
+    Returns:
+        The bound of each part, its smallest effect, its spread, how often at most it is supported
+        where nothing is, and how often where the smallest effect is.
+    """
+    headers = ["claim", "part", "rule", "of interest", "seeds", "images", "cells"]
+    headers += ["largest error", *(f"power {seeds} × {images}" for seeds, images in samples)]
+    rows = []
+    for claim in [*CLAIMS.values(), *BESIDE.values()]:
+        for name, part in claim.parts.items():
+            if part.votes and name in pilots.get(claim.id, {}):
+                pilot = Pilot(**pilots[claim.id][name])
+                exact = pilot.fixed == "exact"
+                error = max(error_rate(part, pilot, shape) for shape in samples)
+                rows.append(
+                    [
+                        *(claim.id, part.says, part.rule, number(part.effect)),
+                        *(["–"] * 3 if exact else map(number, pilot[:3])),
+                        "exact" if exact else f"{100 * error:.1f} %",
+                        *(f"{100 * power(part, pilot, shape):.0f} %" for shape in samples),
+                    ]
+                )
+    return markdown_table(headers, rows)
 
 
 def verdict_text(record: Mapping[str, Any]) -> str:

@@ -8,7 +8,8 @@
 
 Of a reproduction each step that is done is such a folder, and `reproduce.json` beside them says
 what was announced before the first step, and what became of each. A run that is not finished yet
-is kept as far as it is: its rows until now, and `missing.json`, which says what it lacks.
+is kept as far as it is: its rows and findings until now, and `missing.json`, which says what it
+lacks.
 """
 
 import io
@@ -60,6 +61,12 @@ def missing_from(folder: Path) -> list[str]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
 
 
+def briefly(missing: Sequence[str], most: int = 4) -> str:
+    """The first names of what is missing, and how many more there are."""
+    rest = len(missing) - most
+    return ", ".join(missing[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
 def without_folders(value: Any) -> Any:
     """Data of JSON whose texts name files without the folders that they lie in on one machine.
 
@@ -102,9 +109,9 @@ def _keep_run(run: Path, kept: Path, figures: Sequence[str]) -> list[str]:
     if missing:
         write_atomically(kept / MISSING, json_bytes(missing))
     for name in ("findings.json", "summary.md"):
-        if not missing and (run / name).is_file():
+        if (run / name).is_file():  # some studies write them before their end
             write_atomically(kept / name, _smaller(run / name))
-    if is_inversion(run, config):
+    if _inverts(run):
         write_atomically(kept / "summary.md", f"{inversion_table(load_run(run))}\n".encode())
     for name in figures:
         if (run / "figures" / f"{name}.png").is_file():
@@ -141,14 +148,18 @@ def _rows(run: Path) -> Iterator[dict[str, Any]]:
 def _missing(run: Path) -> Iterator[str]:
     """Layers that no descent has come to yet, and the end of a study."""
     for folder in (run, *sorted((run / "descents").glob("*/*"))):
-        config = read_config(folder)
-        if is_inversion(folder, config):
+        if folder != run or _inverts(run):
             where = "/".join(folder.relative_to(run).parts[1:])
-            for layer in config["layers"]:
+            for layer in read_config(folder)["layers"]:
                 if not layer_file(folder, layer).is_file():
                     yield f"{where}/{layer}" if where else layer
-    if not is_inversion(run, read_config(run)) and not (run / "findings.json").is_file():
+    if not _inverts(run) and not (run / "findings.json").is_file():
         yield "its end"
+
+
+def _inverts(run: Path) -> bool:
+    """Whether a run is one of inversions itself, and no study of several."""
+    return is_inversion(run, read_config(run)) and not (run / "descents").is_dir()
 
 
 def _smaller(path: Path) -> bytes:

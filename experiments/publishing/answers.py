@@ -49,7 +49,7 @@ def _section(question: Question, material: Material) -> Iterator[str]:
             yield f"![{words}]({path})\n\n*{words} From {material.link(run)}.*"
     own = [one for one in material.waiting if one.script in question.scripts]
     if own:
-        lines = "\n".join(f"- `{one.command}`" for one in own)
+        lines = "\n".join(f"- {one.purpose}: `{one.command}`" for one in own)
         yield folded(f"Not run yet, or not kept: {len(own)} flag files", lines)
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from depthjax.claims.judging import Judgement
 from depthjax.claims.runs import StoredRun, judge_together, judging_runs
 from depthjax.claims.tables import deciding
+from depthjax.folders.kept import missing_from
 from publishing.runs import Planned, planned, results_in
 
 
@@ -30,8 +31,9 @@ class Material(NamedTuple):
     waiting: Sequence[Planned]
 
     def link(self, run: StoredRun) -> str:
-        """The name of a run, which leads to its page."""
-        return f"[{run.name}]({self.folder.name}/{run.name}/README.md)"
+        """The name of a run, which leads to its page; and whether it has come to its end."""
+        left = " (not finished)" if missing_from(run.folder) else ""
+        return f"[{run.name}]({self.folder.name}/{run.name}/README.md){left}"
 
     def judges_of(self, claim: str) -> str:
         """The runs that judge a claim."""

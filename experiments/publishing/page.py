@@ -14,7 +14,7 @@ from depthjax.claims.judging import (
 from depthjax.claims.runs import sample_needed
 from depthjax.claims.tables import claims_table
 from depthjax.folders.environment import where_it_ran
-from depthjax.folders.kept import missing_from
+from depthjax.folders.kept import briefly, missing_from
 from depthjax.tables import markdown_table, number
 from publishing.answers import answers, counted
 from publishing.material import Material, material_in
@@ -59,7 +59,7 @@ def page(folder: Path) -> str:
     parts += ["## The claims, one by one", _claims(material)]
     parts += ["## What is not supported", _contradicted(judged)]
     parts += ["## What could not be decided, and what it would take", _undecided(judged)]
-    parts += [RULES, "## Runs", _runs(material), _waiting(material)]
+    parts += [RULES, "## Runs", _runs(material)]
     if (folder / EARLIER).is_file():
         parts += ["## Earlier runs", _earlier(folder.name)]
     return "\n\n".join(parts) + "\n"
@@ -120,7 +120,7 @@ def _runs(material: Material) -> str:
     for run in material.runs:
         missing = missing_from(run.folder)
         old = any(finding.exploratory for finding in run.findings)
-        state = f"missing: {', '.join(missing)}" if missing else "finished"
+        state = f"missing: {briefly(missing)}" if missing else "finished"
         made = where_it_ran(run.config["environment"], revision=True).strip()
         rows.append(
             [
@@ -136,12 +136,6 @@ def _runs(material: Material) -> str:
         told = f"`python experiments/reproduce.py --scale={record['scale']}`"
         parts.append(f"{name}: {told}, plan {record['plan']}{left}.")
     return folded(f"{len(rows)} runs and steps that were kept", "\n\n".join(parts))
-
-
-def _waiting(material: Material) -> str:
-    rows = [[one.purpose, f"`{one.command}`"] for one in material.waiting]
-    table = markdown_table(["what", "command"], rows)
-    return folded(f"Not run yet, or not kept: {len(rows)} flag files", table)
 
 
 def _earlier(name: str) -> str:

@@ -7,7 +7,7 @@ from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
 from depthjax.claims.judging import judge
 from depthjax.claims.paper import CLAIMS
-from depthjax.claims.tables import claims_table, finding_table, judgement_table
+from depthjax.claims.tables import claims_table, error_table, finding_table, judgement_table
 
 FINDINGS = [
     Finding(
@@ -56,3 +56,16 @@ def test_verdicts_stand_with_what_decided_and_the_papers_number() -> None:
     assert len(table) == 2 + len(CLAIMS) and "not run" in table[-1]
     shown = claims_table([one.record() for one in judged]).splitlines()
     assert len(shown) == 2 + len(CLAIMS) and "width 3000" in shown[5]
+
+
+def test_errors_and_power_stand_by_the_size_of_runs() -> None:
+    spread = {"seeds": 0.02, "images": 0.01, "cells": 0.01, "fixed": "", "logarithmic": False}
+    exact = spread | {"fixed": "exact"}
+    pilots = {"C4": {"wide_recovered": exact}, "C3": {"image_stays_lost": spread}}
+    text = error_table(pilots, [(3, 3), (20, 20)])
+    header, _, lost, wide = map(cells, text.splitlines())
+    assert header[-3:] == ["largest error", "power 3 × 3", "power 20 × 20"]
+    assert lost[:7] == ["C3", "D does not follow ρ", "< 0.05", "0.025", "0.02", "0.01", "0.01"]
+    error, small, large = (float(value.split()[0]) for value in lost[-3:])
+    assert error <= 5 and small < 50 and large > 95
+    assert wide[4:] == ["–", "–", "–", "exact", "100 %", "100 %"]

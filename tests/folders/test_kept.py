@@ -12,7 +12,7 @@ from depthjax.claims.findings import Finding
 from depthjax.claims.stored import judge_folders, load_findings
 from depthjax.folders.begin import begin
 from depthjax.folders.config import read_config
-from depthjax.folders.kept import keep, missing_from, without_folders
+from depthjax.folders.kept import briefly, keep, missing_from, without_folders
 from depthjax.folders.results import read_rows, write_results
 
 ROWS = [
@@ -98,6 +98,26 @@ def test_of_a_run_that_is_not_finished_its_pieces_are_kept(tmp_path):
     assert missing_from(kept) == ["its end"]
     assert [(row["piece"], row["value"]) for row in read_rows(kept)] == [("first", 0.1)]
     assert judge_folders([]) and not (kept / "findings.json").exists()
+
+
+def test_of_descents_the_missing_layers_are_named(tmp_path):
+    folder = tmp_path / "runs" / "recipe"
+    with begin(folder, {"size": 8, "layers": ["conv1", "layer1"], "inversion": {}}) as study:
+        for name in ("a_0/plain", "a_1/plain"):
+            with begin(study.path / "descents" / name, {"layers": ["conv1", "layer1"]}) as own:
+                own.write("layers/conv1.npz", b"")
+                if name == "a_0/plain":
+                    own.write("layers/layer1.npz", b"")
+                own.write("results.csv", b"layer,input_ratio\nconv1,0.5\n")
+        assert keep(folder, tmp_path / "results") == ["a_1/plain/layer1", "its end"]
+        study.write("findings.json", json.dumps([FINDING.record()]).encode())
+        assert keep(folder, tmp_path / "results") == ["a_1/plain/layer1"]
+    kept = tmp_path / "results" / "recipe"
+    assert [(row["descents"], row["input_ratio"]) for row in read_rows(kept)] == [
+        *(("a_0", 0.5), ("a_1", 0.5))
+    ]
+    assert len(load_findings(kept)) == 1
+    assert briefly(missing_from(kept) * 6) == ", ".join(["a_1/plain/layer1"] * 4) + " and 2 more"
 
 
 def test_what_is_no_run_is_not_kept(tmp_path):
