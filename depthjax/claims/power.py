@@ -145,7 +145,7 @@ def _supported(
     return kept & (high >= bound.low + effect) & (low <= bound.high - effect)
 
 
-def _filled(table: Table) -> Table:
+def _filled(table: Table) -> Float[np.ndarray, "known_seeds known_images"]:
     """A table without gaps: a cell that is not known is what its row and its column say."""
     known = np.isfinite(table)
     table = table[known.any(1)][:, known.any(0)]

@@ -69,6 +69,6 @@ def planned(runs: Sequence[StoredRun]) -> list[Planned]:
         if path.stem in kept or script is None or script[1] in NOT_STUDIES:
             continue
         remarks = " ".join(re.findall(r"^# (.*)$", rest, re.MULTILINE))
-        purpose = re.split(r"(?<=[a-z)])[.:;] |$", remarks)[0]
+        purpose = re.split(r"(?<=\S)\. |(?<=\S)[:;] | Hardware|$", remarks)[0]
         found.append(Planned(path.stem, script[1], command, purpose))
     return found
