@@ -18,7 +18,7 @@ def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str
     return "\n".join([line(headers), f"| {' | '.join(rule)} |", *map(line, rows)])
 
 
-def number(value: float) -> str:
+def number(value: float | int) -> str:
     """At most three significant digits, as tables have them: 0.52, 12.3, 12345, 1.5e-06.
 
     Labels of figures are shorter: `depthjax.figures.text.short_number`.

@@ -126,7 +126,7 @@ PLANS = {
         depth("depth_quick", 2.5, (5, 3)),
         recipe("recipe_quick", 0.7, (3, 3)),
         *theory("quick", 1, 1.5, 2, 1, 1),
-        compared("compare_quick", 5, sample=(3, 3)),
+        compared("compare_quick", 3, sample=(3, 3)),
         manifold("manifold_quick", 1, sample=(3, 5)),
         filters("filters_resnet18_small", 0.4, sample=(3, 64)),
     ],

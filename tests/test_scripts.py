@@ -54,7 +54,7 @@ def test_a_wheel_brings_scripts_and_flag_files(tmp_path):
     brought = {name.removeprefix(shared) for name in names if name.startswith(shared)}
     wanted = {
         str(path.relative_to(ROOT / "experiments"))
-        for pattern in ("*.py", "*.flags")
+        for pattern in ("*.py", "*.flags", "pilots.json")
         for path in (ROOT / "experiments").rglob(pattern)
     }
     assert brought == wanted

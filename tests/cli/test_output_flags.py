@@ -17,8 +17,9 @@ WRITERS = sorted(
 
 
 def test_all_that_may_run_for_a_minute_are_among_them():
-    studies = {"compare", "controls", "depth", "filters", "jacobian", "manifold", "prediction"}
-    others = {"benchmark", "invert", "reproduce", "sweep", "train", "widths", "witnesses"}
+    judged = {"compare", "controls", "depth", "filters", "gradients", "jacobian", "manifold"}
+    studies = judged | {"prediction", "recipe", "widths", "witnesses"}
+    others = {"benchmark", "invert", "reproduce", "sweep", "train"}
     shown = {"classify", "gallery", "measures"}
     assert set(WRITERS) == studies | others | shown
 

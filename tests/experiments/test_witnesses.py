@@ -51,7 +51,8 @@ def test_a_row_and_a_file_for_every_picture(done):
     endings = ("", "_eigendistortion1+", "_eigendistortion1-", "_farthest", "_towards")
     assert files == sorted(f"{n}{end}.png" for n in ("astronaut", "coffee") for end in endings)
     config = json.loads((done / "config.json").read_text())
-    assert config["ratio"] == 0.1 and config["weights"]["untrained"][1] == {"source": "untrained"}
+    record = {"source": "untrained", "seed": 1, "normalization": None}
+    assert config["ratio"] == 0.1 and config["weights"]["untrained"][1] == record
     assert (done / "figures" / "witnesses_untrained.png").is_file()
 
 

@@ -17,6 +17,8 @@ from study_rows import (
     prediction_rows,
     preimage_rows,
     relu_rows,
+    second_relu_rows,
+    smooth_rows,
 )
 
 import depthjax
@@ -180,7 +182,10 @@ STORED = {
     "relu": (prediction_rows(False, 0.1), prediction.findings),
     "preimages": (preimage_rows(3, 1.5), preimages.findings),
     "widths": (
-        [*null_space_rows(PAPER), *depth_rows(), *relu_rows(), *late_width_rows()],
+        [
+            *(*null_space_rows(PAPER), *depth_rows(), *relu_rows(), *late_width_rows()),
+            *(*second_relu_rows(), *smooth_rows(tanh=3.0, sigmoid=3.0)),
+        ],
         lambda rows: widths.findings(WIDTHS, rows, 48, 48),
     ),
     "witnesses": (WITNESS_ROWS, lambda rows: witnesses.findings(rows, ["fc1"], ["net"], 0.1)),
