@@ -53,10 +53,26 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("compiled")
 
 
+MAPPINGS = 30_000
+"""From here on programs are let go, to be read again from the cache on disk."""
+
+
 def pytest_collection_finish():
     """What has been imported stays: no collection of garbage looks at it again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs():
+    """Lets go of compiled programs before there are too many for one process.
+
+    Each takes several mappings of memory; Linux allows 65,530, and XLA crashes where it gets none.
+    """
+    yield
+    mappings = Path("/proc/self/maps")
+    if mappings.is_file() and mappings.read_bytes().count(b"\n") > MAPPINGS:
+        jax.clear_caches()
 
 
 @pytest.fixture
