@@ -140,6 +140,14 @@ class Descents:
             )
 
 
+def at_rate(config: InversionConfig, multiple: float) -> InversionConfig:
+    """The settings at a multiple of their rate, from the first step to the last."""
+    return config.replace(
+        learning_rate=multiple * config.learning_rate,
+        final_learning_rate=multiple * config.final_learning_rate,
+    )
+
+
 TRIED = 2
 """How many images a rate is tried on, the first ones, all steps long."""
 
@@ -172,10 +180,7 @@ def best_rate(
         embedding = layer(variables, pixels)
     ends: dict[InversionConfig, float] = {}
     for rate in rates:
-        tried = config.replace(
-            learning_rate=rate * config.learning_rate,
-            final_learning_rate=rate * config.final_learning_rate,
-        )
+        tried = at_rate(config, rate)
         found = invert(layer, variables, embedding, init, tried.replace(record_every=tried.steps))
         objective = found.trajectory.objective[-1]
         if NON_FINITE not in np.asarray(found.status) and np.isfinite(objective).all():

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from drawn_weights import FIELDS, leaves
 from error_messages import error_of
 
 import depthjax
@@ -12,24 +13,6 @@ from depthjax.models.network import graph_of
 from depthjax.models.normalization import as_normalization
 from depthjax.models.operations import BatchNorm
 from depthjax.weights import calibrated, crops_for, save_weights, unfolded, weights_of
-
-FIELDS = {"width": 4, "stage_sizes": (1, 1), "num_classes": 3}
-
-
-@pytest.fixture(scope="module")
-def trained():
-    """A model, and weights of which no two are equal."""
-    found = find_model("resnet18", FIELDS)
-    variables = depthjax.init_variables(found.model, jax.random.key(5), 16)
-    random = np.random.default_rng(0)
-    return found, jax.tree.map(lambda x: x + np.float32(random.uniform(0, 0.1, x.shape)), variables)
-
-
-def leaves(variables):
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
-        for path, leaf in jax.tree_util.tree_leaves_with_path(variables)
-    }
 
 
 def normalised_inputs(model, variables, images):

@@ -3,10 +3,10 @@
 import jax
 import numpy as np
 import pytest
+from drawn_weights import leaves
 from error_messages import error_of
 
 import depthjax
-from depthjax.models.catalogue import find_model
 from depthjax.weights import (
     CONTROLS,
     rotated,
@@ -15,24 +15,6 @@ from depthjax.weights import (
     weights_of,
 )
 from depthjax.weights.controls import controls_in, has_trained_head, is_drawn, is_untrained
-
-FIELDS = {"width": 4, "stage_sizes": (1, 1), "num_classes": 3}
-
-
-@pytest.fixture(scope="module")
-def trained():
-    """A model, and weights of which no two are equal."""
-    found = find_model("resnet18", FIELDS)
-    variables = depthjax.init_variables(found.model, jax.random.key(5), 16)
-    random = np.random.default_rng(0)
-    return found, jax.tree.map(lambda x: x + np.float32(random.uniform(0, 0.1, x.shape)), variables)
-
-
-def leaves(variables):
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
-        for path, leaf in jax.tree_util.tree_leaves_with_path(variables)
-    }
 
 
 def test_kernels_keep_their_values_and_all_else_stays(trained):

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from depthjax.folders.inversions import load_run
 from depthjax.inversion.config import InversionConfig
-from depthjax.studies.descents import Descents
+from depthjax.studies.descents import Descents, at_rate
 from depthjax.studies.networks import Networks, seed_counts
 from depthjax.typing import LayerFn
 from depthjax.weights import Weights
@@ -93,10 +93,7 @@ def descents_of(
             label,
             seed,
             f"rate_{rate}",
-            recipe.replace(
-                learning_rate=float(rate) * recipe.learning_rate,
-                final_learning_rate=float(rate) * recipe.final_learning_rate,
-            ),
+            at_rate(recipe, float(rate)),
             {name: layers(of_seeds[index])[name] for name in chosen},
             of_seeds[index].variables,
             of_seeds[index].record,
@@ -159,6 +156,9 @@ def tuned(
     values: Mapping[tuple[str, str], Float[np.ndarray, "*cells"]],
 ) -> dict[tuple[str, str], Float[np.ndarray, "*cells"]]:
     """Each quantity at the rate with the smallest objective of the last iterate.
+
+    All rates are results of this study, so that each image can take its own from descents that are
+    done; where the rate is only a means, two images try it for all (`descents.best_rate`).
 
     Args:
         values: by rate and quantity; NaN where nothing was asked.
