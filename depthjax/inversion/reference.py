@@ -15,8 +15,10 @@ from jaxtyping import Array
 from numpy.typing import ArrayLike
 
 from depthjax.devices.precision import matmul_precision
+from depthjax.devices.spreading import SpreadLayer
 from depthjax.inversion.objectives import norms
-from depthjax.inversion.preparing import prepare_for_measuring
+from depthjax.inversion.preparing import Prepared, prepare_for_measuring
+from depthjax.models.fast import prepare_layer
 from depthjax.typing import Images, LayerFn, PerExample, Scalar, Variables
 
 REFERENCE_STD = 1 / 18
@@ -112,16 +114,24 @@ def checked_reference(
 ) -> Reference:
     """`reference_distances`, but a layer whose embedding cannot be inverted is refused.
 
+    The copies are measured with the layer's fast form (`depthjax.models.fast`) once it is verified:
+    depthwise convolutions as they are take ten times as long on a CPU, and eight copies of each
+    image then take as long as a whole descent. What a descent finds is measured with the layer as
+    it is.
+
     Args:
         layer, variables, noise: as there.
         images: as `checked_images` takes them.
         mesh, spread_weights: as in `depthjax.invert`.
 
     Raises:
-        ValueError: if noise on an image does not move its embedding, or moves it out of range.
+        ValueError: if noise on an image does not move its embedding, or moves it out of range, or
+            as `prepare_layer`.
     """
     images = checked_images(images)
     measured = prepare_for_measuring(layer, variables, mesh=mesh, spread_weights=spread_weights)
+    if not isinstance(measured.layer, SpreadLayer):
+        measured = Prepared(*prepare_layer(layer, variables, images))
     reference = reference_distances(*measured, images, noise)
     scale = np.asarray(reference.embedding_distance)
     usable = np.isfinite(scale) & (scale > 0)

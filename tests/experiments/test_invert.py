@@ -38,7 +38,7 @@ SMALL = {
 
 
 class Whole(NamedTuple):
-    """A finished run: what it was asked for and printed, and layers as references were measured."""
+    """A finished run: what it was asked for and printed, and nodes as references were measured."""
 
     folder: Path
     settings: dict[str, Any]
@@ -59,7 +59,7 @@ def whole(script, tmp_path_factory):
     measured, measure = [], reference.reference_distances
 
     def counting(layer, *given):
-        measured.append(layer.name)
+        measured.append(layer.node)
         return measure(layer, *given)
 
     with contextlib.redirect_stdout(printed), pytest.MonkeyPatch.context() as patched:
@@ -96,7 +96,7 @@ def test_a_resumed_run_gives_the_same_numbers(script, whole, tmp_path):
 
 
 def test_a_layer_is_compared_with_its_noisy_copies_once(whole):
-    assert whole.measured == ["conv1", "layer1", "layer2"]
+    assert whole.measured == ["conv1", "layer1.0", "layer2.0"]
     for arrays in depthjax.load_run(whole.folder).layers.values():
         last = arrays["trajectory_embedding_ratio"][-1]
         np.testing.assert_allclose(last, arrays["final_embedding_ratio"], rtol=1e-5)

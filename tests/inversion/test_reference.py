@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from depthjax.inversion.reference import (
     REFERENCE_STD,
     ReferenceNoise,
+    checked_reference,
     expected_input_distance,
     reference_distances,
     shared_input_distance,
@@ -92,3 +93,34 @@ def test_noise_that_images_share_moves_them_as_far_as_their_own() -> None:
     own = reference_distances(linear, {"w": jnp.ones((768, 1))}, draw((4, *shape), 1), noise)
     np.testing.assert_allclose(own.input_distance, shared, rtol=0.02)
     np.testing.assert_allclose(expected_input_distance(768, 0.3), shared, rtol=0.02)
+
+
+class TwoForms:
+    """A linear layer with a fast form, `factor` times as large, that counts what each is given."""
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self.factor = factor
+        self.plain: list[int] = []
+        self.fast: list[int] = []
+
+    def __call__(self, variables: dict, images: jax.Array) -> jax.Array:
+        self.plain.append(len(images))
+        return linear(variables, images)
+
+    def prepare(self, variables: dict) -> tuple:
+        def fast(weights: dict, images: jax.Array) -> jax.Array:
+            self.fast.append(len(images))
+            return self.factor * linear(weights, images)
+
+        return fast, variables
+
+
+def test_copies_are_measured_with_the_fast_form_once_it_was_verified(variables: dict) -> None:
+    a, layer = draw((3, *SHAPE[1:]), 1), TwoForms()
+    noise = ReferenceNoise(KEY)
+    found = checked_reference(layer, variables, a, noise)
+    as_it_is = reference_distances(linear, variables, a, noise)
+    np.testing.assert_allclose(found.embedding_distance, as_it_is.embedding_distance, rtol=1e-6)
+    assert set(layer.plain) == {1} and 3 in layer.fast
+    with pytest.raises(ValueError, match="was rewritten wrongly, and nothing was computed with it"):
+        checked_reference(TwoForms(1.1), variables, a, noise)
