@@ -16,13 +16,14 @@ from jaxtyping import Float, Float32
 from numpy.typing import ArrayLike
 
 from depthjax.devices.precision import matmul_precision
+from depthjax.models.fast import fast_form, verified
 from depthjax.typing import Embedding, Images, LayerFn, Variables
 
 
 def embed(
     layer: LayerFn, variables: Variables, images: ArrayLike, max_batch: int = 256
 ) -> Float32[np.ndarray, "n features"]:
-    """The flattened embeddings of many images, computed in batches.
+    """The flattened embeddings of many images, computed in batches by the layer's own fast form.
 
     Args:
         layer, variables: see `depthjax.typing.LayerFn`.
@@ -33,7 +34,8 @@ def embed(
         `[N, features]`, float32.
 
     Raises:
-        ValueError: for other shapes, for no images, and for a batch below 1.
+        ValueError: for other shapes, for no images, for a batch below 1, and for a fast form that
+            is another function.
     """
     count, shape = len(np.asarray(images)), np.shape(images)
     if len(shape) != 4 or 0 in shape:
@@ -41,6 +43,8 @@ def embed(
     if max_batch < 1:
         raise ValueError(f"max_batch must be at least 1, got {max_batch}")
     pixels = np.asarray(images)
+    first_image = _as_floats(pixels[:1])
+    layer, variables = verified(layer, variables, *fast_form(layer, variables), first_image)
     # All batches have one size: a smaller last one would compile the layer again.
     size = -(-count // -(-count // max_batch))
     embeddings = []
