@@ -34,6 +34,22 @@ QUESTIONS = (
         {"depth": "Distance to the photograph, layer by layer."},
     ),
     Question(
+        "Trained, untrained, trained on noise",
+        "Does training on photographs make layers keep more of an image, and training on noise"
+        " not?",
+        ("C10", "C11", "C12", "C13", "C14"),
+        ("gallery.py", "compare.py", "manifold.py"),
+        {
+            "gallery": "Three photographs from layers of a network trained on ImageNet, of the same"
+            " network untrained, and of two controls: untrained with BatchNorm's statistics of"
+            " photographs, and trained with each kernel shuffled.",
+            "networks_matched_coffee": "One photograph where all embeddings are equally near.",
+            "networks_converging_astronaut": "One photograph from layers of networks that were"
+            " trained otherwise.",
+            "manifold": "How near arbitrary inputs come to the examples of training.",
+        },
+    ),
+    Question(
         "How wide must a layer be?",
         "Do layers that are wider than their input keep it, and narrower ones not?",
         ("C4", "C5", "C7", "C8", "C19", "C20"),
@@ -48,18 +64,6 @@ QUESTIONS = (
         {
             "spectra": "Singular values of each layer.",
             "witnesses_untrained": "A photograph, what layers take for it, and what they see best.",
-        },
-    ),
-    Question(
-        "Trained, untrained, trained on noise",
-        "Does training on photographs make layers keep more of an image, and training on noise"
-        " not?",
-        ("C10", "C11", "C12", "C13", "C14"),
-        ("compare.py", "manifold.py"),
-        {
-            "networks_converging_astronaut": "One photograph from layers of networks that were"
-            " trained otherwise.",
-            "manifold": "How near arbitrary inputs come to the examples of training.",
         },
     ),
     Question(
