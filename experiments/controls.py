@@ -1,4 +1,4 @@
-"""Three kinds of networks of which it is known what they keep, for C3, and claim C6.
+"""Three kinds of networks of which it is known what they keep, for C3, and claims C6 and C21.
 
     python experiments/controls.py --flagfile=experiments/flags/controls_quick.flags
 
@@ -8,10 +8,12 @@ ill conditioned (a square linear MLP as PyTorch initialises it), and that lose h
 orthogonal MLP with one narrow layer). At each, too, how much nearer the image comes as a converging
 descent brings its embedding nearer: the ill-conditioned one shows what C3 can tell from loss, for
 there the image is only slow to come. Then the paper's invertible control: exact pre-images of
-perturbed embeddings, in both readings of the paper, beside gradient descent on the same networks.
+perturbed embeddings, in both readings of the paper, beside gradient descent on the same networks;
+with --trained_on also after these networks were trained (C21).
 """
 
 from functools import partial
+from itertools import product
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +27,7 @@ from depthjax.studies.controls import judged, measured
 from depthjax.studies.controls.drawn import draw
 from depthjax.studies.preimages import judged as judged_preimages
 from depthjax.studies.preimages import measured as measured_preimages
+from depthjax.studies.preimages import trained
 from depthjax.studies.preimages.measured import PreimageSettings
 from depthjax.studies.rows import Row, with_all_columns
 
@@ -41,6 +44,11 @@ flags.DEFINE_list("controls", ["orthogonal", "irevnet", "default", "narrow"], "n
 flags.DEFINE_integer("converging_steps", 500, "of L-BFGS, for the elasticity (C3)", lower_bound=1)
 flags.DEFINE_float("coupling", 0.1, "factor of the i-RevNet's couplings: 0 makes it orthogonal")
 flags.DEFINE_list("readings", ["text", "code"], "of the paper's invertible control: text, code")
+flags.DEFINE_list(
+    "trained_on",
+    [trained.UNTRAINED],
+    f"what those networks were trained on: {', '.join([trained.UNTRAINED, *trained.DATA])}",
+)
 flags.DEFINE_integer("preimage_size", 32, "height and width of its image", lower_bound=1)
 
 
@@ -49,6 +57,8 @@ def main() -> None:
     settings = cli.settings_from_flags(PreimageSettings)
     for reading in FLAGS.readings:
         one_of("reading", reading, measured_preimages.READINGS)
+    for name in FLAGS.trained_on:
+        one_of("training set", name, (trained.UNTRAINED, *trained.DATA))
     names, photographs = cli.images_from_flags()
     targets = jnp.asarray(photographs)
     seeds = cli.seeds_from_flags()
@@ -57,7 +67,8 @@ def main() -> None:
     starts = depthjax.initial_images(jax.random.key(FLAGS.start_seed), targets.shape, config)
     definition = cli.flag_values(
         *("controls", "images", "size", "seeds", "start_seed", "steps", "rate", "coupling"),
-        *("readings", "preimage_size", "inits", "draws", "descent_steps", "converging_steps"),
+        *("readings", "trained_on", "preimage_size", "inits", "draws"),
+        *("descent_steps", "converging_steps"),
     )
     first = images.find_images(FLAGS.images[:1])
     _, (image,) = images.load_images(first, FLAGS.preimage_size)
@@ -70,10 +81,10 @@ def main() -> None:
                 partial(measured.rows_of, *what, **cli.flag_values("coupling", "converging_steps")),
             )
         of_preimages: list[Row] = []
-        for reading in FLAGS.readings:
-            asked = reading, FLAGS.images[0], image, settings
+        for reading, data in product(FLAGS.readings, FLAGS.trained_on):
+            asked = reading, data, FLAGS.images[0], image, settings
             of_preimages += folder.rows(
-                f"preimages_{reading}", partial(measured_preimages.rows_of, *asked)
+                f"preimages_{reading}_{data}", partial(measured_preimages.rows_of, *asked)
             )
         findings = [*judged.findings(rows), *judged_preimages.findings(of_preimages)]
         every = with_all_columns([*rows, *of_preimages])

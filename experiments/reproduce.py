@@ -119,6 +119,9 @@ RELU_WIDTHS = Step(
     more=("--claims=C7",),
     sample=(3, 3),
 )
+TRAINED_CONTROLS = Step(
+    "trained_controls", "controls.py", "controls_trained", 30, ("C21",), sample=(3, 1)
+)
 NOISE_TRAINED = "{output}/noise_resnet50/best.safetensors"
 PAPER_NETWORKS = f"--networks=untrained,photos=torchvision:resnet50,noise={NOISE_TRAINED}"
 PLANS = {
@@ -135,6 +138,7 @@ PLANS = {
         recipe("recipe_resnet18_224", 30, (3, 5)),
         *theory("cpu", 60, 15, 30, 10, 10),
         RELU_WIDTHS,
+        TRAINED_CONTROLS,
         compared("compare_resnet18_small", 15, sample=(3, 5)),
         manifold("manifold_resnet18_small", 5, sample=(3, 5)),
         filters("filters_resnet18_small", 0.4, sample=(3, 64)),
@@ -146,6 +150,7 @@ PLANS = {
         recipe("recipe_resnet50_224", 10, (3, 5)),
         *theory("cpu", 60, 15, 30, 10, 10),
         RELU_WIDTHS,
+        TRAINED_CONTROLS,
         Step("noise_resnet50", "train.py", "noise_resnet50", 90),
         compared("compare_paper", 120, after=("noise_resnet50",), more=(PAPER_NETWORKS,)),
         manifold("manifold_paper", 20, after=("noise_resnet50",), more=(PAPER_NETWORKS,)),

@@ -1,4 +1,4 @@
-"""The paper's claims C1 to C20 as data: what each says, its parts, and what counts as support.
+"""The paper's claims C1 to C21 as data: what each says, its parts, and what counts as support.
 
 How findings become a verdict is in `depthjax.claims.judging`; arXiv 2211.06496 has the author's
 words. Which rules came before which results:
@@ -18,7 +18,7 @@ words. Which rules came before which results:
 - The brackets of C1, and the first crossings and the invertible control of C3, came after runs of
   small networks that had supported both claims by other statistics.
 - What C14, C15 and C17 ask for was settled as `depthjax.claims.learned` says.
-- C18 to C20 (`depthjax.claims.statements`) were written down before any run of theirs.
+- C18 to C21 (`depthjax.claims.statements`) were written down before any run of theirs.
 - Smallest effects of interest, the mean over places and the rule of decision are younger than all
   of these results.
 

@@ -1,4 +1,4 @@
-"""C18 to C20: what the paper says in passing, as claims of their own.
+"""C18 to C21: what the paper, or its code, says in passing, as claims of their own.
 
 They were written down before any run that judges them. What theory lets one expect is not always
 what the paper says: through random layers of ReLUs an input stays locally unique as long as as many
@@ -44,6 +44,23 @@ STATEMENTS = (
             for activation in ("tanh", "sigmoid")
         },
         "approximately",
+    ),
+    Claim(
+        "C21",
+        "Training an invertible network, on photographs or on noise, does not make its exact"
+        " inverse of use: pre-images of a slightly perturbed embedding stay far from the input.",
+        "the square linear MLP of C6 (four layers, noise of 1/1000) with a linear classifier behind"
+        " it, after 10 epochs of Adam on photographs, and on noise with random labels: share of"
+        " pre-images' elements outside [0, 1] > 0.99; median distance over the m_i of gradient"
+        " descent > 1",
+        {
+            f"{data}_{name}": Part(f"{says}, trained on {data}", rule, effect, because)
+            for data in ("photographs", "noise")
+            for name, says, rule, effect, because in (
+                ("outside_range", "outside [0, 1]", "> 0.99", 0, "a share that is counted"),
+                ("farther_than_descent", "farther than gradient descent", "> 1", 0.1, TENTH),
+            )
+        },
     ),
 )
 """In their order."""

@@ -59,7 +59,7 @@ QUESTIONS = (
     Question(
         "Why depth forgets",
         "Is what is lost lost exactly, or only made faint?",
-        ("C6", "C9", "C16", "C18"),
+        ("C6", "C21", "C9", "C16", "C18"),
         ("jacobian.py", "gradients.py", "controls.py", "witnesses.py", "prediction.py"),
         {
             "spectra": "Singular values of each layer.",

@@ -15,6 +15,7 @@ from depthjax.claims.stored import load_findings
 from depthjax.jacobian import dense_singular_values
 from depthjax.studies.controls.measured import reference_distance
 from depthjax.studies.controls.networks import WORDS, case_of, semi_orthogonal, variables_of
+from depthjax.studies.preimages import trained
 
 SETTINGS = {
     "images": ["astronaut", "chelsea"],
@@ -92,6 +93,26 @@ def test_preimages_and_descent_are_of_the_same_networks(done):
     expected = np.sqrt(48) / 18  # a', which has no network
     np.testing.assert_allclose(of(rows, text, "reference_input_distance"), expected, rtol=0.15)
     assert of(rows, text, "embedding_distance").max() < 5
+
+
+def test_trained_networks_are_inverted_after_they_have_learned(script, tmp_path, monkeypatch):
+    monkeypatch.setattr(trained, "SPLIT", "train[:1000]")
+    settings = {"controls": [], "readings": ["text"], "preimage_size": 6, "inits": 2}
+    folder = tmp_path / "trained"
+    run(script, folder, **settings, trained_on=["untrained", "photographs", "noise"])
+    rows = rows_of(folder)
+    plain, photographs, noise = (
+        of(rows, f"pre-images, text{after}", "training_accuracy")
+        for after in ("", ", trained on photographs", ", trained on noise")
+    )
+    assert np.isnan(plain).all() and photographs.min() > 0.15  # of 12 photographs
+    assert noise.min() > 0.01 and noise.max() < 0.2  # of 100 labels that mean nothing
+    found = load_findings(folder)
+    assert [f.claim for f in found] == ["C6"] * 3 + ["C21"] * 4
+    assert sum(f.verdict == "supported" for f in found if f.claim == "C21") >= 2
+    unknown = {"trained_on": ["photos"]}
+    with pytest.raises(ValueError, match="unknown training set 'photos'"):
+        run(script, tmp_path / "other", **settings | unknown)
 
 
 def test_the_record_is_complete(done):

@@ -226,12 +226,16 @@ def control_rows(control: str, **columns: Any) -> list[Row]:
 
 
 def preimage_rows(
-    count: int, ratio: float, outside: float = 1.0, reading: str = "text"
+    count: int,
+    ratio: float,
+    outside: float = 1.0,
+    reading: str = "text",
+    trained_on: str = "untrained",
 ) -> list[Row]:
     """Pre-images `ratio` times as far as predicted, of so many initialisations."""
     columns = ("residual", "recovery_distance", "condition_number", "embedding_distance")
     return [
-        {"control": control_name(reading), "seed": seed}
+        {"control": control_name(reading, trained_on), "seed": seed}
         | {"median_distance": near(20.0 * ratio, seed), "expected_distance": 20.0}
         | {"distance_ratio": near(ratio, seed), "outside": outside}
         | {"input_distance": 5.0, "reference_input_distance": 3.0}
@@ -418,7 +422,12 @@ STUDIES: dict[str, Callable[[], list[Finding]]] = {
         *prediction.findings(prediction_rows(True, 0.001)),
     ],
     "preimages": lambda: preimages.findings(
-        [*preimage_rows(10, 1.5), *preimage_rows(10, 1.5, reading="code")]
+        [
+            *preimage_rows(10, 1.5),
+            *preimage_rows(10, 1.5, reading="code"),
+            *preimage_rows(3, 1.5, trained_on="photographs"),
+            *preimage_rows(3, 1.5, trained_on="noise"),
+        ]
     ),
     "recipe": lambda: recipe.findings(last_iterates(), "resnet18", ["untrained"]),
     "widths": _widths,

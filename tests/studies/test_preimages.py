@@ -1,9 +1,11 @@
-"""Claim C6, from rows made by hand."""
+"""Claims C6 and C21, from rows made by hand."""
 
 import numpy as np
 import pytest
 from study_rows import preimage_rows
 
+from depthjax.claims.judging import judge_claim
+from depthjax.claims.paper import CLAIMS
 from depthjax.studies.preimages import judged
 
 
@@ -26,3 +28,23 @@ def test_the_table_has_the_verdict_of_the_control():
         assert verdict(*wanting).strip() == "not supported"
     control = judged.control_of(preimage_rows(3, 1.5))
     np.testing.assert_allclose(control.distance_ratio, 1.5, rtol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "outside", "verdict"),
+    [
+        (1.5, 1.0, "supported"),
+        (1.5, 0.9, "not supported"),
+        (0.2, 1.0, "not supported"),  # nearer than what gradient descent finds
+    ],
+)
+def test_a_trained_network_is_judged_by_what_its_pre_images_are_worth(ratio, outside, verdict):
+    rows = [
+        row
+        for data in ("photographs", "noise")
+        for row in preimage_rows(3, ratio, outside, trained_on=data)
+    ]
+    found = judged.findings([*rows, *preimage_rows(3, 1.5, reading="code", trained_on="noise")])
+    assert {finding.claim for finding in found} == {"C21"} and len(found) == 4
+    assert judge_claim(CLAIMS["C21"], found).verdict == verdict
+    assert "–" in judged.preimage_table(rows).splitlines()[-1].split("|")[-2]

@@ -93,14 +93,7 @@ def invertible_control(
     for weights_key, noise_key in map(jax.random.split, jax.random.split(key, inits)):
         variables = init_variables(model, weights_key, (height, width))
         cloud = preimages(noise_key, model, variables, f"fc{layers}", image, std=std, draws=draws)
-        rows.append(
-            (
-                np.median(cloud.distances),
-                cloud.expected_distance,
-                cloud.outside.mean(),
-                cloud.condition_number,
-                cloud.residuals.max(),
-                cloud.recovery_distance,
-            )
-        )
-    return InvertibleControl(*np.array(rows, np.float64).T)
+        rows.append(cloud.summary())
+    return InvertibleControl(
+        **{name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}
+    )

@@ -51,6 +51,17 @@ class Preimages:
         """κ = σ₁ / σ_n of J."""
         return float(self.singular_values[0] / self.singular_values[-1])
 
+    def summary(self) -> dict[str, float]:
+        """The numbers of `InvertibleControl` for this network."""
+        return {
+            "median_distance": float(np.median(self.distances)),
+            "expected_distance": self.expected_distance,
+            "outside": float(self.outside.mean()),
+            "condition_number": self.condition_number,
+            "residual": float(self.residuals.max()),
+            "recovery_distance": self.recovery_distance,
+        }
+
 
 def preimages(
     key: Array,

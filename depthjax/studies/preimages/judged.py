@@ -1,4 +1,4 @@
-"""Claim C6, from the rows of both readings: where pre-images lie, and where descents end."""
+"""Claims C6 and C21: where exact pre-images lie, and where descents on the same networks end."""
 
 from collections.abc import Sequence
 
@@ -7,52 +7,57 @@ import numpy as np
 from depthjax.analysis.preimages import InvertibleControl
 from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
-from depthjax.claims.paper import bound_of
+from depthjax.claims.paper import CLAIMS, bound_of
 from depthjax.studies.preimages.measured import control_name
+from depthjax.studies.preimages.trained import DATA
 from depthjax.studies.rows import Row, among
 from depthjax.tables import markdown_table, median_and_range
+
+_JUDGED_AS = {
+    control_name("text"): ("C6", ""),
+    control_name("code"): ("C6", "code_"),
+    **{control_name("text", data): ("C21", f"{data}_") for data in DATA},
+}
+"""By the control: the claim that it is judged for, and how names of its parts begin."""
 
 _PAPER = ["the paper", "–", "–", "> 40000", "–", "–", "2.84", "0.52", "< 3", "–"]
 """The paper's own numbers, in the columns of `preimage_table`."""
 
 
 def findings(rows: Sequence[Row]) -> list[Finding]:
-    """C6 in each reading, over initialisations, of one photograph; the author's code apart."""
+    """C6 in each reading, and C21 after training; over initialisations, of one photograph."""
     results = []
     for control in dict.fromkeys(row["control"] for row in rows):
         own = among(rows, control=control)
-        table = {
-            quantity: np.array([[row[quantity]] for row in own])
+        far, outside, away, recovered = (
+            np.array([[row[quantity]] for row in own])
             for quantity in ("distance_ratio", "outside", "median_distance", "input_distance")
+        )
+        measured = {
+            "as_far_as_predicted": (
+                "median distance / σ‖J⁻¹‖_F",
+                Cells.of(far, fixed="images"),
+            ),
+            "outside_range": ("share outside [0, 1]", Cells.of(outside, fixed="exact")),
+            "farther_than_descent": (
+                "median distance / m_i of gradient descent",
+                Cells.of(away / recovered, fixed="images", logarithmic=True),
+            ),
         }
-        farther = table["median_distance"] / table["input_distance"]
-        prefix = "code_" if control == control_name("code") else ""
+        if control not in _JUDGED_AS:  # the author's code, trained: shown in the table
+            continue
+        claim, prefix = _JUDGED_AS[control]
         results += [
             Finding(
-                claim="C6",
+                claim=claim,
                 part=f"{prefix}{part}",
                 network=control,
                 quantity=quantity,
-                bound=bound_of("C6", part),
+                bound=bound_of(claim, f"{prefix}{part}"),
                 measured=cells,
             )
-            for part, quantity, cells in (
-                (
-                    "as_far_as_predicted",
-                    "median distance / σ‖J⁻¹‖_F",
-                    Cells.of(table["distance_ratio"], fixed="images"),
-                ),
-                (
-                    "outside_range",
-                    "share outside [0, 1]",
-                    Cells.of(table["outside"], fixed="exact"),
-                ),
-                (
-                    "farther_than_descent",
-                    "median distance / m_i of gradient descent",
-                    Cells.of(farther, fixed="images", logarithmic=True),
-                ),
-            )
+            for part, (quantity, cells) in measured.items()
+            if f"{prefix}{part}" in CLAIMS[claim].parts
         ]
     return results
 
@@ -84,9 +89,15 @@ def preimage_table(rows: Sequence[Row]) -> str:
     for where in dict.fromkeys(row["control"] for row in rows):
         own = among(rows, control=where)
         cells = [median_and_range(np.array([row[column] for row in own])) for column in columns]
-        verdict = "supported" if control_of(own).supported else "not supported"
-        body.append([where, str(len(own)), *cells, verdict])
+        body.append([where, str(len(own)), *cells, _verdict_of(where, own)])
     return markdown_table(headers, body)
+
+
+def _verdict_of(control: str, rows: Sequence[Row]) -> str:
+    """Of C6, which is about untrained networks."""
+    if _JUDGED_AS.get(control, ("", ""))[0] != "C6":
+        return "–"
+    return "supported" if control_of(rows).supported else "not supported"
 
 
 def control_of(rows: Sequence[Row]) -> InvertibleControl:

@@ -7,25 +7,27 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from depthjax.analysis import preimages
+from depthjax.analysis.preimages import CODE, TEXT, preimages
 from depthjax.devices.precision import matmul_precision
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images, invert
-from depthjax.models import build_model, init_variables
 from depthjax.models.layers import Layer
 from depthjax.settings import check_settings, described, setting
 from depthjax.studies.controls.measured import reference_distance
+from depthjax.studies.preimages.trained import UNTRAINED, square_mlp
 from depthjax.studies.rows import Row
+from depthjax.typing import Variables
 
-READINGS: dict[str, dict[str, Any]] = {"text": preimages.TEXT, "code": preimages.CODE}
+READINGS: dict[str, dict[str, Any]] = {"text": TEXT, "code": CODE}
 """The settings of the control by name: as in the paper's text, and as in its author's code."""
 
 
-def control_name(reading: str) -> str:
-    """The value of the column `control` for a reading."""
-    return f"pre-images, {reading}"
+def control_name(reading: str, trained_on: str = UNTRAINED) -> str:
+    """The value of the column `control` for a reading, and what the networks were trained on."""
+    after = "" if trained_on == UNTRAINED else f", trained on {trained_on}"
+    return f"pre-images, {reading}{after}"
 
 
 @described
@@ -43,51 +45,57 @@ class PreimageSettings:
 
 
 def rows_of(
-    reading: str, name: str, image: Float[np.ndarray, "h w c"], settings: PreimageSettings
+    reading: str,
+    trained_on: str,
+    name: str,
+    image: Float[np.ndarray, "h w c"],
+    settings: PreimageSettings,
 ) -> Iterator[Row]:
     """A row for each initialisation: exact pre-images, and gradient descent on the same network.
 
     Args:
         reading: one of `READINGS`.
+        trained_on: as in `depthjax.studies.preimages.trained.square_mlp`.
         name: of the image.
-        image: a, `[H, W, C]`, in [0, 1].
+        image: a, `[H, H, 3]`, in [0, 1].
         settings: of the control.
     """
-    key, how = jax.random.key(0), READINGS[reading]
-    control = preimages.invertible_control(
-        key, image, inits=settings.inits, draws=settings.draws, **how
-    )
-    for index, init_key in enumerate(jax.random.split(key, settings.inits)):
-        weights_key, _ = jax.random.split(init_key)  # as the control splits it
-        embedding_distance, input_distance = _descended(weights_key, image, how["layers"], settings)
+    how = READINGS[reading]
+    layers, std = how["layers"], how["std"]
+    keys = jax.random.split(jax.random.key(0), settings.inits)
+    for index, (weights_key, noise_key) in enumerate(map(jax.random.split, keys)):
+        made = square_mlp(weights_key, len(image), layers, trained_on)
+        layer = Layer(made.model, f"fc{layers}")
+        cloud = preimages(
+            *(noise_key, made.model, made.variables, layer.name, image),
+            std=std,
+            draws=settings.draws,
+        )
+        embedding_distance, input_distance = _descended(layer, made.variables, image, settings)
         yield {
-            "control": control_name(reading),
-            "layer": f"fc{how['layers']}",
-            "depth": how["layers"],
+            "control": control_name(reading, trained_on),
+            "layer": layer.name,
+            "depth": layers,
             "seed": index,
             "image": name,
-            "std": how["std"],
-            "condition_number": float(control.condition_number[index]),
-            "median_distance": float(control.median_distance[index]),
-            "expected_distance": float(control.expected_distance[index]),
-            "distance_ratio": float(control.distance_ratio[index]),
-            "outside": float(control.outside[index]),
-            "residual": float(control.residual[index]),
-            "recovery_distance": float(control.recovery_distance[index]),
+            "std": std,
+            **cloud.summary(),
+            "distance_ratio": cloud.distance_ratio,
             "input_distance": input_distance,
             "embedding_distance": embedding_distance,
             "reference_input_distance": reference_distance((1, *image.shape)),
+            "training_accuracy": made.accuracy,
         }
 
 
 def _descended(
-    weights_key: Array, image: Float[np.ndarray, "h w c"], layers: int, settings: PreimageSettings
+    layer: Layer,
+    variables: Variables,
+    image: Float[np.ndarray, "h w c"],
+    settings: PreimageSettings,
 ) -> tuple[float, float]:
     """m_g and m_i of the paper's recipe for MLPs on one of the control's networks."""
-    model = build_model("mlp", widths=(image.size,) * layers, activation="linear")
-    variables = init_variables(model, weights_key, image.shape[:2])
-    layer, target = Layer(model, f"fc{layers}"), jnp.asarray(image)[None]
-    steps = settings.descent_steps
+    target, steps = jnp.asarray(image)[None], settings.descent_steps
     config = InversionConfig.paper("mlp", steps=steps, record_every=steps)
     start = initial_images(jax.random.key(settings.start_seed), target.shape, config)
     with matmul_precision():
