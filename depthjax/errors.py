@@ -42,3 +42,8 @@ def require(condition: bool, name: str, value: object, wanted: str) -> None:
     """
     if not condition:
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
+
+
+def in_one_line(error: BaseException) -> str:
+    """The message of an error without line breaks."""
+    return " ".join(str(error).split())

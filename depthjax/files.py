@@ -169,5 +169,12 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 
 
 def cache_folder() -> Path:
-    """Where downloads and compiled programs are kept; `XDG_CACHE_HOME` moves it."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "depthjax"
+    """Where downloads and compiled programs are kept; `XDG_CACHE_HOME` moves it.
+
+    Raises:
+        ValueError: where there is no home folder, as for users of some containers.
+    """
+    place = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    if place.startswith("~"):
+        raise ValueError("there is no home folder to keep files in; set HOME or XDG_CACHE_HOME")
+    return Path(place) / "depthjax"

@@ -97,7 +97,7 @@ def main() -> None:
     names = depthjax.select_layers(model, FLAGS.layers)
     networks = cli.networks_from_flags(model, FLAGS.size)
     judges = judges_from_flags(model, networks)
-    image_names, targets = cli.images_from_flags()
+    image_names, targets = cli.images_from_flags(model)
     targets = as_seen(targets)
     output = cli.output_from_flags("compare", FLAGS.model)
     every = setting.descents_of(

@@ -43,7 +43,7 @@ def main() -> None:
     config = cli.config_from_flags()
     names = depthjax.select_layers(model, FLAGS.layers)
     networks = cli.networks_from_flags(model, FLAGS.size)
-    image_names, targets = cli.images_from_flags()
+    image_names, targets = cli.images_from_flags(model)
     output = cli.output_from_flags("gallery", FLAGS.model)
     every = [
         descents.Descents(

@@ -38,7 +38,7 @@ def main() -> None:
     names = depthjax.select_layers(model, FLAGS.layers)
     networks = cli.networks_from_flags(model, FLAGS.size)
     seeds = cli.seeds_from_flags()
-    image_names, photographs = cli.images_from_flags()
+    image_names, photographs = cli.images_from_flags(model)
     starts = starts_of(photographs, depthjax.InversionConfig.paper(), FLAGS.start_seed)
     everywhere = places(model, names, networks, seeds)
     for place in everywhere:  # ends here, before anything is written

@@ -59,10 +59,10 @@ def main() -> None:
     model = cli.model_from_flags()
     config = cli.config_from_flags()
     names = depthjax.select_layers(model, FLAGS.layers)
-    sources = images.find_images(FLAGS.images)
+    channels, sources = cli.channels_of(model, (1, 3)), cli.sources_from_flags()
     mine = [sources[index] for index in processes.my_share(len(sources))]
     photographs = processes.gather(
-        images.load_images(mine, FLAGS.size, fit=FLAGS.fit)[1], len(sources)
+        images.load_images(mine, FLAGS.size, fit=FLAGS.fit, channels=channels)[1], len(sources)
     )
     targets = jnp.asarray(photographs)
     weights = cli.weights_from_flags(model, FLAGS.size)

@@ -37,7 +37,7 @@ def main() -> None:
     names = depthjax.select_layers(model, FLAGS.layers)
     networks = cli.networks_from_flags(model, FLAGS.size)
     seeds = cli.seeds_from_flags()
-    image_names, photographs = cli.images_from_flags()
+    image_names, photographs = cli.images_from_flags(model)
     photographs = np.asarray(photographs, np.float32)
     everywhere = places(model, names, networks, seeds)
     accounts = measured.accounts_of(everywhere, photographs)

@@ -52,7 +52,7 @@ def main() -> None:
     rates = rates_from_flags(names)
     recipe = depthjax.InversionConfig.paper(steps=FLAGS.steps)
     networks = cli.networks_from_flags(model, FLAGS.size)
-    image_names, targets = cli.images_from_flags()
+    image_names, targets = cli.images_from_flags(model)
     seeds = cli.seeds_from_flags()
     output = cli.output_from_flags("recipe", FLAGS.model)
     every = measured.descents_of(

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
-from tqdm import tqdm
 
 import depthjax
 from depthjax import cli, figures, images, sweeps
@@ -86,7 +85,7 @@ def main() -> None:
 
 def run(cells: list[dict[str, Any]]) -> sweeps.Status:
     """Runs the sweep with a progress bar, and says what went wrong on the way."""
-    with tqdm(total=len(cells), unit="cell", disable=None, dynamic_ncols=True) as bar:
+    with cli.bar(total=len(cells), unit="cell") as bar:
         failed = 0
 
         def begin(status: sweeps.Status) -> None:
@@ -147,7 +146,7 @@ def cells_of_row(row: Mapping[str, str], config: InversionConfig) -> list[dict[s
 
     def listed(name: str) -> list[str]:
         given = row[name].replace(";", ",").split(",") if name in row else FLAGS[name].value
-        return [part.strip() for part in given if part.strip()]
+        return [cli.expand(part.strip()) for part in given if part.strip()]
 
     texts = row["model_field"].split(";") if "model_field" in row else FLAGS.model_field
     model, fields = row.get("model", FLAGS.model), cli.parse_fields(texts or (), "model_field")

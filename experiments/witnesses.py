@@ -36,7 +36,7 @@ def main() -> None:
     """Flags -> witnesses and eigendistortions of every layer -> findings -> files."""
     model = cli.model_from_flags()
     names = depthjax.select_layers(model, FLAGS.layers)
-    labels, photographs = cli.images_from_flags()
+    labels, photographs = cli.images_from_flags(model)
     networks = cli.networks_from_flags(model, FLAGS.size)
     seeds = cli.seeds_from_flags()
     settings = cli.settings_from_flags(measured.WitnessSettings)

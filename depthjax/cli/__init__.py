@@ -7,15 +7,18 @@ from depthjax.cli.architecture_flags import (
     normalization_setting,
     size_for,
 )
-from depthjax.cli.bars import DescentBar, DownloadBar, PlanBar, TrainingBar
+from depthjax.cli.bars import DescentBar, DownloadBar, PlanBar, TrainingBar, bar
+from depthjax.cli.compilation_cache import enable_compilation_cache
 from depthjax.cli.data_flags import dataset_from_flags, define_data_dir_flag, define_data_flags
 from depthjax.cli.image_flags import (
     FITS,
     THREE_IMAGES,
+    channels_of,
     define_image_flags,
     define_images_flag,
     define_size_flag,
     images_from_flags,
+    sources_from_flags,
 )
 from depthjax.cli.inversion_flags import (
     PRESETS,
@@ -27,6 +30,7 @@ from depthjax.cli.inversion_flags import (
 from depthjax.cli.judge_flags import define_judge_flags, judge_from_flags
 from depthjax.cli.network_flags import define_network_flags, network_sources, networks_from_flags
 from depthjax.cli.output_flags import define_output_flags, output_from_flags
+from depthjax.cli.paths import expand
 from depthjax.cli.seed_flags import (
     define_reference_flags,
     define_reference_seed_flag,
@@ -39,7 +43,6 @@ from depthjax.cli.setting_flags import define_setting_flags, settings_from_flags
 from depthjax.cli.start import (
     connect_processes,
     define_script_flags,
-    enable_compilation_cache,
     run,
     use_huge_pages,
 )
@@ -71,8 +74,10 @@ __all__ = [
     "PlanBar",
     "TrainingBar",
     "Weights",
+    "bar",
     "batch_from_flags",
     "begin_output",
+    "channels_of",
     "config_from_flags",
     "connect_processes",
     "dataset_from_flags",
@@ -98,6 +103,7 @@ __all__ = [
     "define_training_flags",
     "each_place",
     "enable_compilation_cache",
+    "expand",
     "fields_from_flags",
     "finish_study",
     "flag_values",
@@ -117,6 +123,7 @@ __all__ = [
     "seeds_from_flags",
     "settings_from_flags",
     "size_for",
+    "sources_from_flags",
     "training_from_flags",
     "use_huge_pages",
     "weights_from_flags",

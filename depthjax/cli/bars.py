@@ -1,9 +1,11 @@
-"""Progress bars. Each is a context manager, and shows nothing when stderr is no terminal."""
+"""Progress bars. Each is a context manager, and is shown in terminals and in notebooks."""
 
+import sys
+import warnings
 from typing import Any, TypeVar
 
 import numpy as np
-from tqdm import tqdm
+from tqdm import TqdmWarning, tqdm
 
 from depthjax.claims.reproduction import Reproduction
 from depthjax.claims.step import DONE, MISSING, Outcome, Step
@@ -14,13 +16,29 @@ from depthjax.training.runs import Epoch
 Bar = TypeVar("Bar", bound="_Bar")
 
 
+def bar(**options: Any) -> tqdm:
+    """A bar of tqdm, hidden where stderr is neither a terminal nor a notebook's.
+
+    Args:
+        options: as `tqdm.tqdm` takes them.
+    """
+    hidden: bool | None = None  # hidden unless it is a terminal
+    kind = tqdm
+    if "ipykernel" in sys.modules:
+        hidden = False
+        with warnings.catch_warnings():  # without ipywidgets the bar is one of text
+            warnings.simplefilter("ignore", TqdmWarning)
+            from tqdm.auto import tqdm as kind
+    return kind(disable=hidden, dynamic_ncols=True, **options)
+
+
 class _Bar:
     """A bar that is closed when its context ends."""
 
     _bar: tqdm | None = None
 
     def _open(self, **options: Any) -> tqdm:
-        self._bar = tqdm(disable=None, dynamic_ncols=True, **options)
+        self._bar = bar(**options)
         return self._bar
 
     def __enter__(self: Bar) -> Bar:

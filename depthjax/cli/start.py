@@ -5,12 +5,17 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
-import jax
 from absl import app, flags, logging
 
+from depthjax.cli.compilation_cache import enable_compilation_cache
+from depthjax.cli.ending import interrupt_on_signals
+from depthjax.cli.parsing import forget_flags, parse
+from depthjax.cli.paths import expand_flags
+from depthjax.cli.streams import make_patient
 from depthjax.devices import processes
-from depthjax.files import cache_folder
+from depthjax.errors import in_one_line
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
@@ -33,12 +38,15 @@ def define_script_flags() -> None:
 def run(main: Callable[[], None], *, processes_share: bool = False) -> None:
     """Parses the flags and runs a script.
 
-    A ValueError, which means bad input, ends it with one line on stderr and exit status 2.
+    A ValueError, which means bad input, ends it with one line on stderr and exit status 2; Ctrl-C,
+    SIGTERM and SIGHUP with one that says how to go on, and the status that shells give (130, 143,
+    129).
 
     Args:
         main: the script.
         processes_share: whether several processes that run the script share its work.
     """
+    make_patient()
     use_huge_pages()
 
     def guarded(argv: list[str]) -> None:
@@ -47,25 +55,59 @@ def run(main: Callable[[], None], *, processes_share: bool = False) -> None:
                 raise ValueError(
                     f"unexpected argument {argv[1]!r}: everything is a flag, --name=value"
                 )
-            enable_compilation_cache()
+            expand_flags(FLAGS)
+            if FLAGS.compilation_cache:
+                enable_compilation_cache()
             connect_processes(shared=processes_share)
             main()
         except ValueError as error:
-            if FLAGS.traceback:
-                traceback.print_exc()
-            message = " ".join(str(error).split())
-            print(f"{Path(argv[0]).name}: error: {message}", file=sys.stderr)
-            sys.exit(2)
-        except KeyboardInterrupt:
-            if FLAGS.traceback:
-                traceback.print_exc()
+            _end(argv[0], f"error: {in_one_line(error)}", 2)
+        except KeyboardInterrupt as error:
             way = "; the same command with --resume goes on" if "resume" in FLAGS else ""
-            print(f"\n{Path(argv[0]).name}: interrupted{way}", file=sys.stderr)
-            sys.exit(130)
+            print(file=sys.stderr)  # after ^C, or within a bar
+            _end(argv[0], f"interrupted{way}", getattr(error, "status", 130))
 
     # absl shows what libraries log, such as which accelerators jax looked for in vain.
     logging.set_verbosity(logging.WARNING)
-    app.run(guarded)
+    try:
+        with interrupt_on_signals():
+            app.run(guarded, flags_parser=parse)
+    finally:
+        if in_a_host():
+            forget_flags()
+
+
+def _end(script: str, line: str, status: int) -> NoReturn:
+    if FLAGS.traceback:
+        traceback.print_exc()
+    print(f"{Path(script).name}: {line}", file=sys.stderr)
+    sys.exit(status)
+
+
+def in_a_host() -> bool:
+    """Whether the process is IPython's, a notebook's, a debugger's or a prompt's.
+
+    It holds what its user has made there, and may run the script again.
+    """
+    ipython = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return ipython is not None or hasattr(sys, "ps1") or sys.gettrace() is not None
+
+
+def is_the_process() -> bool:
+    """Whether this process was started as `python SCRIPT` or `python -m depthjax`, for us alone.
+
+    It is not where another program runs the script within itself, such as `%run` of IPython.
+    """
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    file = getattr(main, "__file__", None)
+    if in_a_host() or file is None:
+        return False
+    named = {spec.name, spec.name.removesuffix(".__main__")} if spec else set()
+    return any(
+        argument in named or os.path.realpath(argument) == os.path.realpath(file)
+        for argument in sys.orig_argv[1:]
+    )
 
 
 def use_huge_pages() -> None:
@@ -73,24 +115,15 @@ def use_huge_pages() -> None:
 
     Descents read and write hundreds of megabytes in each step, which huge pages make faster. glibc
     reads its settings when a process starts, hence the new start. A setting that the user has made
-    in GLIBC_TUNABLES (`glibc.malloc.hugetlb=0`) stays.
+    in GLIBC_TUNABLES (`glibc.malloc.hugetlb=0`) stays, and so does a process that is not ours.
     """
     tunables = os.environ.get("GLIBC_TUNABLES", "")
     glibc = "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", ())
     for_help = any(argument.lstrip("-").startswith("help") for argument in sys.argv[1:])
-    if not glibc or for_help or "glibc.malloc.hugetlb" in tunables:
+    if not glibc or for_help or "glibc.malloc.hugetlb" in tunables or not is_the_process():
         return
     os.environ["GLIBC_TUNABLES"] = ":".join(filter(None, [tunables, "glibc.malloc.hugetlb=1"]))
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-
-
-def enable_compilation_cache() -> None:
-    """Keeps compiled programs in the user's cache folder, unless `--nocompilation_cache`."""
-    if not FLAGS.compilation_cache or "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return
-    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
-    # The default keeps nothing that compiled in under a second, which is most of what we run.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def connect_processes(*, shared: bool) -> None:

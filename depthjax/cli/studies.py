@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
 from depthjax.claims.findings import Finding
 from depthjax.claims.frozen import plan
 from depthjax.claims.stored import load_findings
 from depthjax.claims.tables import finding_table
+from depthjax.cli.bars import bar
 from depthjax.cli.output_flags import output_from_flags
 from depthjax.cli.values import flag_values
 from depthjax.folders import results
@@ -85,26 +85,26 @@ def recover_all(
     """
     missing = pending(descents)
     steps = sum(group.config.steps for group, _ in missing)
-    with tqdm(total=steps, unit="step", disable=None, dynamic_ncols=True, smoothing=0.1) as bar:
+    with bar(total=steps, unit="step", smoothing=0.1) as shown:
         for group, layer in missing:
-            bar.set_postfix_str(f"{layer}, {group.network} {group.seed}, {group.condition}")
+            shown.set_postfix_str(f"{layer}, {group.network} {group.seed}, {group.condition}")
             reference = references[group.network, group.seed, layer]
             group.recover(layer, targets, starts, reference)
-            bar.update(group.config.steps)
+            shown.update(group.config.steps)
 
 
 def each_place(places: Sequence[Place]) -> Iterator[Place]:
     """The places one by one, with a progress bar that names the present one."""
-    with tqdm(total=len(places), unit="layer", disable=None, dynamic_ncols=True) as bar:
+    with bar(total=len(places), unit="layer") as shown:
         for place in places:
-            bar.set_postfix_str(f"{place.network} {place.seed}, {place.name}")
+            shown.set_postfix_str(f"{place.network} {place.seed}, {place.name}")
             yield place
-            bar.update()
+            shown.update()
 
 
 def with_bar(items: Iterable[Item], unit: str = "layer") -> Iterable[Item]:
     """The items one by one, with a progress bar that counts them in `unit`."""
-    return tqdm(items, unit=unit, disable=None, dynamic_ncols=True)
+    return bar(iterable=items, unit=unit)
 
 
 def say_where(what: str, output: Path) -> None:

@@ -53,7 +53,7 @@ def gallery(
 
     Args:
         image_labels: names of the B images.
-        targets: `[B, H, W, 3]`, floats.
+        targets: `[B, H, W, 3]`, floats; or grey images, `[B, H, W, 1]`, and all others with them.
         starts: where the descents began, shaped like `targets`; None for no such column.
         layer_labels: names of the L layers, shallow to deep.
         recovered: `[L, B, H, W, 3]`.
@@ -64,7 +64,7 @@ def gallery(
         title: above the figure.
 
     Raises:
-        ValueError: if shapes do not belong together, or images are not float RGB.
+        ValueError: if shapes do not belong together, or images are not of floats, RGB or grey.
     """
     images, layers = checked_labels(image_labels, "image"), checked_labels(layer_labels, "layer")
     heads = {"target": np.asarray(targets)}
@@ -110,8 +110,8 @@ def _columns(
     """All pictures of the gallery by column, `[K + L, B, H, W, 3]`, after those of K heads."""
     target = heads["target"]
     shape = target.shape
-    if target.ndim != 4 or shape[-1] != 3 or 0 in shape:
-        raise ValueError(f"targets must be [images, height, width, 3], got shape {shape}")
+    if target.ndim != 4 or shape[-1] not in (1, 3) or 0 in shape:
+        raise ValueError(f"targets must be [images, height, width, 3 or 1], got shape {shape}")
     if len(target) != len(images):
         raise ValueError(f"{len(images)} image labels, but targets has shape {shape}")
     for name, array, expected in (
@@ -123,7 +123,8 @@ def _columns(
         if array.dtype.kind in "iub":
             raise ValueError(f"{name} must be floats in [0, 1], got {array.dtype}; divide by 255")
     parts = [*(head[None] for head in heads.values()), recovered]
-    return np.concatenate([part.astype(np.float32) for part in parts])
+    columns = np.concatenate([part.astype(np.float32) for part in parts])
+    return np.broadcast_to(columns, (*columns.shape[:-1], 3))  # grey ones too
 
 
 def _in_lines(numbers: Sequence[str], each: int) -> str:

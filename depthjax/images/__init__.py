@@ -8,7 +8,7 @@ from depthjax.images.embedded import EMBEDDED, EmbeddedPhotograph
 from depthjax.images.formats import IMAGE_SUFFIXES
 from depthjax.images.reading import decode_image, load_image, load_images
 from depthjax.images.resizing import MAX_PIXELS
-from depthjax.images.sources import find_images, image_labels
+from depthjax.images.sources import find_images, image_labels, left_out
 from depthjax.images.writing import save_png, to_uint8
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "decode_image",
     "find_images",
     "image_labels",
+    "left_out",
     "load_image",
     "load_images",
     "save_png",

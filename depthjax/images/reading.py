@@ -4,6 +4,7 @@ import io
 import re
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,14 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from depthjax.images.formats import some_format
+from depthjax.images.luminance import luminance
 from depthjax.images.resizing import MAX_PIXELS, Photograph, Size, check_fit, height_width, resize
 from depthjax.images.sources import Source, as_text, as_texts, locate, unique_labels
 
 
-def load_image(source: Source, size: Size | None = None, *, fit: str = "crop") -> Photograph:
+def load_image(
+    source: Source, size: Size | None = None, *, fit: str = "crop", channels: int = 3
+) -> Photograph:
     """One photograph from a file, upright.
 
     EXIF orientation is applied, transparency is laid over white, grey becomes RGB, and of an
@@ -31,39 +35,42 @@ def load_image(source: Source, size: Size | None = None, *, fit: str = "crop") -
         fit: how an image of another aspect ratio gets the size. "crop": scaled until it covers the
             size, then cropped about its centre. "pad": scaled until it fits within the size, then
             centred with borders of mean grey, 0.5. "stretch": scaled to the size in each direction.
+        channels: 3, or 1 for a grey image: the luminance (`depthjax.images.luminance`).
 
     Returns:
-        float32 `[H, W, 3]` in [0, 1].
+        float32 `[H, W, channels]` in [0, 1].
 
     Raises:
         ValueError: for an unknown name; for a file that is missing, may not be read, is no image,
             is corrupt, or has more than `MAX_PIXELS` pixels; for grey values outside 16 bits; for
-            floats outside [0, 1] or not finite; for an invalid `size` or `fit`.
+            floats outside [0, 1] or not finite; for an invalid `size`, `fit` or `channels`.
     """
     check_fit(fit)
+    if channels not in (1, 3):
+        raise ValueError(f"image files have 3 channels, or 1 as grey images, not {channels}")
     target = None if size is None else height_width(size)
     text = as_text(source)
     with warnings.catch_warnings():
         # Pillow warns of corrupt metadata, which is harmless, and of many pixels, checked here.
         warnings.simplefilter("ignore")
-        image = _read(locate(text), repr(text))
-    return resize(image, target, fit)
+        image = resize(_read(locate(text), repr(text)), target, fit)
+    return image if channels == 3 else luminance(image)[..., None].astype(np.float32)
 
 
 def load_images(
-    sources: Sequence[Source], size: Size | None, *, fit: str = "crop"
+    sources: Sequence[Source], size: Size | None, *, fit: str = "crop", channels: int = 3
 ) -> tuple[tuple[str, ...], Photograph]:
     """Several photographs as one batch, in the order of `sources`.
 
     Args:
         sources: as for `load_image`. Folders are not expanded; see `find_images`.
         size: as for `load_image`; None only if all images have the same size.
-        fit: as for `load_image`.
+        fit, channels: as for `load_image`.
 
     Returns:
-        The labels, and the images, float32 `[B, H, W, 3]` in [0, 1]. A label is the name of an
-        embedded photograph, or the file's name without its suffix; repeated ones become "name-2",
-        "name-3", ….
+        The labels, and the images, float32 `[B, H, W, channels]` in [0, 1]. A label is the name of
+        an embedded photograph, or the file's name without its suffix; repeated ones, also in
+        letters of another case, become "name-2", "name-3", ….
 
     Raises:
         ValueError: as `load_image`; for no sources; for images of different sizes without a `size`.
@@ -71,7 +78,7 @@ def load_images(
     texts = as_texts(sources)
     if not texts:
         raise ValueError("there are no images to load; give a path or an embedded name at least")
-    images = [load_image(text, size, fit=fit) for text in texts]
+    images = [load_image(text, size, fit=fit, channels=channels) for text in texts]
     for text, image in zip(texts, images, strict=True):
         if image.shape != images[0].shape:
             raise ValueError(
@@ -108,7 +115,7 @@ def _read(file: str | io.BytesIO, shown: str) -> Photograph:
         image = _decode(file)
     # Given a corrupt file, Pillow's decoders raise errors of many kinds.
     except Exception as error:
-        raise ValueError(_unreadable(shown, error)) from error
+        raise ValueError(_unreadable(shown, error, _first_bytes(file))) from error
     return _rgb(image, shown)
 
 
@@ -120,7 +127,18 @@ def _decode(file: str | io.BytesIO) -> Image.Image:
         return ImageOps.exif_transpose(image)
 
 
-def _unreadable(shown: str, error: Exception) -> str:
+_TIFF = (b"II*\0", b"MM\0*")
+
+
+def _first_bytes(file: str | io.BytesIO) -> bytes:
+    if isinstance(file, io.BytesIO):
+        return file.getvalue()[:4]
+    with suppress(OSError), open(file, "rb") as opened:
+        return opened.read(4)
+    return b""
+
+
+def _unreadable(shown: str, error: Exception, first: bytes) -> str:
     detail = " ".join(str(error).split())
     if isinstance(error, PermissionError):
         return f"{shown} may not be read (permission denied); check the file's permissions"
@@ -130,6 +148,11 @@ def _unreadable(shown: str, error: Exception) -> str:
         return (
             f"{shown} is huge: {count:,} pixels, and the limit is {MAX_PIXELS:,}; "
             "make it smaller before reading it"
+        )
+    if isinstance(error, UnidentifiedImageError) and first in _TIFF:
+        return (
+            f"{shown} is a TIFF of a kind that Pillow does not read, such as colour in floats; save"
+            " it with 8 bits, or as PNG"
         )
     if isinstance(error, UnidentifiedImageError):
         return (

@@ -1,7 +1,9 @@
 """Names of images: paths, folders and embedded photographs, and the labels of a batch."""
 
 import difflib
+import glob
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -59,7 +61,12 @@ def locate(text: str) -> str:
     return text
 
 
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]+://")
+
+
 def _missing(text: str) -> str:
+    if _ADDRESS.match(text):
+        return f"{text!r} is an address, and images are files; download it, and give its path"
     folder, name = os.path.split(text)
     if not os.path.isdir(folder or "."):
         return f"no image file {text!r}: there is no folder {folder!r}; check the path"
@@ -81,7 +88,11 @@ def _nearest(asked: str, candidates: Iterable[str]) -> str:
     """`; did you mean …?`, whatever the case of letters; nothing if no candidate is near."""
     by_lower = {candidate.lower(): candidate for candidate in candidates}
     close = difflib.get_close_matches(asked.lower(), by_lower, n=1)
-    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+    if not close:
+        return ""
+    near = by_lower[close[0]]
+    quoted = f" (in a list between double quotes: '\"{near}\"')" if "," in near else ""
+    return f"; did you mean {near!r}{quoted}?"
 
 
 def _some(names: Sequence[str], most: int = 8) -> str:
@@ -111,6 +122,10 @@ def _image_names(folder: str) -> list[str]:
 
 
 def _expand(text: str) -> list[str]:
+    if not os.path.lexists(text) and (found := sorted(glob.glob(text))):
+        return [image for path in found for image in _expand(path)]
+    if not text:
+        raise ValueError("the name of an image is empty; is there a comma too many?")
     if text in EMBEDDED or not os.path.isdir(text):
         locate(text)
         return [text]
@@ -127,7 +142,8 @@ def find_images(sources: Sequence[Source]) -> tuple[str, ...]:
     """The images that sources stand for, in the order given.
 
     A folder stands for the files in it that have one of the suffixes `IMAGE_SUFFIXES` and are not
-    hidden, sorted by name; folders within it are not searched. Repeated images are dropped.
+    hidden, sorted by name; folders within it are not searched. A pattern such as `photos/*.jpg`
+    stands for what it matches, also where no shell has replaced it. Repeated images are dropped.
 
     Args:
         sources: paths of files and folders, and names of embedded photographs.
@@ -142,19 +158,53 @@ def find_images(sources: Sequence[Source]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(image for text in as_texts(sources) for image in _expand(text)))
 
 
+def left_out(sources: Sequence[Source]) -> str:
+    """What lies in the folders among sources and is not among their images, in one sentence.
+
+    Args:
+        sources: as for `find_images`.
+
+    Returns:
+        Empty if there is nothing else but hidden files.
+    """
+    sentences = []
+    for text in as_texts(sources):
+        if text in EMBEDDED or not os.path.isdir(text):
+            continue
+        images = _image_names(text)
+        others = [n for n in os.listdir(text) if not n.startswith(".") and n not in images]
+        folders = sum(os.path.isdir(os.path.join(text, name)) for name in others)
+        files = sorted(name for name in others if not os.path.isdir(os.path.join(text, name)))
+        parts = [f"{len(files)} other files ({_few(files)})"] if files else []
+        parts += [f"{folders} folders, which are not searched"] if folders else []
+        if parts:
+            sentences.append(f"{text}: {len(images)} images; left out: {' and '.join(parts)}")
+    return "; ".join(sentences)
+
+
+def _few(names: Sequence[str], most: int = 4) -> str:
+    return ", ".join([*names[:most], *["…"] * (len(names) > most)])
+
+
 def image_labels(sources: Sequence[Source]) -> tuple[str, ...]:
     """The labels that `load_images` gives to these sources; no image is read."""
     return unique_labels(as_texts(sources))
 
 
 def unique_labels(texts: Sequence[str]) -> tuple[str, ...]:
-    """A label for each source, repeated ones with a number; see `load_images`."""
-    labels: dict[str, None] = {}
+    """A label for each source, repeated ones with a number; see `load_images`.
+
+    Labels that differ in the case of letters alone count as repeated: on many file systems files
+    of these names are one file.
+    """
+    labels: list[str] = []
+    taken: set[str] = set()
     for text in texts:
         stem = label = text if text in EMBEDDED else Path(text).stem
         copy = 1
-        while label in labels:
+        while label.casefold() in taken:
             copy += 1
             label = f"{stem}-{copy}"
-        labels[label] = None
+        labels.append(label)
+        taken.add(label.casefold())
     return tuple(labels)

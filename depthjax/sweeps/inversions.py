@@ -119,7 +119,8 @@ def inversion_cells(
         raise ValueError("a sweep needs at least one seed")
     found = find_model(network.model, network.model_fields)
     files = {image: file_sha256(image) for image in sources if Path(image).is_file()}
-    load_images(sources[:1], size, fit=fit)  # an unreadable image is found before anything runs
+    channels = getattr(found.model, "channels", 3)
+    load_images(sources[:1], size, fit=fit, channels=channels)  # unreadable images end here
     weights = {seed: network.weights.replace("{seed}", str(seed)) for seed in seeds}
     stated = network.normalization
     hashes = {seed: _sha256(source, found, stated) for seed, source in weights.items()}
@@ -212,7 +213,9 @@ def load_cell(cell: Cell) -> LoadedCell:
     )
     settings = {"origin": {}, **{name: cell[name] for name in names if name in cell}}
     model, variables, normalization = _network(json.dumps(settings))
-    image_names, photographs = load_images(cell["images"], cell["size"], fit=cell["fit"])
+    image_names, photographs = load_images(
+        cell["images"], cell["size"], fit=cell["fit"], channels=getattr(model, "channels", 3)
+    )
     return LoadedCell(
         Layer(model, cell["layer"], normalization),
         variables,

@@ -1,15 +1,25 @@
 """How scripts end: in one line, whatever ended them."""
 
+import os
+import signal
+import sys
+from types import SimpleNamespace
+
 import pytest
 from absl import flags
 
 from depthjax.cli import start
+from depthjax.cli.ending import interrupt_on_signals
+
+
+def by_signal(number):
+    return lambda: signal.raise_signal(number)
 
 
 @pytest.mark.parametrize("can_resume", [False, True])
-def test_an_interrupted_script_says_so_in_one_line(can_resume, monkeypatch, capsys):
-    def interrupted() -> None:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_an_interrupted_script_says_so_in_one_line(number, status, can_resume, monkeypatch, capsys):
+    interrupted = by_signal(getattr(signal, number))
 
     values = flags.FlagValues()
     flags.DEFINE_boolean("traceback", False, "", flag_values=values)
@@ -17,13 +27,54 @@ def test_an_interrupted_script_says_so_in_one_line(can_resume, monkeypatch, caps
         flags.DEFINE_boolean("resume", False, "", flag_values=values)
     values(["script.py"])
     monkeypatch.setattr(start, "FLAGS", values)
-    for name in ("use_huge_pages", "enable_compilation_cache"):
-        monkeypatch.setattr(start, name, lambda: None)
+    flags.DEFINE_boolean("compilation_cache", False, "", flag_values=values)
+    monkeypatch.setattr(start, "use_huge_pages", lambda: None)
     monkeypatch.setattr(start, "connect_processes", lambda shared: None)
-    monkeypatch.setattr(start.app, "run", lambda main: main(["experiments/script.py"]))
+    monkeypatch.setattr(start.app, "run", lambda main, **_: main(["experiments/script.py"]))
     with pytest.raises(SystemExit) as ended:
         start.run(interrupted)
-    assert ended.value.code == 130
+    assert ended.value.code == status
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("script.py: interrupted")
     assert ("--resume" in line) == can_resume
+
+
+def test_what_the_user_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup has it
+    try:
+        with interrupt_on_signals():
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(
+    ("started", "main", "expected"),
+    [
+        (["python", "run.py", "--steps=3"], {"__file__": "run.py"}, True),
+        (["python", "/bin/depthjax", "invert"], {"__file__": "/bin/depthjax"}, True),
+        (
+            ["python", "-m", "depthjax", "invert"],
+            {"__file__": "x", "spec": "depthjax.__main__"},
+            True,
+        ),
+        (["python", "-m", "ipykernel_launcher", "-f", "k.json"], {"__file__": "run.py"}, False),
+        (["python", "runs_another.py"], {"__file__": "run.py"}, False),
+        (["python", "-c", "…"], {}, False),
+    ],
+)
+def test_only_a_process_of_its_own_is_started_anew(started, main, expected, monkeypatch):
+    spec = SimpleNamespace(name=main.pop("spec")) if "spec" in main else None
+    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(__spec__=spec, **main))
+    monkeypatch.setattr(sys, "orig_argv", started)
+    monkeypatch.setattr(start, "in_a_host", lambda: False)
+    assert start.is_the_process() == expected
+
+
+def test_a_process_of_ipython_is_never_started_anew(monkeypatch):
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=object))
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    monkeypatch.setattr(os, "execv", lambda *_: pytest.fail("it was"))
+    assert start.in_a_host()
+    start.use_huge_pages()
