@@ -38,6 +38,9 @@ flags.DEFINE_integer(
     "until_epoch", None, "stop after that epoch; --resume goes on another time", lower_bound=1
 )
 flags.DEFINE_boolean("measure_train", True, "evaluate the training split at the end, too")
+flags.DEFINE_boolean(
+    "hold_on_device", False, "read what is learned once, and keep it in the device's memory"
+)
 flags.DEFINE_boolean("tensorboard", False, "scalars for TensorBoard, into the run folder")
 SCALARS_EVERY = 20
 
@@ -69,6 +72,8 @@ def task_from_flags() -> tuple[runs.Task, dict[str, Any]]:
         name: split and cli.dataset_from_flags(split, FLAGS.size) for name, split in splits.items()
     }
     check_classes(model, sets["train"])
+    if FLAGS.hold_on_device:
+        sets["train"] = data.held_on_device(sets["train"])
     weights = cli.weights_from_flags(model, sets["train"].image_shape[:2])
     task = runs.Task(model, weights.variables, config, **sets, normalization=weights.normalization)
     definition = {

@@ -18,6 +18,7 @@ from depthjax.data.augmentation import Augmentation, augment
 from depthjax.data.batching import Batch, Position, batches
 from depthjax.data.catalogue import card, open_dataset
 from depthjax.data.dataset import Card, Dataset
+from depthjax.data.held import held_on_device
 
 __all__ = [
     "Augmentation",
@@ -28,5 +29,6 @@ __all__ = [
     "augment",
     "batches",
     "card",
+    "held_on_device",
     "open_dataset",
 ]

@@ -135,9 +135,9 @@ def _check(
         )
 
 
-def _on_device(array: np.ndarray, sharding: Any) -> Array:
-    if sharding is None:
-        return jax.device_put(array)
+def _on_device(array: np.ndarray | Array, sharding: Any) -> Array:
+    if sharding is None or isinstance(array, jax.Array):
+        return jax.device_put(array, sharding)
     return jax.make_array_from_process_local_data(sharding, array)
 
 

@@ -23,7 +23,7 @@ class Dataset:
         image_shape: height, width, channels.
         length: number of examples; the same as `len(dataset)`.
         read: from numbers of examples to images, uint8 0..255 (float32 in sets with noise), and
-            int32 labels; NumPy arrays.
+            int32 labels; NumPy arrays, or JAX arrays of a set that is `held_on_device`.
         augmentation: random changes in training that do not change the class of an image.
     """
 

@@ -14,7 +14,7 @@ import pytest
 
 import depthjax
 from depthjax.cli import TrainingBar
-from depthjax.data import Augmentation, Dataset
+from depthjax.data import Augmentation, Dataset, held_on_device
 from depthjax.data.dataset import in_memory
 from depthjax.models import MLP
 from depthjax.training import TrainingConfig, TrainingDiverged, evaluate, fit, init_state, loop
@@ -342,3 +342,9 @@ def test_the_loop_and_a_bar_without_a_terminal_never_wait_for_the_device(monkeyp
                 assert not value.read
             value.read = 0  # at the end of an epoch the loop asks whether training has diverged
     assert counted == list(range(1, 10))
+
+
+def test_it_learns_the_same_from_a_set_that_the_device_holds():
+    config = TrainingConfig(epochs=2, batch_size=8)
+    (host, _), (device, _) = trained(config), trained(config, data=held_on_device(dataset()))
+    assert same(host.state, device.state)
