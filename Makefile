@@ -5,8 +5,15 @@ CONSTRAINTS ?= -c constraints.txt
 PY := .venv/bin/python
 INSTALLED := .venv/.installed
 LIVE := .venv-live/.installed
+# The oldest JAX that is in use, which is Colab's, and the newest; both with its Python.
+# (tests/stacks/files.txt are what runs in them.)
+STACKS := colab newest
+# A pyenv that is not told to use 3.13 has a python3.13 on the PATH that only fails.
+PYTHON313 = $(firstword $(foreach python,python3.13 $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13), \
+	$(shell $(python) -c '' 2> /dev/null && echo $(python))))
 
-.PHONY: help demo bench reproduce test live lint format notebooks clean
+STACK_RUNS := $(STACKS:%=stack-%)
+.PHONY: help demo bench reproduce test live stacks $(STACK_RUNS) lint format notebooks clean
 
 help:
 	@echo "make demo       what five layers keep, trained and untrained, of two photographs (runs/demo)"
@@ -14,10 +21,11 @@ help:
 	@echo "make reproduce  judge every claim of the paper on small networks (runs/reproduce_quick)"
 	@echo "make test       run every test"
 	@echo "make live       compare imported networks with PyTorch itself, in .venv-live"
+	@echo "make stacks     some tests with Colab's packages, and with the newest, on Python 3.13"
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff format the code"
 	@echo "make notebooks  colab/*.ipynb from colab/*.py"
-	@echo "make clean      remove .venv, .venv-live, caches and runs/demo"
+	@echo "make clean      remove .venv and .venv-*, caches and runs/demo"
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "depthjax needs Python 3.11 or newer; try make PYTHON=python3.12")'
@@ -49,6 +57,21 @@ $(LIVE): $(INSTALLED) tests/live/requirements.txt tests/live/networks.txt
 live: $(LIVE)
 	.venv-live/bin/python -m pytest tests/live -n auto --dist worksteal
 
+# pip fails here if we ask for what would replace a package of the stack.
+.venv-%/.stack: tests/stacks/%.txt tests/stacks/tools.txt setup.cfg
+	@test -n "$(PYTHON313)" || { echo "error: make stacks needs Python 3.13, and neither PATH nor pyenv has python3.13; install it, or give PYTHON313=…" >&2; exit 1; }
+	$(PYTHON313) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -c $< -r tests/stacks/tools.txt -e .
+	@touch $@
+
+# One after the other, also under -j: each takes every core.
+stacks:
+	@for stack in $(STACKS); do $(MAKE) --no-print-directory stack-$$stack || exit 1; done
+
+$(STACK_RUNS): stack-%: .venv-%/.stack
+	.venv-$*/bin/python -m pip check
+	.venv-$*/bin/python -m pytest -q -n auto --dist worksteal $$(cat tests/stacks/files.txt)
+
 lint: $(INSTALLED)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -62,4 +85,4 @@ notebooks: $(INSTALLED)
 	$(PY) colab/pair.py
 
 clean:
-	rm -rf .venv .venv-live .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info runs/demo
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info runs/demo

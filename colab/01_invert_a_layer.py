@@ -51,6 +51,7 @@ import depthjax
 from depthjax import figures
 from depthjax.data.augmentation import Augmentation, augment
 from depthjax.devices.sharding import data_mesh
+from depthjax.devices.unused import unused_accelerator
 from depthjax.images import find_images, load_images
 from depthjax.inversion.metrics import MATCHED_RATIOS
 from depthjax.statistics import interval_of
@@ -58,6 +59,8 @@ from depthjax.tables import markdown_table, median_and_range, share
 
 mesh = data_mesh()
 print(f"{mesh.size} × {jax.devices()[0].device_kind}, JAX {jax.__version__}")
+if line := unused_accelerator():
+    print(line)
 
 # %% [markdown]
 # ## Photographs

@@ -59,6 +59,7 @@ from depthjax.analysis.singular_values import (
 )
 from depthjax.analysis.witnesses import null_space_witness
 from depthjax.devices.sharding import data_mesh
+from depthjax.devices.unused import unused_accelerator
 from depthjax.figures.prediction import Curve
 from depthjax.images import find_images, load_images
 from depthjax.models import invert_activations
@@ -66,6 +67,8 @@ from depthjax.tables import markdown_table, number
 
 mesh = data_mesh()
 print(f"{mesh.size} × {jax.devices()[0].device_kind}, JAX {jax.__version__}")
+if line := unused_accelerator():
+    print(line)
 
 # %% [markdown]
 # ## What each operation loses, counted

@@ -52,6 +52,7 @@ import depthjax
 from depthjax import figures
 from depthjax.data import Augmentation, augment, open_dataset
 from depthjax.devices.sharding import data_mesh, replicated
+from depthjax.devices.unused import unused_accelerator
 from depthjax.images import load_images
 from depthjax.models.labels import describe, top_classes
 from depthjax.scripts import scripts_folder
@@ -62,6 +63,8 @@ from depthjax.weights import fetch
 
 mesh = data_mesh()
 print(f"{mesh.size} × {jax.devices()[0].device_kind}, JAX {jax.__version__}")
+if line := unused_accelerator():
+    print(line)
 
 # %% [markdown]
 # ## Two tasks

@@ -40,6 +40,8 @@ import hypothesis  # noqa: E402
 import jax  # noqa: E402
 import pytest  # noqa: E402
 
+from depthjax.compat import enable_x64  # noqa: E402
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")  # or accelerators miss tolerances
 
@@ -78,7 +80,7 @@ def few_programs():
 @pytest.fixture
 def x64():
     """Float64 for the length of a test."""
-    with jax.enable_x64(True):
+    with enable_x64(True):
         yield
 
 

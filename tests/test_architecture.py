@@ -14,7 +14,10 @@ ROOT = Path(__file__).parents[1]
 
 # Imports point to lower floors or stay on their own, without cycles between rooms.
 FLOORS = (
-    ("errors", "typing", "files", "statistics", "tables", "checkpoint", "scripts", "settings"),
+    (
+        *("errors", "typing", "compat", "files", "statistics", "tables"),
+        *("checkpoint", "scripts", "settings"),
+    ),
     ("ops", "images", "devices", "figures"),
     ("models", "data", "jacobian"),
     ("weights", "inversion", "importing"),

@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from jupytext.config import load_jupytext_configuration_file
 from nbclient import NotebookClient
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 COLAB = ROOT / "colab"
@@ -191,12 +192,32 @@ def test_the_requirement_names_extras_that_exist(path):
     assert set(asked) <= set(setup["options.extras_require"])
 
 
-def test_colabs_own_jax_may_stay():
+def pins() -> dict[str, str]:
+    """What Colab brings, by name."""
+    lines = (ROOT / "tests" / "stacks" / "colab.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if "==" in line)
+
+
+def asked() -> list[Requirement]:
+    """What the install cells ask for."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
-    wanted = setup["options"]["install_requires"].split("\n")
-    (jax,) = (line for line in wanted if line.startswith("jax") and "typing" not in line)
-    assert re.fullmatch(r"jax>=[\d.]+", jax)  # a floor, and no ceiling that would replace it
+    lines = setup["options"]["install_requires"] + setup["options.extras_require"]["hub"]
+    return [Requirement(line.split(" #")[0]) for line in lines.strip().splitlines()]
+
+
+def replaced(requirements: list[Requirement]) -> list[str]:
+    """What pip would install anew on Colab, though it is there."""
+    there = pins()
+    return [r.name for r in requirements if r.name in there and there[r.name] not in r.specifier]
+
+
+def test_colabs_own_jax_stays():
+    """Of what we ask for ourselves; `make stacks` asks pip about all of it."""
+    assert {"jax", "jaxlib", "flax", "numpy", "absl-py", "scipy"} <= pins().keys()
+    assert {"jax", "flax", "numpy", "absl-py"} <= {requirement.name for requirement in asked()}
+    assert replaced(asked()) == []
+    assert replaced([Requirement("jax>=0.10"), Requirement("flax<0.11")]) == ["jax", "flax"]
 
 
 # ----------------------------------------------------------------------------------------- to run

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from depthjax.compat import enable_x64
 from depthjax.devices.memory import require
 from depthjax.jacobian.linearization import LinearizedLayer, linearize, pull, push
 from depthjax.typing import LayerFn, Variables
@@ -71,7 +72,7 @@ def exact_jacobian(
     Raises:
         ValueError: as `linearize`, and if the matrices do not fit into memory.
     """
-    with jax.enable_x64(True):
+    with enable_x64(True):
         exact = jax.tree.map(_as_float64, variables)
         x = np.asarray(images)
         x = x.astype(np.float64) if np.issubdtype(x.dtype, np.floating) else x

@@ -7,7 +7,7 @@ computes there, and brings the output into the order that the equation has.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -135,7 +135,7 @@ def _inverse(order: Order) -> Order:
     return tuple(int(axis) for axis in np.argsort(order))
 
 
-def _pair(values: Sequence[int]) -> tuple[int, int]:
+def _pair(values: Sequence[SupportsIndex]) -> tuple[int, int]:  # JAX 0.7 has NumPy's integers
     first, second = values
     return int(first), int(second)
 

@@ -19,6 +19,7 @@ from depthjax.analysis.accounting import (
     local_rank_bounds,
     sentence,
 )
+from depthjax.compat import enable_x64
 from depthjax.models import Network, build_model, init_variables
 from depthjax.models.layers import Layer
 from depthjax.models.network import INPUT, Node, node_names
@@ -40,7 +41,7 @@ DEEPEST = {name: Layer(model, node_names(model)[-1]) for name, model in NETWORKS
 @pytest.fixture(autouse=True, scope="module")
 def _float64():
     """Ranks are told apart in float64, and everything is compiled once."""
-    with jax.enable_x64(True):
+    with enable_x64(True):
         yield
 
 

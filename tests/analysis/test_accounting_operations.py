@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from depthjax.analysis.accounting import account, local_rank_bound, sentence
+from depthjax.compat import enable_x64
 from depthjax.models import Network
 from depthjax.models.layers import Layer
 from depthjax.models.network import INPUT, GraphBuilder, Node
@@ -63,7 +64,7 @@ OPERATIONS = {
 
 @pytest.fixture(autouse=True, scope="module")
 def _float64():
-    with jax.enable_x64(True):
+    with enable_x64(True):
         yield
 
 

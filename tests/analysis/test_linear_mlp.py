@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import depthjax
 from depthjax import figures
 from depthjax.analysis import linear_mlp
+from depthjax.compat import enable_x64
 from depthjax.inversion.config import InversionConfig
 
 SIZE, INPUTS = 2, 12
@@ -90,7 +91,7 @@ def test_the_closed_form_is_gradient_descent(layers, steps):
     _, variables = network(layers)
     directions = directions_of(layers)
     targets, starts = pair()
-    with jax.enable_x64(True):
+    with enable_x64(True):
         weights = linear_mlp.affine_maps(variables)[-1]
         config = InversionConfig(
             steps=max(steps, 1), objective="squared_l2", objective_scale=0.5, optimizer="sgd",

@@ -22,6 +22,7 @@ from depthjax.analysis.preimages import (
     jacobian_singular_values,
     preimages,
 )
+from depthjax.compat import enable_x64
 from depthjax.models import Network
 
 KEY = jax.random.key(3)
@@ -56,7 +57,7 @@ def jacobian(
     model: Network, variables: dict[str, Any], layer: str, image: np.ndarray
 ) -> np.ndarray:
     """By automatic differentiation of what descents see."""
-    with jax.enable_x64(True):
+    with enable_x64(True):
         held = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), variables)
         f = jax.jacfwd(lambda a: Layer(model, layer)(held, a[None])[0])
         return np.asarray(f(jnp.asarray(image))).reshape(image.size, image.size)
@@ -78,7 +79,7 @@ def test_the_preimage_of_an_embedding_is_its_image(
     """Up to rounding times the condition number, at every layer; `Layer` makes the embedding."""
     model, image = square(shape, depth, activation), image_of(shape, seed)
     variables = orthogonal(model, shape)  # so that the condition number is at most 10 a layer
-    with jax.enable_x64(True):
+    with enable_x64(True):
         held = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), variables)
         for name in (f"fc{depth}", model.stages()[0]):
             embedding = Layer(model, name)(held, jnp.asarray(image)[None])
@@ -94,7 +95,7 @@ def test_the_cloud_solves_what_it_was_asked(activation: str) -> None:
     assert found.images.dtype == np.float64
     assert found.residuals.max() < 1e-8
     assert found.recovery_distance < 1e-9
-    with jax.enable_x64(True):
+    with enable_x64(True):
         held = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), variables)
         layer = Layer(model, "fc3")
         a, x = jnp.asarray(image)[None], jnp.asarray(found.images)

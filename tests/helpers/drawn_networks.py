@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import depthjax
+from depthjax.compat import enable_x64
 from depthjax.models import Network
 from depthjax.models.network import INPUT, Node
 from depthjax.models.operations import (
@@ -343,7 +344,7 @@ def deviations(seed: int) -> dict[Any, dict[str, float]]:
     found: dict[Any, dict[str, float]] = {}
     exact: Any = None
     for dtype in (np.float64, np.float32):
-        with jax.enable_x64(True), _winograd(seed % 2 == 0):
+        with enable_x64(True), _winograd(seed % 2 == 0):
             layer, variables, images, tangent = draw(seed, dtype)
 
             @jax.jit

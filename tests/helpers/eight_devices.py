@@ -13,6 +13,7 @@ import numpy as np
 
 import depthjax
 from depthjax import InversionConfig, jacobian
+from depthjax.compat import enable_x64
 from depthjax.devices.sharding import local_mesh, replicate, split_batch
 from depthjax.devices.spreading import spread
 from depthjax.inversion import preparing
@@ -65,7 +66,7 @@ def on_both(dtype, config, starts=STARTS, **settings):
 
 def in_parts():
     """Descents with weights that are spread over the devices."""
-    with jax.enable_x64(True):
+    with enable_x64(True):
         layer, variables = network(jnp.float64)
         starts = STARTS[:8]
         target = layer(variables, IMAGES[:8])
@@ -81,7 +82,7 @@ def in_parts():
 
 def measured_in_parts():
     """Whole measurements of fewer images than there are devices."""
-    with jax.enable_x64(True):
+    with enable_x64(True):
         layer, variables = network(jnp.float64)
         config = InversionConfig(steps=4)
         for who, mesh in (("one", ONE), ("eight", EIGHT)):
@@ -153,7 +154,7 @@ def memory(spread_weights):
 
 def spectrum(mesh, count):
     """What the products at some images tell, in float64."""
-    with jax.enable_x64(True):
+    with enable_x64(True):
         layer, variables = network(jnp.float64)
         maps = jacobian.linearize(layer, variables, IMAGES[:count], mesh=mesh)
         top = jacobian.top_singular_values(maps, 3, most=24)
@@ -216,7 +217,7 @@ def keep(case, pair):
 
 
 adam = InversionConfig(steps=25, record_every=4)
-with jax.enable_x64(True):
+with enable_x64(True):
     keep("float64", on_both(jnp.float64, adam))
     keep("scaled", on_both(jnp.float64, InversionConfig.paper(steps=6, step_scale="layer")))
     # Every example stops by itself: some devices are done before the others.

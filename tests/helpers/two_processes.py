@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from depthjax import InversionConfig, invert
+from depthjax.compat import enable_x64
 from depthjax.devices import processes
 from depthjax.inversion.checkpoints import DescentCheckpoints
 from depthjax.studies import descents
@@ -29,7 +30,7 @@ def layer(weights, images):
 
 def found(**settings):
     """The arrays of the same descents, in float64, by however many processes there are."""
-    with jax.enable_x64(True):
+    with enable_x64(True):
         weights, images, starts = map(jnp.asarray, (WEIGHTS, IMAGES, STARTS))
         target = layer(weights, images)
         result = invert(

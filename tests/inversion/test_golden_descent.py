@@ -10,6 +10,7 @@ import pytest
 from golden.formula import formula_image, formula_start, formula_state_dict
 
 from depthjax import InversionConfig, Layer, build_model, invert
+from depthjax.compat import enable_x64
 from depthjax.inversion.results import Trajectory
 from depthjax.models import Network
 from depthjax.weights import from_torch_state_dict, to_torch_state_dict
@@ -62,7 +63,7 @@ def case() -> Case:
     leaves = jax.eval_shape(model.init, jax.random.key(0), images)
     empty = jax.tree.map(lambda leaf: np.broadcast_to(np.float32(0), leaf.shape), leaves)
     shapes = {key: array.shape for key, array in to_torch_state_dict(empty).items()}
-    with jax.enable_x64(True):
+    with enable_x64(True):
         variables = from_torch_state_dict(formula_state_dict(shapes))
         image, start = (
             jnp.asarray(np.moveaxis(formula(SIZE, SIZE), 1, -1))

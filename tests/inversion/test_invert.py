@@ -21,6 +21,7 @@ from linear_descents import (
 )
 
 from depthjax import Inversion, InversionConfig, Layer, initial_images, invert, step_scale
+from depthjax.compat import enable_x64
 from depthjax.inversion.objectives import norms
 from depthjax.inversion.results import Progress
 from depthjax.inversion.state import RUNNING
@@ -248,7 +249,7 @@ def test_the_precision_of_the_descent(precision: str, expected: str) -> None:
 @pytest.mark.parametrize("step_scale", ["fixed", "layer"])
 def test_float64_weights_with_a_float32_start(step_scale: str) -> None:
     """The descent stays in the dtype of its start, whatever the weights are."""
-    with jax.enable_x64(True):
+    with enable_x64(True):
         weights = {"w": jnp.asarray(np.random.default_rng(0).normal(size=(12, 7)))}
 
         def project(variables: dict, images: jnp.ndarray) -> jnp.ndarray:
@@ -290,7 +291,7 @@ def descents(config: InversionConfig, **settings: Any) -> Inversion:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_float32_stays_float32_where_float64_is_switched_on(preset: str) -> None:
     without = descents(PRESETS[preset])
-    with jax.enable_x64(True):
+    with enable_x64(True):
         found = descents(PRESETS[preset])
     assert found.images.dtype == found.objective.dtype == jnp.float32
     np.testing.assert_allclose(found.images, without.images, rtol=1e-4, atol=1e-4)

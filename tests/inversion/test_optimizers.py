@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depthjax import InversionConfig, invert
+from depthjax.compat import enable_x64
 from depthjax.inversion.optimizers import analyse, in_fourier, synthesise
 
 # Odd, even and single rows and columns; every other shape would compile anew.
@@ -27,7 +28,7 @@ def image_of(shape: tuple[int, ...], seed: int = 0) -> jax.Array:
 def test_synthesis_inverts_and_transposes_analysis(
     shape: tuple[int, int, int], decay: float
 ) -> None:
-    with jax.enable_x64(True):
+    with enable_x64(True):
         image, other = image_of(shape), image_of(shape, 1)
         coefficients = analyse(image, decay)
         back = synthesise(coefficients, -decay, shape[1])
@@ -44,7 +45,7 @@ def test_synthesis_inverts_and_transposes_analysis(
 @given(shape=shapes)
 @settings(max_examples=4, deadline=None)
 def test_lengths_are_kept(shape: tuple[int, int, int]) -> None:
-    with jax.enable_x64(True):
+    with enable_x64(True):
         image = image_of(shape)
         np.testing.assert_allclose(
             jnp.linalg.norm(analyse(image, 0.0)), jnp.linalg.norm(image), rtol=1e-12

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from known_spectra import maps_of, with_spectrum
 
+from depthjax.compat import enable_x64
 from depthjax.devices import memory as device_memory
 from depthjax.jacobian import (
     condition_number,
@@ -37,7 +38,7 @@ from depthjax.ops import linear_map
 )
 @settings(max_examples=15)
 def test_the_least_value_is_never_undercut(rank, extra, block, seed):
-    with jax.enable_x64(True):
+    with enable_x64(True):
         values = np.geomspace(1, 1e-3, rank) if rank > 1 else np.ones(1)
         matrix = with_spectrum(values, rank + extra, rank + 2 * extra, seed)
         most = int(np.random.default_rng(seed).integers(2, 40))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from known_spectra import maps_of, with_spectrum
 
 import depthjax
+from depthjax.compat import enable_x64
 from depthjax.jacobian import (
     bracket_above,
     count_above,
@@ -77,7 +78,7 @@ def test_dense_is_jacrev(x64):
 def test_dense_values_are_float64_whatever_comes_in():
     values = dense_singular_values(LAYER, network(), images())
     assert values.shape == (2, 128) and values.dtype == np.float64
-    with jax.enable_x64(True):
+    with enable_x64(True):
         exact = dense_singular_values(LAYER, network("float64"), images(dtype="float64"))
     np.testing.assert_allclose(values, exact, rtol=1e-12)
 
@@ -99,7 +100,7 @@ def test_top_values_of_a_network(x64, layer, dtype, error):
 @given(m=st.integers(1, 20), n=st.integers(1, 20), block=st.integers(1, 5), seed=st.integers(0, 99))
 @settings(max_examples=10)
 def test_vectors_are_singular_vectors(m, n, block, seed):
-    with jax.enable_x64(True):
+    with enable_x64(True):
         random = np.random.default_rng(1000 + seed)  # not the numbers that it starts from
         matrix = random.normal(size=(m, n))
         k = int(random.integers(1, min(m, n) + 1))

@@ -25,6 +25,8 @@ import torch  # noqa: E402
 from parity import compare, gradient_difference, timm, torchvision  # noqa: E402
 from survey_document import GRADIENTS_UP_TO, ROWS, SAMPLE  # noqa: E402
 
+from depthjax.compat import enable_x64  # noqa: E402
+
 FIELDS = (
     *("network", "parameters", "outcome", "operations", "seconds", "modules", "differing"),
     *("largest", "output", "weights", "state", "gradient", "note"),
@@ -83,7 +85,7 @@ def survey(source: str) -> dict[str, object]:
     }
     if agrees and 0 < int(str(row["parameters"])) <= GRADIENTS_UP_TO:
         try:
-            with jax.enable_x64(True):
+            with enable_x64(True):
                 row["gradient"] = f"{gradient_difference(source):.1e}"
         except Exception as error:
             row["note"] = f"gradient: {type(error).__name__}: {error}"[:300]
@@ -92,7 +94,7 @@ def survey(source: str) -> dict[str, object]:
 
 def _in_double(source: str) -> str:
     """The outcome where single precision differs: its rounding may have been amplified."""
-    with jax.enable_x64(True):
+    with enable_x64(True):
         found = compare(source, torch.float64)
     return "agrees in float64" if max(found.largest, found.output) <= 1e-8 else "differs"
 

@@ -8,6 +8,7 @@ import torch
 from parity import compare, gradient_difference
 
 import depthjax
+from depthjax.compat import enable_x64
 from depthjax.importing.torch import from_torch
 
 NETWORKS = (
@@ -29,7 +30,7 @@ def test_all_modules_and_weights(source: str) -> None:
 
 @pytest.mark.parametrize("source", GRADIENTS)
 def test_gradients_in_float64(source: str) -> None:
-    with jax.enable_x64(True):
+    with enable_x64(True):
         assert gradient_difference(source) < 1e-8
 
 

@@ -12,6 +12,7 @@ from make_timm import watch
 from parity import build, pixels, timm
 
 from depthjax import Layer, init_variables, load_weights
+from depthjax.compat import enable_x64
 from depthjax.models import TIMM_MODELS, build_model, layer_names, resolve
 from depthjax.weights import to_torch_state_dict
 from depthjax.weights.fitting import torch_shapes
@@ -63,7 +64,7 @@ def test_the_gradient_of_the_pixels_is_timms(name: str) -> None:
     logits = module(x)
     cotangent = torch.cos(torch.arange(logits.numel(), dtype=logits.dtype)).reshape(logits.shape)
     (expected,) = torch.autograd.grad((logits * cotangent).sum(), x)
-    with jax.enable_x64(True):
+    with enable_x64(True):
         layer = Layer(model, layer_names(model)[-1])
         prepared, weights = layer.prepare(load_weights(model, state_of(module)))
         images = jnp.asarray(x.detach().movedim(1, -1).numpy())

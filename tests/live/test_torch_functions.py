@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 import depthjax
+from depthjax.compat import enable_x64
 from depthjax.importing.torch import from_torch
 
 Tensor = torch.Tensor
@@ -197,7 +198,7 @@ class Function(torch.nn.Module):
 
 @pytest.fixture(autouse=True)
 def _double() -> Iterator[None]:
-    with jax.enable_x64(True):
+    with enable_x64(True):
         yield
 
 

@@ -18,6 +18,7 @@ from training_steps import (
     variables_of,
 )
 
+from depthjax.compat import enable_x64
 from depthjax.models.operations import BatchNorm, batch_norm
 
 FILE = Path(__file__).parents[1] / "golden" / "batch_norm.npz"
@@ -126,5 +127,5 @@ def test_pytorchs_recorded_numbers() -> None:
         golden = dict(file)
     assert len(golden) == 2 * 6 + 1
     compare_training_steps(golden, np.float32, 2e-5)
-    with jax.enable_x64(True):
+    with enable_x64(True):
         compare_training_steps(golden, np.float64, 1e-12)

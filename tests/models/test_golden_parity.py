@@ -14,6 +14,7 @@ from golden.formula import (
     relative_error,
 )
 
+from depthjax.compat import enable_x64
 from depthjax.devices.precision import matmul_precision
 from depthjax.models import Network, build_model, layer_names, resolve
 from depthjax.weights import from_torch_state_dict, to_torch_state_dict
@@ -129,7 +130,7 @@ def test_activations_in_float32(case: Case) -> None:
 
 
 def test_input_gradients_in_float64(case: Case) -> None:
-    with jax.enable_x64(True):
+    with enable_x64(True):
         variables = case.variables(np.float64)
         for size, kinds in case.recorded.items():
             images = jnp.asarray(channels_last(formula_image(*size)), jnp.float64)

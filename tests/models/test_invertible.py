@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depthjax import Layer, build_model, init_variables, layer_names
+from depthjax.compat import enable_x64
 from depthjax.models import Network, invert_activations, resolve
 from depthjax.models.invertible import depth_to_space, space_to_depth
 
@@ -47,7 +48,7 @@ def test_the_inverse_is_exact_at_every_layer(
     batch: int, height: int, width: int, channels: int, hidden: int
 ) -> None:
     model = tiny(blocks=(1, 1), channels=channels, width=hidden)
-    with jax.enable_x64(True):
+    with enable_x64(True):
         variables = weights_of(model, jnp.float64)
         images = draw(batch, 4 * height, 4 * width, channels, dtype=np.float64)
         _, activations = model.apply(variables, images)

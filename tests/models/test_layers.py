@@ -14,6 +14,7 @@ from error_messages import error_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depthjax.compat import enable_x64
 from depthjax.models import (
     MLP,
     MODELS,
@@ -261,7 +262,7 @@ def test_each_image_is_embedded_by_itself() -> None:
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32, jnp.float64])
 def test_embeddings_have_the_dtype_of_weights_and_images(dtype: Any) -> None:
-    with jax.enable_x64(True):
+    with enable_x64(True):
         variables = jax.tree.map(lambda leaf: leaf.astype(dtype), random_variables(SMALL, (8, 8)))
         embedding = jax.eval_shape(
             Layer(SMALL, "fc"), variables, images_of(1, 8, 8, 3).astype(dtype)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from error_messages import error_of
 
+from depthjax.compat import enable_x64
 from depthjax.models import (
     MODELS,
     OWN_MODELS,
@@ -550,7 +551,7 @@ def test_a_linear_mlp_is_affine() -> None:
 
 def test_the_images_decide_the_dtype() -> None:
     model = tiny_resnet()
-    with jax.enable_x64(True):
+    with enable_x64(True):
         variables = jax.tree.map(
             lambda leaf: leaf.astype(jnp.float64), init_variables(model, KEY, 8)
         )

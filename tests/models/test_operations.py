@@ -12,6 +12,7 @@ from drawn_networks import DoubledConv, SqueezeExcite
 
 import depthjax
 from depthjax.analysis.accounting import account, local_rank_bound, sentence
+from depthjax.compat import enable_x64
 from depthjax.models import Network, init_variables
 from depthjax.models.network import INPUT, GraphBuilder, Node
 from depthjax.models.operations import GELU, batch_norm, conv, describe, gelu, layer_norm, relu
@@ -48,7 +49,7 @@ def test_gelu(approximate: bool) -> None:
     x = np.linspace(-4, 4, 81)
     exact = [0.5 * v * (1 + math.erf(v / math.sqrt(2))) for v in x]
     cubic = [0.5 * v * (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3))) for v in x]
-    with jax.enable_x64(True):
+    with enable_x64(True):
         values = GELU(approximate)(jnp.asarray(x))
     np.testing.assert_allclose(values, cubic if approximate else exact, atol=1e-12)
     assert GELU() == gelu
@@ -139,7 +140,7 @@ def test_any_module_is_initialised_prepared_and_named(name: str) -> None:
 
 def test_the_accounting_of_any_module_stays_a_bound() -> None:
     names = ("convolution", "layer norm", "gelu", "transposed")
-    with jax.enable_x64(True):
+    with enable_x64(True):
         _, layer, variables = untrained(*(MODULES[name] for name in names), batch_norm())
         rng = np.random.default_rng(0)
         variables = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), variables)

@@ -12,6 +12,7 @@ import pytest
 from golden.formula import formula_cotangent, formula_image, formula_state_dict, relative_error
 
 from depthjax import Layer
+from depthjax.compat import enable_x64
 from depthjax.devices.precision import matmul_precision
 from depthjax.models import TIMM_MODELS, Network, build_model, layer_names, resolve
 from depthjax.models.efficientnet_lite import scaled
@@ -76,7 +77,7 @@ def test_activations_in_float32(case: Case) -> None:
 
 def test_input_gradients_in_float64(case: Case) -> None:
     """Of the prepared layers, whose derivatives are ours; the plain ones have JAX's."""
-    with jax.enable_x64(True):
+    with enable_x64(True):
         variables = load_weights(case.model, case.state, image_size=case.images.shape[1:3])
         for name, golden in case.gradients.items():
             prepared, weights = Layer(case.model, name).prepare(variables)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from depthjax.compat import enable_x64
 from depthjax.devices.precision import matmul_precision
 from depthjax.models import TORCHVISION_MODELS, Network, build_model, layer_names, resolve
 from depthjax.weights import from_torch_state_dict, to_torch_state_dict
@@ -107,7 +108,7 @@ def test_activations_in_float32(case: Case) -> None:
 
 
 def test_logits_and_input_gradient_in_float64(case: Case) -> None:
-    with jax.enable_x64(True):
+    with enable_x64(True):
         variables = variables_of(case, np.float64)
         images = jnp.asarray(np.moveaxis(case.images, 1, -1))
 
@@ -138,12 +139,12 @@ def test_names_and_shapes_are_torchvisions(name: str) -> None:
 
 def test_torchvisions_state_dict_comes_back_as_it_was(case: Case) -> None:
     state = {name: array for name, array in case.state.items() if not name.endswith("_tracked")}
-    with jax.enable_x64(True):
+    with enable_x64(True):
         back = to_torch_state_dict(from_torch_state_dict(case.state))
     assert back.keys() == state.keys()
     assert all(np.array_equal(back[name], array) for name, array in state.items())
 
 
 def test_batch_norm_in_training() -> None:
-    with jax.enable_x64(True):
+    with enable_x64(True):
         compare_training_steps(torch_steps(), np.float64, 1e-12)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
+from depthjax.compat import enable_x64
 from depthjax.ops import winograd
 from depthjax.ops.conv import (
     Direct,
@@ -88,7 +89,7 @@ sizes = st.tuples(st.integers(7, 13), st.integers(7, 13))
 @settings(max_examples=5, deadline=None)
 def test_direct(dtype, shape, strides, kernel_padding, groups):
     size, padding = kernel_padding
-    with jax.enable_x64(True):
+    with enable_x64(True):
         geometry = geometry_of(strides, padding, groups)
         check(Direct(geometry), size, geometry, shape, dtype)
 
@@ -101,7 +102,7 @@ def test_direct(dtype, shape, strides, kernel_padding, groups):
 @settings(max_examples=5, deadline=None)
 def test_images_smaller_than_the_kernel(shape, strides, kernel_padding):
     size, padding = kernel_padding
-    with jax.enable_x64(True):
+    with enable_x64(True):
         geometry = geometry_of(strides, padding)
         check(Direct(geometry), size, geometry, shape)
 
@@ -115,7 +116,7 @@ def test_images_smaller_than_the_kernel(shape, strides, kernel_padding):
 @settings(max_examples=5, deadline=None)
 def test_grouped_taps(shape, strides, kernel_padding, groups):
     size, padding = kernel_padding
-    with jax.enable_x64(True):
+    with enable_x64(True):
         geometry = geometry_of(strides, padding, groups)
         check(GroupedTaps(geometry), size, geometry, shape)
 
@@ -123,7 +124,7 @@ def test_grouped_taps(shape, strides, kernel_padding, groups):
 @given(shape=sizes, strides=st.integers(1, 3))
 @settings(max_examples=4, deadline=None)
 def test_pointwise(shape, strides):
-    with jax.enable_x64(True):
+    with enable_x64(True):
         check(Pointwise((strides, strides)), 1, geometry_of(strides), shape)
 
 
@@ -131,7 +132,7 @@ def test_pointwise(shape, strides):
 @settings(max_examples=4, deadline=None)
 def test_space_to_depth(shape, kernel_padding):
     size, padding = kernel_padding
-    with jax.enable_x64(True):
+    with enable_x64(True):
         geometry = geometry_of(2, padding)
         check(SpaceToDepth(geometry), size, geometry, shape)
 
@@ -140,7 +141,7 @@ def test_space_to_depth(shape, kernel_padding):
 @given(shape=st.tuples(st.integers(1, 8), st.integers(1, 8)))
 @settings(max_examples=5, deadline=None)
 def test_winograd(dtype, shape):
-    with jax.enable_x64(True), pytest.MonkeyPatch.context() as patch:
+    with enable_x64(True), pytest.MonkeyPatch.context() as patch:
         patch.setattr(winograd, "pays", lambda x, outputs: True)
         check(Winograd(), 3, geometry_of(1, 1), shape, dtype=dtype)
 
@@ -210,7 +211,7 @@ def convolutions(draw):
 @settings(max_examples=5)
 def test_every_geometry(case):
     geometry, size, shape = case
-    with jax.enable_x64(True):
+    with enable_x64(True):
         forms = {Direct(geometry), choose_form(size, geometry.resolved(size), 2 * geometry.groups)}
         for form in forms:
             check(form, size, geometry, shape)
@@ -235,7 +236,7 @@ def test_cropping_in_float32(padding):
         return y, pullback(jnp.ones_like(y))[0]
 
     found = jax.jit(value_and_pullback)(np.float32(x), np.float32(kernel))
-    with jax.enable_x64(True):
+    with enable_x64(True):
         expected = jax.jit(value_and_pullback)(x, kernel)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jax.test_util import check_grads
 
+from depthjax.compat import enable_x64
 from depthjax.ops.pooling import adaptive_average_pool, max_pool
 
 Window = tuple[int, int, int]  # window, strides, padding
@@ -123,7 +124,7 @@ def test_pooling_keeps_the_dtype(dtype: jnp.dtype) -> None:
     x = jnp.ones((2, 5, 4, 3), dtype)
     assert max_pool(x, 3, 2, 1).dtype == dtype
     assert adaptive_average_pool(x, 2).dtype == dtype
-    with jax.enable_x64(True):
+    with enable_x64(True):
         double = jnp.ones((1, 3, 3, 1), jnp.float64)
         assert max_pool(double, 2, 1).dtype == adaptive_average_pool(double, 2).dtype == jnp.float64
 
@@ -143,7 +144,7 @@ def adaptive_definition(x: np.ndarray, size: int) -> np.ndarray:
 @given(shape=shapes, size=st.integers(1, 8), seed=st.integers(0, 99))
 def test_adaptive_average_pool(shape: tuple[int, ...], size: int, seed: int) -> None:
     x = np.random.default_rng(seed).normal(size=shape)
-    with jax.enable_x64(True):
+    with enable_x64(True):
         pooled = np.asarray(adaptive_average_pool(jnp.asarray(x), size))
     np.testing.assert_allclose(pooled, adaptive_definition(x, size), rtol=0, atol=1e-13)
 
@@ -167,6 +168,6 @@ def test_adaptive_average_pool_to_seven(length: int) -> None:
 
 @pytest.mark.parametrize(("shape", "size"), [((1, 2, 3, 2), 7), ((2, 9, 5, 1), 4)])
 def test_adaptive_average_pool_is_differentiable(shape: tuple[int, ...], size: int) -> None:
-    with jax.enable_x64(True):
+    with enable_x64(True):
         x = jnp.asarray(np.random.default_rng(0).normal(size=shape))
         check_grads(lambda x: adaptive_average_pool(jnp.asarray(x), size), (x,), order=2, eps=1e-3)

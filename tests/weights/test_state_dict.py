@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from depthjax.compat import enable_x64
 from depthjax.models import Network, build_model, init_variables
 from depthjax.weights import from_torch_state_dict, to_torch_state_dict
 
@@ -50,7 +51,7 @@ def test_round_trip_is_exact(network: str, dtype: Any) -> None:
 
 def test_round_trip_of_float64_is_exact() -> None:
     state = random_state("basic", np.float64)
-    with jax.enable_x64(True):
+    with enable_x64(True):
         assert_identical(to_torch_state_dict(from_torch_state_dict(state)), state)
 
 

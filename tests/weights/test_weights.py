@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import depthjax
+from depthjax.compat import enable_x64
 from depthjax.models.network import node_names
 from depthjax.weights import WeightsMismatch, fetch, load_weights, save_weights, to_torch_state_dict
 
@@ -165,7 +166,7 @@ def test_float64_is_rounded_unless_x64_is_on(x64):
     model = build()
     state = {name: array.astype(float) + 1e-12 for name, array in state_of(model).items()}
     assert_state(load_weights(model, state), state)
-    with jax.enable_x64(False):
+    with enable_x64(False):
         loaded = load_weights(model, state)
     assert_state(loaded, {name: array.astype("f") for name, array in state.items()})
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from depthjax.compat import enable_x64
 from depthjax.jacobian import LinearizedLayer, TopSingular, linearize, top_singular_values
 
 from ..job import Job
@@ -43,7 +44,7 @@ class Spectrum(Problem):
 
     def truth(self, k: int) -> list[float]:
         """The k largest eigenvalues in float64, converged."""
-        with jax.enable_x64(True):
+        with enable_x64(True):
             found = self._found(self._exact(), k, ENOUGH, tolerance=1e-9)
         if not found.converged.all():
             raise ArithmeticError(f"{k} singular values have not converged in {ENOUGH} pairs")
