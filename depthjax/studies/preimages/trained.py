@@ -6,7 +6,7 @@ from jaxtyping import Array
 
 from depthjax.data import open_dataset
 from depthjax.errors import one_of
-from depthjax.models import MLP, build_model, init_variables
+from depthjax.models import MLP, init_variables
 from depthjax.training import TrainingConfig, fit, init_state
 from depthjax.typing import Variables
 
@@ -60,10 +60,10 @@ def square_mlp(key: Array, size: int, layers: int, trained_on: str) -> SquareMLP
     one_of("training set", trained_on, (UNTRAINED, *DATA))
     square = (3 * size**2,) * layers
     if trained_on == UNTRAINED:
-        model = build_model("mlp", widths=square, activation="linear")
+        model = MLP(widths=square, activation="linear")
         return SquareMLP(model, init_variables(model, key, size), float("nan"))
     examples = open_dataset(DATA[trained_on].format(size=size), split=SPLIT)
-    model = build_model("mlp", widths=(*square, len(examples.classes)), activation="linear")
+    model = MLP(widths=(*square, len(examples.classes)), activation="linear")
     state = init_state(model, init_variables(model, key, size), _TRAINING)
     for progress in fit(model, state, examples, _TRAINING):
         state = progress.state
