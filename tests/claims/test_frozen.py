@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from study_rows import STUDIES
+from study_findings import STUDIES
 
 from depthjax import statistics
 from depthjax.claims import findings, frozen, judging

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from judged_cells import cells_that_say
-from study_rows import STUDIES
+from study_findings import STUDIES
 
 from depthjax.claims.beside import BESIDE
 from depthjax.claims.cells import Cells

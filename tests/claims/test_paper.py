@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
-from study_rows import STUDIES, TRAINED_ON, compared, jacobian_rows, manifold_rows
+from study_findings import STUDIES
+from study_rows import TRAINED_ON, compared, jacobian_rows, manifold_rows
 
 import depthjax.studies
 from depthjax.claims.beside import BESIDE

@@ -1,18 +1,16 @@
-"""Numbers of every study, made by hand, and what the study finds in them.
+"""Numbers of every study, made by hand; those of `widths` are in `width_rows`.
 
 Where several seeds and images would all say the same, they differ by chance (`near`), since a width
 of zero decides nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from depthjax.analysis.singular_values import spectral_curve, spectrum_from_values
-from depthjax.claims.findings import Finding
 from depthjax.claims.training import CONTROLS
-from depthjax.studies.comparison import judged as comparison
 from depthjax.studies.comparison.numbers import IN_CLASS, RESOLUTION, Comparison
 from depthjax.studies.comparison.setting import (
     BLURRED,
@@ -22,34 +20,15 @@ from depthjax.studies.comparison.setting import (
     PLAIN,
     UNTRAINED,
 )
-from depthjax.studies.controls import judged as controls
-from depthjax.studies.depth import judged as depth
 from depthjax.studies.depth.measured import Block, Blocks
-from depthjax.studies.filters import judged as filters
 from depthjax.studies.filters.measured import DIRECTED, SMOOTH, WAVELET
-from depthjax.studies.gradients import judged as gradients
 from depthjax.studies.jacobian import judged as jacobian
 from depthjax.studies.jacobian.measured import Piece, spectrum_columns
-from depthjax.studies.manifold import judged as manifold
 from depthjax.studies.manifold.inputs import GAUSSIAN, HELD_OUT
 from depthjax.studies.manifold.measured import EMBEDDED, NEIGHBOURS, PRINCIPAL, RECOVERED
-from depthjax.studies.prediction import judged as prediction
-from depthjax.studies.preimages import judged as preimages
 from depthjax.studies.preimages.measured import control_name
-from depthjax.studies.recipe import judged as recipe
 from depthjax.studies.recipe.measured import LastIterates, tuned
 from depthjax.studies.rows import Row
-from depthjax.studies.widths import judged as widths
-from depthjax.studies.widths.measured import CG, CURVATURE, PAPER, width_name
-from depthjax.studies.widths.setting import (
-    SECOND_WIDTHS,
-    SMOOTH_UNITS,
-    SMOOTH_WIDTHS,
-    WIDE,
-    WIDER_LATE,
-    WidthSettings,
-)
-from depthjax.studies.witnesses import judged as witnesses
 from depthjax.studies.witnesses.measured import EIGEN, FARTHEST, TOWARDS
 
 SEEDS, IMAGES = (0, 1, 2), ("a", "b", "c")
@@ -260,92 +239,6 @@ def prediction_rows(affine: bool, error: float, offset: float = 0.0) -> list[Row
     ]
 
 
-WIDTHS = WidthSettings(
-    size=4, narrow=32, wide=60, depth=3, paper_steps=(5,), relu_widths=(1.0, 2.0, 3.0)
-)
-
-
-def width_rows(
-    claim: str,
-    network: str,
-    layers: int,
-    optimizer: str,
-    quantity: str,
-    value: float,
-    steps: int | str = "",
-) -> list[Row]:
-    """About the same of all seeds, while the second image has twice as much, and so on."""
-    where = {"claim": claim, "network": network, "layers": layers, "optimizer": optimizer}
-    return [
-        where
-        | {"seed": seed, "image": image, "steps": steps, "quantity": quantity}
-        | {"value": near(value * (1 + image), seed, claim, layers, network)}
-        for seed in SEEDS
-        for image in range(3)
-    ]
-
-
-def null_space_rows(optimizer: str) -> list[Row]:
-    """C4: a narrow network that ends at its floor, and a wide one that recovers."""
-    return [
-        *width_rows("C4", "narrow", 3, optimizer, "floor", 2),
-        *width_rows("C4", "narrow", 3, optimizer, "m_i", 7, 10),
-        *width_rows("C4", "narrow", 3, optimizer, "m_i", 2, 90),
-        *width_rows("C4", WIDE, 1, optimizer, "m_i", 0.001, 90),
-        *width_rows("C4", WIDE, 1, "", "κ", 30),
-    ]
-
-
-def depth_rows() -> list[Row]:
-    """C5: tenfold with every layer."""
-    return [
-        row
-        for depth in (1, 2, 3)
-        for quantity, steps in (("steps to D = 1", ""), ("D", 5))
-        for row in width_rows("C5", WIDE, depth, CURVATURE, quantity, 10.0**depth, steps)
-    ]
-
-
-def relu_rows() -> list[Row]:
-    """C7: D = 4, 2, 1/4 at widths of 1, 2, 3."""
-    return [
-        row
-        for width, d, active in ((1.0, 4, 0.5), (2.0, 2, 1), (3.0, 0.25, 1.5))
-        for quantity, value in (("D", d), ("active units / n", active))
-        for row in width_rows("C7", width_name(width), 1, "Gauss–Newton", quantity, value)
-    ]
-
-
-def second_relu_rows(second: float = 5.0) -> list[Row]:
-    """C19: D is 1 where the second layer is `second` times as wide as the input."""
-    return [
-        row for width in SECOND_WIDTHS for row in one_d("C19", width_name(width), second / width)
-    ]
-
-
-def smooth_rows(**widths: float) -> list[Row]:
-    """C20: D is 1 at these widths over inputs, of tanh and of sigmoid units."""
-    wanted = dict.fromkeys(SMOOTH_UNITS, 2.0) | widths
-    return [
-        row
-        for activation in SMOOTH_UNITS
-        for width in SMOOTH_WIDTHS
-        for row in one_d("C20", width_name(width, activation), wanted[activation] / width)
-    ]
-
-
-def one_d(claim: str, network: str, ratio: float) -> list[Row]:
-    """About the same D of all seeds and images, by Gauss–Newton."""
-    where = {"claim": claim, "network": network, "layers": 1, "optimizer": "Gauss–Newton"}
-    return [
-        where
-        | {"seed": seed, "image": image, "steps": "", "quantity": "D"}
-        | {"value": near(ratio**8, seed, image)}
-        for seed in SEEDS
-        for image in range(3)
-    ]
-
-
 def gradient_rows(
     size: float = 1.0, shape: float = 1.0, names: Sequence[str] = ("a", "b")
 ) -> list[Row]:
@@ -358,16 +251,6 @@ def gradient_rows(
         for seed in SEEDS
         for image in IMAGES
         for where in ("start", "noisy copy")
-    ]
-
-
-def late_width_rows() -> list[Row]:
-    """C8: a quarter of the steps once widened."""
-    return [
-        row
-        for label, value in ((WIDE, 8), (WIDER_LATE, 2))
-        for optimizer, quantity in ((CURVATURE, "steps to D = 1"), (PAPER, "D"))
-        for row in width_rows("C8", label, 3, optimizer, quantity, value)
     ]
 
 
@@ -391,46 +274,3 @@ WITNESS_ROWS = [
         _picture_row(EIGEN, seed, image, 99.0, 1.0, 2),
     )
 ]
-
-
-def _widths() -> list[Finding]:
-    rows = [*null_space_rows(CG), *null_space_rows(PAPER), *depth_rows(), *relu_rows()]
-    rows += [*late_width_rows(), *second_relu_rows(), *smooth_rows()]
-    return widths.findings(WIDTHS, rows, 48, 48)
-
-
-STUDIES: dict[str, Callable[[], list[Finding]]] = {
-    "comparison": lambda: comparison.findings(compared()),
-    "controls": lambda: controls.findings(
-        [
-            *control_rows("orthogonal", D=0.01, input_distance=1.0, lost=0.0),
-            *control_rows("default", D=9.0, input_distance=2.0, lost=0.0, predicted=2.0),
-        ]
-    ),
-    "depth": lambda: depth.findings([blocks(), blocks("resnet34", d=np.linspace(2, 9, 8))]),
-    "filters": lambda: [
-        *filters.findings(filter_rows(untrained=1.0, noise=1.0, photos=5.0), "untrained"),
-        *filters.findings(filter_rows(True, untrained=0.4, photos=0.9, shuffled=0.4), "untrained"),
-    ],
-    "gradients": lambda: gradients.findings(gradient_rows(), ("a", "b"), ["untrained"]),
-    "jacobian": lambda: jacobian.findings(jacobian_rows(), ("conv1", "deep"), ["untrained"]),
-    "manifold": lambda: manifold.findings(
-        manifold_rows(("fc1", "fc2")), ("fc1", "fc2"), "untrained", TRAINED_ON
-    ),
-    "prediction": lambda: [
-        *prediction.findings(prediction_rows(False, 0.1)),
-        *prediction.findings(prediction_rows(True, 0.001)),
-    ],
-    "preimages": lambda: preimages.findings(
-        [
-            *preimage_rows(10, 1.5),
-            *preimage_rows(10, 1.5, reading="code"),
-            *preimage_rows(3, 1.5, trained_on="photographs"),
-            *preimage_rows(3, 1.5, trained_on="noise"),
-        ]
-    ),
-    "recipe": lambda: recipe.findings(last_iterates(), "resnet18", ["untrained"]),
-    "widths": _widths,
-    "witnesses": lambda: witnesses.findings(WITNESS_ROWS, ["fc1"], ["net"], 0.1),
-}
-"""By the name of its folder in `depthjax/studies`, what a study finds in numbers made by hand."""

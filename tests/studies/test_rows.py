@@ -7,15 +7,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from study_rows import (
     TRAINED_ON,
-    WIDTHS,
     WITNESS_ROWS,
-    depth_rows,
     jacobian_rows,
-    late_width_rows,
     manifold_rows,
-    null_space_rows,
     prediction_rows,
     preimage_rows,
+)
+from width_rows import (
+    WIDTHS,
+    depth_rows,
+    late_width_rows,
+    null_space_rows,
     relu_rows,
     second_relu_rows,
     smooth_rows,

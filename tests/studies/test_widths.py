@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from study_rows import (
+from width_rows import (
     WIDTHS,
     depth_rows,
     late_width_rows,
