@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+import jax
 from absl import app, flags, logging
 
 from depthjax.cli.compilation_cache import enable_compilation_cache
@@ -59,7 +60,7 @@ def run(main: Callable[[], None], *, processes_share: bool = False) -> None:
             if FLAGS.compilation_cache:
                 enable_compilation_cache()
             connect_processes(shared=processes_share)
-            main()
+            on_devices(main)
         except ValueError as error:
             _end(argv[0], f"error: {in_one_line(error)}", 2)
         except KeyboardInterrupt as error:
@@ -124,6 +125,28 @@ def use_huge_pages() -> None:
         return
     os.environ["GLIBC_TUNABLES"] = ":".join(filter(None, [tunables, "glibc.malloc.hugetlb=1"]))
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def on_devices(main: Callable[[], None]) -> None:
+    """Runs a script; that JAX has no device for it is one line.
+
+    Raises:
+        ValueError: if the platform that JAX was told to use is not there; and as `main`.
+    """
+    # Strict promotion is a check of code that is being written; optax does not pass it either.
+    jax.config.update("jax_numpy_dtype_promotion", "standard")
+    try:
+        main()
+    except (RuntimeError, AssertionError):
+        try:
+            jax.devices()
+        except (RuntimeError, AssertionError) as error:
+            asked = os.environ.get("JAX_PLATFORMS", "")
+            raise ValueError(
+                f"JAX finds no device for JAX_PLATFORMS={asked!r} ({in_one_line(error)[:200]});"
+                " unset it for what there is, or set it to cpu"
+            ) from error
+        raise
 
 
 def connect_processes(*, shared: bool) -> None:

@@ -35,7 +35,7 @@ _ABOUT_OLDER = ("overwrite", "nooverwrite", "resume", "noresume")
 
 
 def environment() -> dict[str, Any]:
-    """Versions, device, command and git revision: where numbers came from."""
+    """Versions, device, command, git revision, variables of JAX: where numbers came from."""
     device = jax.devices()[0]
     return {
         "command": sys.argv,
@@ -48,7 +48,17 @@ def environment() -> dict[str, Any]:
         "devices": jax.device_count(),
         "cores": os.cpu_count(),
         "git_revision": _git_revision(),
+        "variables": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(_OF_JAX) and not name.startswith(_OF_CACHE)
+        },
     }
+
+
+_OF_JAX = ("JAX_", "XLA_", "LIBTPU_INIT_ARGS")
+"""Variables of the user's that change numbers or speed."""
+_OF_CACHE = ("JAX_COMPILATION_CACHE", "JAX_PERSISTENT_CACHE")
 
 
 def _version(package: str) -> str:

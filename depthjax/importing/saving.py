@@ -126,7 +126,13 @@ def load_network(folder: str | os.PathLike[str]) -> SavedNetwork:
 def _read(place: Path) -> dict[str, Any]:
     file = place / "network.json"
     if not file.is_file():
-        raise ValueError(f"no network in {str(place)!r}: it has no network.json; see save_network")
+        reason = (
+            "it has no network.json; see save_network"
+            if place.is_dir()
+            else "there is no such folder; a network of timm is timm:NAME, of torchvision"
+            " torchvision:NAME"
+        )
+        raise ValueError(f"no network in {str(place)!r}: {reason}")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

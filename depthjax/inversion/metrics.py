@@ -36,6 +36,9 @@ ELASTICITY_WINDOW = (0.03, 0.3)
 class Measurement:
     """Every distance and ratio of recovered images; each `[batch]` or `[restarts, batch]`.
 
+    A ratio to 0 is infinite, and that of 0 to 0 NaN: ρ of a layer that is constant around a, all
+    ratios to noise of standard deviation 0, m_g / ‖O(a)‖₂ of an embedding of zeros.
+
     Fields:
         embedding_distance: m_g = ‖O(a) − O(a_g)‖₂.
         reference_embedding_distance: m_r = ‖O(a) − O(a')‖₂, mean over draws.

@@ -81,7 +81,7 @@ def data_uri(content: bytes, kind: str = "image/webp") -> str:
 
 def difference(
     target: Shaped[np.ndarray, "h w c"], image: Shaped[np.ndarray, "h w c"]
-) -> UInt8[np.ndarray, "h w c"]:
+) -> UInt8[np.ndarray, "h w 3"]:
     """The mean absolute difference of the channels as grey: black where there is none."""
     size = np.abs(np.nan_to_num(image) - target).mean(-1, keepdims=True)
     return np.repeat(on_screen(size / DIFFERENCE_WHITE), 3, axis=-1)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from depthjax.errors import in_one_line
 from depthjax.files import CannotWrite
 from depthjax.sweeps.attempt import Outcome, RunCell, attempt
 from depthjax.sweeps.cells import cell_hash
@@ -83,12 +84,22 @@ def run_by_ray(
 
 
 def _start(ray: Any, workers: Workers) -> None:
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if workers.address is not None:
-        ray.init(address=workers.address, **quiet)
-        return
-    cores = max(os.cpu_count() or 1, int((workers.count or 1) * workers.cpus))
-    ray.init(num_cpus=cores, include_dashboard=workers.dashboard, **quiet)
+        settings["address"] = workers.address
+    else:
+        cores = max(os.cpu_count() or 1, int((workers.count or 1) * workers.cpus))
+        settings |= {"num_cpus": cores, "include_dashboard": workers.dashboard}
+    try:
+        ray.init(**settings)
+    # Of sockets whose names are too long, of memory and ports that are not to be had.
+    except (OSError, RuntimeError) as error:
+        way = (
+            "set TMPDIR to a shorter path, such as /tmp"
+            if "path length" in str(error)
+            else "leave out --workers, and the cells run one after another"
+        )
+        raise ValueError(f"Ray does not start ({in_one_line(error)[:200]}); {way}") from error
 
 
 def _place(ray: Any, workers: Workers, cells: int, attempts: int) -> list[Any]:

@@ -120,7 +120,18 @@ def _what_it_is(start: bytes) -> str:
         return "it is a page of the web"
     if start[:1] == b"\x80" and start[1:2] < b"\x06":
         return "it is a pickle that torch.save did not write, and nothing else is ever unpickled"
-    return ""
+    if not start:
+        return "it is empty"
+    return next((text for first, text in _OTHERS.items() if start.startswith(first)), "")
+
+
+_OTHERS = {
+    b"\x1f\x8b": "it is packed by gzip (gunzip it first)",
+    b"BZh": "it is packed by bzip2 (bunzip2 it first)",
+    b"\xfd7zXZ": "it is packed by xz (unxz it first)",
+    b"\x89HDF": "it is HDF5, as Keras writes it (save the weights as safetensors)",
+}
+"""What files of other kinds begin with."""
 
 
 def _read_torch(path: Path, only: Callable[[str], bool]) -> StateDict:

@@ -149,7 +149,9 @@ def _unknown_source(text: str) -> ValueError:
     of_torchvision = [f"torchvision:{name}" for name in TORCHVISION]
     controls = [f"{word}:SOURCE" for word in CONTROLS]
     names = ["untrained", *controls, *files, *in_packages, *of_zoo, *of_torchvision]
-    hint = "or any FILE, hf://OWNER/REPOSITORY, https://…#sha256=…"
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", text) and not text.lower().endswith(SUFFIXES):
+        names.append(f"hf://{text}")
+    hint = "or any FILE, torchvision:NAME, hf://OWNER/REPOSITORY, https://…#sha256=…"
     return unknown("weights", text, names, hint=hint)
 
 
@@ -157,6 +159,12 @@ def _split_sha256(source: str) -> tuple[str, str]:
     """The URL and the SHA-256 of `URL#sha256=HEX`."""
     address, _, fragment = source.partition("#")
     parts = re.fullmatch(r"sha256=([0-9a-fA-F]{64})", fragment)
+    of_hub = re.match(r"https?://huggingface\.co/([^/?]+/[^/?]+)", address)
+    if parts is None and of_hub:
+        raise ValueError(
+            f"{address} is an address of the Hub; write hf://{of_hub[1]}, or"
+            f" hf://{of_hub[1]}/FILE for one of its files"
+        )
     if parts is None:
         raise ValueError(
             f"{address} needs the SHA-256 of its content: write {address}#sha256=HEX with 64"

@@ -7,13 +7,19 @@ from types import SimpleNamespace
 
 import pytest
 from absl import flags
+from error_messages import error_of
 
 from depthjax.cli import start
 from depthjax.cli.ending import interrupt_on_signals
 
 
 def by_signal(number):
-    return lambda: signal.raise_signal(number)
+    def interrupted():
+        if number == signal.SIGINT:  # which is ignored where the tests run in the background
+            raise KeyboardInterrupt
+        signal.raise_signal(number)
+
+    return interrupted
 
 
 @pytest.mark.parametrize("can_resume", [False, True])
@@ -78,3 +84,20 @@ def test_a_process_of_ipython_is_never_started_anew(monkeypatch):
     monkeypatch.setattr(os, "execv", lambda *_: pytest.fail("it was"))
     assert start.in_a_host()
     start.use_huge_pages()
+
+
+def test_a_platform_that_is_not_there_is_one_line(monkeypatch):
+    def none_found():
+        raise RuntimeError("Unable to initialize backend 'cuda':\n no device")
+
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    monkeypatch.setattr(start.jax, "devices", none_found)
+    assert "JAX_PLATFORMS='cuda'" in error_of(lambda: start.on_devices(none_found))
+
+
+def test_other_errors_stay_as_they_are():
+    def mistaken():
+        raise AssertionError("a mistake of ours")
+
+    with pytest.raises(AssertionError, match="a mistake of ours"):
+        start.on_devices(mistaken)

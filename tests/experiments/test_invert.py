@@ -19,6 +19,7 @@ from PIL import Image
 from script_running import rows_of, runner, script_fixture
 
 import depthjax
+from depthjax.images.luminance import luminance
 from depthjax.inversion import metrics, reference
 from depthjax.models import labels
 from depthjax.models.normalization import as_normalization
@@ -83,6 +84,23 @@ def test_from_photographs_to_a_run_folder(whole):
         diagonal = np.stack([matrix["ratio"][i, i] for i in range(3)])
         np.testing.assert_allclose(diagonal, found.stack("embedding_ratio"), rtol=1e-4)
     assert "| layer2" in printed and "(the start)" in printed and str(folder) in printed
+
+
+def test_a_network_of_grey_images_sees_grey_images(script, tmp_path):
+    fields = [*SMALL["model_field"], "channels=1"]
+    run(script, tmp_path / "run", model_field=fields, layers="conv1", images=["chelsea"])
+    found = depthjax.load_run(tmp_path / "run")
+    colour = depthjax.images.load_image("chelsea", 24)
+    assert found.targets.shape == (1, 24, 24, 1)
+    np.testing.assert_allclose(found.targets[0, ..., 0], luminance(colour), atol=1e-6)
+    assert (tmp_path / "run" / "figures" / "gallery.png").stat().st_size > 5000
+
+
+def test_a_network_of_four_channels_is_refused_before_anything_is_written(script, tmp_path):
+    fields = [*SMALL["model_field"], "channels=4"]
+    with pytest.raises(ValueError, match="takes images of 4 channels"):
+        run(script, tmp_path / "run", model_field=fields)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_resumed_run_gives_the_same_numbers(script, whole, tmp_path):

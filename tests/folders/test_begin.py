@@ -14,6 +14,7 @@ from depthjax.files import write_atomically
 from depthjax.folders import begin as begin_module
 from depthjax.folders import lock
 from depthjax.folders.begin import begin
+from depthjax.folders.config import read_config
 from depthjax.folders.environment import command_line
 
 CONFIG = {"seed": 3}
@@ -55,6 +56,15 @@ def test_a_new_folder_holds_what_was_asked_for_and_where_it_ran(folder):
     config = json.loads((folder / "config.json").read_text())
     assert config["seed"] == 3
     assert set(config["environment"]) >= {"versions", "device", "git_revision", "command"}
+
+
+def test_variables_of_jax_stand_beside_the_versions(folder, monkeypatch):
+    monkeypatch.setenv("JAX_THREEFRY_PARTITIONABLE", "0")
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/home/me/programs")
+    begin(folder, {"a": 1}).close()
+    noted = read_config(folder)["environment"]["variables"]
+    assert noted["JAX_THREEFRY_PARTITIONABLE"] == "0"
+    assert "JAX_COMPILATION_CACHE_DIR" not in noted
 
 
 def test_older_results_are_kept_or_gone_on_with_or_replaced(folder):

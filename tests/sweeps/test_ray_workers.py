@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sweep_cells import cells
 
-from depthjax.sweeps import cell_hash, load_sweep, run_sweep
+from depthjax.sweeps import cell_hash, load_sweep, ray_workers, run_sweep
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 COUNT = 30
@@ -102,6 +103,22 @@ def test_kills_a_damaged_file_and_a_cell_that_kills(tmp_path):
     assert rows == dict.fromkeys(range(COUNT), 2)
     # Nothing is left to do but what was given up.
     assert run_sweep(listed, pytest.fail, folder, workers=2).done
+
+
+@pytest.mark.parametrize(
+    ("error", "way"),
+    [
+        (OSError("AF_UNIX path length cannot exceed 107 bytes: '/a…'"), "set TMPDIR to a shorter"),
+        (RuntimeError("no room in\n/dev/shm"), "leave out --workers"),
+    ],
+)
+def test_ray_that_does_not_start_is_one_line(error, way):
+    def init(**_):
+        raise error
+
+    with pytest.raises(ValueError, match=way) as refused:
+        ray_workers._start(SimpleNamespace(init=init), ray_workers.Workers(count=1))
+    assert "\n" not in str(refused.value)
 
 
 def test_workers_without_ray_are_refused_in_one_line(tmp_path, monkeypatch):

@@ -157,6 +157,19 @@ HUB_ERRORS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("timm/tiny", "did you mean 'hf://timm/tiny'"),
+        ("https://huggingface.co/timm/tiny", "write hf://timm/tiny,"),
+        ("https://huggingface.co/timm/tiny/resolve/main/w.pth", "write hf://timm/tiny,"),
+        ("IMAGENET1K_V1", "or any FILE, torchvision:NAME"),
+    ],
+)
+def test_names_as_other_libraries_have_them_are_answered_with_ours(typed, meant):
+    refused(typed, meant)
+
+
 @pytest.mark.parametrize("source", HUB_ERRORS)
 def test_what_the_hub_does_not_have(hub, source):
     refused(source, HUB_ERRORS[source])

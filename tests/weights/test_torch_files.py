@@ -343,6 +343,9 @@ def test_a_pickle_that_torch_did_not_write_is_not_read(content, refused):
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS's pointer"),
         (b"\n <!DOCTYPE html><html>404</html>", "a page of the web"),
+        (b"", "it is empty"),
+        (b"\x1f\x8b\x08\0" + bytes(60), "gunzip it first"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(60), "HDF5, as Keras writes it"),
     ],
 )
 def test_what_often_lies_in_place_of_a_file_is_named(content, reason, refused):
