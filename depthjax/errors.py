@@ -1,7 +1,9 @@
 """The form of error messages: what was asked for, what exists, the nearest match."""
 
 import difflib
+import importlib
 from collections.abc import Iterable
+from typing import Any
 
 
 def unknown(kind: str, asked: str, known: Iterable[str], *, hint: str = "") -> ValueError:
@@ -47,3 +49,23 @@ def require(condition: bool, name: str, value: object, wanted: str) -> None:
 def in_one_line(error: BaseException) -> str:
     """The message of an error without line breaks."""
     return " ".join(str(error).split())
+
+
+def imported(module: str, needs_it: str, install: str) -> Any:
+    """A module that not every installation has.
+
+    Args:
+        module: its name, `package.module`.
+        needs_it: what asks for it, for the message.
+        install: what `pip install` takes to bring it.
+
+    Raises:
+        ValueError: in one line, if it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise ValueError(
+            f"{needs_it} needs {package}, which is not installed: pip install {install}"
+        ) from error

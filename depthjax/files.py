@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from depthjax.errors import imported
+
 _guards: dict[Path, Callable[[], None]] = {}
 
 TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
@@ -83,8 +85,8 @@ def parquet_bytes(
         rows: one at least. A column that holds numbers and words is one of words.
         metadata: of the table.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    pa = imported("pyarrow", "a Parquet file", "pyarrow")
+    pq = imported("pyarrow.parquet", "a Parquet file", "pyarrow")
 
     columns = {name: [row.get(name) for row in rows] for name in rows[0]}
     for name, values in columns.items():

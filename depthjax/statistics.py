@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.special import nctdtrinc, stdtr, stdtrit
 
 Fixed: TypeAlias = Literal["", "seeds", "images", "exact"]
 """What is no sample. Empty: seeds and images are both drawn from many. `seeds`, `images`: these are
@@ -76,7 +76,7 @@ class Interval(NamedTuple):
             counts: `seeds`, `images` and `missing`.
             logarithmic: whether the statistic is the exponential.
         """
-        reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
+        reach = float(scipy.special.stdtrit(freedom, (1 + LEVEL) / 2)) * error
         ends = np.array([estimate, estimate - reach, estimate + reach])
         middle, low, high = (np.exp(ends) if logarithmic else ends).tolist()
         return cls(middle, low, high, *counts, error, freedom, logarithmic)
@@ -97,7 +97,7 @@ class Interval(NamedTuple):
             return float(self.low < end if above else self.high > end)
         distance = _unit(self.estimate, self.logarithmic) - _unit(end, self.logarithmic)
         score = distance / self.error
-        return float(stdtr(self.freedom, -score if above else score))
+        return float(scipy.special.stdtr(self.freedom, -score if above else score))
 
     def detectable(self, end: float | int, *, above: bool) -> float:
         """How far beyond `end` the truth must lie for such an interval to lie beyond it, too.
@@ -113,8 +113,8 @@ class Interval(NamedTuple):
         """
         if np.isnan(self.low) or self.error == 0:
             return self.error
-        reach = stdtrit(self.freedom, (1 + LEVEL) / 2)
-        shift = float(nctdtrinc(self.freedom, 1 - POWER, reach)) * self.error
+        reach = scipy.special.stdtrit(self.freedom, (1 + LEVEL) / 2)
+        shift = float(scipy.special.nctdtrinc(self.freedom, 1 - POWER, reach)) * self.error
         if not self.logarithmic:
             return shift
         return float(abs(end * np.expm1(shift if above else -shift)))

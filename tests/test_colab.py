@@ -202,8 +202,10 @@ def asked() -> list[Requirement]:
     """What the install cells ask for."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
-    lines = setup["options"]["install_requires"] + setup["options.extras_require"]["hub"]
-    return [Requirement(line.split(" #")[0]) for line in lines.strip().splitlines()]
+    _, files = setup["options"]["install_requires"].split("file:")
+    always = [(ROOT / name.strip()).read_text(encoding="utf-8") for name in files.split(",")]
+    lines = "\n".join([*always, setup["options.extras_require"]["hub"]]).splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
 def replaced(requirements: list[Requirement]) -> list[str]:

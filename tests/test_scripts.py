@@ -40,7 +40,7 @@ def test_a_wheel_brings_scripts_and_flag_files(tmp_path):
     tree.mkdir()
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree)
-    for name in ("depthjax", "experiments"):
+    for name in ("depthjax", "experiments", "requirements"):
         ignored = shutil.ignore_patterns("__pycache__", "zoo")
         shutil.copytree(ROOT / name, tree / name, ignore=ignored)
     build = "import setuptools.build_meta as backend; print(backend.build_wheel('.'))"

@@ -16,6 +16,7 @@ from jaxtyping import Float, Float32
 from numpy.typing import ArrayLike
 
 from depthjax.devices.precision import matmul_precision
+from depthjax.errors import imported
 from depthjax.models.fast import fast_form, verified
 from depthjax.typing import Embedding, Images, LayerFn, Variables
 
@@ -97,11 +98,11 @@ def neighbour_distance(
             " or more examples"
         )
     training, others = _checked(training, others)
-    from sklearn.neighbors import NearestNeighbors
+    neighbors = imported("sklearn.neighbors", "the distance to neighbours", "scikit-learn")
 
     centre = training.mean(0)
     # In many dimensions search trees are slower than comparing with all.
-    neighbours = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(training - centre)
+    neighbours = neighbors.NearestNeighbors(n_neighbors=k, algorithm="brute").fit(training - centre)
     return neighbours.kneighbors(others - centre)[0][:, -1] / pair_distance(training)
 
 

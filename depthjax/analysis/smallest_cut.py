@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+import scipy
 
 
 class Pipe(NamedTuple):
@@ -28,10 +27,12 @@ def smallest_cut(pipes: Sequence[Pipe], vertices: int) -> tuple[int, list[Pipe]]
         nearest to the first vertex.
     """
     tails, heads, capacities = np.array(pipes, np.int32).T
-    graph = csr_array((capacities, (tails, heads)), shape=(vertices, vertices))
-    flow = maximum_flow(graph, 0, vertices - 1)
-    left = csr_array(graph - flow.flow)
+    graph = scipy.sparse.csr_array((capacities, (tails, heads)), shape=(vertices, vertices))
+    flow = scipy.sparse.csgraph.maximum_flow(graph, 0, vertices - 1)
+    left = scipy.sparse.csr_array(graph - flow.flow)
     left.eliminate_zeros()
-    near = set(breadth_first_order(left, 0, return_predecessors=False).tolist())
+    near = set(
+        scipy.sparse.csgraph.breadth_first_order(left, 0, return_predecessors=False).tolist()
+    )
     cut = [pipe for pipe in pipes if pipe.tail in near and pipe.head not in near]
     return int(flow.flow_value), cut

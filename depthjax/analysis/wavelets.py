@@ -8,8 +8,8 @@ convolutional neural networks"). Claim C17 of our list asks for it in numbers.
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.optimize import least_squares
 
 from depthjax.analysis.filters import Kernel
 
@@ -116,6 +116,6 @@ def _explained(picture: Float[np.ndarray, " pixels"], grid: _Grid, side: int) ->
     best = 0.0
     for index in np.argsort(-found, kind="stable")[:_REFINED]:
         start = np.clip(grid.parameters[index], low, high)
-        fitted = least_squares(rest, start, bounds=(low, high), max_nfev=60)
+        fitted = scipy.optimize.least_squares(rest, start, bounds=(low, high), max_nfev=60)
         best = max(best, 1.0 - 2.0 * float(fitted.cost))
     return best

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.special import stdtrit
 
 from depthjax.claims.bound import Bound
 from depthjax.claims.cells import Cells
@@ -92,7 +92,7 @@ def support_rate(
     tables = sum(deviation * random.normal(size=size) for deviation, size in spread)
     tables = tables + np.zeros((DRAWS, *shape)) + (np.log(truth) if pilot.logarithmic else truth)
     estimate, error, freedom = mean_errors(tables, pilot.fixed)
-    reach = stdtrit(freedom, (1 + LEVEL) / 2) * error
+    reach = scipy.special.stdtrit(freedom, (1 + LEVEL) / 2) * error
     low, high = estimate - reach, estimate + reach
     if pilot.logarithmic:
         low, high = np.exp(low), np.exp(high)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from depthjax.data.augmentation import Augmentation
 from depthjax.data.randomness import permutation
+from depthjax.errors import imported
 
 AUGMENTATION = Augmentation(pad=1)  # a mirrored digit is another sign
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
@@ -41,9 +42,7 @@ class Digits(tfds.core.ShardBasedBuilder):
     def _shard_iterators_per_split(
         self, dl_manager: Any
     ) -> dict[str, list[Callable[[], Iterator[tuple[int, dict]]]]]:
-        from sklearn.datasets import load_digits
-
-        data = load_digits()
+        data = imported("sklearn.datasets", "the data set digits", "scikit-learn").load_digits()
         order = permutation(0, "digits", count=len(data.target))
         bounds = np.rint(np.cumsum(list(SHARES.values())) * len(order)).astype(int)
         parts = np.split(order, bounds[:-1])

@@ -39,7 +39,7 @@ def held_on_device(dataset: Dataset) -> Dataset:
     def read(indices: Int[np.ndarray, " b"]) -> tuple[Array, Array]:
         return _gathered(images, labels, jnp.asarray(indices))
 
-    return dataclasses.replace(dataset, read=read)
+    return dataclasses.replace(dataset, read=read)  # type: ignore[arg-type] # JAX arrays serve too
 
 
 @jax.jit

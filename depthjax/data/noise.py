@@ -7,8 +7,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import scipy
 from jaxtyping import Float32, Int
-from scipy.special import ndtri
 
 from depthjax.data.randomness import random_words
 
@@ -46,5 +46,5 @@ class Noise:
         # Each half of a word gives a pixel by the quantile function of the normal distribution.
         # This is the same on every machine; NumPy's own sampler may change with its version.
         uniform = (words.astype("<u8").view("<u4")[:pixels] + 0.5) / 2**32
-        image = MEAN + STD * ndtri(uniform)
+        image = MEAN + STD * scipy.special.ndtri(uniform)
         return image.astype(np.float32).reshape(self.size, self.size, 3)

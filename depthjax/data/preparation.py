@@ -6,26 +6,31 @@ process reads that set.
 """
 
 import contextlib
+import importlib.util
 import io
 import sys
 from collections.abc import Callable
 from typing import Any
+
+from depthjax.errors import imported
 
 
 def require_tfds(name: str) -> None:
     """Checks that tensorflow-datasets and array_record are installed.
 
     Raises:
-        ValueError: if one of them is not.
+        ValueError: if one of them is not. array_record has no build for Windows.
     """
-    try:
-        import array_record  # noqa: F401
-        import tensorflow_datasets  # noqa: F401
-    except ImportError as error:
+    if sys.platform == "win32" and importlib.util.find_spec("array_record") is None:
         raise ValueError(
-            f"the data set {name!r} needs {error.name}, which is not installed; run"
-            " 'pip install tensorflow-datasets array_record'"
-        ) from error
+            f"the data set {name!r} needs array_record, of which there is none for Windows; take"
+            " noise/SIZE, which needs no package, or WSL"
+        )
+    for module, package in (("array_record", "array_record"), (_TFDS, "tensorflow-datasets")):
+        imported(module, f"the data set {name!r}", package)
+
+
+_TFDS = "tensorflow_datasets"
 
 
 def is_prepared(builder: Any) -> bool:

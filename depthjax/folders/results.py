@@ -21,6 +21,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import ArrayLike
 
+from depthjax.errors import imported
 from depthjax.files import csv_bytes, json_bytes
 from depthjax.folders.begin import RunFolder
 from depthjax.images import save_png
@@ -104,8 +105,8 @@ ROWS = "rows.parquet"
 def _parquet_rows(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise ValueError(f"no rows in {str(path.parent)!r}: it has no results.csv")
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    pa = imported("pyarrow", repr(str(path)), "pyarrow")
+    pq = imported("pyarrow.parquet", repr(str(path)), "pyarrow")
 
     try:
         return pq.ParquetFile(path).read(use_threads=False).to_pylist()

@@ -6,8 +6,8 @@ What brightness and contrast can mend does not count: whoever looks at a pale co
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy import fft, ndimage
 
 Picture = Float[np.ndarray, "h w"]
 
@@ -51,7 +51,7 @@ def explained_by_octave(target: Picture, image: Picture) -> Float[np.ndarray, "o
         NaN also for octaves with longer periods than the picture's shorter side.
     """
     weights = _weights(*target.shape)
-    known, seen = (fft.dctn(picture, norm="ortho").ravel() for picture in (target, image))
+    known, seen = (scipy.fft.dctn(picture, norm="ortho").ravel() for picture in (target, image))
     pairs = np.stack([known * seen, known**2, seen**2]) @ weights.T
     shares = _shares(pairs, _rounding(target), _rounding(image))
     longest = np.array([long for _, long in OCTAVES])
@@ -78,8 +78,10 @@ def contrast_explained(target: Picture, image: Picture) -> float:
 
 
 def _local_contrast(picture: Picture) -> Picture:
-    fine, coarse = (ndimage.gaussian_filter(picture, sigma, mode="reflect") for sigma in (0.7, 1.4))
-    return ndimage.gaussian_filter(np.abs(fine - coarse), 1.5, mode="reflect")
+    fine, coarse = (
+        scipy.ndimage.gaussian_filter(picture, sigma, mode="reflect") for sigma in (0.7, 1.4)
+    )
+    return scipy.ndimage.gaussian_filter(np.abs(fine - coarse), 1.5, mode="reflect")
 
 
 def _shares(

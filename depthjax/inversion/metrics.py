@@ -11,8 +11,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jaxtyping import Array, Float
-from scipy import ndimage
 
 from depthjax.devices.precision import matmul_precision
 from depthjax.inversion.objectives import norms
@@ -242,7 +242,7 @@ def baselines(
     target = np.asarray(a)
     scale = np.asarray(reference_input_distance)
     flat = np.broadcast_to(target.mean((1, 2), keepdims=True), target.shape)
-    blurred = ndimage.gaussian_filter(target, (0, blur_sigma, blur_sigma, 0), mode="mirror")
+    blurred = scipy.ndimage.gaussian_filter(target, (0, blur_sigma, blur_sigma, 0), mode="mirror")
     return {
         "start": np.asarray(input_distances(a, start)) / scale,
         "flat": np.linalg.norm((target - flat).reshape(len(target), -1), axis=1) / scale,

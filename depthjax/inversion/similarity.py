@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+import scipy
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy import ndimage
 
 from depthjax.images.luminance import luminance
 from depthjax.inversion.explained import (
@@ -104,7 +104,7 @@ def _gradient_magnitude(image: Picture) -> Float[np.ndarray, "half_h half_w"]:
     even = np.pad(image, [(0, side % 2) for side in image.shape], mode="edge")
     height, width = even.shape
     half = even.reshape(height // 2, 2, width // 2, 2).mean((1, 3))
-    return np.hypot(*(ndimage.prewitt(half, axis, mode="nearest") / 3 for axis in (0, 1)))
+    return np.hypot(*(scipy.ndimage.prewitt(half, axis, mode="nearest") / 3 for axis in (0, 1)))
 
 
 def structural_similarity(a: ArrayLike, a_g: ArrayLike) -> Float[np.ndarray, "*leading"]:

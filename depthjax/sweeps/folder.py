@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from depthjax.errors import imported
 from depthjax.files import write_atomically
 from depthjax.folders import marked
 from depthjax.sweeps.cell_locks import ALIVE, CellLocks
@@ -159,7 +160,7 @@ class SweepFolder:
         Raises:
             ValueError: if none is finished, or a file is damaged.
         """
-        import pyarrow as pa
+        pa = imported("pyarrow", "a sweep", "pyarrow")
 
         names = [cell_hash(cell) for cell in (self.cells() if cells is None else cells)]
         tables = []

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from depthjax.errors import imported
 from depthjax.files import parquet_bytes
 from depthjax.sweeps.cells import Cell, cell_hash
 
@@ -42,8 +43,8 @@ def decode(content: bytes, name: str) -> Result:
     Raises:
         ValueError: in one line, if the file is truncated, damaged, or that of another cell.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    pa = imported("pyarrow", "a sweep", "pyarrow")
+    pq = imported("pyarrow.parquet", "a sweep", "pyarrow")
 
     try:
         # Without threads: they cost more than such a table, and may outlive the interpreter.

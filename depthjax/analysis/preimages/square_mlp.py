@@ -4,7 +4,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
+import scipy
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 

@@ -5,8 +5,8 @@ from functools import partial
 from typing import TypeAlias
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy import ndimage
 
 from depthjax.images.luminance import luminance
 
@@ -16,7 +16,7 @@ Change: TypeAlias = Callable[[Photograph, np.random.Generator], Photograph]
 
 def blurred(image: Photograph, random: np.random.Generator, *, sigma: float | int) -> Photograph:
     """Gaussian blur with a standard deviation in pixels; mirrored at the borders."""
-    return ndimage.gaussian_filter(image, (sigma, sigma, 0), mode="reflect")
+    return scipy.ndimage.gaussian_filter(image, (sigma, sigma, 0), mode="reflect")
 
 
 def noisy(image: Photograph, random: np.random.Generator, *, std: float | int) -> Photograph:
@@ -46,7 +46,7 @@ def edges(image: Photograph, random: np.random.Generator) -> Photograph:
 
 def line_drawing(image: Photograph, random: np.random.Generator) -> Photograph:
     """Dark lines on white where luminance changes, whichever side is the bright one."""
-    strength = ndimage.gaussian_gradient_magnitude(luminance(image), 1)
+    strength = scipy.ndimage.gaussian_gradient_magnitude(luminance(image), 1)
     drawn = 1 - strength / max(strength.max(), np.finfo(np.float64).tiny)
     return np.repeat(drawn[..., None], image.shape[-1], axis=-1)
 
