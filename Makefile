@@ -8,6 +8,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 DEMO := .venv/.demo
 INSTALLED := .venv/.installed
 LIVE := .venv-live/.installed
+DOCS := .venv-docs/.installed
 # The oldest JAX that is in use, which is Colab's, and the newest; both with its Python.
 # (tests/stacks/files.txt are what runs in them.)
 STACKS := colab newest
@@ -16,7 +17,7 @@ PYTHON313 = $(firstword $(foreach python,python3.13 $(wildcard $(HOME)/.pyenv/ve
 	$(shell $(python) -c '' 2> /dev/null && echo $(python))))
 
 STACK_RUNS := $(STACKS:%=stack-%)
-.PHONY: help demo bench reproduce test live stacks $(STACK_RUNS) lint format notebooks clean
+.PHONY: help demo bench reproduce test live stacks $(STACK_RUNS) docs docs-test lint format notebooks clean
 
 help:
 	@echo "make demo       what five layers keep, trained and untrained, of two photographs (runs/demo)"
@@ -25,10 +26,11 @@ help:
 	@echo "make test       run every test"
 	@echo "make live       compare imported networks with PyTorch itself, in .venv-live"
 	@echo "make stacks     some tests with Colab's packages, and with the newest, on Python 3.13"
+	@echo "make docs       the documents as a site, in site/; make docs-test looks at it in Chromium"
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff format the code"
 	@echo "make notebooks  colab/*.ipynb from colab/*.py"
-	@echo "make clean      remove .venv and .venv-*, caches and runs/demo"
+	@echo "make clean      remove .venv and .venv-*, site, caches and runs/demo"
 
 $(DEMO): setup.cfg pyproject.toml constraints.txt requirements/core.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "depthjax needs Python 3.11 or newer; try make PYTHON=python3.12")'
@@ -79,6 +81,21 @@ stacks:
 $(STACK_RUNS): stack-%: .venv-%/.stack
 	.venv-$*/bin/python -m pip check
 	.venv-$*/bin/python -m pytest -q -n auto --dist worksteal $$(cat tests/stacks/files.txt)
+# It sees what .venv holds too: the site is made of what the package says of itself.
+$(DOCS): $(INSTALLED) docs/requirements.txt
+	$(PYTHON) -m venv .venv-docs
+	$(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > .venv-docs/packages
+	cp .venv-docs/packages "$$(.venv-docs/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/of_venv.pth"
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	@touch $@
+
+docs: $(DOCS)
+	.venv-docs/bin/cffconvert --validate
+	JAX_PLATFORMS=cpu .venv-docs/bin/python -m sphinx --fail-on-warning --keep-going --quiet -b html \
+		-c docs/site -d .venv-docs/doctrees . site
+
+docs-test: $(INSTALLED)
+	DEPTHJAX_SITE=site $(PY) -m pytest tests/site
 
 lint: $(INSTALLED)
 	$(PY) -m ruff check .
@@ -93,4 +110,4 @@ notebooks: $(INSTALLED)
 	$(PY) colab/pair.py
 
 clean:
-	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info runs/demo
+	rm -rf .venv .venv-* site docs/site/pages .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info runs/demo

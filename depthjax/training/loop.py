@@ -1,9 +1,11 @@
 """The loop over the steps of a training, on all devices.
 
-state = init_state(model, variables, config)
-for progress in fit(model, state, dataset, config):
-    ...                                   # progress.state is complete: save it, measure it
-evaluate(model, progress.state.weights, test_set)
+    state = init_state(model, variables, config)
+    for progress in fit(model, state, dataset, config):
+        ...                               # progress.state is complete: save it, measure it
+    evaluate(model, progress.state.weights, test_set)
+
+What a single step does is in `depthjax.training.step`.
 """
 
 from collections.abc import Iterator

@@ -1,12 +1,12 @@
 """A training is a folder: resumed after a kill at any moment, with the same result to the bit.
 
-config.json           what was asked for, with versions, device and git revision
-checkpoints/          by Orbax: the last two and the best. Weights, optimiser, position in the
-                      data, seeds and the learning curve so far
-learning_curve.csv    one row for each epoch
-weights.safetensors   at the end: the last weights
-best.safetensors      at the end: the weights of the best epoch on the validation split
-results.json          at the end: loss and accuracies of the last weights
+    config.json           what was asked for, with versions, device and git revision
+    checkpoints/          by Orbax: the last two and the best. Weights, optimiser, position in the
+                          data, seeds and the learning curve so far
+    learning_curve.csv    one row for each epoch
+    weights.safetensors   at the end: the last weights
+    best.safetensors      at the end: the weights of the best epoch on the validation split
+    results.json          at the end: loss and accuracies of the last weights
 
 The checkpoints are the source of everything else: what follows from them is written again by every
 process that goes on with the folder, so a kill between two files leaves nothing undone.

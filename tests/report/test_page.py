@@ -3,46 +3,25 @@
 import base64
 import csv
 import io
-import os
-import shutil
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from chromium import PHONE, WIDE, chromium
 from PIL import Image
-from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 from report_folders import EVIL, FINDINGS, draw_figure, write_comparison, write_inversion
 
 from depthjax import report
 from depthjax.folders.inversions import load_run
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, Playwright's own, or Google's."""
-    installed = next((path for path in map(shutil.which, NAMES) if path), None)
-    # As root there is no sandbox; nothing but our own pages is opened.
-    ways = [{"executable_path": installed}] if installed else [{}, {"channel": "chrome"}]
-    with sync_playwright() as playwright:
-        for way in ways:
-            try:
-                opened = playwright.chromium.launch(args=["--no-sandbox"], **way)
-                break
-            except Error:
-                continue
-        else:
-            reason = (
-                "no Chromium: apt-get install chromium, or .venv/bin/playwright install chromium"
-            )
-            # The gate installs it, so that nothing is skipped there.
-            (pytest.fail if os.environ.get("DEPTHJAX_NEEDS_BROWSER") else pytest.skip)(reason)
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
