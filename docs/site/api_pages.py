@@ -83,6 +83,22 @@ def exported(module: Module, homes: dict[str, Module]) -> list[str]:
     return ["From here are imported:", "", *rows, ""] if rows else []
 
 
+def constants(homes: dict[str, Module]) -> list[str]:
+    """What `depthjax` exports that is no function or class, whose text its own module has."""
+    package = importlib.import_module("depthjax")
+    lines = []
+    for name in (name for name in package.__all__ if not callable(getattr(package, name))):
+        home = next(home.name for home in homes.values() if name in home.names)
+        lines += [
+            "```{eval-rst}",
+            f".. py:data:: depthjax.{name}",
+            "",
+            f"   The same as :py:data:`{home}.{name}`.",
+            "```",
+        ]
+    return lines
+
+
 def room(page: str, inside: list[Module], homes: dict[str, Module]) -> str:
     """The page of a package, or of the modules that are in none."""
     title = "Basics: errors, types, tables, statistics" if page == BASICS else f"depthjax.{page}"
@@ -101,7 +117,8 @@ def write_api_pages() -> None:
     for module in homes.values():
         pages.setdefault(module.page, []).append(module)
     pages.pop("depthjax")
-    write_page("api/depthjax", "\n".join(["# depthjax", "", automodule("depthjax", None), ""]))
+    lines = ["# depthjax", "", automodule("depthjax", None), "", *constants(homes), ""]
+    write_page("api/depthjax", "\n".join(lines))
     listed = ["| | |", "| --- | --- |", f"| [depthjax](depthjax.md) | {homes['depthjax'].title} |"]
     for page, inside in pages.items():
         write_page(f"api/{page}", room(page, inside, homes))

@@ -3,7 +3,7 @@
 Sphinx with MyST and Furo, because all three are maintained: MkDocs 1 has had no release since
 2024, its second version takes no plugins, and Material for MkDocs gets no new features. Sphinx
 also checks every link between documents, keeps an inventory of every public name, and its search
-needs no server.
+runs in the browser.
 
 The repository's root is the folder of sources, so that links between README.md, docs/ and results/
 are the same here as on disk. What is made of the code lies in docs/site/pages, out of git.
@@ -40,6 +40,7 @@ extensions = [
     "extension",  # ours, beside this file
 ]
 myst_heading_anchors = 4  # as GitHub names them
+smartquotes_action = "qe"  # --flags keep their dashes
 add_module_names = False
 autodoc_preserve_defaults = True
 autodoc_typehints = "signature"

@@ -9,7 +9,7 @@ from pathlib import Path
 from absl import flags
 from places import FLAG_FILES, SCRIPTS, write_page
 
-_LIBRARIES = ("absl.", "jax", "etils.", "tensorflow")
+_LIBRARIES = ("absl.", "jax.", "etils.", "tensorflow")
 """Modules whose flags are not a script's own."""
 
 
@@ -50,7 +50,8 @@ def option(flag: flags.Flag) -> str:
     choices = getattr(flag.parser, "enum_values", None)
     among = f" One of {', '.join(f'`{value}`' for value in choices)}." if choices else ""
     negated = f" `--no{flag.name}` for false." if kind == "bool" else ""
-    text = f"{escape(' '.join((flag.help or '').split()))}.{among}{negated} Default: {default}."
+    about = re.sub(r"^<[^>]*>: ", "", " ".join((flag.help or "").split()))  # absl's own list
+    text = f"{escape(about)}.{among}{negated} Default: {default}."
     return f"````{{option}} {signature}\n{text}\n````\n"
 
 
