@@ -1,7 +1,7 @@
 r"""Compare networks of one architecture, untrained and trained, by what their layers keep.
 
     python experiments/compare.py --flagfile=experiments/flags/compare_resnet18_small.flags
-    python experiments/compare.py --model=resnet18 --model_field=width=16 --output=runs/compare \\
+    python experiments/compare.py --model=resnet18 --model_field=width=16 --output=runs/compare \
         --networks=untrained,photos=photos_{seed}.safetensors,noise=noise_{seed}.safetensors
 
 The same photographs are inverted at the same layers from the same starts, and claims C10 to C13 are

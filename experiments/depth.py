@@ -1,7 +1,7 @@
 r"""Claims C1 to C3: how much of an image untrained ResNets keep, block by block.
 
     python experiments/depth.py --flagfile=experiments/flags/depth_quick.flags
-    python experiments/depth.py --network=resnet50 --network='resnet152 @layer1,layer4' \\
+    python experiments/depth.py --network=resnet50 --network='resnet152 @layer1,layer4' \
         --size=224 --seeds=0,1,2 --output=runs/depth
 
 A network is MODEL, then fields of it if any, then @LAYERS if not all blocks are inverted:

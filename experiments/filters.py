@@ -1,6 +1,6 @@
 r"""Claims C15 and C17: the filters of a convolution in several networks, as pictures and numbers.
 
-    python experiments/filters.py --model=resnet18_small --output=runs/filters \\
+    python experiments/filters.py --model=resnet18_small --output=runs/filters \
         --networks=untrained,photos=zoo:resnet18_small/photos/{seed},noise=zoo:resnet18_small/noise/{seed}
     python experiments/filters.py --flagfile=experiments/flags/filters_resnet50_thin.flags
 

@@ -1,7 +1,7 @@
 r"""Claim C18: do general statistics of the gradient that a descent follows change with depth?
 
     python experiments/gradients.py --flagfile=experiments/flags/gradients_quick.flags
-    python experiments/gradients.py --model=resnet50 --size=224 --layers=all-stages \\
+    python experiments/gradients.py --model=resnet50 --size=224 --layers=all-stages \
         --images=astronaut,chelsea,coffee --output=runs/gradients_resnet50
 
 Of the gradient of the paper's objective with respect to the input, at the start of a descent and at

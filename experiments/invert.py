@@ -1,7 +1,7 @@
 r"""Recover photographs from the layers of a network, and say how well it went.
 
     python experiments/invert.py --flagfile=experiments/flags/quick.flags
-    python experiments/invert.py --model=resnet50 --images=astronaut,my_photo.jpg --size=224 \\
+    python experiments/invert.py --model=resnet50 --images=astronaut,my_photo.jpg --size=224 \
         --layers=conv1,layer1:layer4 --output=runs/mine
     python experiments/invert.py --model=resnet50 --weights=resnet50.safetensors
     srun python experiments/invert.py --distributed --images=photos/ --output=runs/many

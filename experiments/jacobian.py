@@ -1,7 +1,7 @@
 r"""Why a layer cannot be inverted: what is lost exactly, and how ill-conditioned the rest is.
 
     python experiments/jacobian.py --flagfile=experiments/flags/jacobian_quick.flags
-    python experiments/jacobian.py --model=resnet50 --size=224 --layers=all-stages \\
+    python experiments/jacobian.py --model=resnet50 --size=224 --layers=all-stages \
         --images=astronaut --output=runs/jacobian_resnet50
 
 For every network, layer and photograph: the largest singular values of the layer's Jacobian, its

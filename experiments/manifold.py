@@ -1,6 +1,6 @@
 r"""Claim C14: do arbitrary inputs come to lie among the examples that a network was trained on?
 
-    python experiments/manifold.py --model=resnet18_small --output=runs/manifold \\
+    python experiments/manifold.py --model=resnet18_small --output=runs/manifold \
         --networks=untrained,photos=zoo:resnet18_small/photos/{seed},noise=zoo:resnet18_small/noise/{seed}
 
 Takes what no network was trained on: patches of photographs that are no training class, Gaussian

@@ -1,7 +1,7 @@
 r"""What each measure of likeness sees: photographs changed in known ways, and every number.
 
     python experiments/measures.py
-    python experiments/measures.py --judge_model=tf_efficientnet_lite0 \\
+    python experiments/measures.py --judge_model=tf_efficientnet_lite0 \
         --judge=pip:efficientnet_lite0
 
 Blur, noise, paler colours, another hue, edges alone, a line drawing, a negative, a shift; and what

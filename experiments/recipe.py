@@ -1,7 +1,7 @@
 r"""Claim C2 in the paper's own terms: its recipe, with its constants, at every stage of a network.
 
     python experiments/recipe.py --flagfile=experiments/flags/recipe_resnet18_224.flags
-    python experiments/recipe.py --model=resnet50 --seeds=0,1,2 --rates=1,0.1,0.01 \\
+    python experiments/recipe.py --model=resnet50 --seeds=0,1,2 --rates=1,0.1,0.01 \
         --rate_layers=layer3,layer4 --output=runs/recipe --resume
 
 Gradient descent on the L1 distance from noise, at a constant rate, with a blur that grows weaker;

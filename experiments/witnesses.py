@@ -1,7 +1,7 @@
 r"""Pairs of picture files that a layer cannot tell apart, and small changes that it sees best.
 
     python experiments/witnesses.py --flagfile=experiments/flags/witnesses_quick.flags
-    python experiments/witnesses.py --model=resnet18 --size=64 --images=astronaut,my_photo.jpg \\
+    python experiments/witnesses.py --model=resnet18 --size=64 --images=astronaut,my_photo.jpg \
         --layers=all-stages --output=runs/witnesses
 
 For each network, layer and photograph: the image farthest away that the layer takes for it, the one

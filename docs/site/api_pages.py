@@ -80,7 +80,7 @@ def exported(module: Module, homes: dict[str, Module]) -> list[str]:
             origin = next(inside, "")
         shown = f"{module.name}.{name}"
         rows.append(f"- {{py:obj}}`{shown} <{origin}.{name}>`" if origin else f"- `{shown}`")
-    return ["From here are imported:", "", *rows, ""] if rows else []
+    return [f"Import these from `{module.name}`:", "", *rows, ""] if rows else []
 
 
 def constants(homes: dict[str, Module]) -> list[str]:
