@@ -91,7 +91,8 @@ def constants(homes: dict[str, Module]) -> list[str]:
         home = next(home.name for home in homes.values() if name in home.names)
         lines += [
             "```{eval-rst}",
-            f".. py:data:: depthjax.{name}",
+            f".. py:data:: {name}",
+            "   :module: depthjax",
             "",
             f"   The same as :py:data:`{home}.{name}`.",
             "```",

@@ -57,6 +57,7 @@ html_theme = "furo"
 html_title = "depthjax"
 html_static_path = ["style"]
 html_css_files = ["site.css"]
+html_favicon = "style/icon.svg"
 html_copy_source = html_show_sourcelink = False
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
