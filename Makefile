@@ -81,6 +81,7 @@ stacks:
 $(STACK_RUNS): stack-%: .venv-%/.stack
 	.venv-$*/bin/python -m pip check
 	.venv-$*/bin/python -m pytest -q -n auto --dist worksteal $$(cat tests/stacks/files.txt)
+
 # It sees what .venv holds too: the site is made of what the package says of itself.
 $(DOCS): $(INSTALLED) docs/requirements.txt
 	$(PYTHON) -m venv .venv-docs
