@@ -1,7 +1,6 @@
 """A data set that is read once and then held on the device, so that no step waits for the host."""
 
 import dataclasses
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,8 +36,7 @@ def held_on_device(dataset: Dataset) -> Dataset:
     images = jnp.concatenate([jnp.asarray(images) for images, _ in parts])
     labels = jnp.concatenate([jnp.asarray(labels) for _, labels in parts])
 
-    # JAX arrays, which a data set may give though its type says NumPy's.
-    def read(indices: Int[np.ndarray, " b"]) -> Any:
+    def read(indices: Int[np.ndarray, " b"]) -> tuple[Array, Array]:
         return _gathered(images, labels, jnp.asarray(indices))
 
     return dataclasses.replace(dataset, read=read)  # type: ignore[arg-type] # JAX arrays serve too
