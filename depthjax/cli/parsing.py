@@ -78,7 +78,7 @@ def _no_such_flag(name: str) -> str:
 
 def forget_flags() -> None:
     """Removes the script's flags, so that it can be run again in the same process."""
-    defined = FLAGS.flags_by_module_dict()
-    for flag in {flag.name for name in ("__main__", sys.argv[0]) for flag in defined.get(name, ())}:
-        delattr(FLAGS, flag)
+    script = FLAGS.find_module_defining_flag("traceback")  # which every script has
+    for name in [flag.name for flag in FLAGS.flags_by_module_dict().get(script, ())]:
+        delattr(FLAGS, name)
     FLAGS.unparse_flags()

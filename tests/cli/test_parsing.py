@@ -64,3 +64,13 @@ def test_a_flag_file_that_asks_for_itself(tmp_path, capsys):
     with pytest.raises(SystemExit):
         parsing.parse(["script.py", f"--flagfile={file}"])
     assert "asks for itself" in capsys.readouterr().err
+
+
+def test_a_script_can_define_its_flags_again_in_the_same_process(values):
+    for text in ("a", "b"):
+        flags.DEFINE_boolean("traceback", False, "", flag_values=values)
+        flags.DEFINE_string("output", None, "", flag_values=values)
+        parsing.parse(["script.py", f"--output={text}"])
+        assert values.output == text
+        parsing.forget_flags()
+        assert "output" not in values and "traceback" not in values
