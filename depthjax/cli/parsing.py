@@ -71,7 +71,7 @@ def _lines(path: str) -> list[str]:
 
 
 def _no_such_flag(name: str) -> str:
-    near = difflib.get_close_matches(name.lower(), FLAGS, n=3)
+    near = difflib.get_close_matches(name.lower(), FLAGS, n=3, cutoff=0.7)
     hint = f"; did you mean {' or '.join(f'--{each}' for each in near)}?" if near else ""
     return f"there is no flag --{name}{hint or '; --help lists them all'}"
 

@@ -87,7 +87,8 @@ def _missing(text: str) -> str:
 def _nearest(asked: str, candidates: Iterable[str]) -> str:
     """`; did you mean …?`, whatever the case of letters; nothing if no candidate is near."""
     by_lower = {candidate.lower(): candidate for candidate in candidates}
-    close = difflib.get_close_matches(asked.lower(), by_lower, n=1)
+    begun = [name for name in by_lower if name.startswith(f"{asked.lower()},")]
+    close = begun or difflib.get_close_matches(asked.lower(), by_lower, n=1)
     if not close:
         return ""
     near = by_lower[close[0]]

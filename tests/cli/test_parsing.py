@@ -22,6 +22,7 @@ def values(monkeypatch):
         ("--step=3", "there is no flag --step; did you mean --steps?"),
         ("--Layers=a", "there is no flag --Layers; did you mean --layers?"),
         ("--verbose", "there is no flag --verbose; --help lists them all"),
+        ("--lr=1", "there is no flag --lr; --help lists them all"),
         ("--steps=1e3", "--steps=1e3"),
         ("--steps=-1", "--steps=-1"),
         ("--learning_rate=0,5", "--learning_rate=0,5"),
