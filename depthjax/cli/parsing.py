@@ -79,6 +79,6 @@ def _no_such_flag(name: str) -> str:
 def forget_flags() -> None:
     """Removes the script's flags, so that it can be run again in the same process."""
     script = FLAGS.find_module_defining_flag("traceback")  # which every script has
-    for name in [flag.name for flag in FLAGS.flags_by_module_dict().get(script, ())]:
+    for name in [flag.name for flag in FLAGS.flags_by_module_dict().get(script or "", ())]:
         delattr(FLAGS, name)
     FLAGS.unparse_flags()
