@@ -10,15 +10,17 @@ def scripts_folder() -> Path:
     """The folder of the scripts, with `flags/` in it.
 
     Returns:
-        `experiments/` beside the package in a checkout; else `share/depthjax/experiments` of the
-        environment that depthjax is installed in.
+        `experiments/` beside the package in a checkout; else `share/depthjax/experiments` beside
+        it, or in the environment that depthjax is installed in.
 
     Raises:
         ValueError: where neither is there.
     """
-    beside = Path(__file__).parents[1] / _NAME
-    if (beside / "flags").is_dir():
-        return beside
+    beside = Path(__file__).parents[1]
+    # A checkout, and what `pip install --target` makes, which RECORD does not tell.
+    for folder in (beside / _NAME, beside / "share" / "depthjax" / _NAME):
+        if (folder / "flags").is_dir():
+            return folder
     for file in _installed():
         if file.parent.name == _NAME:
             return Path(str(file.locate())).resolve().parent

@@ -59,3 +59,11 @@ def test_a_wheel_brings_scripts_and_flag_files(tmp_path):
     }
     assert brought == wanted
     assert not any(name.startswith(("experiments/", "tests/", "colab/")) for name in names)
+
+
+def test_pip_install_target_has_them_beside_the_package(tmp_path, monkeypatch):
+    """RECORD then names them from another folder than they are in."""
+    flags = tmp_path / "share" / "depthjax" / "experiments" / "flags"
+    flags.mkdir(parents=True)
+    monkeypatch.setattr(scripts, "__file__", str(tmp_path / "depthjax" / "scripts.py"))
+    assert scripts.scripts_folder() == flags.parent

@@ -1,58 +1,134 @@
-"""`python -m depthjax COMMAND …`: what is no experiment."""
+"""`depthjax COMMAND …`: every script by its name, without the path of its file.
 
+What a command asks for stands in `commands.json` (`depthjax.cli.describing`), so that help and
+completion take no longer than Python's start.
+"""
+
+import json
+import runpy
 import sys
-from collections.abc import Callable
-from typing import NamedTuple
+import textwrap
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-from absl import flags
-
-from depthjax.cli import importing
-from depthjax.cli.start import run
 from depthjax.errors import unknown
 
-flags.disclaim_key_flags()  # so that --help of a command shows what it asks for
+_HELP = ("--help", "-help", "-h", "help")
+_WIDTH = 100
 
 
-class Command(NamedTuple):
-    """What a command is.
-
-    Fields:
-        argument: the flag that its first argument stands for.
-        define: defines its flags.
-        run: does it.
-        text: what it does, in a line.
-    """
-
-    argument: str
-    define: Callable[[], None]
-    run: Callable[[], None]
-    text: str
-
-
-COMMANDS = {
-    "import": Command(
-        "model",
-        importing.define_import_flags,
-        importing.import_network,
-        "timm:NAME --output=FOLDER: keep a network, which then needs no PyTorch",
-    )
-}
-"""By name."""
+@cache
+def commands() -> dict[str, dict[str, Any]]:
+    """What each command is, by name; see `depthjax.cli.describing.describe`."""
+    return json.loads(Path(__file__).with_name("commands.json").read_text(encoding="utf-8"))
 
 
 def main() -> None:
     """Runs the command that comes first; what follows are flags, `--name=value`."""
     name, *rest = sys.argv[1:] or ["--help"]
-    if name in ("--help", "-h", "help"):
-        lines = [f"  {name} {command.text}" for name, command in COMMANDS.items()]
-        print("\n".join(["python -m depthjax COMMAND …, with --help for its flags:", *lines]))
-        return
-    if name not in COMMANDS:
-        print(f"depthjax: error: {unknown('command', name, COMMANDS)}", file=sys.stderr)
+    if name == "help" and rest:
+        name, rest = rest[0], ["--help"]
+    try:
+        if name in _HELP:
+            print(_overview())
+        elif name == "--version":
+            print(_version())
+        elif name == "completion":
+            print(_completion(rest))
+        elif name == "--complete":
+            _complete(rest)
+        elif name not in commands():
+            raise unknown("command", name, [*commands(), "completion"])
+        elif any(word in _HELP[:3] for word in rest):
+            print(help_of(name))
+        else:
+            _run(name, rest)
+    except ValueError as error:
+        print(f"depthjax: error: {error}", file=sys.stderr)
         sys.exit(2)
-    command = COMMANDS[name]
-    if rest and not rest[0].startswith("-"):
-        rest[0] = f"--{command.argument}={rest[0]}"
-    sys.argv = [f"depthjax {name}", *rest]
-    command.define()
-    run(command.run)
+    except BrokenPipeError:  # `depthjax --help | head`
+        sys.stderr.close()
+
+
+def _overview() -> str:
+    """What `depthjax` alone says: the commands with a line each."""
+    wide = max(map(len, commands()))
+    lines = [f"  {name:{wide}}  {command['text']}" for name, command in commands().items()]
+    return "\n".join(
+        [
+            "depthjax COMMAND --flag=value …",
+            "",
+            *lines,
+            f'  {"completion":{wide}}  For your shell: eval "$(depthjax completion bash)", or zsh',
+            "",
+            "depthjax COMMAND --help shows its flags. To begin: depthjax invert --flagfile=quick",
+        ]
+    )
+
+
+def _version() -> str:
+    import depthjax
+
+    return f"depthjax {depthjax.__version__}"
+
+
+def help_of(name: str) -> str:
+    """What `depthjax NAME --help` says: what it does, examples, its flags and their defaults."""
+    command = commands()[name]
+    lines = [f"{command['text']}.", "", *command["usage"].splitlines(), "", "flags:"]
+    for flag, about in command["flags"].items():
+        lines += [f"  {_shown(flag, about)}", *_wrapped(about["help"])]
+        if "values" in about:
+            lines += _wrapped(f"one of {', '.join(about['values'])}")
+    lines += ["  --flagfile=", *_wrapped(f"settings from a file, or {_flag_files_text(name)}")]
+    return "\n".join(lines)
+
+
+def _shown(flag: str, about: dict[str, Any]) -> str:
+    if "switch" not in about:
+        return f"--{flag}={about['default']}"
+    return f"--[no]{flag}" + (" (default: on)" if about["default"] == "true" else "")
+
+
+def _flag_files_text(name: str) -> str:
+    from depthjax.cli.flag_files import flag_files
+
+    files = ", ".join(flag_files(name))
+    return f"by their name those that come along: {files}" if files else "from several"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)
+
+
+def _run(name: str, arguments: list[str]) -> None:
+    """Runs a command as if it were its script."""
+    if name == "import":
+        from depthjax.cli import importing
+
+        importing.main(arguments)
+        return
+    from depthjax.cli.start import use_huge_pages
+    from depthjax.scripts import scripts_folder
+
+    use_huge_pages()  # within runpy the process no longer looks like ours
+    folder = scripts_folder()
+    path = folder / f"{name}.py"
+    sys.argv = [str(path), *arguments]
+    sys.path.insert(0, str(folder))  # as `python PATH` does; some scripts have modules beside them
+    runpy.run_path(str(path), run_name="__main__")
+
+
+def _completion(arguments: list[str]) -> str:
+    from depthjax.cli import completion
+    from depthjax.errors import one_of
+
+    return completion.SCRIPTS[one_of("shell", (arguments or ["bash"])[0], completion.SCRIPTS)]
+
+
+def _complete(arguments: list[str]) -> None:
+    from depthjax.cli import completion
+
+    for word in completion.words_for(" ".join(arguments), commands()):
+        print(word)

@@ -1,11 +1,13 @@
 """The command that keeps an imported network in a folder."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
 
 from depthjax.cli.architecture_flags import model_from_flags
-from depthjax.cli.start import define_script_flags
+from depthjax.cli.start import define_script_flags, run
 from depthjax.cli.values import fields_from_flags
 from depthjax.cli.weights_flags import define_model_flags, weights_from_flags
 from depthjax.folders.environment import environment
@@ -15,6 +17,12 @@ from depthjax.models.catalogue import find_model
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a command shows what it asks for
+
+
+IMPORT = """Keep a network of PyTorch or ONNX in a folder; it then needs neither.
+
+    depthjax import timm:convnext_tiny --weights=pretrained --output=networks/convnext_tiny
+"""
 
 
 def define_import_flags() -> None:
@@ -55,3 +63,12 @@ def import_network() -> None:
     )
     size = sum((place / name).stat().st_size for name in FILES)
     print(f"{FLAGS.model} ({size / 1e6:.1f} MB), to be used as --model=saved:{FLAGS.output}")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs the command; its first argument may be the network, as `--model` takes it."""
+    first, *rest = arguments or [""]
+    words = [f"--model={first}", *rest] if first and not first.startswith("-") else arguments
+    sys.argv = ["depthjax import", *words]
+    define_import_flags()
+    run(import_network)

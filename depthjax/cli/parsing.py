@@ -7,6 +7,7 @@ from pathlib import Path
 
 from absl import flags
 
+from depthjax.cli.flag_files import flag_file
 from depthjax.cli.paths import expand
 from depthjax.errors import in_one_line
 
@@ -53,7 +54,7 @@ def _with_flag_files(arguments: Iterable[str], within: tuple[str, ...] = ()) -> 
             yield "--help"
         elif not name.startswith("-") or name.lstrip("-") != "flagfile" or not file:
             yield argument
-        elif (path := expand(file)) in within:
+        elif (path := flag_file(expand(file))) in within:
             raise ValueError(f"the flag file {path!r} asks for itself")
         else:
             yield from _with_flag_files(_lines(path), (*within, path))
