@@ -109,7 +109,7 @@ def test_weights_of_a_file_have_its_normalization_unless_the_file_says_another(f
     [
         ("timm:resnet18", {}, ["timm:resnet18 needs torch", "pip install 'depthjax[torch]' timm"]),
         ("torchvision:vgg11", {}, ["torchvision:vgg11 needs torch", "torchvision; a network"]),
-        ("saved:none", {}, ["no network in 'none'", "network.json"]),
+        ("saved:none", {}, ["no network in 'none'", "no such folder"]),
         ("./none", {}, ["no network in 'none'"]),
         ("saved:none", {"width": 3}, ["takes no fields", "width"]),
     ],
