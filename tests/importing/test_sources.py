@@ -217,5 +217,5 @@ def test_the_command_keeps_a_network_and_no_pytorch_is_needed(folder, tmp_path):
     assert "nothing to import" in own.stderr
     unknown = command("impot")
     assert "did you mean 'import'" in unknown.stderr
-    assert "import timm:NAME" in command("--help").stdout
+    assert "Keep a network of PyTorch" in command("--help").stdout
     assert json.loads((target / "network.json").read_text())["version"] == 1
