@@ -47,7 +47,9 @@ flags.DEFINE_integer(
     "steps", 0, "steps of a turn; 0: as many as the fastest makes in --turn_seconds", lower_bound=0
 )
 flags.DEFINE_float("turn_seconds", 1.0, "length of a turn, see --steps", lower_bound=0)
-flags.DEFINE_string("peers_python", sys.executable, "interpreter that has PyTorch and plenoptic")
+flags.DEFINE_string(
+    "peers_python", None, "interpreter that has PyTorch and plenoptic (default: this one)"
+)
 flags.DEFINE_boolean("huge_pages", True, "ask for transparent huge pages, in every process")
 flags.DEFINE_string("curve_layer", "layer2", "part c: the layer of the curves")
 flags.DEFINE_list("curve_batches", ["1", "2", "4", "8", "16"], "part c: batches")
@@ -188,7 +190,7 @@ def settings_from_flags(model: depthjax.models.network.Network) -> parts.Setting
         rounds=FLAGS.rounds,
         steps=FLAGS.steps,
         turn_seconds=FLAGS.turn_seconds,
-        peers_python=FLAGS.peers_python,
+        peers_python=FLAGS.peers_python or sys.executable,
         huge_pages=FLAGS.huge_pages,
         curve_layer=FLAGS.curve_layer,
         curve_batches=cli.whole_numbers("curve_batches"),
