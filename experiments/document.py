@@ -48,8 +48,9 @@ flags.DEFINE_list("keep", [], "folders of runs, finished or not, that are kept i
 flags.DEFINE_string("results", "results", "folder of what was kept, which RESULTS.md is made from")
 flags.DEFINE_string("page", "RESULTS.md", "the document of what was kept")
 GUIDES = (
-    *("claims", "data", "imported_networks", "importing", "inverting", "jacobians", "measures"),
-    *("models", "report", "speed", "sweeps", "weights"),
+    *("claims", "coming_from", "data", "environments", "imported_networks", "importing"),
+    *("inverting", "jacobians", "measures", "models", "report", "reproducibility", "speed"),
+    *("sweeps", "troubleshooting", "weights"),
 )
 DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in GUIDES)]
 flags.DEFINE_list("documents", DOCUMENTS, "what to bring up to date")

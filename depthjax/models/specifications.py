@@ -4,7 +4,8 @@
     python:my_package.networks:small     the same
     networks/mine     a folder, the same as saved:networks/mine
 
-A scheme is one entry of `SCHEMES`; those of imported networks are in `depthjax.importing`.
+A scheme is one entry of `schemes()`; those of imported networks are in `depthjax.importing`, which
+is not imported before one is asked for.
 """
 
 import hashlib
@@ -81,7 +82,7 @@ def specified(name: str, fields: Mapping[str, Any]) -> Specified:
     """The model of a specification, with the weights that come with it.
 
     Args:
-        name: `scheme:rest`, with one of `SCHEMES`; or `package.module:function`.
+        name: `scheme:rest`, with one of `schemes()`; or `package.module:function`.
         fields: as `build_model` takes them.
 
     Raises:
@@ -90,8 +91,8 @@ def specified(name: str, fields: Mapping[str, Any]) -> Specified:
     scheme, colon, rest = name.partition(":")
     if not colon:
         scheme, rest = "saved", name
-    if scheme in SCHEMES:
-        return SCHEMES[scheme](rest, fields)
+    if scheme in schemes():
+        return schemes()[scheme](rest, fields)
     return _of_function(name, fields)
 
 
@@ -197,8 +198,20 @@ def _offered(module: ModuleType, name: str, value: Any) -> bool:
 
 
 def _schemes() -> str:
-    return ", ".join(f"{scheme}:…" for scheme in SCHEMES)
+    return ", ".join(f"{scheme}:…" for scheme in schemes())
 
 
-SCHEMES: dict[str, Callable[[str, Mapping[str, Any]], Specified]] = {"python": _of_function}
-"""What comes before the colon, and what makes a model of the rest and the fields."""
+Scheme = Callable[[str, Mapping[str, Any]], Specified]
+"""What makes a model of what comes after the colon, and of fields."""
+
+SCHEMES: dict[str, Scheme] = {"python": _of_function}
+"""By what comes before the colon; modules of `_PROVIDERS` add theirs when they are imported."""
+
+_PROVIDERS = ("depthjax.importing.specifications",)
+
+
+def schemes() -> Mapping[str, Scheme]:
+    """All schemes by name."""
+    for module in _PROVIDERS:
+        importlib.import_module(module)
+    return SCHEMES

@@ -22,9 +22,21 @@ def by_signal(number):
     return interrupted
 
 
+@pytest.fixture
+def as_by_default():
+    """Signals that nobody ignores; under nohup the tests themselves would ignore some."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("can_resume", [False, True])
 @pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
-def test_an_interrupted_script_says_so_in_one_line(number, status, can_resume, monkeypatch, capsys):
+def test_an_interrupted_script_says_so_in_one_line(
+    number, status, can_resume, monkeypatch, capsys, as_by_default
+):
     interrupted = by_signal(getattr(signal, number))
 
     values = flags.FlagValues()

@@ -97,4 +97,4 @@ def test_the_module_is_there_without_tensorflow_datasets():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert "needs tensorflow_datasets, which is not installed; run 'pip install" in done.stdout
+    assert "needs tensorflow_datasets, which is not installed: pip install" in done.stdout

@@ -88,7 +88,8 @@ T, M = trajectory_arguments(), matrix_arguments()
     [
         ("gallery", _changed(G, 0, ["a"]), ["1 image label", "(2, 12, 12, 3)"]),
         ("gallery", _changed(G, 0, []), ["at least one image"]),
-        ("gallery", _changed(G, 1, G[1][..., :1]), ["targets", "(2, 12, 12, 1)"]),
+        ("gallery", _changed(G, 1, G[1][..., :2]), ["targets", "(2, 12, 12, 2)"]),
+        ("gallery", _changed(G, 1, G[1][..., :1]), ["starts", "(2, 12, 12, 1)"]),
         ("gallery", _changed(G, 1, G[1][:, :5]), ["starts", "(2, 5, 12, 3)", "(2, 12, 12, 3)"]),
         ("gallery", _changed(G, 1, (G[1] * 255).astype(np.uint8)), ["targets", "uint8", "[0, 1]"]),
         ("gallery", _changed(G, 3, ["a"]), ["recovered", "(1, 2, 12", "(3, 2, 12"]),

@@ -180,8 +180,8 @@ def test_a_cell_of_a_sweep_notices_another_network(folder, tmp_path):
 @pytest.mark.parametrize("code", ["import depthjax", "from depthjax.cli import commands"])
 def test_names_of_imports_are_known_and_pytorch_is_not_looked_for(code):
     schemes = (
-        "from depthjax.models.specifications import SCHEMES;"
-        " print(*SCHEMES, 'torch' in sys.modules)"
+        "from depthjax.models.specifications import schemes;"
+        " print(*schemes(), 'torch' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}; {schemes}"],

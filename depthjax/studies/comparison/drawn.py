@@ -17,10 +17,11 @@ from depthjax.studies.descents import Descents
 _MATCHED = "matched"
 _TITLES = {
     CONVERGING: "converging descent",
-    _MATCHED: "at one ρ",
+    _MATCHED: "at ρ = {ratio:g} (–: not reached; the nearest image)",
     BLURRED: "the paper's recipe with blur",
 }
 _SIGNS = {"D": "input_ratio", "r²": "luminance_r2", "ρ": "embedding_ratio"}
+_SIGNS_MATCHED = {"r²": "luminance_r2_at_ratio", "edges": "gradient_r2_at_ratio"}
 
 
 def draw(
@@ -71,7 +72,8 @@ def _galleries(
             for run in runs
         ]
     )
-    signs = {"r²": "luminance_r2_at_ratio"} if matched else _SIGNS
+    signs = _SIGNS_MATCHED if matched else _SIGNS
+    shown = _TITLES[condition].format(ratio=ratio)
     numbers = {sign: compared.values[of, name][:, 0] for sign, name in signs.items()}  # [N, L, B]
     for index, image in enumerate(compared.images):
         repeated = (len(compared.networks), *targets.shape[1:])
@@ -84,7 +86,7 @@ def _galleries(
                 compared.layers,
                 images[:, :, index].swapaxes(0, 1),
                 {sign: table[:, :, index].T for sign, table in numbers.items()},
-                title=f"{image}, {_TITLES[condition]}, seed {seed}",
+                title=f"{image}, {shown}, seed {seed}",
             ),
         )
 
