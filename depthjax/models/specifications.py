@@ -205,13 +205,10 @@ Scheme = Callable[[str, Mapping[str, Any]], Specified]
 """What makes a model of what comes after the colon, and of fields."""
 
 SCHEMES: dict[str, Scheme] = {"python": _of_function}
-"""By what comes before the colon; modules of `_PROVIDERS` add theirs when they are imported."""
-
-_PROVIDERS = ("depthjax.importing.specifications",)
+"""By what comes before the colon; `depthjax.importing` adds its own when it is imported."""
 
 
 def schemes() -> Mapping[str, Scheme]:
     """All schemes by name."""
-    for module in _PROVIDERS:
-        importlib.import_module(module)
+    importlib.import_module("depthjax.importing.specifications")
     return SCHEMES

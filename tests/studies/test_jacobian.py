@@ -8,6 +8,7 @@ from study_rows import jacobian_rows, piece
 
 from depthjax.analysis.accounting import RankBound
 from depthjax.analysis.singular_values import spectral_curve, spectrum_from_values
+from depthjax.studies.jacobian import drawn
 from depthjax.studies.jacobian.judged import (
     conditioning_slopes,
     findings,
@@ -122,3 +123,8 @@ def test_a_dense_decomposition_is_for_small_jacobians():
     assert chosen_method("auto", bound(10)) == "dense"
     assert chosen_method("auto", bound(int(DENSE_ELEMENTS))) == "products"
     assert chosen_method("products", bound(10)) == "products"
+
+
+def test_no_more_singular_values_are_drawn_than_can_pass():
+    levels, low, high = drawn._within_rank([[1.0, 0.1], [1.0, 40.0], [3.0, 900.0]], 50)
+    assert (levels, low, high) == ([1.0, 0.1], [1.0, 40.0], [3.0, 50.0])

@@ -42,10 +42,12 @@ def draw(
     curves = {
         label: [
             [
-                curve
+                _within_rank(curve, row["rank_bound"])
                 for seed in seeds
                 if (label, seed, name) in pieces  # one trained network has the first alone
-                for curve in pieces[label, seed, name].curves
+                for row, curve in zip(
+                    pieces[label, seed, name].rows, pieces[label, seed, name].curves, strict=False
+                )
             ]
             for name in names
         ]
@@ -58,3 +60,9 @@ def draw(
     }
     what = f"What becomes of a circle of one grey level around {rows[0]['image']}"
     yield "ball", figures.ball_sections(names, sections, note=what)
+
+
+def _within_rank(curve: Sequence[Sequence[float]], bound: int) -> list[list[float]]:
+    """A `SpectralCurve` whose counts are at most the number of directions that can pass."""
+    levels, *counts = curve
+    return [list(levels), *([min(count, float(bound)) for count in ends] for ends in counts)]
