@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from depthjax.statistics import Fixed, Interval, Table, interval
+from depthjax.statistics import LEAST, Fixed, Interval, Table, interval
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,14 @@ class Cells:
     def table(self) -> Table:
         """The numbers, or their logarithms; NaN where nothing is known."""
         return np.array([[np.nan if v is None else v for v in row] for row in self.values], float)
+
+    @property
+    def sampled(self) -> bool:
+        """Whether there are seeds and images enough for an interval, if they all become known."""
+        sizes = dict(zip(("seeds", "images"), self.table.shape, strict=True))
+        return self.fixed == "exact" or all(
+            size >= LEAST for name, size in sizes.items() if name != self.fixed
+        )
 
     @cached_property
     def interval(self) -> Interval:

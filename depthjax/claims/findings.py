@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from depthjax.claims.bound import Bound, Verdict
 from depthjax.claims.cells import Cells
-from depthjax.statistics import KNOWN, Fixed, Interval
+from depthjax.statistics import KNOWN, LEAST, Fixed, Interval
 
 Aside = Literal["", "contrast", "control"]
 
@@ -80,6 +80,13 @@ class Finding:
         if self.known is not None and self.known[0] < KNOWN * self.known[1]:
             return found._replace(low=nan, high=nan, error=nan, freedom=nan)
         return found
+
+    @property
+    def sampled(self) -> bool:
+        """Whether its run has seeds and images enough for an interval, whatever they came to."""
+        if isinstance(self.measured, Cells):
+            return self.measured.sampled
+        return min(self.measured.seeds, self.measured.images) >= LEAST
 
     @property
     def verdict(self) -> Verdict:

@@ -1,7 +1,8 @@
 """One verdict for each claim from several runs: which run judges it, and what the others say.
 
-A part of a claim is judged by one run, the one with the largest images; of several the first by
-name. Runs of other sizes or networks make no mean with it, since they are other questions; what
+A part of a claim is judged by one run: of those with seeds and images enough for an interval,
+whatever they came to, the one with the largest images; of several the first by name. If none has
+enough, it is the largest of all. Runs of other sizes or networks make no mean with it, since they are other questions; what
 they say stands beside it. The correction over claims is over the runs that judge.
 """
 
@@ -67,16 +68,24 @@ def judging_runs(runs: Iterable[StoredRun]) -> dict[str, dict[str, StoredRun]]:
 
     Parts and claims that no run is about are left out.
     """
-    ordered = sorted(runs, key=lambda run: (-run.size, run.name))
+    runs = list(runs)
     chosen = {
         claim.id: {
-            part: next(run for run in ordered if _is_about(run, claim.id, part))
+            part: run
             for part in claim.parts
-            if any(_is_about(run, claim.id, part) for run in ordered)
+            if (run := _judging_run(runs, claim.id, part)) is not None
         }
         for claim in CLAIMS.values()
     }
     return {claim: parts for claim, parts in chosen.items() if parts}
+
+
+def _judging_run(runs: Sequence[StoredRun], claim: str, part: str) -> StoredRun | None:
+    def order(run: StoredRun) -> tuple[bool, int, str]:
+        enough = any(finding.sampled for finding in _about(run, claim, part))
+        return not enough, -run.size, run.name
+
+    return min((run for run in runs if _about(run, claim, part)), key=order, default=None)
 
 
 def judge_together(runs: Sequence[StoredRun]) -> dict[str, Judgement]:
@@ -121,6 +130,6 @@ def _enough(part: Part, pilot: Pilot, size: tuple[int, int]) -> bool:
     return power(part, pilot, size) >= POWER
 
 
-def _is_about(run: StoredRun, claim: str, part: str) -> bool:
-    """Whether it has a number with a vote of a part of a claim."""
-    return any((one.claim, one.part, one.votes) == (claim, part, True) for one in run.findings)
+def _about(run: StoredRun, claim: str, part: str) -> list[Finding]:
+    """Its numbers with a vote of a part of a claim."""
+    return [one for one in run.findings if (one.claim, one.part, one.votes) == (claim, part, True)]

@@ -1,5 +1,6 @@
 """Which of several runs judges a claim, and what would decide an open part."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,19 @@ def test_the_run_with_the_largest_images_judges():
 def test_of_runs_of_one_size_the_first_by_name_judges():
     runs = [run("b", 32, found(0.9)), run("a", 32, found(0.0))]
     assert judging_runs(runs)[CLAIM][PART].name == "a"
+
+
+@pytest.mark.parametrize(("shape", "fixed"), [((1, 5), ""), ((3, 2), ""), ((1, 2), "seeds")])
+def test_a_run_whose_sample_cannot_give_an_interval_judges_only_if_no_other_does(shape, fixed):
+    few = replace(found(0.0), measured=Cells.of(np.zeros(shape), fixed=fixed))
+    large, small = run("a", 224, few), run("b", 32, found(0.9))
+    assert judging_runs([large, small])[CLAIM][PART] is small
+    assert judging_runs([large])[CLAIM][PART] is large
+    trained = replace(few, measured=Cells.of(np.zeros((1, 5)), fixed="seeds"))
+    unreached = replace(few, measured=Cells.of(np.full((3, 5), np.nan)))
+    for enough in (trained, unreached):
+        large = run("a", 224, enough)
+        assert judging_runs([large, small])[CLAIM][PART] is large
 
 
 def test_parts_of_a_claim_may_be_of_several_runs():
