@@ -1,12 +1,13 @@
-"""One verdict for each claim from several runs: which run judges it, and what the others say.
+"""One verdict for each claim from several runs: which of them judge it, and what the others say.
 
-A part of a claim is judged by one run: of those with seeds and images enough for an interval,
-whatever they came to, the one with the largest images; of several the first by name. If none has
-enough, it is the largest of all. Runs of other sizes or networks make no mean with it, since they are other questions; what
-they say stands beside it. The correction over claims is over the runs that judge.
+A part of a claim is judged by the runs with the largest images: together, as places of one run
+are (`depthjax.claims.places`), so that no choice among networks decides. Runs with too few seeds or
+images for an interval, whatever they came to, judge only where no run has enough. Runs of smaller
+images make no mean with them, since they are other questions; what they say stands beside it. The
+correction over claims is over the runs that judge.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,46 +64,39 @@ def stored_run(
     return StoredRun(name, folder, read_config(folder), findings, power or {})
 
 
-def judging_runs(runs: Iterable[StoredRun]) -> dict[str, dict[str, StoredRun]]:
-    """The run that judges each part of a claim, by claim and part.
+def judging_runs(runs: Sequence[StoredRun]) -> dict[str, dict[str, list[StoredRun]]]:
+    """The runs that judge each part of a claim together, by claim and part.
 
     Parts and claims that no run is about are left out.
     """
-    runs = list(runs)
     chosen = {
         claim.id: {
-            part: run
-            for part in claim.parts
-            if (run := _judging_run(runs, claim.id, part)) is not None
+            part: judges for part in claim.parts if (judges := _judges(runs, claim.id, part))
         }
         for claim in CLAIMS.values()
     }
     return {claim: parts for claim, parts in chosen.items() if parts}
 
 
-def _judging_run(runs: Sequence[StoredRun], claim: str, part: str) -> StoredRun | None:
-    def order(run: StoredRun) -> tuple[bool, int, str]:
-        enough = any(finding.sampled for finding in _about(run, claim, part))
-        return not enough, -run.size, run.name
+def _judges(runs: Sequence[StoredRun], claim: str, part: str) -> list[StoredRun]:
+    def rank(run: StoredRun) -> tuple[bool, int]:
+        return any(finding.sampled for finding in _about(run, claim, part)), run.size
 
-    return min((run for run in runs if _about(run, claim, part)), key=order, default=None)
+    about = [run for run in runs if _about(run, claim, part)]
+    first = max(map(rank, about), default=None)
+    return sorted((run for run in about if rank(run) == first), key=lambda run: run.name)
 
 
 def judge_together(runs: Sequence[StoredRun]) -> dict[str, Judgement]:
-    """The verdict on each claim of the paper, by its id, each part from the run that judges it."""
-    chosen = judging_runs(runs)
-    findings = [
-        finding
-        for claim, parts in chosen.items()
-        for part, run in parts.items()
-        for finding in run.findings
-        if (finding.claim, finding.part) == (claim, part)
+    """The verdict on each claim of the paper, by its id, each part from the runs that judge it."""
+    judging = [
+        (claim, part, run)
+        for claim, parts in judging_runs(runs).items()
+        for part, judges in parts.items()
+        for run in judges
     ]
-    weak = {
-        claim
-        for claim, parts in chosen.items()
-        if any(claim in undecidable(run.power) for run in parts.values())
-    }
+    findings = [one for claim, part, run in judging for one in _about(run, claim, part)]
+    weak = {claim for claim, _, run in judging if claim in undecidable(run.power)}
     return {judged.claim.id: judged for judged in judge(findings, weak=weak)}
 
 

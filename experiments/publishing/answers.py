@@ -41,10 +41,11 @@ def _section(question: Question, material: Material) -> Iterator[str]:
     yield f"## {question.heading}"
     yield f"{question.asks}\n{_answer([material.judged[claim] for claim in claims])}"
     yield "\n".join(line for claim in claims for line in _lines(claim, material))
+    runs = [run for run in material.runs if run.script in question.scripts]
     for figure, words in question.figures.items():
-        shown = [run for run in material.runs if (run.folder / f"{figure}.webp").is_file()]
-        if shown:
-            run = max(shown, key=lambda one: one.size)
+        shown = [run for run in runs if (run.folder / f"{figure}.webp").is_file()]
+        largest = max((run.size for run in shown), default=0)
+        for run in (one for one in shown if one.size == largest):
             path = f"{material.folder.name}/{run.name}/{figure}.webp"
             yield f"![{words}]({path})\n\n*{words} From {material.link(run)}.*"
     own = [one for one in material.waiting if one.script in question.scripts]
@@ -71,7 +72,7 @@ def _answer(judged: Sequence[Judgement]) -> str:
 
 
 def _lines(claim: str, material: Material) -> Iterator[str]:
-    """A line for a claim, and one below it for each other run that is about it."""
+    """A line for a claim; below it one for each run about it that does not judge it alone."""
     judged = material.judged[claim]
     text = f"- **{claim}** {judged.claim.sentence}"
     text += f" *{verdict_text(judged.record()).capitalize()}*"
@@ -79,10 +80,12 @@ def _lines(claim: str, material: Material) -> Iterator[str]:
         yield f"{text}."
         return
     yield f"{text}: {decided_by(judged)}; {material.judges_of(claim)}."
-    names = {run.name for run in material.judges[claim].values()}
+    judges = material.judges[claim].values()
+    alone = {runs[0].name for runs in judges if len(runs) == 1}
+    alone -= {run.name for runs in judges if len(runs) > 1 for run in runs}
     for run in material.runs:
         for other in judge_alone(run):
-            if other.claim.id == claim and run.name not in names:
+            if other.claim.id == claim and run.name not in alone:
                 told = "; ".join(_measured(part) for part in other.parts if part.whole is not None)
                 yield f"  - {material.link(run)}: {told}."
 

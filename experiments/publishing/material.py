@@ -19,7 +19,7 @@ class Material(NamedTuple):
         runs: those that were kept, and the steps of reproductions.
         reproductions: the contents of each `reproduce.json`, by name.
         judged: the verdict on each claim, by its id.
-        judges: the run that judges each part of a claim, by claim and part.
+        judges: the runs that judge each part of a claim, by claim and part.
         waiting: flag files of which no run was kept.
     """
 
@@ -27,7 +27,7 @@ class Material(NamedTuple):
     runs: Sequence[StoredRun]
     reproductions: Mapping[str, Mapping[str, Any]]
     judged: Mapping[str, Judgement]
-    judges: Mapping[str, Mapping[str, StoredRun]]
+    judges: Mapping[str, Mapping[str, Sequence[StoredRun]]]
     waiting: Sequence[Planned]
 
     def link(self, run: StoredRun) -> str:
@@ -37,13 +37,16 @@ class Material(NamedTuple):
 
     def judges_of(self, claim: str) -> str:
         """The runs that judge a claim."""
-        runs = {run.name: run for run in self.judges.get(claim, {}).values()}
+        judges = self.judges.get(claim, {}).values()
+        runs = {run.name: run for together in judges for run in together}
         return ", ".join(map(self.link, runs.values()))
 
     def power_of(self, claim: str) -> float | None:
         """The least power of a part, as it was announced before the run."""
         judges = self.judges.get(claim, {}).items()
-        powers = [run.power.get(claim, {}).get(part) for part, run in judges]
+        powers = [
+            run.power.get(claim, {}).get(part) for part, together in judges for run in together
+        ]
         return min((power for power in powers if power is not None), default=None)
 
 

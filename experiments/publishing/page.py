@@ -29,10 +29,11 @@ What this code finds about the claims of *Depth and Representation in Vision Mod
 ([arXiv 2211.06496](https://arxiv.org/abs/2211.06496)). `python experiments/document.py` makes this
 page from the runs in [results/](results), without running anything: from their settings, and from
 what they found, with every cell. How a verdict is made is in
-[the guide](docs/claims.md#what-a-verdict-rests-on). Each part of a claim is judged by one
-run: of those with seeds and photographs enough for an interval, by the one with the largest images,
-of several by the first by name. What the others say stands below it. A verdict that is called
-*exploratory* was found before its claim, or a rule, was settled as it is now."""
+[the guide](docs/claims.md#what-a-verdict-rests-on). Each part of a claim is judged by the
+runs with the largest images, of those with seeds and photographs enough for an interval; several
+judge together, by the mean of their places. What each of them and the others say stands below. A
+verdict that is called *exploratory* was found before its claim, or a rule, was settled as it is
+now."""
 
 RULES = """\
 ## Which rules are older than which results

@@ -12,8 +12,8 @@ class Question:
         asks: the question, so that a supported claim says yes.
         claims: ids of the claims that answer it.
         scripts: that measure what they rest on.
-        figures: names of figures; the first of each kind that a kept run has is shown, with these
-            words below it.
+        figures: names of figures of these scripts; each is shown, with these words below it, of
+            the kept runs with the largest images that have it.
     """
 
     heading: str

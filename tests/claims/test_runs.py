@@ -37,7 +37,7 @@ def test_the_run_with_the_largest_images_judges():
     beside = run("c", 299, found(0.9, part=""), found(0.9, aside="control"))
     none = run("d", None, found(0.9))
     runs = [small, large, beside, none]
-    assert judging_runs(runs) == {CLAIM: {PART: large}}
+    assert judging_runs(runs) == {CLAIM: {PART: [large]}}
     judged = judge_together(runs)
     assert list(judged) == list(CLAIMS)
     assert judged[CLAIM].parts[0].verdict == "supported" and judged["C1"].verdict == NOT_RUN
@@ -46,22 +46,29 @@ def test_the_run_with_the_largest_images_judges():
     assert large.script == "depth.py"
 
 
-def test_of_runs_of_one_size_the_first_by_name_judges():
-    runs = [run("b", 32, found(0.9)), run("a", 32, found(0.0))]
-    assert judging_runs(runs)[CLAIM][PART].name == "a"
+def test_runs_of_one_size_judge_together():
+    """Neither order nor name decides, and those that agree do not outvote one that does not."""
+    near, far = run("b", 32, found(0.0)), run("a", 32, found(0.9))
+    for runs in ([near, far], [far, near]):
+        assert judging_runs(runs)[CLAIM][PART] == [far, near]
+        whole = judge_together(runs)[CLAIM].parts[0].whole
+        assert whole.interval.estimate == pytest.approx(0.45)
+    third = judge_together([near, far, run("c", 32, found(0.0))])[CLAIM].parts[0]
+    assert third.whole.interval.estimate == pytest.approx(0.3)
+    assert third.verdict == "contradicted"
 
 
 @pytest.mark.parametrize(("shape", "fixed"), [((1, 5), ""), ((3, 2), ""), ((1, 2), "seeds")])
 def test_a_run_whose_sample_cannot_give_an_interval_judges_only_if_no_other_does(shape, fixed):
     few = replace(found(0.0), measured=Cells.of(np.zeros(shape), fixed=fixed))
     large, small = run("a", 224, few), run("b", 32, found(0.9))
-    assert judging_runs([large, small])[CLAIM][PART] is small
-    assert judging_runs([large])[CLAIM][PART] is large
+    assert judging_runs([large, small])[CLAIM][PART] == [small]
+    assert judging_runs([large])[CLAIM][PART] == [large]
     trained = replace(few, measured=Cells.of(np.zeros((1, 5)), fixed="seeds"))
     unreached = replace(few, measured=Cells.of(np.full((3, 5), np.nan)))
     for enough in (trained, unreached):
         large = run("a", 224, enough)
-        assert judging_runs([large, small])[CLAIM][PART] is large
+        assert judging_runs([large, small])[CLAIM][PART] == [large]
 
 
 def test_parts_of_a_claim_may_be_of_several_runs():
