@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from places import ROOT, address
+from places import REPORT, ROOT, address
 
 import depthjax
 
@@ -58,6 +58,7 @@ html_title = "depthjax"
 html_static_path = ["style"]
 html_css_files = ["site.css"]
 html_favicon = "style/icon.svg"
+html_extra_path = [str(REPORT)]
 html_copy_source = html_show_sourcelink = False
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}

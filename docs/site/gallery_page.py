@@ -1,11 +1,11 @@
-"""The gallery: every picture that a document shows, with the document that explains it."""
+"""The gallery: every picture that a document shows, with its document, and a report."""
 
 import re
 from collections.abc import Iterator
 from os.path import relpath
 from pathlib import Path
 
-from places import PAGES, ROOT, write_page
+from places import PAGES, REPORT, ROOT, write_page
 
 _PICTURE = re.compile(r"^!\[([^\]]*)\]\(([^):\s]+\.webp)\)$", re.MULTILINE)
 
@@ -28,10 +28,12 @@ def write_gallery_page() -> None:
         *sorted((ROOT / "docs").glob("*.md")),
     ]
     seen: set[Path] = set()
+    report = relpath(ROOT / REPORT.name, PAGES)  # Sphinx copies it to the root of the site
     lines = [
         "# Gallery",
         "",
-        "Every picture is of a run that is kept, or that its guide describes.",
+        f'A run leaves what it found on one page: <a href="{report}">the report of the demo</a>.',
+        "Every picture below is of a run that is kept, or that its guide describes.",
     ]
     for document in documents:
         new = [(text, path) for text, path in pictures(document) if path not in seen]

@@ -1,4 +1,4 @@
-"""Where things are: the repository, its address, and the pages that are made of code."""
+"""Where things are: the repository, its address, the pages made of code, and the demo's report."""
 
 from configparser import ConfigParser
 from pathlib import Path
@@ -7,6 +7,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = Path(__file__).parent / "pages"
 SCRIPTS = ROOT / "experiments"
 FLAG_FILES = SCRIPTS / "flags"
+REPORT = ROOT / "runs" / "demo" / "report.html"
 
 _PLACEHOLDER = "/OWNER/"
 
