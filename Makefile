@@ -46,8 +46,11 @@ $(INSTALLED): $(DEMO) requirements/data.txt
 	$(PIP) $(CONSTRAINTS) -e '.[test,lint,imagenet]'
 	@touch $@
 
-demo runs/demo/report.html: $(DEMO)
+demo: $(DEMO)
 	$(PY) experiments/gallery.py --flagfile=experiments/flags/demo.flags
+
+runs/demo/report.html: $(DEMO)
+	$(MAKE) demo
 
 bench: $(INSTALLED)
 	$(PY) experiments/benchmark.py --quick --overwrite

@@ -11,6 +11,9 @@ from depthjax.claims.power import Pilot, error_rate, power
 from depthjax.statistics import POWER
 from depthjax.tables import markdown_table, number
 
+UNCORRECTED = "not after correction over the claims"
+"""What is said of a support that does not survive Holm's correction."""
+
 
 def finding_table(findings: Sequence[Finding]) -> str:
     """What a run says of the paper's claims: a row for each finding.
@@ -131,7 +134,7 @@ def error_table(pilots: Mapping[str, Mapping[str, Any]], samples: Sequence[tuple
 def verdict_text(record: Mapping[str, Any]) -> str:
     """A verdict in print: also if it is exploratory, or no support after the correction."""
     words = [str(record["verdict"])]
-    words += ["not after correction"] if record["survives"] is False else []
+    words += [UNCORRECTED] if record["survives"] is False else []
     words += ["exploratory"] if record["exploratory"] else []
     return ", ".join(words)
 

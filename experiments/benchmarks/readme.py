@@ -29,7 +29,7 @@ def lowest_and_highest(results: dict[str, Any]) -> str:
         medians = sorted(float(np.median(ratio)) for ratio in of_races if ratio.size)
         if name == _OURS or not medians:
             continue
-        what = f"{'images · steps/s' if peer else 'seconds'} over {title}"
+        what = f"{'images · steps/s' if peer else 'seconds'} ÷ {title}"
         rows.append([what, *(f"{end:.2f}×" for end in (medians[0], medians[-1]))])
     layers = ", ".join(dict.fromkeys(race["layer"] for race in races))
     batches = " and ".join(dict.fromkeys(str(race["batch"]) for race in races))

@@ -14,7 +14,7 @@ from depthjax.claims.judging import (
 )
 from depthjax.claims.paper import CLAIMS
 from depthjax.claims.runs import judge_alone
-from depthjax.claims.tables import verdict_text
+from depthjax.claims.tables import UNCORRECTED, verdict_text
 from publishing.material import Material, decided_by
 from publishing.questions import QUESTIONS, Question
 
@@ -30,9 +30,13 @@ def answers(material: Material) -> Iterator[str]:
 
 
 def counted(judged: Sequence[Judgement]) -> str:
-    """`3 supported, 2 not run`."""
+    """`3 supported (1 of them not after correction), 2 not run`."""
     verdicts = Counter(one.verdict for one in judged)
-    return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    lost = sum(one.survives is False for one in judged)
+    note = {SUPPORTED: f" ({lost} of them {UNCORRECTED})"} if lost else {}
+    return ", ".join(
+        f"{count} {verdict}{note.get(verdict, '')}" for verdict, count in verdicts.most_common()
+    )
 
 
 def _section(question: Question, material: Material) -> Iterator[str]:
@@ -66,6 +70,8 @@ def _answer(judged: Sequence[Judgement]) -> str:
         words = "No"
     elif not {SUPPORTED, NOT_SUPPORTED} & set(ran):
         words = "These runs do not tell"
+    elif SUPPORTED not in ran:
+        words = "Not shown so far"
     else:
         words = "In part"
     return f"**{words}**: of {len(judged)} claims {counted(judged)}."
@@ -92,4 +98,4 @@ def _lines(claim: str, material: Material) -> Iterator[str]:
 
 def _measured(part: PartVerdict) -> str:
     assert part.whole is not None
-    return f"{part.part.says}: {part.verdict}, {interval_text(part.whole)}"
+    return f"“{part.part.says}” is {part.verdict} ({interval_text(part.whole)})"

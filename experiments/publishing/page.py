@@ -26,14 +26,29 @@ HEAD = """\
 # Results
 
 What this code finds about the claims of *Depth and Representation in Vision Models*
-([arXiv 2211.06496](https://arxiv.org/abs/2211.06496)). `python experiments/document.py` makes this
-page from the runs in [results/](results), without running anything: from their settings, and from
-what they found, with every cell. How a verdict is made is in
-[the guide](docs/claims.md#what-a-verdict-rests-on). Each part of a claim is judged by the
-runs with the largest images, of those with seeds and photographs enough for an interval; several
-judge together, by the mean of their places. What each of them and the others say stands below. A
-verdict that is called *exploratory* was found before its claim, or a rule, was settled as it is
-now."""
+([arXiv 2211.06496](https://arxiv.org/abs/2211.06496)). `python experiments/document.py` writes this
+page from the finished runs in [results/](results); it starts no run.
+
+**Which runs decide.** A claim has one or more parts. Each part is decided by the runs with the
+largest images, among those with enough seeds and photographs for a confidence interval. If several
+runs have images of that size, the mean over their *places* decides; a place is one layer of one
+network. What each run says alone is listed below the claim.
+
+**How to read a line.** It names the statistic, its value with the 95 % interval, what was *asked*
+of it, where it was measured, and how many weight seeds × photographs it rests on. *108 of 120*
+says of how many descents the statistic exists. *These 1* seed means that the seeds are no sample,
+so that the interval is over photographs alone; *exact* means that nothing is a sample, and that
+every single value must comply.
+
+**Verdicts.** A part is *supported* if its whole interval complies with what was asked. It is
+*contradicted* if its whole interval excludes even the smallest effect that would be of interest
+(column *of interest*): where ρ < 1 is asked and the smallest effect is 0.1, an interval above 0.9
+contradicts. It is *open* if the interval does neither, and *not reached* where too little is known
+for an interval, whatever the estimate. A claim is *supported* if all its parts are, *not
+supported* if one is contradicted, and otherwise *undecided at this scale*, or *not decidable at
+this scale* if that was announced before the run. A verdict is *exploratory* if the run is older
+than the present wording of its claim, or than a rule. More: [the
+guide](docs/claims.md#what-a-verdict-rests-on)."""
 
 RULES = """\
 ## Which rules are older than which results
