@@ -72,13 +72,13 @@ def similarity(a: ArrayLike, a_g: ArrayLike) -> Similarity:
 class Gradients(NamedTuple):
     """How alike the edges of two images are, whichever of their sides is the bright one.
 
-    Of the magnitudes m and m_g of the gradients of luminance, by Prewitt's filters after halving
+    Of the magnitudes p and p_g of the gradients of luminance, by Prewitt's filters after halving
     the size, as in Xue, Zhang, Mou & Bovik (2014), "Gradient magnitude similarity deviation".
 
     Fields:
-        r2: the squared correlation of m and m_g, 0 where it is negative: whether edges are at the
+        r2: the squared correlation of p and p_g, 0 where it is negative: whether edges are at the
             same places, however strong they are. NaN for a target without edges.
-        similarity: GMS, the mean of `(2·m·m_g + c) / (m² + m_g² + c)`, c = 0.0026: whether they are
+        similarity: GMS, the mean of `(2·p·p_g + c) / (p² + p_g² + c)`, c = 0.0026: whether they are
             also as strong. 1 for the target itself, and not near 0 for another picture, for where
             neither has an edge they are alike.
         deviation: GMSD, the standard deviation of the same over the image; 0 for the target itself.
@@ -95,9 +95,9 @@ def gradients(target: Picture, image: Picture) -> Gradients:
     Args:
         target, image: luminance, of the target in [0, 1]; float64.
     """
-    m, m_g = _gradient_magnitude(target), _gradient_magnitude(image)
-    alike = (2 * m * m_g + _GRADIENT_CONSTANT) / (m**2 + m_g**2 + _GRADIENT_CONSTANT)
-    return Gradients(explained(m, m_g), float(alike.mean()), float(alike.std()))
+    p, p_g = _gradient_magnitude(target), _gradient_magnitude(image)
+    alike = (2 * p * p_g + _GRADIENT_CONSTANT) / (p**2 + p_g**2 + _GRADIENT_CONSTANT)
+    return Gradients(explained(p, p_g), float(alike.mean()), float(alike.std()))
 
 
 def _gradient_magnitude(image: Picture) -> Float[np.ndarray, "half_h half_w"]:
