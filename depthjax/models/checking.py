@@ -277,16 +277,17 @@ def _notes(trial: _Trial) -> Iterator[str]:
     held = sum(np.size(each) for each in program.consts)
     if held > trial.images[0].size:
         yield (
-            f"{held} numbers are closed over: other weights compile anew; pass them as variables"
+            f"{held} numbers are closed over; other weights compile again: pass them as variables"
         )
     if hasattr(trial.layer, "prepare"):
-        yield "a descent runs on its own fast form (prepare)"
+        yield "a descent uses the fast form of this layer (prepare)"
         return
     made = rewrite(trial.layer, trial.variables, trial.images)
     left = [f"{count} {why}" for why, count in made.left.items()]
     if jax.default_backend() == "cpu" and (made.replaced or left):
-        rest = f"; as they are, which is slow: {', '.join(left)}" if left else ""
-        yield f"a descent runs {made.replaced} convolutions and max poolings in fast forms{rest}"
+        rest = f"; that it leaves, which is slow: {', '.join(left)}" if left else ""
+        words = "convolutions and max poolings that a descent replaces by faster ones"
+        yield f"{words}: {made.replaced}{rest}"
 
 
 def _short(error: Exception) -> str:

@@ -159,7 +159,7 @@ def test_what_is_worth_knowing_is_noted():
 
     notes = depthjax.check_layer(closed, (), IMAGES).notes
     assert "216 numbers are closed over" in notes[0]
-    assert "1 convolutions and max poolings in fast forms" in notes[1]
+    assert "replaces by faster ones: 1" in notes[1]
 
 
 # ------------------------------------------------------------------------- layers by name
