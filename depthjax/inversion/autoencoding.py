@@ -32,6 +32,8 @@ from depthjax.inversion.reference import (
 )
 from depthjax.inversion.results import Inversion, Progress
 from depthjax.inversion.similarity import Similarity, similarity
+from depthjax.models.embeddings import embedding_shape
+from depthjax.models.initialization import checked_key
 from depthjax.typing import LayerFn, Scalar, Variables
 
 
@@ -147,14 +149,16 @@ def autoencode(
 
     Raises:
         ValueError: for images that are not finite, for shapes that do not fit, for a `stop_ratio`
-            that is not positive, and for a layer whose embedding does not depend on its input
+            that is not positive, for a layer that gives something else than one array of floats
+            with a row for each image, and for one whose embedding does not depend on its input
             (there is nothing to recover).
     """
     config = config or InversionConfig()
     if stop_ratio is not None and not stop_ratio > 0:
         raise ValueError(f"stop_ratio must be positive, got {stop_ratio}; None never stops")
     images = checked_images(images)
-    start_key, default_reference_key = jax.random.split(key)
+    embedding_shape(layer, variables, images)  # what is no layer is refused in words of ours
+    start_key, default_reference_key = jax.random.split(checked_key(key))
     mesh = mesh or local_mesh()
     if spread_weights is None:
         spread_weights = must_spread(layer, variables, config, mesh)

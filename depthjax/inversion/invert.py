@@ -27,6 +27,7 @@ from depthjax.inversion.results import (
     reshape_examples,
 )
 from depthjax.inversion.starts import draw_start
+from depthjax.models.embeddings import embedding_shape
 from depthjax.models.fast import verified
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
 
@@ -195,7 +196,7 @@ def _checked_examples(
         )
     start = init.reshape(-1, *init.shape[-3:])
     target = _repeated(target, leading)
-    expected = jax.eval_shape(layer, variables, start)
+    expected = embedding_shape(layer, variables, start)
     if expected.shape != target.shape:
         raise ValueError(
             f"the layer makes embeddings {expected.shape[1:]} of images {start.shape[1:]}, but the"

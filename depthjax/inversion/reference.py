@@ -148,10 +148,10 @@ def checked_reference(
 
 
 def checked_images(images: ArrayLike) -> Images:
-    """The images as a JAX array.
+    """The images as a JAX array; half precision becomes float32.
 
     Raises:
-        ValueError: unless they are finite floats `[B, H, W, C]` in [0, 1].
+        ValueError: unless they are finite floats `[B, H, W, C]` in [0, 1], and one at least.
     """
     values = np.asarray(images)
     if values.ndim != 4 or not jnp.issubdtype(values.dtype, jnp.floating):
@@ -159,6 +159,10 @@ def checked_images(images: ArrayLike) -> Images:
             f"images must be floats [batch, height, width, channels] in [0, 1], got"
             f" {values.dtype} {values.shape}"
         )
+    if not len(values):
+        raise ValueError(f"there are no images to recover: they have the shape {values.shape}")
+    if values.dtype.itemsize < 4:
+        images = values = values.astype(np.float32)
     if not np.isfinite(values).all():
         raise ValueError("images hold NaN or infinite pixels; check how they were made")
     if values.size and (values.min() < -0.01 or values.max() > 1.01):

@@ -10,6 +10,7 @@ from jaxtyping import Array
 from numpy.typing import ArrayLike
 
 from depthjax.devices.precision import matmul_precision
+from depthjax.models.embeddings import embedding_problem, name_of_layer
 from depthjax.models.verification import beyond_rounding, coarsest_epsilon
 from depthjax.ops.rewriting import rewrite
 from depthjax.typing import LayerFn, Variables
@@ -83,7 +84,7 @@ def check_layer(
             f"check_layer takes two or more float images [batch, height, width, channels], got"
             f" {x.dtype} {x.shape}"
         )
-    name = getattr(layer, "__name__", None) or str(getattr(layer, "name", type(layer).__name__))
+    name = name_of_layer(layer)
     with matmul_precision():
         trial = _Trial(layer, variables, x[:_AT_ONCE])
         checks = []
@@ -149,20 +150,9 @@ def _output(trial: _Trial) -> str:
             f"layer(variables, images) raised {_short(error)}; it takes the weights and images"
             f" {trial.images.shape}, channels last (jnp.moveaxis for a network of channels first)"
         )
-    if not hasattr(output, "shape") or not hasattr(output, "dtype"):
-        return (
-            f"it returns a {type(output).__name__}; return one array, the embedding alone, or name"
-            " one activation of many: depthjax.NamedLayer(function, name)"
-        )
+    if problem := embedding_problem(output, len(trial.images)):
+        return problem
     trial.output = output
-    count = len(trial.images)
-    if output.ndim < 1 or output.shape[0] != count:
-        return (
-            f"{count} images give an output of shape {output.shape}; its first axis must be the"
-            " batch (jax.vmap makes it one, for a network of single images)"
-        )
-    if not jnp.issubdtype(output.dtype, jnp.floating):
-        return f"the output is {output.dtype}; an embedding is floats, before argmax or rounding"
     if not bool(jnp.isfinite(output).all()):
         return "the output holds NaN or infinite numbers; look at the weights and the pixels"
     return ""

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from depthjax.models.initializers import Stream
@@ -33,8 +34,10 @@ def init_variables(
         `{"params": …, "batch_stats": …}`, float32; `batch_stats` only with BatchNorm.
 
     Raises:
-        ValueError: if the network cannot take images of that size.
+        ValueError: if the network cannot take images of that size, and for a seed in place of a
+            key.
     """
+    checked_key(key)
     shapes, activations = variable_shapes(model, image_size)
     variables: dict[str, Any] = {"params": {}}
     for node in sorted(graph_of(model)):  # by name, as JAX orders dicts
@@ -45,6 +48,19 @@ def init_variables(
             for group, drawn in describe(node.operation).initialize(stream, leaves, inputs).items():
                 variables.setdefault(group, {})[node.name] = drawn
     return variables
+
+
+def checked_key(key: Any) -> Array:
+    """The key itself.
+
+    Raises:
+        ValueError: for a number, which is a seed, and for all else that is no key of JAX.
+    """
+    given = isinstance(key, jax.Array | np.ndarray)
+    if not given or not (key.ndim or jnp.issubdtype(key.dtype, jax.dtypes.prng_key)):
+        seed = key if isinstance(key, int) else 0
+        raise ValueError(f"key must be a key of JAX, got {key!r}; write jax.random.key({seed})")
+    return key
 
 
 def variable_shapes(

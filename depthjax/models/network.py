@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+from flax import errors
 from jaxtyping import Array, Float
 
 from depthjax.errors import unknown
@@ -101,8 +102,8 @@ class Network(nn.Module):
             The activation of the last operation evaluated, and all of them by name.
 
         Raises:
-            ValueError: if the weights or the network do not fit the images, or an activation
-                becomes empty.
+            ValueError: if weights are missing, if they or the network do not fit the images, or an
+                activation becomes empty.
         """
         if start == INPUT:
             self.check_images(images)
@@ -130,7 +131,13 @@ class Network(nn.Module):
         wrong = description.check_inputs(bound.variables, inputs[0]) if inputs else ""
         if wrong:
             raise ValueError(f"{node.name} {wrong}")
-        return description.call(bound, inputs, train)
+        try:
+            return description.call(bound, inputs, train)
+        except (errors.ScopeCollectionNotFound, errors.ScopeParamNotFoundError) as error:
+            raise ValueError(
+                f"the variables lack those of {node.name}; give all that init_variables or"
+                " load_weights returned, {'params': …, 'batch_stats': …}, of this network"
+            ) from error
 
     def _bound(self, name: str, operation: nn.Module) -> nn.Module:
         """The operation with its variables under its name."""

@@ -16,6 +16,7 @@ from depthjax import (
     build_model,
     init_variables,
     initial_images,
+    invert,
     measure,
 )
 from depthjax.inversion.metrics import MATCHED_RATIOS, baselines, input_ratio_at
@@ -309,6 +310,42 @@ def test_arrays_that_are_no_images(images: jax.Array) -> None:
     assert "floats [batch, height, width, channels]" in str(error.value)
     assert f"{images.dtype} {images.shape}" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_images_of_half_precision_are_widened_and_none_at_all_are_refused() -> None:
+    half = draw(2, *IMAGE).astype(jnp.float16)
+    np.testing.assert_array_equal(checked_images(half), half.astype(jnp.float32))
+    assert checked_images(half).dtype == jnp.float32
+    with pytest.raises(ValueError, match=r"no images .* \(0, 4, 4, 3\)"):
+        checked_images(jnp.zeros((0, *IMAGE)))
+
+
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        (lambda flat: {"out": flat}, "returns a dict; return one array"),
+        (lambda flat: (flat, flat), "returns a tuple"),
+        (lambda flat: flat.mean(), "first axis must be the batch"),
+        (lambda flat: flat.mean(0), "first axis must be the batch"),
+        (lambda flat: flat.argmax(1), "before argmax"),
+        (lambda flat: flat + 1j, "is real floats"),
+        (lambda flat: flat[:, :0], "use larger images"),
+    ],
+)
+def test_what_gives_no_embedding_is_no_layer(output: Any, text: str) -> None:
+    def layer(_: Any, images: jax.Array) -> Any:
+        return output(images.reshape(len(images), -1))
+
+    images = draw(2, *IMAGE)
+    calls = (
+        lambda: autoencode(KEY, layer, {}, images, CONFIG),
+        lambda: invert(layer, {}, jnp.zeros((2, 5)), images, CONFIG),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match="layer is no layer: ") as error:
+            call()
+        assert text in str(error.value)
+        assert "\n" not in str(error.value)
 
 
 def test_rounding_errors_of_pixels_are_let_through() -> None:

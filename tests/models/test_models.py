@@ -21,6 +21,7 @@ from depthjax.models import (
     layer_names,
     resolve,
 )
+from depthjax.models.initialization import checked_key
 from depthjax.models.network import INPUT
 
 PARAMETERS = {  # torchvision's documentation, 1000 classes
@@ -645,6 +646,24 @@ def test_weights_made_for_images_of_another_size() -> None:
     assert "fc1" in message
     assert str(8 * 8 * 3) in message
     assert str(9 * 8 * 3) in message
+
+
+def test_variables_that_lack_some() -> None:
+    model = TINY["basic"]()
+    variables = init_variables(model, KEY, 8)
+    for part in (variables["params"], {"params": variables["params"]}, {}):
+        message = error_of(lambda part=part: model.apply(part, images_of(1, 8, 8, 3)))
+        assert message.startswith("the variables lack those of ")
+        assert "'batch_stats'" in message
+
+
+def test_a_seed_is_no_key() -> None:
+    for seed, written in ((3, 3), (np.int64(3), 0), (None, 0)):
+        message = error_of(lambda seed=seed: checked_key(seed))
+        assert message.startswith("key must be a key of JAX")
+        assert message.endswith(f"write jax.random.key({written})")
+    for key in (KEY, jax.random.PRNGKey(3)):
+        assert checked_key(key) is key
 
 
 @pytest.mark.parametrize("tiny", TINY)

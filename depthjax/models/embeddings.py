@@ -1,0 +1,54 @@
+"""What a layer has to give: one array of real floats whose first axis is the batch."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from depthjax.typing import Images, LayerFn, Variables
+
+
+def name_of_layer(layer: LayerFn) -> str:
+    """What messages call a layer: the name of the function or of the layer, else of its class."""
+    return getattr(layer, "__name__", None) or str(getattr(layer, "name", type(layer).__name__))
+
+
+def embedding_problem(output: Any, count: int) -> str:
+    """Why what a layer returned is no embedding, and what to do; "" if it is one.
+
+    Args:
+        output: what it returned, or the shape and dtype of that.
+        count: the number of images that it was given.
+    """
+    if not hasattr(output, "shape") or not hasattr(output, "dtype"):
+        return (
+            f"it returns a {type(output).__name__}; return one array, the embedding alone, or name"
+            " one activation of many: depthjax.NamedLayer(function, name)"
+        )
+    if not output.shape or output.shape[0] != count:
+        return (
+            f"{count} images give an output of shape {output.shape}; its first axis must be the"
+            " batch (jax.vmap makes it one, for a network of single images)"
+        )
+    if jnp.issubdtype(output.dtype, jnp.complexfloating):
+        return (
+            f"the output is {output.dtype}; an embedding is real floats, such as"
+            " jnp.stack([output.real, output.imag], -1)"
+        )
+    if not jnp.issubdtype(output.dtype, jnp.floating):
+        return f"the output is {output.dtype}; an embedding is floats, before argmax or rounding"
+    if 0 in output.shape:
+        return f"nothing is left in an output of shape {output.shape}; use larger images"
+    return ""
+
+
+def embedding_shape(layer: LayerFn, variables: Variables, images: Images) -> jax.ShapeDtypeStruct:
+    """Shape and dtype of the embedding of images, without computing it.
+
+    Raises:
+        ValueError: in one line, if the layer gives no embedding.
+    """
+    output = jax.eval_shape(layer, variables, images)
+    if problem := embedding_problem(output, len(images)):
+        raise ValueError(f"{name_of_layer(layer)} is no layer: {problem}")
+    return output
