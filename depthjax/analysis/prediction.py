@@ -22,7 +22,7 @@ from depthjax.analysis.singular_directions import SingularDirections, singular_d
 from depthjax.devices.precision import matmul_precision
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import invert
-from depthjax.inversion.objectives import OBJECTIVES
+from depthjax.inversion.objectives import square_of, weights_of
 from depthjax.inversion.results import Inversion
 from depthjax.jacobian import dense_jacobian, exact_jacobian, linearize
 from depthjax.typing import Images, LayerFn, Variables
@@ -84,8 +84,8 @@ def predict_input_distance(
         )
     along = vectors @ error
     lost = float(np.linalg.norm(directions.null_component(error)))
-    weight = config.objective_scale
-    if embedding_norm is not None and OBJECTIVES[config.objective].is_relative:
+    (weight,) = weights_of(config.objective, config.objective_scale)
+    if embedding_norm is not None and _is_relative(config):
         weight /= embedding_norm**2
     curvature = 2 * weight * sigma**2
     scale = 1.0
@@ -135,7 +135,8 @@ _LINEAR_OPTIONS = ("momentum", "nesterov")
 def _check_linear(config: InversionConfig, embedding_norm: float | None) -> None:
     """Refuses a descent that has a step which is not linear in the image."""
     wrong = {
-        f"objective {config.objective!r}": not OBJECTIVES[config.objective].is_square,
+        f"objective {str(config.objective)!r}": square_of(config.objective) is None,
+        "a penalty": bool(config.penalties) and config.pixels == "none",
         f"optimizer {config.optimizer!r}": config.optimizer != "sgd",
         f"pixels {config.pixels!r}": config.pixels != "none",
         "a blur": config.blur,
@@ -153,12 +154,16 @@ def _check_linear(config: InversionConfig, embedding_norm: float | None) -> None
                 f"linear theory knows nothing of {what}; use objective='squared_l2',"
                 " optimizer='sgd' and pixels='none'"
             )
-    relative = OBJECTIVES[config.objective].is_relative
-    if relative and not (embedding_norm and embedding_norm > 0):
+    if _is_relative(config) and not (embedding_norm and embedding_norm > 0):
         raise ValueError(
-            f"objective {config.objective!r} needs embedding_norm, ‖O(a)‖₂ above 0, got"
+            f"objective {str(config.objective)!r} needs embedding_norm, ‖O(a)‖₂ above 0, got"
             f" {embedding_norm}"
         )
+
+
+def _is_relative(config: InversionConfig) -> bool:
+    square = square_of(config.objective)
+    return square is not None and square.is_relative
 
 
 def linear_descent(
@@ -237,7 +242,8 @@ def descend_and_predict(
         together = linearize(layer, variables, np.concatenate([places, starts]))
         jacobians = dense_jacobian(together)
     largest = max(float(np.linalg.norm(jacobian, 2)) for jacobian in jacobians[-len(starts) :])
-    curvature = 2 * config.objective_scale * largest**2
+    (weight,) = weights_of(config.objective, config.objective_scale)
+    curvature = 2 * weight * largest**2
     config = config.replace(
         learning_rate=config.learning_rate / curvature,
         final_learning_rate=config.final_learning_rate / curvature,

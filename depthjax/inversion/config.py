@@ -8,10 +8,18 @@ from typing import Any, NamedTuple
 from depthjax.devices.precision import PRECISIONS
 from depthjax.errors import one_of, require
 from depthjax.inversion.gauss_newton import Options
-from depthjax.inversion.objectives import OBJECTIVES
+from depthjax.inversion.objectives import (
+    OBJECTIVES,
+    Pieces,
+    checked_objective,
+    pieces_of,
+    square_of,
+)
 from depthjax.inversion.optimizers import OPTIMIZERS, make_optimizer
+from depthjax.inversion.penalties import PENALTIES, checked_penalty, is_given
 from depthjax.inversion.priors import PIXEL_HANDLING
 from depthjax.inversion.starts import STARTS
+from depthjax.inversion.terms import Piece, Sum, Term, as_sum
 from depthjax.settings import check_settings, described, is_number, setting
 
 SCHEDULES = ("constant", "linear", "cosine")
@@ -21,7 +29,8 @@ STEP_SCALES = ("fixed", "layer")
 class Structure(NamedTuple):
     """What of a configuration changes the compiled program; everything else is an argument."""
 
-    objective: str
+    objective: Pieces
+    penalties: tuple[Piece, ...]
     optimizer: str
     optimizer_options: tuple[tuple[str, Any], ...]
     schedule: str
@@ -46,11 +55,13 @@ class InversionConfig:
     """
 
     steps: int = setting(400, "updates of the image", least=1)
-    objective: str = setting(
+    objective: str | Sum | Piece = setting(  # noqa: RUF009
         "relative_squared_l2",
-        "what is minimised, of r = O(a_n) − O(a): "
-        + ", ".join(f"{name} is {known.formula}" for name, known in OBJECTIVES.items()),
-        among=OBJECTIVES,
+        "what is minimised, of the embedding e, the target t and r = e − t: "
+        + ", ".join(f"{name} is {known.formula}" for name, known in OBJECTIVES.items())
+        + "; sums such as 'cosine@layer3 + 0.5*relative_l2@layer1', where several layers are asked"
+        " for at once; a function (embedding, target) -> [B], on the command line"
+        " package.module:function",
     )
     objective_scale: float = setting(1.0, "the constant c before the objective", above=0)
     optimizer: str = setting(
@@ -92,11 +103,17 @@ class InversionConfig:
     pixels: str = setting(
         "clip",
         "outside [0, 1]: none leaves them; clip cuts them off after every step; penalty adds"
-        " penalty_weight times the squared distance to [0, 1] to the objective",
+        " penalty_weight times the penalty range to the objective",
         among=PIXEL_HANDLING,
         what="pixel handling",
     )
     penalty_weight: float = setting(1.0, "weight of pixels=penalty", least=0)
+    penalty: str | Sum | Piece = setting(  # noqa: RUF009
+        "",
+        "what images pay for themselves, added to the objective, such as 'tv:1e-3 + range:1': "
+        + ", ".join(f"{name} is {known.formula}" for name, known in PENALTIES.items())
+        + "; or a function (images) -> [B]",
+    )
     start: str | Sequence[str] = setting(
         ("gaussian",),
         f"how a start is drawn: {', '.join(STARTS)}; a+b is their average, a,b take turns over"
@@ -124,6 +141,8 @@ class InversionConfig:
         object.__setattr__(self, "optimizer_options", tuple(sorted((k, v) for k, v in pairs)))
         start = self.start.split(",") if isinstance(self.start, str) else self.start
         object.__setattr__(self, "start", tuple(start))
+        object.__setattr__(self, "objective", checked_objective(self.objective))
+        object.__setattr__(self, "penalty", checked_penalty(self.penalty))
         self._check()
 
     def _check(self) -> None:
@@ -139,12 +158,12 @@ class InversionConfig:
 
     def _check_gauss_newton(self) -> None:
         """It minimises a sum of squares, and knows nothing else."""
-        squares = [name for name, known in OBJECTIVES.items() if known.is_square]
-        if self.objective not in squares or self.pixels == "penalty":
-            asked = f"objective {self.objective!r} with pixels {self.pixels!r}"
+        if square_of(self.objective) is None or self.penalties:
+            squares = [name for name, known in OBJECTIVES.items() if known.is_square]
+            penalties = " + ".join(map(str, self.penalties)) or "none"
             raise ValueError(
-                f"gauss_newton needs an objective of {', '.join(squares)} and no penalty on pixels,"
-                f" got {asked}"
+                f"gauss_newton needs an objective of {', '.join(squares)} and no penalty, got"
+                f" objective {str(self.objective)!r} with penalty {penalties}"
             )
         for name, value in self.structure.optimizer_options:
             one_of("option of gauss_newton", name, Options._fields)
@@ -205,8 +224,20 @@ class InversionConfig:
         return dataclasses.replace(self, **fields)
 
     @property
+    def penalties(self) -> tuple[Term, ...]:
+        """What images pay for, that of `pixels` included."""
+        asked = as_sum(self.penalty).terms if is_given(self.penalty) else ()
+        of_range = Term("range", self.penalty_weight)
+        return (*asked, of_range) if self.pixels == "penalty" else asked
+
+    @property
     def structure(self) -> Structure:
         """The part that is compiled in."""
-        switches = {"fourier": self.fourier_decay != 0, "trust": self.trust_radius > 0}
+        switches: dict[str, Any] = {
+            "fourier": self.fourier_decay != 0,
+            "trust": self.trust_radius > 0,
+            "objective": pieces_of(self.objective),
+            "penalties": tuple(one.piece for one in self.penalties),
+        }
         values: dict[str, Any] = {name: getattr(self, name, None) for name in Structure._fields}
         return Structure(**(values | switches))

@@ -1,39 +1,38 @@
 """How far an embedding is from its target: one number for each example.
 
-Each objective is `weight · base(residual)`: the base is static, the weight an array computed once.
-A new objective is an entry of `OBJECTIVES` and a case of `base_objective`; all else reads these.
+A piece is made for a target, once, before the loop; what it then computes of an embedding is all
+that a step pays for. A new piece is an entry of `OBJECTIVES`; all else reads these.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from depthjax.typing import Embedding, PerExample, Scalar
+from depthjax.inversion.terms import Piece, Sum, as_sum, checked_sum, function_of
+from depthjax.typing import Embedding, PerExample
+
+Distance = Callable[[Embedding], PerExample]
+"""An embedding `[B, …]` to its distance from the target, `[B]`."""
 
 
 class Objective(NamedTuple):
-    """What is known of an objective, without computing it.
+    """A piece by name, and what is known of it without computing it.
 
     Fields:
-        formula: of r = O(a_n) − O(a), the residual of the embedding.
-        is_square: whether it is a sum of squares: Gauss–Newton and linear theory need one.
+        formula: of e = O(a_n), the target's t = O(a), and r = e − t.
+        made: from the target to the distance from it.
+        is_square: whether it is a sum of squares of r: Gauss–Newton and linear theory need one.
         is_relative: whether it is divided by the target's norm (squared, if it is a square).
     """
 
     formula: str
+    made: Callable[[Embedding], Distance]
     is_square: bool = False
     is_relative: bool = False
-
-
-OBJECTIVES = {
-    "l1": Objective("c·Σ|r|"),
-    "l2": Objective("c·‖r‖"),
-    "squared_l2": Objective("c·‖r‖²", is_square=True),
-    "relative_l2": Objective("c·‖r‖/‖O(a)‖", is_relative=True),
-    "relative_squared_l2": Objective("c·(‖r‖/‖O(a)‖)²", is_square=True, is_relative=True),
-}
-"""Every objective by name."""
 
 
 def norms(residual: Embedding) -> PerExample:
@@ -43,23 +42,141 @@ def norms(residual: Embedding) -> PerExample:
     return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, squared)))
 
 
-def base_objective(objective: str, residual: Embedding) -> PerExample:
-    """`Σ|r|`, `‖r‖₂` or `‖r‖₂²` of each example."""
-    if objective == "l1":
-        # |r| with gradient 0 at 0, as PyTorch's; that of jnp.abs is 1.
-        return _sum(residual * jax.lax.stop_gradient(jnp.sign(residual)))
-    if OBJECTIVES[objective].is_square:
-        return _sum(jnp.square(residual))
-    return norms(residual)
+def l1(residual: Embedding) -> PerExample:
+    """Σ|r| with gradient 0 at 0, as PyTorch's; that of `jnp.abs` is 1."""
+    return _sum(residual * jax.lax.stop_gradient(jnp.sign(residual)))
 
 
-def objective_weight(objective: str, target_embedding: Embedding, scale: Scalar) -> PerExample:
-    """What the base is multiplied by: `scale`, over `‖target‖₂` (or its square) if relative."""
-    known = OBJECTIVES[objective]
-    if known.is_relative:
-        size = norms(target_embedding)
-        return scale / jnp.where(size > 0, size**2 if known.is_square else size, 1)
-    return scale * jnp.ones(target_embedding.shape[0], target_embedding.dtype)
+def squared_l2(residual: Embedding) -> PerExample:
+    """‖r‖²."""
+    return _sum(jnp.square(residual))
+
+
+def _of_residual(base: Distance, target: Embedding) -> Distance:
+    return lambda embedding: base(embedding - target)
+
+
+def _relative(base: Distance, target: Embedding) -> Distance:
+    """Over the same of the target; absolute where that is 0."""
+    size = base(target)
+    factor = 1 / jnp.where(size > 0, size, 1)
+    return lambda embedding: factor * base(embedding - target)
+
+
+def _cosine(target: Embedding) -> Distance:
+    """1 − cos of the angle at 0; 1 where one of the two is 0."""
+    size = norms(target)
+    unit = target / _each(jnp.where(size > 0, size, 1), target)
+
+    def distance(embedding: Embedding) -> PerExample:
+        length = norms(embedding)
+        along = _sum(embedding * unit)
+        return 1 - along / jnp.where(length > 0, length, 1)
+
+    return distance
+
+
+def _gram(target: Embedding) -> Distance:
+    """Of the products of channels, summed over positions: texture (Gatys, Ecker & Bethge 2015)."""
+    matched = _relative(squared_l2, _products(target))
+    return lambda embedding: matched(_products(embedding))
+
+
+def _products(embedding: Embedding) -> Float[Array, "b c c"]:
+    if embedding.ndim < 3:
+        raise ValueError(
+            "the objective gram needs an embedding with positions, [B, …, channels], and this"
+            f" layer's is {embedding.shape}; choose an earlier layer or another objective"
+        )
+    positions = embedding.reshape(len(embedding), -1, embedding.shape[-1])
+    return jnp.einsum("bpc,bpd->bcd", positions, positions) / positions.shape[1]
+
+
+OBJECTIVES = {
+    "l1": Objective("Σ|r|", partial(_of_residual, l1)),
+    "l2": Objective("‖r‖", partial(_of_residual, norms)),
+    "squared_l2": Objective("‖r‖²", partial(_of_residual, squared_l2), is_square=True),
+    "relative_l2": Objective("‖r‖/‖t‖", partial(_relative, norms), is_relative=True),
+    "relative_squared_l2": Objective(
+        "(‖r‖/‖t‖)²", partial(_relative, squared_l2), is_square=True, is_relative=True
+    ),
+    "cosine": Objective("1 − ⟨e, t⟩/(‖e‖‖t‖)", _cosine),
+    "gram": Objective("‖G(e) − G(t)‖²/‖G(t)‖², G = mean over positions of e eᵀ", _gram),
+}
+"""Every objective by name."""
+
+Pieces = tuple[tuple[Piece, str], ...]
+"""What of an objective is compiled in: its pieces, and the layer of each."""
+
+
+def pieces_of(objective: Sum | Piece) -> Pieces:
+    """The part of an objective without its weights; `weights_of` are those."""
+    return tuple((one.piece, one.at) for one in as_sum(objective).terms)
+
+
+def weights_of(objective: Sum | Piece, scale: float | int = 1.0) -> tuple[float, ...]:
+    """The weight of each term, times `scale`."""
+    return tuple(scale * one.weight for one in as_sum(objective).terms)
+
+
+def checked_objective(objective: Sum | Piece) -> Sum | str:
+    """An objective whose pieces all exist; see `checked_sum`."""
+    return checked_sum(objective, "objective", OBJECTIVES)
+
+
+def square_of(objective: Sum | Piece) -> Objective | None:
+    """The one sum of squares that an objective consists of; None if it is anything else."""
+    (piece, at), *others = pieces_of(objective)
+    known = OBJECTIVES.get(piece) if isinstance(piece, str) and not at else None
+    return known if known is not None and known.is_square and not others else None
+
+
+def distance_to(
+    target: Embedding,
+    pieces: Pieces,
+    weights: Float[Array, " terms"],
+    split: Callable[[Array], Mapping[str, Array]] | None = None,
+) -> Distance:
+    """What a descent minimises of an embedding, made for a target.
+
+    Args:
+        target: `[B, …]`.
+        pieces: of the objective, from `pieces_of`.
+        weights: from `weights_of`; another value compiles nothing again.
+        split: from an embedding of several layers to each of them, by name.
+
+    Raises:
+        ValueError: for a piece of a layer that the embedding does not hold.
+    """
+    parts = split or (lambda _: {})
+    targets = {"": target, **parts(target)}
+    for _, at in pieces:
+        if at not in targets:
+            held = ", ".join(name for name in targets if name) or "one layer alone"
+            raise ValueError(
+                f"the objective asks for {at!r}, and the embedding is of {held}; ask for a layer"
+                " of several, such as layer1+layer3"
+            )
+    made = [(at, _made(piece, targets[at])) for piece, at in pieces]
+
+    def distance(embedding: Embedding) -> PerExample:
+        held = {"": embedding, **parts(embedding)}
+        terms = [weight * of(held[at]) for weight, (at, of) in zip(weights, made, strict=True)]
+        return sum(terms[1:], start=terms[0])
+
+    return distance
+
+
+def _made(piece: Piece, target: Any) -> Distance:
+    """A piece for a target."""
+    if isinstance(piece, str) and piece in OBJECTIVES:
+        return OBJECTIVES[piece].made(target)
+    function = function_of(piece, "objective") if isinstance(piece, str) else piece
+    return lambda embedding: function(embedding, target)
+
+
+def _each(values: PerExample, like: Embedding) -> Array:
+    return values.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def _sum(x: Embedding) -> PerExample:

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from depthjax.typing import Images, PerExample
+from depthjax.typing import Images
 
 PIXEL_HANDLING = ("none", "clip", "penalty")
 
@@ -33,9 +33,3 @@ def _reflected(array: Float[Array, "b h w"], axis: int, pixel: int) -> Float[Arr
     first = jax.lax.slice_in_dim(array, pixel, 2 * pixel, axis=axis)
     last = jax.lax.slice_in_dim(array, size - 2 * pixel, size - pixel, axis=axis)
     return jnp.concatenate([first, array, last], axis)
-
-
-def range_penalty(images: Images) -> PerExample:
-    """The squared distance of each image to the box [0, 1]: 0 inside it."""
-    outside = images - jnp.clip(images, 0, 1)
-    return jnp.square(outside).sum((1, 2, 3))

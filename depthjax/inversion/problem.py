@@ -16,9 +16,10 @@ from jaxtyping import Array, Int
 
 from depthjax.devices.precision import matmul_precision
 from depthjax.inversion.config import InversionConfig, Structure
-from depthjax.inversion.objectives import base_objective, norms, objective_weight
+from depthjax.inversion.objectives import distance_to, norms, weights_of
 from depthjax.inversion.optimizers import in_fourier, make_optimizer
-from depthjax.inversion.priors import blur3, range_penalty
+from depthjax.inversion.penalties import penalty_of
+from depthjax.inversion.priors import blur3
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
 
 
@@ -61,7 +62,7 @@ def problem_of(layer: LayerFn, structure: Structure, variables: Variables, data:
         data: of the batch; `data.target` in the dtype of the images.
     """
     target, _, scale, numbers = data
-    weight = objective_weight(structure.objective, target, numbers["objective_scale"])
+    distance = distance_to(target, structure.objective, numbers["objective"])
 
     def embed(images: Images) -> Embedding:
         with matmul_precision(structure.precision):
@@ -69,9 +70,9 @@ def problem_of(layer: LayerFn, structure: Structure, variables: Variables, data:
             return layer(variables, images).astype(images.dtype)
 
     def assess(images: Images, embedding: Embedding) -> PerExample:
-        objective = weight * base_objective(structure.objective, embedding - target)
-        if structure.pixels == "penalty":
-            objective += numbers["penalty_weight"] * range_penalty(images)
+        objective = distance(embedding)
+        if structure.penalties:
+            objective += penalty_of(images, structure.penalties, numbers["penalties"])
         return objective
 
     def place(images: Images, change: Images, step: Int[Array, ""]) -> Images:
@@ -115,10 +116,13 @@ def numbers_of(config: InversionConfig, dtype: Any) -> dict[str, Array]:
         dtype: of the images; counts are int32.
     """
     names = (
-        "objective_scale", "learning_rate", "final_learning_rate", "blur_sigma",
-        "final_blur_sigma", "penalty_weight", "plateau", "fourier_decay", "trust_radius",
+        "learning_rate", "final_learning_rate", "blur_sigma", "final_blur_sigma", "plateau",
+        "fourier_decay", "trust_radius",
     )  # fmt: skip
-    numbers = {name: jnp.asarray(getattr(config, name), dtype) for name in names}
+    values = {name: getattr(config, name) for name in names}
+    values["objective"] = weights_of(config.objective, config.objective_scale)
+    values["penalties"] = [one.weight for one in config.penalties]
+    numbers = {name: jnp.asarray(value, dtype) for name, value in values.items()}
     # A patience that cannot run out switches the plateau off without another program.
     most = np.iinfo(np.int32).max
     patience = config.patience if config.plateau > 0 else most

@@ -11,7 +11,8 @@ from jaxtyping import Array
 from depthjax.devices.precision import matmul_precision
 from depthjax.devices.sharding import BY_EXAMPLE, WHOLE
 from depthjax.devices.spreading import specs
-from depthjax.inversion.objectives import base_objective, objective_weight
+from depthjax.inversion.objectives import distance_to, pieces_of, weights_of
+from depthjax.inversion.terms import Piece, Sum
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Variables
 
 
@@ -22,7 +23,7 @@ def step_scale(
     start: Images,
     target_embedding: Embedding,
     *,
-    objective: str = "squared_l2",
+    objective: Sum | Piece = "squared_l2",
     objective_scale: Scalar = 1.0,
 ) -> PerExample:
     """The step along the first gradient that makes the linearised residual smallest.
@@ -41,13 +42,11 @@ def step_scale(
         `[B]`, positive; 1 where the gradient has no effect on the embedding.
     """
     with matmul_precision():
-        weight = objective_weight(
-            objective, target_embedding, jnp.asarray(objective_scale, start.dtype)
-        )
+        weights = objective_scale * jnp.asarray(weights_of(objective), start.dtype)
+        distance = distance_to(target_embedding, pieces_of(objective), weights)
         embedding, pullback = jax.vjp(partial(layer, variables), start)
         residual = embedding - target_embedding
-        (cotangent,) = jax.vjp(partial(base_objective, objective), residual)[1](weight)
-        (gradient,) = pullback(cotangent)
+        (gradient,) = pullback(jax.grad(lambda e: distance(e).sum())(embedding))
         forward = getattr(layer, "pushable", layer)
         _, change = jax.jvp(partial(forward, variables), (start,), (gradient,))
     features = tuple(range(1, change.ndim))
@@ -58,7 +57,7 @@ def step_scale(
 
 
 @cache
-def step_scale_on(mesh: Mesh | None, layer: LayerFn, objective: str) -> Any:
+def step_scale_on(mesh: Mesh | None, layer: LayerFn, objective: Sum | Piece) -> Any:
     """`step_scale` as a function `(variables, start, target_embedding, objective_scale)`.
 
     On a mesh every device computes it for its part of the batch.

@@ -11,21 +11,18 @@ is not imported before one is asked for.
 import hashlib
 import importlib
 import inspect
-import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import ModuleType
 from typing import Any
 
 import jax
 import numpy as np
 
-from depthjax.errors import unknown
 from depthjax.models.functions import FunctionNetwork
 from depthjax.models.network import Network, graph_of
 from depthjax.models.normalization import Normalization
+from depthjax.references import function_at
 from depthjax.typing import Variables
 
 
@@ -110,14 +107,16 @@ def variables_sha256(variables: Variables) -> str:
 
 
 def _of_function(name: str, fields: Mapping[str, Any]) -> Specified:
-    module_name, _, function_name = name.partition(":")
-    function = _function(_module(module_name, name), function_name, name)
+    choices = (
+        f"a model is a name of depthjax.MODELS, package.module:function, or one of {_schemes()}"
+    )
+    function = function_at(name, "model", choices)
     try:
         inspect.signature(function).bind(**fields)
     except TypeError as error:
         raise ValueError(
             f"{name} does not take these fields: {error}; its signature is"
-            f" {function_name}{inspect.signature(function)}"
+            f" {name.partition(':')[2]}{inspect.signature(function)}"
         ) from None
     # Lists come from JSON; only tuples hash.
     hashable = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
@@ -162,39 +161,6 @@ def _kind(made: Any) -> str:
     if isinstance(made, tuple):
         return f"({', '.join(type(part).__name__ for part in made)})"
     return f"a {type(made).__name__}"
-
-
-def _module(name: str, asked: str) -> ModuleType:
-    # As `python -m` does: scripts have the folder that they lie in there instead.
-    if os.getcwd() not in sys.path and "" not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        return importlib.import_module(name)
-    except Exception as error:
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        if missing and f"{name}.".startswith(f"{missing}."):
-            raise ValueError(
-                f"no module {missing!r} for the model {asked!r}: a model is a name of"
-                f" depthjax.MODELS, package.module:function, or one of {_schemes()}; modules of"
-                f" this folder ({os.getcwd()}) are found, others must be installed"
-            ) from None
-        raise ValueError(
-            f"the module {name!r} of the model {asked!r} cannot be imported:"
-            f" {type(error).__name__}: {error}"
-        ) from error
-
-
-def _function(module: ModuleType, name: str, asked: str) -> Callable[..., Any]:
-    found = getattr(module, name, None)
-    if not callable(found):
-        known = [key for key, value in vars(module).items() if _offered(module, key, value)]
-        raise unknown("function", name, known, hint=f"of {module.__name__}, for {asked}")
-    return found
-
-
-def _offered(module: ModuleType, name: str, value: Any) -> bool:
-    own = getattr(value, "__module__", None) == module.__name__
-    return own and callable(value) and not name.startswith("_")
 
 
 def _schemes() -> str:

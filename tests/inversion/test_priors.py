@@ -1,4 +1,4 @@
-"""Starts have the statistics they promise; the blur is a dense Gaussian's; the box is a box."""
+"""The blur is a dense Gaussian's."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from depthjax.inversion.priors import blur3, range_penalty
+from depthjax.inversion.priors import blur3
 
 KEY = jax.random.key(3)
 SHAPE = (3, 16, 12, 3)
@@ -84,21 +84,3 @@ def test_blur_does_not_mix_channels_or_images() -> None:
     other[:, :, :, 2] = 9
     first, second = (np.asarray(blur3(jnp.asarray(v), jnp.float32(1.0))) for v in (x, other))
     np.testing.assert_array_equal(first[0, :, :, :2], second[0, :, :, :2])
-
-
-# -------------------------------------------------------------------------------------------- box
-
-
-def test_no_penalty_inside_the_box() -> None:
-    x = jnp.asarray(images((2, 3, 3, 3))).at[0, 0, 0, 0].set(0).at[1, 2, 2, 2].set(1)
-    np.testing.assert_array_equal(range_penalty(x), [0, 0])
-    np.testing.assert_array_equal(jax.grad(lambda x: range_penalty(x).sum())(x), 0)
-
-
-def test_the_penalty_is_the_squared_distance_and_pushes_inside() -> None:
-    x = jnp.full((3, 2, 2, 3), 0.5).at[1, 0, 0, 0].set(1.5).at[1, 1, 1, 2].set(-0.2)
-    x = x.at[2].set(-1)
-    np.testing.assert_allclose(range_penalty(x), [0, 0.25 + 0.04, 12], rtol=1e-6)
-    gradient = np.asarray(jax.grad(lambda x: range_penalty(x).sum())(x))
-    nearest = np.clip(np.asarray(x), 0, 1)
-    np.testing.assert_allclose(gradient, 2 * (np.asarray(x) - nearest), rtol=1e-6)

@@ -8,8 +8,9 @@ import pytest
 from linear_descents import IMAGE, PIXELS, draw, linear, matrix, plain
 
 from depthjax import invert, step_scale
-from depthjax.inversion.objectives import OBJECTIVES
 from depthjax.inversion.state import NON_FINITE, RUNNING
+
+OF_RESIDUAL = ("l1", "l2", "squared_l2", "relative_l2", "relative_squared_l2")
 
 
 def gradient_by_hand(objective: str, r: np.ndarray, t: np.ndarray) -> np.ndarray:
@@ -24,7 +25,7 @@ def gradient_by_hand(objective: str, r: np.ndarray, t: np.ndarray) -> np.ndarray
     }[objective]
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", OF_RESIDUAL)
 @pytest.mark.parametrize("c", [1.0, 0.15])
 def test_the_step_scale_is_the_best_first_step(objective: str, c: float, x64: None) -> None:
     variables = matrix(7, 0.1, 5.0)
@@ -55,7 +56,7 @@ def test_the_step_scale_is_the_best_first_step(objective: str, c: float, x64: No
 def test_the_step_scale_is_one_where_there_is_no_gradient() -> None:
     variables, start = matrix(7), draw(3, *IMAGE)
     target = linear(variables, start).at[1].add(1)
-    for objective in OBJECTIVES:
+    for objective in OF_RESIDUAL:
         ours = step_scale(linear, variables, start, target, objective=objective)
         np.testing.assert_array_equal(ours[jnp.array([0, 2])], 1)
         assert ours[1] != 1

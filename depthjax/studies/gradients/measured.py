@@ -10,7 +10,8 @@ from jaxtyping import Float
 
 from depthjax.devices.precision import matmul_precision
 from depthjax.inversion.config import InversionConfig
-from depthjax.inversion.objectives import base_objective
+from depthjax.inversion.objectives import distance_to
+from depthjax.inversion.problem import numbers_of
 from depthjax.inversion.reference import REFERENCE_STD
 from depthjax.studies.networks import Place
 from depthjax.studies.rows import Row
@@ -47,12 +48,9 @@ def input_gradients(
     """
     paper = InversionConfig.paper()
     with matmul_precision():
-        target = layer(variables, targets)
-
-        def objective(images: Images) -> jax.Array:
-            return base_objective(paper.objective, layer(variables, images) - target).sum()
-
-        return paper.objective_scale * jax.grad(objective)(images)
+        weights = numbers_of(paper, images.dtype)["objective"]
+        distance = distance_to(layer(variables, targets), paper.structure.objective, weights)
+        return jax.grad(lambda images: distance(layer(variables, images)).sum())(images)
 
 
 def statistics_of(gradient: Float[np.ndarray, "h w c"]) -> dict[str, float]:

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from depthjax.devices.precision import compiler_options, matmul_precision
-from depthjax.inversion.objectives import base_objective
+from depthjax.inversion.objectives import distance_to
+from depthjax.inversion.problem import numbers_of
 from depthjax.typing import Images, LayerFn, Scalar, Variables
 
 from ..job import Job
@@ -23,11 +24,13 @@ class Bare(Problem):
 
     def _of(self, layer: LayerFn) -> Any:
         """Its second argument is the image."""
+        weights = numbers_of(self.config, self.start.dtype)["objective"]
+        distance = distance_to(self.target, self.config.structure.objective, weights)
 
         def objective(variables: Variables, images: Images) -> Scalar:
             with matmul_precision(self.config.precision):
                 embedding = layer(variables, images)
-            return base_objective(self.config.objective, embedding - self.target).sum()
+            return distance(embedding).sum()
 
         return jax.value_and_grad(objective, argnums=1)
 

@@ -1,0 +1,150 @@
+"""Sums of weighted pieces, in Python and as text: what objectives and penalties are made of.
+
+    0.5 * term("relative_l2", at="layer1") + term("cosine", at="layer3")
+    "0.5*relative_l2@layer1 + cosine@layer3"
+    "tv:1e-3 + my_package.module:function"
+
+A piece is the name of one that exists, or a function. A weight stands before or behind it.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any, NamedTuple, Union
+
+from depthjax.errors import one_of, require
+from depthjax.references import function_at, reference_to
+
+Piece = str | Callable[..., Any]
+
+
+class Term(NamedTuple):
+    """A piece of a sum.
+
+    Fields:
+        piece: the name of one, or a function.
+        weight: what it is multiplied by.
+        at: which of several layers it is of; empty for all that the embedding holds.
+    """
+
+    piece: Piece
+    weight: float = 1.0
+    at: str = ""
+
+    def __str__(self) -> str:
+        name = self.piece if isinstance(self.piece, str) else reference_to(self.piece)
+        weight = "" if self.weight == 1 else f"{_shortest(self.weight)}*"
+        return weight + name + (f"@{self.at}" if self.at else "")
+
+
+class Sum:
+    """A sum of terms; sums add, and are multiplied by numbers. Hashable, compared by value."""
+
+    __slots__ = ("terms",)
+
+    def __init__(self, terms: Iterable[Term]) -> None:
+        """Takes the terms, of which there must be one at least, with finite weights."""
+        self.terms = tuple(terms)
+        require(len(self.terms) > 0, "a sum of terms", "", "of one term at least")
+        for one in self.terms:
+            require(math.isfinite(one.weight), f"the weight of {one}", one.weight, "finite")
+
+    def __add__(self, other: Union["Sum", Piece]) -> "Sum":
+        return Sum(self.terms + as_sum(other).terms)
+
+    def __radd__(self, other: Piece) -> "Sum":
+        return as_sum(other) + self
+
+    def __mul__(self, factor: float | int) -> "Sum":
+        return Sum(one._replace(weight=float(one.weight * factor)) for one in self.terms)
+
+    __rmul__ = __mul__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sum) and self.terms == other.terms
+
+    def __hash__(self) -> int:
+        return hash(self.terms)
+
+    def __str__(self) -> str:
+        return " + ".join(map(str, self.terms))
+
+    __repr__ = __str__
+
+
+def term(piece: Piece, *, at: str = "") -> Sum:
+    """A sum of one term, to be added to others and multiplied by a weight.
+
+    Args:
+        piece: the name of one of `OBJECTIVES` or `PENALTIES`, or a function of your own: of
+            `(embedding, target)`, each `[B, …]`, or for a penalty of `(images,)`; to one number
+            for each example, `[B]`, that depends on no other example.
+        at: the layer of several that it is of.
+    """
+    return Sum([Term(piece, at=at)])
+
+
+def as_sum(given: Sum | Piece) -> Sum:
+    """A sum from text, from a function, or as it is.
+
+    Raises:
+        ValueError: for text that is no sum.
+    """
+    if isinstance(given, Sum):
+        return given
+    return _parsed(given) if isinstance(given, str) else Sum([Term(given)])
+
+
+def checked_sum(given: Sum | Piece, what: str, known: Mapping[str, Any]) -> Sum | str:
+    """A sum whose pieces all exist: as text if they all have names, which JSON can hold.
+
+    Args:
+        given: what was asked for.
+        what: what the sum is, for messages: "objective".
+        known: pieces by name.
+
+    Raises:
+        ValueError: for text that is no sum, and names that do not exist.
+    """
+    asked = as_sum(given)
+    for one in asked.terms:
+        if isinstance(one.piece, str) and ":" in one.piece:
+            function_of(one.piece, what)
+        elif isinstance(one.piece, str):
+            one_of(what, one.piece, known)
+    named = all(isinstance(one.piece, str) for one in asked.terms)
+    return str(asked) if named else asked
+
+
+@cache
+def function_of(reference: str, what: str) -> Callable[..., Any]:
+    """The function of a piece that is written `package.module:function`."""
+    return function_at(reference, what, "give a name that exists, or package.module:function")
+
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_TERM = re.compile(
+    rf"(?:(?P<before>{_NUMBER})\s*\*\s*)?(?P<piece>[A-Za-z_][\w.]*(?::[A-Za-z_]\w*)?)"
+    rf"(?::(?P<behind>{_NUMBER}))?(?:@(?P<at>\S+))?"
+)
+_PLUS = re.compile(r"(?<![\d.][eE])\+")
+
+
+def _parsed(text: str) -> Sum:
+    terms = []
+    for part in _PLUS.split(text):
+        match = _TERM.fullmatch(part.strip())
+        if match is None:
+            raise ValueError(
+                f"{part.strip()!r} of {text!r} is no term; write name, 0.5*name, name:0.5 or"
+                " name@layer, and + between them"
+            )
+        weight = float(match["before"] or 1) * float(match["behind"] or 1)
+        terms.append(Term(match["piece"], weight, match["at"] or ""))
+    return Sum(terms)
+
+
+def _shortest(value: float) -> str:
+    text = f"{value:g}"
+    return text if float(text) == value else repr(value)
