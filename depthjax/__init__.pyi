@@ -7,6 +7,7 @@ from .inversion.memory import fitting_batch
 from .inversion.metrics import Measurement, measure
 from .inversion.results import Inversion
 from .inversion.step_scale import step_scale
+from .inversion.terms import term
 from .models import MODELS, build_model, init_variables, layer_names
 from .models.checking import check_layer
 from .models.functions import as_network
@@ -43,6 +44,7 @@ __all__ = [
     "save_weights",
     "select_layers",
     "step_scale",
+    "term",
     "to_torch_state_dict",
 ]
 __version__: str

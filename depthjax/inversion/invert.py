@@ -14,9 +14,11 @@ from numpy.typing import ArrayLike
 from depthjax.devices.processes import my_share
 from depthjax.devices.sharding import local_mesh, part_of, split_of
 from depthjax.inversion.batches import Examples, run_batch
+from depthjax.inversion.checking import check_functions
 from depthjax.inversion.checkpoints import DescentCheckpoints
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.frames import frame_steps
+from depthjax.inversion.parts import parts_of
 from depthjax.inversion.plan import Plan
 from depthjax.inversion.preparing import Prepared, must_spread, place_weights, prepare_for_descent
 from depthjax.inversion.results import (
@@ -123,7 +125,8 @@ def invert(
         iterate and has status `NON_FINITE`; the others go on.
 
     Raises:
-        ValueError: if the shapes do not belong together, if `max_batch` is no positive number, or
+        ValueError: if the shapes do not belong together, if a function in the config gives no
+            number for each example, or mixes them; if `max_batch` is no positive number, or
             `frames` is 1 or negative, or the checkpoints are of other descents.
     """
     config = config or InversionConfig()
@@ -139,6 +142,7 @@ def invert(
         spread_weights = must_spread(layer, variables, config, mesh)
     prepared = prepare_for_descent(layer, variables, config, examples.start, spread=spread_weights)
     prepared = Prepared(*verified(layer, variables, *prepared, examples.start))
+    check_functions(config, examples.target, examples.start, parts_of(prepared.layer))
     count = len(examples.start)
     if jax.process_count() > 1:
         examples = examples.at(my_share(count))

@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 from depthjax.devices.sharding import local_mesh, replicate
 from depthjax.devices.spreading import Gathering, SpreadLayer, fits, spread
 from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.parts import PartedLayer
 from depthjax.models.fast import fast_form
 from depthjax.typing import LayerFn, Variables
 
@@ -52,7 +53,10 @@ def _prepare(
     # Gauss–Newton makes many products with one linearisation, which keeps all that they take.
     again = (config.rematerialize or spread) and config.optimizer != "gauss_newton"
     settings = {"rematerialize": True} if again else {}
-    return Prepared(*fast_form(layer, variables, images, **settings))
+    fast, weights = fast_form(layer, variables, images, **settings)
+    joined = hasattr(layer, "part_shapes") and images is not None
+    shapes = layer.part_shapes(variables, images) if joined else ()  # type: ignore[attr-defined]
+    return Prepared(PartedLayer(fast, shapes) if shapes else fast, weights)
 
 
 def prepared_shapes(

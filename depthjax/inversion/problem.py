@@ -18,6 +18,7 @@ from depthjax.devices.precision import matmul_precision
 from depthjax.inversion.config import InversionConfig, Structure
 from depthjax.inversion.objectives import distance_to, norms, weights_of
 from depthjax.inversion.optimizers import in_fourier, make_optimizer
+from depthjax.inversion.parts import parts_of
 from depthjax.inversion.penalties import penalty_of
 from depthjax.inversion.priors import blur3
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
@@ -62,7 +63,7 @@ def problem_of(layer: LayerFn, structure: Structure, variables: Variables, data:
         data: of the batch; `data.target` in the dtype of the images.
     """
     target, _, scale, numbers = data
-    distance = distance_to(target, structure.objective, numbers["objective"])
+    distance = distance_to(target, structure.objective, numbers["objective"], parts_of(layer))
 
     def embed(images: Images) -> Embedding:
         with matmul_precision(structure.precision):

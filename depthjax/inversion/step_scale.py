@@ -12,6 +12,7 @@ from depthjax.devices.precision import matmul_precision
 from depthjax.devices.sharding import BY_EXAMPLE, WHOLE
 from depthjax.devices.spreading import specs
 from depthjax.inversion.objectives import distance_to, pieces_of, weights_of
+from depthjax.inversion.parts import parts_of
 from depthjax.inversion.terms import Piece, Sum
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Variables
 
@@ -43,7 +44,8 @@ def step_scale(
     """
     with matmul_precision():
         weights = objective_scale * jnp.asarray(weights_of(objective), start.dtype)
-        distance = distance_to(target_embedding, pieces_of(objective), weights)
+        pieces = pieces_of(objective)
+        distance = distance_to(target_embedding, pieces, weights, parts_of(layer))
         embedding, pullback = jax.vjp(partial(layer, variables), start)
         residual = embedding - target_embedding
         (gradient,) = pullback(jax.grad(lambda e: distance(e).sum())(embedding))

@@ -1,11 +1,12 @@
 """A named layer of a model as a pure function of weights and images."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import jax
 
+from depthjax.models.joined import BETWEEN, Joined, with_node
 from depthjax.models.network import (
     INPUT,
     Network,
@@ -30,7 +31,9 @@ class Layer:
     Args:
         model: a model of `depthjax.models`.
         name: any name of `layer_names(model, sublayers=True)` or an alias: `layer3` or `conv4`
-            (the stage's output), `layer3.0.conv2`, `features.14`, `relu3_1`, `stem`.
+            (the stage's output), `layer3.0.conv2`, `features.14`, `relu3_1`, `stem`. Several joined
+            by `+`, as `layer1+layer3`, make one embedding `[B, n]`, one behind the other; an
+            objective can ask for each (`depthjax.term`).
         normalization: what is done to the pixels first: "imagenet" for torchvision's weights and
             most others, "half", a pair `(mean, std)`, or None: the network sees the pixels.
         from_layer: an earlier layer whose activation is given in place of images; None for images.
@@ -55,6 +58,7 @@ class Layer:
                 " lambda variables, images: model.apply(variables, images)"
             )
         object.__setattr__(self, "node", resolve(self.model, self.name))
+        object.__setattr__(self, "model", with_node(self.model, self.node))
         start = resolve(self.model, self.from_layer) if self.from_layer else INPUT
         object.__setattr__(self, "start", start)
         needed_nodes(self.model, self.node, start)  # refuses what does not lie between
@@ -88,6 +92,21 @@ class Layer:
         """
         before = Layer(self.model, at, self.normalization, self.from_layer)
         return before, Layer(self.model, self.name, from_layer=at)
+
+    def part_shapes(
+        self, variables: Variables, images: Any
+    ) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Name and shape, without the batch axis, of each layer that `+` joins here.
+
+        Args:
+            variables, images: as the layer takes them, or their shapes and dtypes.
+        """
+        names = self.name.split(BETWEEN) if isinstance(self.model, Joined) else []
+        layers = {name.strip(): replace(self, name=name.strip()) for name in names}
+        return tuple(
+            (name, jax.eval_shape(layer, variables, images).shape[1:])
+            for name, layer in layers.items()
+        )
 
     @property
     def needs_verification(self) -> bool:

@@ -269,7 +269,7 @@ def _prefixes(name: str) -> list[str]:
 
 
 def resolve(network: Network, name: str) -> str:
-    """The node that a layer name or alias stands for.
+    """The node that a layer name or alias stands for; of `layer1+layer3` those of both, joined.
 
     Raises:
         ValueError: for an unknown name, with the nearest ones.
@@ -279,5 +279,7 @@ def resolve(network: Network, name: str) -> str:
     aliases = network.aliases()
     if name in aliases:
         return aliases[name]
+    if "+" in name:
+        return "+".join(resolve(network, part.strip()) for part in name.split("+"))
     known = dict.fromkeys((*layer_names(network), *aliases, *node_names(network)))
     raise unknown("layer", name, known, hint=f"of {type(network).__name__}")
