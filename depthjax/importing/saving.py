@@ -26,7 +26,7 @@ from depthjax.models.initialization import variable_shapes
 from depthjax.models.network import INPUT, Network, Node
 from depthjax.models.normalization import Normalization, as_normalization
 from depthjax.typing import Variables
-from depthjax.weights.fitting import WeightsMismatch
+from depthjax.weights.mismatch import WeightsMismatch
 from depthjax.weights.reading import read_state_dict
 from depthjax.weights.writing import safetensors_bytes
 

@@ -3,9 +3,9 @@
 from depthjax.weights.asked import Weights, weights_of
 from depthjax.weights.calibration import calibrated, crops_for, unfolded
 from depthjax.weights.controls import CONTROLS
-from depthjax.weights.fitting import WeightsMismatch
 from depthjax.weights.kernels import rotated, shuffled
 from depthjax.weights.loading import LoadedWeights, find_and_load, load_weights, save_weights
+from depthjax.weights.mismatch import WeightsMismatch
 from depthjax.weights.packaged import PACKAGED, PackagedNetwork
 from depthjax.weights.sources import TORCHVISION, WeightsFile, fetch
 from depthjax.weights.state_dict import from_torch_state_dict, to_torch_state_dict

@@ -11,6 +11,7 @@ from depthjax.models import MODELS, Network
 from depthjax.models.initialization import variable_shapes
 from depthjax.models.network import graph_of
 from depthjax.models.operations.description import describe
+from depthjax.weights.mismatch import MOST, Shape, Shapes, WeightsMismatch, some
 from depthjax.weights.prefixes import (
     asked_prefix,
     fitting_prefixes,
@@ -20,42 +21,10 @@ from depthjax.weights.prefixes import (
 from depthjax.weights.renaming import module_spellings, weight_spellings
 from depthjax.weights.state_dict import IGNORED, to_torch_state_dict
 
-Shape = tuple[int, ...]
-Shapes = dict[str, Shape]
-
-_MOST = 8  # names of each kind that a message lists
-
-
-class WeightsMismatch(ValueError):
-    """Weights that do not fit a model; the message is one line, the fields hold everything.
-
-    Fields:
-        missing: names that the model has and the weights do not.
-        unexpected: names that the weights have and the model does not.
-        shapes: name -> (shape in the weights, shape in the model), where these differ.
-    """
-
-    def __init__(
-        self,
-        what: str,
-        model: str,
-        missing: list[str],
-        unexpected: list[str],
-        shapes: dict[str, tuple[Shape, Shape]],
-        hint: str,
-    ) -> None:
-        self.missing, self.unexpected, self.shapes = missing, unexpected, shapes
-        differing = [f"{n} {[*theirs]} not {[*ours]}" for n, (theirs, ours) in shapes.items()]
-        parts = [
-            f"{len(names)} {kind} ({_some(names)})"
-            for kind, names in (
-                (f"missing from {what}", missing),
-                (f"unknown to {model}", unexpected),
-                ("of another shape", differing),
-            )
-            if names
-        ]
-        super().__init__(f"{what} does not fit {model}: {'; '.join(parts)}; {hint}")
+_PARAMETRIZED = ("weight.original0", "weight.original", "weight_g", "weight_orig")
+"""How the names of what PyTorch computes a weight from end."""
+_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+"""What torch.compile and other wrappers of a module inside a network put into its names."""
 
 
 def head_of(model: Network) -> str:
@@ -111,12 +80,16 @@ def fit(
     wanted = list(weight_spellings(body).values())
     names = [name for name in state if name.rpartition(".")[2] not in IGNORED]
     fits = _of_these_shapes(state, fitting_prefixes(names, wanted), body)
+    if not fits and (unwrapped := _unwrapped(state)).keys() != state.keys():
+        return fit(
+            model, unwrapped, what=what, drop_head=drop_head, image_size=image_size, prefix=prefix
+        )
     if prefix is not None:
         chosen = asked_prefix(prefix, names, fits)
     elif len(fits) > 1:
         raise ValueError(
             f"{what} holds {_name(model)} {len(fits)} times, under"
-            f" {' and '.join(map(_shown, fits[:_MOST]))}; choose one with"
+            f" {' and '.join(map(_shown, fits[:MOST]))}; choose one with"
             f" prefix={fits[0]!r} (--weights_prefix={_shown(fits[0])})"
         )
     else:
@@ -128,6 +101,14 @@ def fit(
         hint = _hint(model, given, differences) or _other_model(state, image_size)
         raise WeightsMismatch(what, _name(model), *differences, hint)
     return Fitting(_checked_values(what, {name: given[name] for name in expected}), chosen)
+
+
+def _unwrapped(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The state dict without the names of wrappers within its names."""
+    return {
+        ".".join(part for part in name.split(".") if part not in _WRAPPERS): array
+        for name, array in state.items()
+    }
 
 
 def _shown(prefix: str) -> str:
@@ -179,7 +160,8 @@ def _our_names(state: Mapping[str, np.ndarray], expected: Shapes) -> dict[str, n
 
 def _without_head(entries: Mapping[str, Any], model: Network) -> dict[str, Any]:
     head = head_of(model)
-    return {name: entry for name, entry in entries.items() if name.rpartition(".")[0] != head}
+    # A head of several modules, nn.Sequential, has names such as fc.1.weight.
+    return {name: entry for name, entry in entries.items() if not name.startswith(f"{head}.")}
 
 
 class _Differences(NamedTuple):
@@ -208,15 +190,22 @@ def _hint(model: Network, given: Mapping[str, np.ndarray], differences: _Differe
     """What the user can do, if the differences tell it."""
     shapes = differences.shapes
     names = {*differences.missing, *differences.unexpected, *shapes}
-    head = {f"{head_of(model)}.{leaf}" for leaf in ("weight", "bias")}
+    head = f"{head_of(model)}."
     if shapes and all(sorted(theirs) == sorted(ours) for theirs, ours in shapes.values()):
         return "it looks transposed: PyTorch keeps kernels as [out, in, height, width]"
-    if names <= head:
-        classes = given[max(shapes)].shape[0] if shapes else "no"
+    wrapped = [name for name in differences.unexpected if name.endswith(_PARAMETRIZED)]
+    if wrapped:
         return (
-            f"only the head differs, with {classes} classes: build the model with as many, or leave"
-            " the head out with drop_head=True (--drop_head)"
+            f"{wrapped[0]} is of a parametrization (weight_norm, spectral_norm): take it off before"
+            " saving, torch.nn.utils.parametrize.remove_parametrizations(module, 'weight'), or"
+            " remove_weight_norm and remove_spectral_norm of older ones"
         )
+    if all(name.startswith(head) for name in names):
+        kind = "differs, of other modules:" if differences.unexpected else "is missing:"
+        if shapes and not differences.missing and not differences.unexpected:
+            classes = given[max(shapes)].shape[0]
+            kind = f"differs, with {classes} classes: build the model with as many, or"
+        return f"only the head {kind} leave it out with drop_head=True (--drop_head)"
     if all("running_" in name for name in names):
         return "BatchNorm needs its statistics: save state_dict(), not only parameters"
     return ""
@@ -258,7 +247,7 @@ def _name(model: Network) -> str:
 def _checked_values(what: str, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     def refuse(kind: str, names: list[str], way_out: str) -> None:
         if names:
-            raise ValueError(f"{what} holds {kind} in {_some(names)}; {way_out}")
+            raise ValueError(f"{what} holds {kind} in {some(names)}; {way_out}")
 
     integral = [n for n, array in state.items() if not jnp.issubdtype(array.dtype, jnp.floating)]
     refuse("no floating numbers", integral, "quantised weights must be made float32 first")
@@ -281,9 +270,3 @@ def _widened(array: np.ndarray) -> np.ndarray:
     """Half precision as float32, exactly; float64 stays only where x64 is on."""
     wanted = jnp.promote_types(array.dtype, jnp.float32)
     return array.astype(jax.dtypes.canonicalize_dtype(wanted), copy=False)
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = f", … {len(listed) - _MOST} more" if len(listed) > _MOST else ""
-    return ", ".join(listed[:_MOST]) + more

@@ -184,7 +184,8 @@ def _damaged(path: Path, error: Exception | str) -> ValueError:
     size = path.stat().st_size if path.is_file() else 0
     reason = " ".join(str(error).split())[:160] or type(error).__name__
     return ValueError(
-        f"{path.name} ({size} bytes) is damaged or no file of weights: {reason}; get it again"
+        f"{path.name} ({size} bytes) is damaged or no file of weights: {reason};"
+        f" {getattr(error, 'way_out', 'get it again')}"
     )
 
 

@@ -20,7 +20,14 @@ from depthjax.weights.hub import from_hub
 from depthjax.weights.packaged import PACKAGED, PackagedNetwork, packaged
 from depthjax.weights.prefixes import is_normalizer, normalizers
 from depthjax.weights.reading import SUFFIXES, StateDict, read_metadata
-from depthjax.weights.shards import INDEX, is_index, read_weights, weights_in, weights_sha256
+from depthjax.weights.shards import (
+    DEFAULT_FILES,
+    INDEX,
+    is_index,
+    read_weights,
+    weights_in,
+    weights_sha256,
+)
 from depthjax.weights.zoo import UNTRAINED, ZOO, ZooNetwork, find, zoo_card
 
 NORMALIZATION_KEY = "normalization"  # in the header of the files that save_weights writes
@@ -139,6 +146,10 @@ def fetch(
 
 
 def _unknown_source(text: str) -> ValueError:
+    if os.path.isdir(text):
+        return _empty_folder(Path(text))
+    if meant := _meant(text):
+        return ValueError(f"unknown weights {text!r}; did you mean {meant!r}?")
     folder = Path(text).parent
     beside = sorted(folder.iterdir()) if folder.is_dir() else []
     files = [str(path) for path in beside if path.name.lower().endswith((*SUFFIXES, INDEX))]
@@ -153,6 +164,34 @@ def _unknown_source(text: str) -> ValueError:
         names.append(f"hf://{text}")
     hint = "or any FILE, torchvision:NAME, hf://OWNER/REPOSITORY, https://…#sha256=…"
     return unknown("weights", text, names, hint=hint)
+
+
+def _empty_folder(folder: Path) -> ValueError:
+    """What a folder holds in place of weights under their usual names."""
+    files = sorted(path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES))
+    hint = f"give one of its files, such as {str(files[0])!r}" if files else "give a file"
+    if any(folder.glob("*.distcp")):
+        hint = (
+            "it is a distributed checkpoint of PyTorch, and python -m"
+            f" torch.distributed.checkpoint.format_utils dcp_to_torch {folder} weights.pth makes it"
+            " one file"
+        )
+    return ValueError(
+        f"the folder {str(folder)!r} holds no weights under their usual names"
+        f" ({', '.join(DEFAULT_FILES)}); {hint}"
+    )
+
+
+def _meant(text: str) -> str:
+    """What the way in which timm and torchvision name weights is called here, or nothing."""
+    of_timm = re.fullmatch(r"hf[-_]hub:(?:hf://)?([^/\s]+/.+)", text)
+    if of_timm:
+        return f"hf://{of_timm[1]}"
+    of_torchvision = re.fullmatch(r"(\w+)_Weights\.(?:DEFAULT|IMAGENET1K_V(\d))", text)
+    if of_torchvision:
+        version = ":v2" if of_torchvision[2] == "2" else ""
+        return f"torchvision:{of_torchvision[1].lower()}{version}"
+    return ""
 
 
 def _split_sha256(source: str) -> tuple[str, str]:

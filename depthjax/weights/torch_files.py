@@ -7,7 +7,7 @@ pickles of the file. What is described here follows `torch/serialization.py` of 
 import io
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, BinaryIO
@@ -69,6 +69,28 @@ class _Bounded:
         return self.file.read(count)
 
 
+class OtherKind(ValueError):
+    """A file that may be whole, but is none of `torch.save`.
+
+    Fields:
+        way_out: what to do.
+    """
+
+    def __init__(self, message: str, way_out: str) -> None:
+        super().__init__(message)
+        self.way_out = way_out
+
+
+def _other_kind(entries: Iterable[str]) -> OtherKind:
+    if any(name.endswith(".npy") for name in entries):
+        return OtherKind(
+            "it is an archive of NumPy",
+            "load_weights takes its arrays as a dict, dict(numpy.load(…)), if they have PyTorch's"
+            " names; of Google's ViTs timm has copies, hf://timm/…augreg…",
+        )
+    return OtherKind("it is a zip archive, but not one of torch.save", "unpack it, or get it again")
+
+
 class _Archive:
     """The zip format: `NAME/data.pkl`, `NAME/data/KEY` for each storage, stored as they are."""
 
@@ -79,10 +101,13 @@ class _Archive:
             raise ValueError("its entries are larger than the file: they are compressed or overlap")
         names = [name for name in self.entries if name.split("/")[1:] == ["data.pkl"]]
         if len(names) != 1:
-            raise ValueError("it is a zip archive, but not one of torch.save")
+            raise _other_kind(self.entries)
         self.folder = names[0].removesuffix("data.pkl")
         if f"{self.folder}constants.pkl" in self.entries:
-            raise ValueError("it is a TorchScript program, not a file of torch.save")
+            raise OtherKind(
+                "it is a TorchScript program, not a file of torch.save",
+                "save torch.jit.load(…).state_dict()",
+            )
         self.storages: dict[str, Storage] = {}
 
     def content(self) -> Any:

@@ -103,6 +103,47 @@ def test_the_head_may_be_another():
     assert caught.value.unexpected == ["fc.2.weight"]
 
 
+def test_wrappers_within_a_network_are_no_part_of_its_names():
+    def wrapped(name):
+        stage, _, rest = name.partition(".")
+        return f"{stage}._orig_mod.{rest}" if stage == "layer1" else name
+
+    state = {wrapped(name): array for name, array in state_of().items()}
+    assert any("_orig_mod" in name for name in state)
+    assert_loaded(load_weights(MODEL, state))
+    sharded = {
+        f"module.{name.replace('_orig_mod', '_fsdp_wrapped_module')}": array
+        for name, array in state.items()
+    }
+    assert_loaded(load_weights(MODEL, sharded))
+
+
+@pytest.mark.parametrize("head", ["fc.1.", "fc.0.block."])
+def test_a_head_of_several_modules_is_left_out(head):
+    state = {name: array for name, array in state_of().items() if not name.startswith("fc.")}
+    state |= {f"{head}weight": np.ones((5, 4), "f"), f"{head}bias": np.ones(5, "f")}
+    with pytest.raises(WeightsMismatch, match=r"only the head differs, of other modules.*--drop_"):
+        load_weights(MODEL, state)
+    assert_loaded(load_weights(MODEL, state, drop_head=True))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("parametrizations.weight.original0", "parametrizations.weight.original1"),
+        ("weight_g", "weight_v"),
+        ("weight_orig", "weight_u", "weight_v"),
+    ],
+)
+@pytest.mark.parametrize("module", ["conv1", "fc"])
+def test_what_weights_are_computed_from_is_named(module, names):
+    state = state_of()
+    kernel = state.pop(f"{module}.weight")
+    state |= {f"{module}.{name}": kernel for name in names}
+    with pytest.raises(WeightsMismatch, match=f"{module}.{names[0]} is of a parametrization"):
+        load_weights(MODEL, state)
+
+
 def test_a_prefix_that_does_not_exist_names_those_that_do():
     with pytest.raises(ValueError, match=r"unknown prefix of weights 'module.modle.'") as caught:
         load_weights(MODEL, ROBUST, prefix="module.modle")

@@ -164,6 +164,10 @@ HUB_ERRORS = {
         ("https://huggingface.co/timm/tiny", "write hf://timm/tiny,"),
         ("https://huggingface.co/timm/tiny/resolve/main/w.pth", "write hf://timm/tiny,"),
         ("IMAGENET1K_V1", "or any FILE, torchvision:NAME"),
+        ("hf-hub:timm/tiny", r"did you mean 'hf://timm/tiny'\?$"),
+        ("hf_hub:timm/tiny", r"did you mean 'hf://timm/tiny'\?$"),
+        ("ResNet50_Weights.IMAGENET1K_V2", r"did you mean 'torchvision:resnet50:v2'\?$"),
+        ("ResNet18_Weights.DEFAULT", r"did you mean 'torchvision:resnet18'\?$"),
     ],
 )
 def test_names_as_other_libraries_have_them_are_answered_with_ours(typed, meant):
@@ -369,3 +373,11 @@ def test_a_config_that_cannot_be_read_is_named_and_overruled(config, content, tm
     )
     assert fetch(path, normalization="imagenet").normalization == NORMALIZATIONS["imagenet"]
     assert fetch(path, normalization="none").normalization is None
+
+
+def test_a_folder_without_weights_says_what_it_holds(tmp_path):
+    refused(tmp_path, "holds no weights under their usual names .*; give a file$")
+    (tmp_path / "epoch_9.pth").write_bytes(b"")
+    refused(tmp_path, f"; give one of its files, such as '{tmp_path}/epoch_9.pth'$")
+    (tmp_path / "__0_0.distcp").write_bytes(b"")
+    refused(tmp_path, f"distributed checkpoint.*dcp_to_torch {tmp_path} weights.pth makes it one")

@@ -1,6 +1,7 @@
 """Files of `torch.save` without PyTorch: what it wrote, and what nobody honest would write."""
 
 import builtins
+import io
 import pickle
 import struct
 import tracemalloc
@@ -270,6 +271,13 @@ ARCHIVES = {
 @pytest.mark.parametrize("kind", ARCHIVES)
 def test_an_archive_that_torch_does_not_write_is_refused(kind, refused):
     refused(ARCHIVES[kind], "is damaged or no file of weights")
+
+
+def test_what_is_whole_but_of_another_kind_is_not_to_be_got_again(refused):
+    arrays = io.BytesIO()
+    np.savez(arrays, **{"embedding/kernel": np.ones(3)})
+    refused(arrays.getvalue(), r"an archive of NumPy.*hf://timm/(?!.*get it again)")
+    refused(ARCHIVES["TorchScript"], r"TorchScript program.*state_dict\(\)$")
 
 
 def test_entries_that_overlap_are_refused(refused):

@@ -279,7 +279,7 @@ DAMAGE = {
     "truncated": (damage_truncated, "is damaged"),
     "broken header": (damage_header, "is damaged"),
     "no arrays": (lambda path, state: write(path, {}), "holds no arrays"),
-    "a folder": (lambda path, state: path.mkdir(), "unknown weights"),
+    "a folder": (lambda path, state: path.mkdir(), "holds no weights under their usual names"),
     "pickled under a false name": (
         lambda path, state: path.write_bytes(b"\x80\x04cposix\nsystem\n."),
         "is damaged or no file of weights",

@@ -14,7 +14,8 @@ from depthjax.importing.torch.importer import from_torch
 from depthjax.models.normalization import Normalization, as_normalization
 from depthjax.models.specifications import Specified
 from depthjax.typing import Variables
-from depthjax.weights.fitting import WeightsMismatch, head_of
+from depthjax.weights.fitting import head_of
+from depthjax.weights.mismatch import WeightsMismatch
 
 SIZE = "image_size"
 """The field that says for which height and width a network is made and traced."""
