@@ -5,6 +5,7 @@ completion take no longer than Python's start.
 """
 
 import json
+import os
 import runpy
 import sys
 import textwrap
@@ -43,6 +44,7 @@ def main() -> None:
         elif any(word in _HELP[:3] for word in rest):
             print(help_of(name))
         else:
+            _check_working_folder()
             _run(name, rest)
     except ValueError as error:
         print(f"depthjax: error: {error}", file=sys.stderr)
@@ -100,6 +102,15 @@ def _flag_files_text(name: str) -> str:
 
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)
+
+
+def _check_working_folder() -> None:
+    try:
+        os.getcwd()
+    except OSError as error:  # Python's own errors of this say nothing of a working folder
+        raise ValueError(
+            "the folder that this is run in was removed; cd to one that exists"
+        ) from error
 
 
 def _run(name: str, arguments: list[str]) -> None:

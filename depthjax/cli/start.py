@@ -53,9 +53,7 @@ def run(main: Callable[[], None], *, processes_share: bool = False) -> None:
     def guarded(argv: list[str]) -> None:
         try:
             if len(argv) > 1:
-                raise ValueError(
-                    f"unexpected argument {argv[1]!r}: everything is a flag, --name=value"
-                )
+                raise ValueError(f"unexpected argument {argv[1]!r}: {_flag_hint(argv[1])}")
             expand_flags(FLAGS)
             if FLAGS.compilation_cache:
                 enable_compilation_cache()
@@ -76,6 +74,17 @@ def run(main: Callable[[], None], *, processes_share: bool = False) -> None:
     finally:
         if in_a_host():
             forget_flags()
+
+
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+"""What word processors and web pages make of hyphens."""
+
+
+def _flag_hint(argument: str) -> str:
+    if argument.startswith(tuple(_DASHES)):
+        name = argument.lstrip(f"-{_DASHES}")
+        return f"it begins with a long dash, and flags with two hyphens, --{name}"
+    return "everything is a flag, --name=value"
 
 
 def _end(script: str, line: str, status: int) -> NoReturn:

@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from depthjax.images.formats import some_format
 from depthjax.images.luminance import luminance
 from depthjax.images.resizing import MAX_PIXELS, Photograph, Size, check_fit, height_width, resize
 from depthjax.images.sources import Source, as_text, as_texts, locate, unique_labels
+
+# Of a PNG, Pillow lets text and colour profiles be 64 MiB together but refuses the photograph for a
+# single one of more than 1 MiB, as editors and scanners write them.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 
 
 def load_image(
@@ -47,7 +51,10 @@ def load_image(
     """
     check_fit(fit)
     if channels not in (1, 3):
-        raise ValueError(f"image files have 3 channels, or 1 as grey images, not {channels}")
+        raise ValueError(
+            f"image files have 3 channels, or 1 as grey images, not {channels};"
+            " from Python depthjax.autoencode takes arrays of any"
+        )
     target = None if size is None else height_width(size)
     text = as_text(source)
     with warnings.catch_warnings():
@@ -124,10 +131,21 @@ def _decode(file: str | io.BytesIO) -> Image.Image:
     with Image.open(file) as image:
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError(f"{image.width * image.height} pixels")
+        if image.format in _DRAWN:
+            raise UnidentifiedImageError
         return ImageOps.exif_transpose(image)
 
 
 _TIFF = (b"II*\0", b"MM\0*")
+_DRAWN = ("EPS", "WMF")
+"""Formats of Pillow that other programs draw: Ghostscript, which would run what the file says."""
+_NO_PIXELS = {
+    b"%!PS": "PostScript",
+    b"\xc5\xd0\xd3\xc6": "PostScript",
+    b"%PDF": "a PDF",
+    b"\x93NUM": "an array of NumPy",
+}
+"""What often lies in place of a photograph, by its first four bytes."""
 
 
 def _first_bytes(file: str | io.BytesIO) -> bytes:
@@ -154,6 +172,8 @@ def _unreadable(shown: str, error: Exception, first: bytes) -> str:
             f"{shown} is a TIFF of a kind that Pillow does not read, such as colour in floats; save"
             " it with 8 bits, or as PNG"
         )
+    if isinstance(error, UnidentifiedImageError) and first in _NO_PIXELS:
+        return f"{shown} is {_NO_PIXELS[first]}, not an image of pixels; export it as PNG"
     if isinstance(error, UnidentifiedImageError):
         return (
             f"{shown} is not an image that can be read (unknown format, no pixels, or cut off in "

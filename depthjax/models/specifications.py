@@ -90,6 +90,12 @@ def specified(name: str, fields: Mapping[str, Any]) -> Specified:
         scheme, rest = "saved", name
     if scheme in schemes():
         return schemes()[scheme](rest, fields)
+    if scheme in ("hf-hub", "hf_hub"):  # timm's name for both at once
+        architecture = rest.rpartition("/")[2].partition(".")[0]
+        raise ValueError(
+            f"{name!r} names weights as timm does: the architecture is {architecture} or"
+            f" timm:{architecture}, and its weights are hf://{rest} (--weights=hf://{rest})"
+        )
     return _of_function(name, fields)
 
 

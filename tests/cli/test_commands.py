@@ -80,6 +80,15 @@ def test_a_command_is_its_script(monkeypatch):
     assert sys.argv == [path, "--flagfile=quick"] and sys.path[0] == str(ROOT / "experiments")
 
 
+def test_a_working_folder_that_was_removed(tmp_path, monkeypatch, capsys):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert "the folder that this is run in was removed" in error_of(monkeypatch, capsys, "invert")
+    call(monkeypatch, "invert", "--help")  # needs no folder
+
+
 def test_what_is_no_command_is_answered_with_the_nearest(monkeypatch, capsys):
     assert "did you mean 'invert'" in error_of(monkeypatch, capsys, "inverd")
     assert "Known: bash, zsh" in error_of(monkeypatch, capsys, "completion", "fish")

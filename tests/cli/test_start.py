@@ -57,6 +57,34 @@ def test_an_interrupted_script_says_so_in_one_line(
     assert ("--resume" in line) == can_resume
 
 
+LONG = "it begins with a long dash, and flags with two hyphens, --steps=3"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("\u2013steps=3", "it begins with a long dash, and flags with two hyphens, --steps=3"),
+        (
+            "\u2014\u2013steps=3",
+            "it begins with a long dash, and flags with two hyphens, --steps=3",
+        ),
+        ("steps=3", "everything is a flag, --name=value"),
+    ],
+)
+def test_what_is_no_flag_is_answered_with_one(typed, said, monkeypatch, capsys):
+    values = flags.FlagValues()
+    flags.DEFINE_boolean("traceback", False, "", flag_values=values)
+    values(["script.py"])
+    monkeypatch.setattr(start, "FLAGS", values)
+    monkeypatch.setattr(start, "use_huge_pages", lambda: None)
+    monkeypatch.setattr(start.app, "run", lambda main, **_: main(["script.py", typed]))
+    with pytest.raises(SystemExit) as ended:
+        start.run(lambda: None)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"script.py: error: unexpected argument {typed!r}: {said}"
+
+
 def test_what_the_user_ignores_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup has it
     try:

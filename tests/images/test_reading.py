@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from error_messages import error_of
 from photographs import BLACK, GREEN, RED, WHITE, assert_photograph, png_header, random_pixels, save
-from PIL import Image
+from PIL import EpsImagePlugin, Image
+from PIL.PngImagePlugin import PngInfo
 
 from depthjax.images import (
     MAX_PIXELS,
@@ -189,6 +190,38 @@ def test_corrupt_metadata_does_not_lose_the_photograph(
     path = save(tmp_path / "photo.jpg", Image.new("RGB", (8, 4), "red"), exif=exif)
     assert_photograph(load_image(path), 4, 8)
     assert not recwarn.list
+
+
+def test_large_metadata_does_not_lose_the_photograph(tmp_path: Path) -> None:
+    pixels = random_pixels(8, 4)
+    info = PngInfo()
+    info.add_text("comment", "x" * (2 << 20), zip=True)
+    for name, extra in {
+        "text": {"pnginfo": info},
+        "profile": {"icc_profile": bytes(2 << 20)},
+    }.items():
+        path = save(tmp_path / f"{name}.png", Image.fromarray(pixels), **extra)
+        np.testing.assert_array_equal(load_image(path), pixels / np.float32(255))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"), [("eps", "PostScript"), ("pdf", "a PDF"), ("npy", "an array of NumPy")]
+)
+def test_what_holds_no_pixels_is_named_and_no_program_is_started(
+    suffix: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"figure.{suffix}"
+    if suffix == "npy":
+        np.save(path, random_pixels(8, 4))
+    else:
+        Image.fromarray(random_pixels(8, 4)).save(path)
+
+    def start(*_: object, **__: object) -> None:
+        raise AssertionError("Pillow started Ghostscript")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", start)
+    message = error_of(lambda: load_image(path))
+    assert f"figure.{suffix}' is {kind}, not an image of pixels; export it as PNG" in message
 
 
 @pytest.mark.parametrize("content", [b"", b"hello, I am text\n" * 9, b"\x89PNG\r\n\x1a\n"])
