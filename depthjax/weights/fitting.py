@@ -1,5 +1,6 @@
 """Does a state dict fit a model? Other people's names become ours, and all that differs is told."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -191,6 +192,8 @@ def _hint(model: Network, given: Mapping[str, np.ndarray], differences: _Differe
     shapes = differences.shapes
     names = {*differences.missing, *differences.unexpected, *shapes}
     head = f"{head_of(model)}."
+    if names == {"pos_embed"} and hasattr(model, "patch"):
+        return _positions_hint(shapes["pos_embed"][0][-2], model.patch)
     if shapes and all(sorted(theirs) == sorted(ours) for theirs, ours in shapes.values()):
         return "it looks transposed: PyTorch keeps kernels as [out, in, height, width]"
     wrapped = [name for name in differences.unexpected if name.endswith(_PARAMETRIZED)]
@@ -211,6 +214,18 @@ def _hint(model: Network, given: Mapping[str, np.ndarray], differences: _Differe
     return ""
 
 
+def _positions_hint(tokens: int, patch: int) -> str:
+    """What the number of a ViT's positions says of its images."""
+    side = math.isqrt(max(0, tokens - 1))
+    if side**2 != tokens - 1:
+        return f"{tokens} positions are not those of square images and one class token"
+    size = side * patch
+    return (
+        f"the weights are for images of {size}×{size}: build the model with image_size={size}"
+        f" (--model_field=image_size={size} --size={size})"
+    )
+
+
 def _other_model(state: Mapping[str, np.ndarray], image_size: int | tuple[int, int]) -> str:
     """The model of `MODELS` that these weights are of, whatever its number of classes."""
     held = {name.rpartition(".")[0] for name in state}
@@ -224,7 +239,10 @@ def _other_model(state: Mapping[str, np.ndarray], image_size: int | tuple[int, i
             found = {key if key in known else key.rpartition(".")[0] for key in under}
             if len(found) != len(modules):
                 continue  # told without tracing the model, which takes a quarter of a second
-            expected = torch_shapes(model, image_size)
+            try:
+                expected = torch_shapes(model, image_size)
+            except ValueError:  # of a ViT, which takes images of its own size only
+                continue
             theirs = _our_names(under, expected)
             shapes = {key: array.shape for key, array in theirs.items()}
             if _without_head(shapes, model) == _without_head(expected, model):

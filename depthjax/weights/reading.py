@@ -109,10 +109,10 @@ def _open_safetensors(path: Path) -> Any:
     try:
         return safe_open(path, framework="numpy")
     except (SafetensorError, OSError) as error:
-        raise _damaged(path, _what_it_is(_start(path)) or error) from error
+        raise _damaged(path, what_it_is(_start(path)) or error) from error
 
 
-def _what_it_is(start: bytes) -> str:
+def what_it_is(start: bytes) -> str:
     """A file of another kind than the two that are read, or nothing."""
     if start.startswith(_LFS):
         return "it is Git LFS's pointer to the file (git lfs pull gets the file itself)"

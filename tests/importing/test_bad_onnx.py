@@ -25,8 +25,12 @@ def refused(path: Path, message: str, **settings: Any) -> None:
 def test_no_onnx_at_all(tmp_path: Path) -> None:
     text = tmp_path / "page.onnx"
     text.write_text("<html>not found</html>")
-    refused(text, r"page\.onnx is no ONNX file")
+    refused(text, r"page\.onnx is no ONNX file: it is a page of the web")
+    text.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    refused(text, r"page\.onnx is no ONNX file: it is Git LFS's pointer to the file \(git lfs pull")
     text.write_bytes(b"")
+    refused(text, r"page\.onnx is no ONNX file: it is empty")
+    text.write_bytes(b"\x08\x08")
     refused(text, r"page\.onnx is no ONNX file: it holds no graph")
     with pytest.raises(FileNotFoundError):
         depthjax.load_onnx(tmp_path / "none.onnx")

@@ -230,6 +230,22 @@ def test_other_classes_are_dropped_only_when_asked():
     load_weights(model, headless, drop_head=True)
 
 
+def test_positions_of_a_vit_say_the_size_of_its_images():
+    def vit(size):
+        fields = {"patch": 4, "width": 4, "depth": 1, "heads": 1, "num_classes": 2}
+        return depthjax.build_model("vit_tiny_patch16_224", image_size=size, **fields)
+
+    state = to_torch_state_dict(depthjax.init_variables(vit(8), jax.random.key(0), 8), vit(8))
+    with pytest.raises(WeightsMismatch, match=r"for images of 8×8: .*--model_field=image_size=8"):
+        load_weights(vit(12), state, image_size=12)
+    state["pos_embed"] = np.ones((1, 7, 4), "f")  # with a token more, such as a register
+    with pytest.raises(WeightsMismatch, match="7 positions are not those of square images"):
+        load_weights(vit(8), state, image_size=8)
+    del state["blocks.0.norm1.bias"]  # no other network takes images of that size, either
+    with pytest.raises(WeightsMismatch, match="check the architecture"):
+        load_weights(vit(8), state, image_size=8)
+
+
 # Files that are not what they should be: one clear line each.
 
 

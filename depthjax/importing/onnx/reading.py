@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from depthjax.weights.reading import what_it_is
+
 OLDEST_OPSET = 7
 
 
@@ -51,9 +53,11 @@ def _parsed(path: Path) -> Any:
     import onnx
     from google.protobuf.message import DecodeError
 
-    model = onnx.ModelProto()
+    model, content = onnx.ModelProto(), path.read_bytes()
+    if kind := what_it_is(content[:64]):
+        raise ValueError(f"{path.name} is no ONNX file: {kind}")
     try:
-        model.ParseFromString(path.read_bytes())
+        model.ParseFromString(content)
     except DecodeError:
         raise ValueError(f"{path.name} is no ONNX file, or it is cut off") from None
     if not model.ir_version or not model.graph.node or not model.opset_import:
