@@ -16,9 +16,15 @@ _depthjax() {
 complete -o default -o nospace -F _depthjax depthjax"""
 
 _ZSH = """\
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
 _depthjax() {
     local -a words_found=("${(@f)$(depthjax --complete "$BUFFER[1,CURSOR]")}")
-    [[ -n "$words_found" ]] && compadd -Q -S '' -- $words_found || _files
+    if [[ -n "$words_found" ]]; then
+        compadd -Q -S '' -- $words_found
+    else
+        compset -P '*[=,]'
+        _files
+    fi
 }
 compdef _depthjax depthjax"""
 

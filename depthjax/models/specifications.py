@@ -94,7 +94,7 @@ def specified(name: str, fields: Mapping[str, Any]) -> Specified:
         architecture = rest.rpartition("/")[2].partition(".")[0]
         raise ValueError(
             f"{name!r} names weights as timm does: the architecture is {architecture} or"
-            f" timm:{architecture}, and its weights are hf://{rest} (--weights=hf://{rest})"
+            f" timm:{architecture}, and the source of its weights hf://{rest}"
         )
     return _of_function(name, fields)
 

@@ -125,6 +125,12 @@ def test_completion(line, words):
     assert completion.words_for(line, commands.commands()) == words
 
 
+def test_zsh_is_given_its_completion_system_first():
+    script = completion.SCRIPTS["zsh"]
+    assert script.index("compinit") < script.index("compdef _depthjax depthjax")
+    assert "#" not in script  # at a prompt zsh takes no comments
+
+
 def test_bash_completes_what_follows_an_equals_sign(tmp_path):
     program = tmp_path / "depthjax"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m depthjax "$@"\n')

@@ -108,7 +108,7 @@ def test_weights_that_come_with_it_are_made_once():
         ("own_networks:three", ["must return a depthjax.models.Network", "(int, int, int)"]),
         ("own_networks:broken", ["own_networks:broken raised RuntimeError: no such file"]),
         ("own_broken:f", ["cannot be imported", "ModuleNotFoundError", "no_such_package"]),
-        ("hf-hub:timm/resnet18.a1_in1k", ["timm:resnet18", "--weights=hf://timm/resnet18.a1_in1k"]),
+        ("hf-hub:timm/resnet18.a1_in1k", ["timm:resnet18", "weights hf://timm/resnet18.a1_in1k"]),
         ("onxx:model.onnx", ["no module 'onxx'", "python:…"]),
     ],
 )
