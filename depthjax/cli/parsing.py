@@ -73,6 +73,8 @@ def _lines(path: str) -> list[str]:
 
 def _no_such_flag(name: str) -> str:
     near = difflib.get_close_matches(name.lower(), FLAGS, n=3, cutoff=0.7)
+    words = set(name.lower().split("_"))  # of --seed there are several
+    near = near or [flag for flag in FLAGS if words & set(flag.split("_"))][:3]
     hint = f"; did you mean {' or '.join(f'--{each}' for each in near)}?" if near else ""
     return f"there is no flag --{name}{hint or '; --help lists them all'}"
 

@@ -21,6 +21,8 @@ def values(monkeypatch):
     [
         ("--step=3", "there is no flag --step; did you mean --steps?"),
         ("--Layers=a", "there is no flag --Layers; did you mean --layers?"),
+        ("--learning-rate=1", "there is no flag --learning-rate; did you mean --learning_rate?"),
+        ("--weight_rate=1", "did you mean --learning_rate?"),
         ("--verbose", "there is no flag --verbose; --help lists them all"),
         ("--lr=1", "there is no flag --lr; --help lists them all"),
         ("--steps=1e3", "--steps=1e3"),

@@ -60,7 +60,7 @@ def test_what_cannot_be_imported() -> None:
         from_torch(Branching(), example)
     with pytest.raises(ValueError, match=r"not supported: .*sort"):
         from_torch(Sorting(), example)
-    with pytest.raises(ValueError, match=r"takes a torch.nn.Module, not dict"):
+    with pytest.raises(ValueError, match=r"takes a torch.nn.Module as Python has it, not dict"):
         from_torch({}, example)
     with pytest.raises(ValueError, match=r"\[batch, channels, height, width\]"):
         from_torch(torch.nn.ReLU(), torch.zeros(3, 8, 8))
@@ -78,6 +78,19 @@ class Small(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.body(x).mean((2, 3)))
+
+
+def test_what_runs_a_module_is_no_part_of_it() -> None:
+    example = torch.zeros(1, 3, 8, 8)
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(inplace=True))
+    for wrapped in (torch.compile(module), torch.nn.DataParallel(module)):
+        network, variables = from_torch(wrapped, example)
+        assert depthjax.layer_names(network) == ("0", "1")
+        assert list(variables["params"]) == ["0"]
+    with pytest.raises(ValueError, match=r"as Python has it, not RecursiveScriptModule"):
+        from_torch(torch.jit.script(module), example)
+    with pytest.raises(ValueError, match=r"its weights are torch\.float16.*module\.float\(\)"):
+        from_torch(module.half(), example)
 
 
 def test_layers_of_an_imported_network_are_layers() -> None:

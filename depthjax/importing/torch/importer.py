@@ -33,9 +33,9 @@ def from_torch(
     last. PyTorch is not needed afterwards.
 
     Args:
-        module: a `torch.nn.Module` that takes images `[batch, channels, height, width]`. What it
-            does to the pixels itself is part of the network; what its data pipeline does is not:
-            see `Layer(…, normalization=…)`.
+        module: a `torch.nn.Module` that takes images `[batch, channels, height, width]`, also one
+            within `torch.compile` or `DataParallel`. What it does to the pixels itself is part of
+            the network; what its data pipeline does is not: see `Layer(…, normalization=…)`.
         example: a tensor of one image `[1, C, H, W]`, or of several, of which the first is taken.
         source: what messages call it; by default the module's class.
 
@@ -48,14 +48,26 @@ def from_torch(
         ValueError: if PyTorch cannot export the module (its control flow depends on values, say),
             or if it uses operations that are not supported; all of them are named.
     """
-    return _Lowering(_exported(module, example), source or type(module).__name__).finish()
+    network = _unwrapped(module)
+    return _Lowering(_exported(network, example), source or type(network).__name__).finish()
+
+
+def _unwrapped(module: Any) -> Any:
+    """The network itself, without what runs it: torch.compile, and data parallelism."""
+    import torch
+
+    parallel = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
+    inner = getattr(module, "module" if isinstance(module, parallel) else "_orig_mod", None)
+    return module if inner is None else _unwrapped(inner)
 
 
 def _exported(module: Any, example: Any) -> Any:
     import torch
 
-    if not isinstance(module, torch.nn.Module):
-        raise ValueError(f"from_torch takes a torch.nn.Module, not {type(module).__name__}")
+    if not isinstance(module, torch.nn.Module) or isinstance(module, torch.jit.ScriptModule):
+        raise ValueError(
+            f"from_torch takes a torch.nn.Module as Python has it, not {type(module).__name__}"
+        )
     if getattr(example, "ndim", 0) != 4:
         raise ValueError(
             "the example is a tensor of images [batch, channels, height, width], got"
@@ -67,9 +79,15 @@ def _exported(module: Any, example: Any) -> Any:
             return torch.export.export(module.eval(), (example[:1],))
     except Exception as error:
         first = str(error).strip().split("\n")[0]
+        hint = "its forward pass must not branch on values of tensors"
+        dtypes = {str(weight.dtype) for weight in module.parameters()}
+        if dtypes and str(example.dtype) not in dtypes:
+            hint = (
+                f"its weights are {', '.join(dtypes)}, the example {example.dtype}: make them one"
+            )
+            hint += ", with module.float() and example.float()"
         raise ValueError(
-            f"PyTorch cannot export {type(module).__name__}: {first:.300}; its forward pass must"
-            " not branch on values of tensors"
+            f"PyTorch cannot export {type(module).__name__}: {first:.300}; {hint}"
         ) from error
     finally:
         for part in training:
