@@ -8,6 +8,7 @@ import pytest
 
 from depthjax.inversion.objectives import OBJECTIVES
 from depthjax.inversion.penalties import PENALTIES
+from depthjax.inversion.transformations import TRANSFORMATIONS
 
 PAGE = (Path(__file__).parents[1] / "docs" / "objectives.md").read_text(encoding="utf-8")
 
@@ -21,8 +22,13 @@ def test_the_page_runs_from_top_to_bottom():
 
 
 @pytest.mark.parametrize(
-    ("heading", "known"), [("Objectives", OBJECTIVES), ("Penalties", PENALTIES)]
+    ("heading", "known"),
+    [
+        ("Objectives", OBJECTIVES),
+        ("Penalties", PENALTIES),
+        ("Transformations", [":".join([n, *k.numbers]) for n, k in TRANSFORMATIONS.items()]),
+    ],
 )
 def test_each_piece_has_its_row(heading, known):
     section = re.search(rf"^## {heading}\n(.*?)^## ", PAGE, re.MULTILINE | re.DOTALL)[1]
-    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(known)
+    assert re.findall(r"^\| `([\w:]+)` \|", section, re.MULTILINE) == list(known)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from depthjax.devices.precision import PRECISIONS
 from depthjax.errors import one_of, require
+from depthjax.inversion import transformations
 from depthjax.inversion.gauss_newton import Options
 from depthjax.inversion.objectives import (
     OBJECTIVES,
@@ -20,6 +21,7 @@ from depthjax.inversion.penalties import PENALTIES, checked_penalty, is_given
 from depthjax.inversion.priors import PIXEL_HANDLING
 from depthjax.inversion.starts import STARTS
 from depthjax.inversion.terms import Piece, Sum, Term, as_sum
+from depthjax.inversion.transformations import TRANSFORMATIONS, checked_transform
 from depthjax.settings import check_settings, described, is_number, setting
 
 SCHEDULES = ("constant", "linear", "cosine")
@@ -31,6 +33,7 @@ class Structure(NamedTuple):
 
     objective: Pieces
     penalties: tuple[Piece, ...]
+    transforms: tuple[Any, ...]
     optimizer: str
     optimizer_options: tuple[tuple[str, Any], ...]
     schedule: str
@@ -114,6 +117,17 @@ class InversionConfig:
         + ", ".join(f"{name} is {known.formula}" for name, known in PENALTIES.items())
         + "; or a function (images) -> [B]",
     )
+    transform: str | Sequence[Any] = setting(
+        (),
+        "random changes of the image before the network, at every step anew, such as"
+        " 'jitter:8,scale:0.9:1.1': "
+        + ", ".join(
+            f"{':'.join([name, *known.numbers])} {known.text}"
+            for name, known in TRANSFORMATIONS.items()
+        )
+        + "; or a function (key, images) -> images",
+    )
+    transform_seed: int = setting(0, "of these changes", least=0)
     start: str | Sequence[str] = setting(
         ("gaussian",),
         f"how a start is drawn: {', '.join(STARTS)}; a+b is their average, a,b take turns over"
@@ -143,6 +157,7 @@ class InversionConfig:
         object.__setattr__(self, "start", tuple(start))
         object.__setattr__(self, "objective", checked_objective(self.objective))
         object.__setattr__(self, "penalty", checked_penalty(self.penalty))
+        object.__setattr__(self, "transform", checked_transform(self.transform))
         self._check()
 
     def _check(self) -> None:
@@ -158,6 +173,8 @@ class InversionConfig:
 
     def _check_gauss_newton(self) -> None:
         """It minimises a sum of squares, and knows nothing else."""
+        if self.transform:
+            raise ValueError("gauss_newton takes no transform: it minimises one sum of squares")
         if square_of(self.objective) is None or self.penalties:
             squares = [name for name, known in OBJECTIVES.items() if known.is_square]
             penalties = " + ".join(map(str, self.penalties)) or "none"
@@ -238,6 +255,7 @@ class InversionConfig:
             "trust": self.trust_radius > 0,
             "objective": pieces_of(self.objective),
             "penalties": tuple(one.piece for one in self.penalties),
+            "transforms": transformations.pieces_of(self.transform),  # type: ignore[arg-type]
         }
         values: dict[str, Any] = {name: getattr(self, name, None) for name in Structure._fields}
         return Structure(**(values | switches))

@@ -8,6 +8,7 @@ What may change between runs without compiling again (rates, widths, the number 
 as arrays; `Structure` alone is compiled in.
 """
 
+from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -23,8 +24,8 @@ from depthjax.inversion.config import Structure
 from depthjax.inversion.objectives import norms
 from depthjax.inversion.problem import Data, problem_of
 from depthjax.inversion.state import RUNNING, State, with_device_axis
-from depthjax.inversion.steps import Candidate, advance, make_step
-from depthjax.typing import LayerFn, PerExample, Variables
+from depthjax.inversion.steps import advance, make_step
+from depthjax.typing import Embedding, LayerFn, PerExample, Variables
 
 RECORDS_PER_CALL = 64
 """Rows of the trajectory that one call of the compiled loop can fill; `batches` calls it again."""
@@ -123,10 +124,14 @@ def _descend(
         candidate = step(state)
         final = state.step == numbers["steps"]
         recorded = (state.step % numbers["record_every"] == 0) | final
-        record = partial(_record, data, state, candidate, count)
+        seen = candidate.embedding
+        embed = partial(problem.embed, state.images) if structure.transforms else lambda: seen
+        record = partial(_record, data, state, candidate.objective, embed, count)
         records, distance = jax.lax.cond(recorded, record, _skip, records)
         reached = distance <= state.stop_distance
-        return advance(numbers, state, candidate, reached, final), records, count + recorded
+        latest = bool(structure.transforms)
+        state = advance(numbers, state, candidate, reached, final, latest=latest)
+        return state, records, count + recorded
 
     zero = jnp.zeros((), jnp.int32)
     state, records, count = jax.lax.while_loop(unfinished, body, (state, records, zero))
@@ -135,14 +140,19 @@ def _descend(
 
 
 def _record(
-    data: Data, state: State, candidate: Candidate, count: Array, records: Records
+    data: Data,
+    state: State,
+    objective: PerExample,
+    embed: Callable[[], Embedding],
+    count: Array,
+    records: Records,
 ) -> tuple[Records, PerExample]:
-    """The records with one more row, and m_g."""
-    nearness = jnp.zeros_like(candidate.objective)
+    """The records with one more row, and m_g, both of the images as they are."""
+    nearness = jnp.zeros_like(objective)
     if data.reference is not None:
         nearness = norms(state.images - data.reference)
-    distance = norms(candidate.embedding - data.target)
-    row = (state.step, candidate.objective, distance, nearness)
+    distance = norms(embed() - data.target)
+    row = (state.step, objective, distance, nearness)
     rows = (rows.at[count].set(new) for rows, new in zip(records, row, strict=True))
     return Records(*rows), distance
 

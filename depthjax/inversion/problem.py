@@ -1,26 +1,30 @@
 """What a descent minimises, and which images it may reach: the loop's view of a config.
 
-The compiled loop asks three questions and no other: what is the embedding of these images
-(`embed`), how far are they from the target (`assess`), and which images does a change lead to
-(`place`). A new objective or penalty answers the second, a transformation of the images the first,
-a parametrisation or a constraint the third; none of them needs a change of the loop.
+The compiled loop asks four questions and no other: what does the network see of these images
+(`view`), what is the embedding of that (`embed`), how far are they from the target (`assess`), and
+which images does a change lead to (`place`). A transformation answers the first, an objective or
+penalty the third, a parametrisation or a constraint the last; none needs a change of the loop.
 """
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
 from depthjax.devices.precision import matmul_precision
+from depthjax.inversion import transformations
 from depthjax.inversion.config import InversionConfig, Structure
 from depthjax.inversion.objectives import distance_to, norms, weights_of
 from depthjax.inversion.optimizers import in_fourier, make_optimizer
 from depthjax.inversion.parts import parts_of
 from depthjax.inversion.penalties import penalty_of
 from depthjax.inversion.priors import blur3
+from depthjax.inversion.transformations import transformed
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
 
 
@@ -41,14 +45,16 @@ class Data(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """The three functions that the loop calls at every step.
+    """The functions that the loop calls at every step.
 
     Fields:
+        view: images and the number of the step -> what the network sees of them, of one shape.
         embed: images `[B, H, W, C]` -> embedding `[B, …]`.
         assess: images and their embedding -> the objective of each example, `[B]`.
         place: images, a change of them, and the number of the step -> the next images.
     """
 
+    view: Callable[[Images, Int[Array, ""]], Images]
     embed: Callable[[Images], Embedding]
     assess: Callable[[Images, Embedding], PerExample]
     place: Callable[[Images, Images, Int[Array, ""]], Images]
@@ -64,6 +70,16 @@ def problem_of(layer: LayerFn, structure: Structure, variables: Variables, data:
     """
     target, _, scale, numbers = data
     distance = distance_to(target, structure.objective, numbers["objective"], parts_of(layer))
+
+    def view(images: Images, step: Int[Array, ""]) -> Images:
+        if not structure.transforms:
+            return images
+        key = jax.random.fold_in(jax.random.key(numbers["transform_seed"]), step)
+        change = partial(
+            transformed, key, pieces=structure.transforms, numbers=numbers["transforms"]
+        )
+        # The last pass only evaluates: the image as it is.
+        return jax.lax.cond(step < numbers["steps"], change, lambda images: images, images)
 
     def embed(images: Images) -> Embedding:
         with matmul_precision(structure.precision):
@@ -90,7 +106,7 @@ def problem_of(layer: LayerFn, structure: Structure, variables: Variables, data:
             images = jnp.clip(images, 0, 1)
         return images
 
-    return Problem(embed, assess, place)
+    return Problem(view, embed, assess, place)
 
 
 def _scheduled_rate(schedule: str, numbers: dict[str, Array], fraction: Array) -> Array:
@@ -123,11 +139,13 @@ def numbers_of(config: InversionConfig, dtype: Any) -> dict[str, Array]:
     values = {name: getattr(config, name) for name in names}
     values["objective"] = weights_of(config.objective, config.objective_scale)
     values["penalties"] = [one.weight for one in config.penalties]
+    values["transforms"] = transformations.numbers_of(config.transform)  # type: ignore[arg-type]
     numbers = {name: jnp.asarray(value, dtype) for name, value in values.items()}
     # A patience that cannot run out switches the plateau off without another program.
     most = np.iinfo(np.int32).max
     patience = config.patience if config.plateau > 0 else most
     counts = {"steps": config.steps, "record_every": config.record_every, "patience": patience}
+    counts["transform_seed"] = config.transform_seed
     return numbers | {
         name: jnp.asarray(min(value, most), jnp.int32) for name, value in counts.items()
     }

@@ -20,7 +20,7 @@ class Candidate(NamedTuple):
     """What a step found out about the images, and where it would take them.
 
     Fields:
-        embedding, objective: of the images as they are.
+        embedding, objective: of the images as the network sees them.
         images, optimizer: the next images, and the optimiser's next state.
     """
 
@@ -47,7 +47,7 @@ def make_step(structure: Structure, problem: Problem, data: Data) -> Step:
 
 def _gradient_step(structure: Structure, problem: Problem, data: Data, state: State) -> Candidate:
     def evaluate(images: Images) -> tuple[Array, tuple[PerExample, Embedding]]:
-        embedding = problem.embed(images)
+        embedding = problem.embed(problem.view(images, state.step))
         objective = problem.assess(images, embedding)
         return objective.sum(), (objective, embedding)
 
@@ -92,6 +92,8 @@ def advance(
     candidate: Candidate,
     reached: Bool[Array, " batch"],
     final: Bool[Array, ""],
+    *,
+    latest: bool = False,
 ) -> State:
     """The next state: running examples move to their candidates, and the best are remembered.
 
@@ -101,13 +103,14 @@ def advance(
         candidate: of the step.
         reached: which examples are as near to their targets as was asked for.
         final: whether all updates have been made: this step only evaluates.
+        latest: whether the last image counts as the best, since objectives are random.
     """
     _, objective, images, optimizer = candidate
     running = state.status == RUNNING
     # A sum is finite only if all of its terms are, and takes one pass instead of three.
     finite = jnp.isfinite(objective) & jnp.isfinite(images.sum((1, 2, 3)))
     # Of an example that has come near enough, the image there is what was asked for.
-    better = running & (reached | (objective < state.best_objective))
+    better = running & (reached | (objective < state.best_objective) | (latest & finite))
     improved = running & (objective < state.plateau_objective * (1 - numbers["plateau"]))
     plateau_step = jnp.where(improved, state.step, state.plateau_step)
     stalled = state.step - plateau_step >= numbers["patience"]

@@ -264,12 +264,13 @@ def test_only_what_changes_the_program_is_structure() -> None:
         "steps": 3, "objective_scale": 2.0, "learning_rate": 1.0, "final_learning_rate": 0.5,
         "blur_sigma": 1.0, "final_blur_sigma": 1.0, "penalty_weight": 2.0, "start": "flat",
         "start_mean": 0.1, "start_std": 1.0, "restarts": 4, "record_every": 3, "plateau": 0.1,
-        "patience": 3, "step_scale": "layer", "rematerialize": True,
+        "patience": 3, "step_scale": "layer", "rematerialize": True, "transform_seed": 1,
     }  # fmt: skip
     structure = {
         "objective": "l1", "optimizer": "sgd", "optimizer_options": {"b1": 0.5},
         "schedule": "linear", "blur": True, "pixels": "penalty", "precision": "tf32",
         "fourier_decay": 0.5, "trust_radius": 0.1, "penalty": "tv",
+        "transform": "jitter:1",
     }  # fmt: skip
     assert {*numbers, *structure} == {field.name for field in dataclasses.fields(config)}
     for name, value in numbers.items():
