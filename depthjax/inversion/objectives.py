@@ -36,8 +36,12 @@ class Objective(NamedTuple):
 
 
 def norms(residual: Embedding) -> PerExample:
-    """The L2 norm of each example; its gradient is 0, not NaN, where the residual is 0."""
-    squared = _sum(jnp.square(residual))
+    """The L2 norm of each example; its gradient is 0, not NaN, where the residual is 0.
+
+    Half precision is summed in float32, in which it is returned: it has three digits.
+    """
+    widened = residual.astype(jnp.promote_types(residual.dtype, jnp.float32))
+    squared = _sum(jnp.square(widened))
     zero = squared == 0
     return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, squared)))
 

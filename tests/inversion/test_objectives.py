@@ -202,3 +202,13 @@ def test_what_is_not_finite_is_not_near(name: str, value: float) -> None:
     ours = objective(name, embedding, target)
     np.testing.assert_array_equal(np.isfinite(ours), [True, False])
     np.testing.assert_array_equal(np.isfinite(norms(embedding)), [True, False])
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_norms_of_half_precision_have_the_digits_of_float32(dtype: type) -> None:
+    residual = jax.random.normal(jax.random.key(0), (3, 5000)).astype(dtype)
+    found = norms(residual)
+    assert found.dtype == jnp.float32
+    expected = np.linalg.norm(np.asarray(residual, np.float64), axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert jax.grad(lambda r: norms(r).sum())(residual).dtype == dtype
