@@ -22,6 +22,7 @@ from depthjax.inversion.priors import PIXEL_HANDLING
 from depthjax.inversion.starts import STARTS
 from depthjax.inversion.terms import Piece, Sum, Term, as_sum
 from depthjax.inversion.transformations import TRANSFORMATIONS, checked_transform
+from depthjax.models.regated import RELU_GRADIENTS
 from depthjax.settings import check_settings, described, is_number, setting
 
 SCHEDULES = ("constant", "linear", "cosine")
@@ -100,6 +101,12 @@ class InversionConfig:
     rematerialize: bool = setting(
         False, "less memory for more time: activations are computed twice (models of this package)"
     )
+    relu_gradient: str = setting(
+        "true",
+        "of ReLUs in the descent: "
+        + "; ".join(f"{name}: {text}" for name, text in RELU_GRADIENTS.items()),
+        among=RELU_GRADIENTS,
+    )
     blur: bool = setting(False, "3×3 Gaussian blur after every step")
     blur_sigma: float = setting(2.4, "its width at the first step, in pixels", above=0)
     final_blur_sigma: float = setting(0.4, "its width at the last step, in pixels", above=0)
@@ -166,6 +173,8 @@ class InversionConfig:
         for start in self.start:
             for kind in start.split("+"):
                 one_of("start", kind, STARTS)
+        if self.relu_gradient == "redirected" and self.step_scale == "layer":
+            raise ValueError("relu_gradient='redirected' has no step_scale='layer': use fixed")
         if self.optimizer == "gauss_newton":
             self._check_gauss_newton()
         else:
@@ -175,6 +184,8 @@ class InversionConfig:
         """It minimises a sum of squares, and knows nothing else."""
         if self.transform:
             raise ValueError("gauss_newton takes no transform: it minimises one sum of squares")
+        if self.relu_gradient != "true":
+            raise ValueError("gauss_newton needs relu_gradient='true': the curvature of the layer")
         if square_of(self.objective) is None or self.penalties:
             squares = [name for name, known in OBJECTIVES.items() if known.is_square]
             penalties = " + ".join(map(str, self.penalties)) or "none"

@@ -47,6 +47,7 @@ def prepare_for_descent(
 def _prepare(
     layer: LayerFn, variables: Variables, config: InversionConfig, images: Any, spread: bool
 ) -> Prepared:
+    layer = _with_gradient(layer, config.relu_gradient)
     if spread and not hasattr(layer, "prepare"):
         return Prepared(Gathering(layer), variables)
     # Where activations are computed again, weights are gathered again, and need not be kept.
@@ -57,6 +58,19 @@ def _prepare(
     joined = hasattr(layer, "part_shapes") and images is not None
     shapes = layer.part_shapes(variables, images) if joined else ()  # type: ignore[attr-defined]
     return Prepared(PartedLayer(fast, shapes) if shapes else fast, weights)
+
+
+def _with_gradient(layer: LayerFn, how: str) -> LayerFn:
+    """The layer with the gradient of ReLUs that a config asks for."""
+    if how == "true":
+        return layer
+    if not hasattr(layer, "with_relu_gradient"):
+        raise ValueError(
+            f"relu_gradient={how!r} needs a depthjax.Layer of a network, whose ReLUs are known;"
+            " within a function of your own, change its ReLUs there"
+        )
+    changed: LayerFn = layer.with_relu_gradient(how)
+    return changed
 
 
 def prepared_shapes(

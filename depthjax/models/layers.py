@@ -6,10 +6,11 @@ from typing import Any
 
 import jax
 
-from depthjax.models.joined import BETWEEN, Joined, with_node
+from depthjax.models.joined import BETWEEN, join, with_node
 from depthjax.models.network import (
     INPUT,
     Network,
+    graph_of,
     layer_names,
     needed_nodes,
     needed_variables,
@@ -17,6 +18,7 @@ from depthjax.models.network import (
 )
 from depthjax.models.normalization import as_normalization
 from depthjax.models.prepared import PreparedLayer, prepare, rewrites_anything
+from depthjax.models.regated import regated
 from depthjax.typing import Embedding, Inputs, Variables
 
 
@@ -101,12 +103,24 @@ class Layer:
         Args:
             variables, images: as the layer takes them, or their shapes and dtypes.
         """
-        names = self.name.split(BETWEEN) if isinstance(self.model, Joined) else []
+        operations = {node.name: node.operation for node in graph_of(self.model)}
+        names = self.name.split(BETWEEN) if operations[self.node] is join else []
         layers = {name.strip(): replace(self, name=name.strip()) for name in names}
         return tuple(
             (name, jax.eval_shape(layer, variables, images).shape[1:])
             for name, layer in layers.items()
         )
+
+    def with_relu_gradient(self, how: str) -> "Layer":
+        """The same function of the images with another gradient, for descents.
+
+        Args:
+            how: one of `depthjax.models.regated.RELU_GRADIENTS`.
+
+        Raises:
+            ValueError: for another way, or where there is no ReLU to change.
+        """
+        return replace(self, model=regated(self.model, self.node, how))
 
     @property
     def needs_verification(self) -> bool:
