@@ -108,7 +108,7 @@ def test_what_has_no_relu_is_said(network):
 
 def test_a_descent_out_of_closed_gates():
     """From a start where all gates are closed the true gradient is zero."""
-    model = build_model("mlp", widths=(6,), activation="relu")
+    model = build_model("mlp", widths=(6, 2), activation="relu")
     variables = {"params": {"fc1": {"kernel": jnp.eye(12, 6), "bias": -jnp.ones(6)}}}
     layer = Layer(model, "relu1")
     start, target = jnp.zeros((1, 2, 2, 3)), jnp.full((1, 6), 0.5)
