@@ -125,4 +125,4 @@ def test_an_array_that_is_not_there_is_named(folder):
 
 
 def test_a_folder_without_weights_is_unknown(tmp_path):
-    refused(tmp_path, "unknown weights")
+    refused(tmp_path, "holds no weights under their usual names")
