@@ -29,6 +29,12 @@ _BESIDE = (
         },
     ),
     Claim(
+        "uniqueness",
+        "Descents from far-apart starts match an embedding by images that differ.",
+        "mean D between solutions of equal ρ > 1: farther than the noisy copy from its image",
+        {"apart": Part("solutions of the last layer differ", "> 1", 0.1, TENTH)},
+    ),
+    Claim(
         "witness",
         "Images that look different have nearly the same embedding.",
         "D of the farthest image >= 3; ρ / D of the first eigendistortion > 1",

@@ -80,7 +80,7 @@ def recover_all(
     Args:
         descents: of the study.
         targets: the images that are recovered, `[B, H, W, C]`.
-        starts: where the descents start, `[B, H, W, C]`.
+        starts: where the descents start, `[B, H, W, C]` or `[R, B, H, W, C]`.
         references: distances of the reference, from `depthjax.studies.descents.check`.
     """
     missing = pending(descents)

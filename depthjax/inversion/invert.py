@@ -57,18 +57,19 @@ def initial_images(
     Raises:
         ValueError: if a start of kind "image" has no other image.
     """
+    kinds = [config.start[restart % len(config.start)] for restart in range(config.restarts)]
     starts = [
         draw_start(
             jax.random.fold_in(key, restart),
-            config.start[restart % len(config.start)],
+            kind,
             tuple(shape),
             mean=config.start_mean,
             std=config.start_std,
             others=others,
-            shift=restart // len(config.start),
+            shift=kinds[:restart].count(kind),  # each time from another image
             dtype=dtype,
         )
-        for restart in range(config.restarts)
+        for restart, kind in enumerate(kinds)
     ]
     return starts[0] if config.restarts == 1 else jnp.stack(starts)
 

@@ -30,6 +30,8 @@ _CHARTS = (
     ("target_log_odds", {"condition": CONVERGING}, "The target's class, by another network"),
     ("class_log_odds", {"condition": CONVERGING}, "The top class, by another network"),
     ("photograph_probability", {"condition": CONVERGING}, "Taken for a photograph"),
+    ("mean_between", {"condition": CONVERGING}, "D between solutions"),
+    ("solutions", {"condition": CONVERGING}, "Solutions that differ"),
 )
 """Quantity, what its rows have in common, and title of each chart."""
 

@@ -79,7 +79,7 @@ class Descents:
         self,
         definition: Mapping[str, Any],
         targets: Float[np.ndarray, "b h w c"],
-        starts: Float[np.ndarray, "b h w c"],
+        starts: Float[np.ndarray, "*leading h w c"],
     ) -> None:
         """Begins the folder, or goes on with the one of a study that was cut off.
 
@@ -106,7 +106,7 @@ class Descents:
         self,
         layer: str,
         targets: Float[np.ndarray, "b h w c"],
-        starts: Float[np.ndarray, "b h w c"],
+        starts: Float[np.ndarray, "*leading h w c"],
         reference: Reference,
     ) -> None:
         """Inverts one layer, from its last checkpoint if there is one, and saves the result.
@@ -235,7 +235,7 @@ def begin_study(
     descents: Sequence[Descents],
     definition: Mapping[str, Any],
     targets: Float[np.ndarray, "b h w c"],
-    starts: Float[np.ndarray, "b h w c"],
+    starts: Float[np.ndarray, "*leading h w c"],
     *,
     overwrite: bool = False,
     resume: bool = False,
@@ -245,7 +245,8 @@ def begin_study(
     Args:
         descents: of one study.
         definition: all that defines the study, with `images` (labels) among it.
-        targets, starts: a and a_0.
+        targets: a, `[B, H, W, C]`.
+        starts: a_0, `[B, H, W, C]` or `[R, B, H, W, C]`.
         overwrite, resume: what to do with an older study (`depthjax.folders.begin`).
 
     Raises:
@@ -253,8 +254,9 @@ def begin_study(
     """
     layers = list(dict.fromkeys(name for one in descents for name in one.layers))
     study = descents[0].study
-    check_pictures(study, definition["images"], layers, (1, *starts.shape))
-    first = input_file(targets, starts[None])
+    with_restarts = starts if starts.ndim == 5 else starts[None]
+    check_pictures(study, definition["images"], layers, with_restarts.shape)
+    first = input_file(targets, with_restarts)
     folder = begin(
         *(study, definition),
         overwrite=overwrite,

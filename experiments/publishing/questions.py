@@ -30,8 +30,13 @@ QUESTIONS = (
         " Is what it gives back the less like the photograph the deeper the layer, even where the"
         " embedding is matched?",
         ("C1", "C2", "C3"),
-        ("depth.py", "recipe.py", "invert.py"),
-        {"depth": "Distance to the photograph, layer by layer."},
+        ("depth.py", "recipe.py", "uniqueness.py", "invert.py"),
+        {
+            "depth": "Distance to the photograph, layer by layer.",
+            "uniqueness_untrained_chelsea": "Images that layers of an untrained network take for"
+            " one, from starts that lie far apart.",
+            "uniqueness_photos_chelsea": "The same of a network trained on photographs.",
+        },
     ),
     Question(
         "Trained, untrained, trained on noise",

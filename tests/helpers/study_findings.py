@@ -16,6 +16,7 @@ from study_rows import (
     manifold_rows,
     prediction_rows,
     preimage_rows,
+    solution_rows,
 )
 from width_rows import (
     WIDTHS,
@@ -38,6 +39,7 @@ from depthjax.studies.manifold import judged as manifold
 from depthjax.studies.prediction import judged as prediction
 from depthjax.studies.preimages import judged as preimages
 from depthjax.studies.recipe import judged as recipe
+from depthjax.studies.uniqueness import judged as uniqueness
 from depthjax.studies.widths import judged as widths
 from depthjax.studies.widths.measured import CG, PAPER
 from depthjax.studies.witnesses import judged as witnesses
@@ -80,6 +82,7 @@ STUDIES: dict[str, Callable[[], list[Finding]]] = {
         ]
     ),
     "recipe": lambda: recipe.findings(last_iterates(), "resnet18", ["untrained"]),
+    "uniqueness": lambda: uniqueness.findings(solution_rows(4.0), ("fc1", "fc2"), ["net"], 0.1),
     "widths": _widths,
     "witnesses": lambda: witnesses.findings(WITNESS_ROWS, ["fc1"], ["net"], 0.1),
 }

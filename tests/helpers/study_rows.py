@@ -254,6 +254,17 @@ def gradient_rows(
     ]
 
 
+def solution_rows(between: float, names: Sequence[str] = ("fc1", "fc2")) -> list[Row]:
+    """Solutions of the last layer are so far apart; those of others are one."""
+    return [
+        {"network": "net", "seed": seed, "layer": name, "image": image}
+        | {"mean_between": near(between if depth else 0.01, seed, image)}
+        for depth, name in enumerate(names)
+        for seed in SEEDS
+        for image in IMAGES
+    ]
+
+
 def _picture_row(
     kind: str, seed: int, image: str, rho: float, d: float, direction: int = 0, sign: int = 1
 ) -> Row:

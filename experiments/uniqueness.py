@@ -1,0 +1,95 @@
+r"""How many images does a layer take for one? Restarts from far-apart starts, compared.
+
+    python experiments/uniqueness.py --flagfile=experiments/flags/uniqueness_quick.flags
+    python experiments/uniqueness.py --model=tf_efficientnet_lite0 --size=128 --restarts=32 \
+        --networks=photos=pip:efficientnet_lite0,untrained --layers=stem,blocks.2,blocks.6
+
+Solutions that match the embedding are compared with each other and with the target, in units of D:
+their mean distance, how many they are, and where in the image they differ.
+"""
+
+import dataclasses
+
+import jax
+from absl import flags
+
+import depthjax
+from depthjax import cli
+from depthjax.analysis.uniqueness import APART, LEVEL, check_restarts, far_starts
+from depthjax.devices import processes
+from depthjax.studies import descents
+from depthjax.studies.comparison.setting import CONVERGING
+from depthjax.studies.networks import each_network, layers_of, single_networks, weight_records
+from depthjax.studies.uniqueness import judged, measured
+from depthjax.studies.uniqueness.drawn import draw
+
+FLAGS = flags.FLAGS
+cli.define_network_flags()
+cli.define_inversion_flags()
+cli.define_layers_flag()
+cli.define_image_flags(["chelsea", "coffee", "astronaut"], size=128)
+cli.define_start_seed_flag()
+cli.define_reference_seed_flag()
+cli.define_output_flags(None, "numbers and figures (default: runs/uniqueness-MODEL-DATE)")
+cli.define_script_flags()
+flags.DEFINE_float("matched_ratio", LEVEL, "ρ up to which a solution is matched", lower_bound=0)
+flags.DEFINE_float("apart", APART, "D above which two images are different ones", lower_bound=0)
+
+
+def main() -> None:
+    """Flags -> all restarts of each layer × network × seed -> solutions, compared."""
+    model = cli.model_from_flags()
+    config = cli.config_from_flags()
+    if FLAGS.restarts is None:
+        config = config.replace(restarts=8)
+    check_restarts(config.restarts)
+    if FLAGS.start is None:
+        config = config.replace(start=far_starts(config.restarts))
+    names = depthjax.select_layers(model, FLAGS.layers)
+    networks = cli.networks_from_flags(model, FLAGS.size)
+    image_names, targets = cli.images_from_flags(model)
+    output = cli.output_from_flags("uniqueness", FLAGS.model)
+    every = [
+        descents.Descents(
+            *(output, label, seed, CONVERGING, config, layers_of(model, names, weights)),
+            *(weights.variables, weights.record),
+        )
+        for label, seed, weights in each_network(networks, cli.seeds_from_flags())
+    ]
+    references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
+    starts = descents.starts_of(targets, config, FLAGS.start_seed)
+    definition = {
+        **cli.flag_values(*_DEFINING),
+        "networks": weight_records(networks),
+        "layers": names,
+        "images": list(image_names),
+        "conditions": {CONVERGING: dataclasses.asdict(config)},
+    }
+    with descents.begin_study(
+        every, definition, targets, starts, **cli.flag_values("overwrite", "resume")
+    ) as folder:
+        cli.recover_all(every, targets, starts, references)
+        if not processes.is_first():
+            return
+        gathered = measured.gather(every, FLAGS.matched_ratio, FLAGS.apart)
+        rows = [row for solutions in gathered for row in solutions.rows()]
+        single = single_networks(networks)
+        findings = judged.findings(rows, names, list(networks), FLAGS.matched_ratio, single)
+        summary = measured.summary(rows)
+        cli.finish_study(folder, rows, findings, draw(gathered), summary=summary, after=[_KEY])
+
+
+_DEFINING = (
+    "model", "model_field", "seeds", "size", "fit", "preset", "start_seed", "reference_seed",
+    "matched_ratio", "apart",
+)  # fmt: skip
+_KEY = (
+    "matched: restarts whose embedding came near enough; only these count.\n"
+    "solutions: images that differ by more than the noisy copy does, median (least–most) over"
+    " images.\n"
+    "D between: their mean distance, in units of that of the noisy copy."
+)
+
+
+if __name__ == "__main__":
+    cli.run(main, processes_share=True)

@@ -1,0 +1,82 @@
+"""Solutions of tiny networks, compared, from photographs to findings."""
+
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+from script_loading import EXPERIMENTS
+from script_running import rows_of, runner, script_fixture
+
+import depthjax
+from depthjax.analysis.uniqueness import far_starts
+from depthjax.claims.stored import load_findings
+
+# A square layer, which keeps all, and a narrow one.
+SMALL = {
+    "model": "mlp",
+    "model_field": ["widths=192,20"],
+    "layers": "fc1,fc2",
+    "seeds": ["0", "1", "2"],
+    "images": ["chelsea", "coffee", "astronaut"],
+    "size": 8,
+    "steps": 150,
+    "preset": "fast",
+    "fourier_decay": 0.0,
+    "restarts": 3,
+    "matched_ratio": 0.3,
+}
+script = script_fixture("uniqueness")
+run = runner(SMALL)
+
+
+@pytest.fixture(scope="module")
+def folder(script, tmp_path_factory):
+    output = tmp_path_factory.mktemp("uniqueness") / "mlp"
+    run(script, output)
+    return output
+
+
+def test_rows_are_those_of_the_restarts(folder):
+    rows = rows_of(folder)
+    assert len(rows) == 2 * 3 * 3
+    descents = depthjax.load_run(folder / "descents" / "untrained_1" / "converging")
+    assert descents.starts.shape == (3, 3, 8, 8, 3)
+    assert descents.config["inversion"]["start"] == list(far_starts(3))
+    narrow = descents.layers["fc2"]
+    (row,) = (r for r in rows if (r["layer"], r["seed"], r["image"]) == ("fc2", "1", "coffee"))
+    assert int(row["matched"]) == (narrow["embedding_ratio"][:, 1] <= 0.3).sum() > 1
+    images = narrow["images"][:, 1]
+    pairs = [np.linalg.norm(images[i] - images[j]) for i, j in ((0, 1), (0, 2), (1, 2))]
+    far = np.mean(pairs) / narrow["reference_input_distance"][0, 1]
+    assert float(row["mean_between"]) == pytest.approx(far, rel=1e-4)
+
+
+def test_a_narrow_layer_has_more_solutions_and_alone_a_vote(folder):
+    rows = rows_of(folder)
+    between = {
+        layer: np.mean([float(row["mean_between"]) for row in rows if row["layer"] == layer])
+        for layer in ("fc1", "fc2")
+    }
+    assert between["fc1"] < 1 < between["fc2"]
+    found = load_findings(folder)
+    assert {one.layer for one in found if one.part} == {"fc2"}
+    assert [one.measured.table.shape for one in found] == [(3, 3)] * 2
+    assert (folder / "figures" / "uniqueness_untrained_chelsea.png").stat().st_size > 5000
+    assert "D between" in (folder / "report.html").read_text()
+
+
+def test_one_restart_is_refused_before_anything_is_written(script, tmp_path):
+    with pytest.raises(ValueError, match="--restarts=8"):
+        run(script, tmp_path / "one", restarts=1)
+    assert not (tmp_path / "one").exists()
+
+
+@pytest.mark.parametrize(
+    "file", sorted((EXPERIMENTS / "flags").glob("uniqueness_*.flags")), ids=lambda file: file.stem
+)
+def test_flag_files_name_what_exists(script, file):
+    first = f"# python experiments/uniqueness.py --flagfile=experiments/flags/{file.name}"
+    assert file.read_text().splitlines()[0] == first
+    with flagsaver.flagsaver():
+        script.FLAGS(["uniqueness.py", f"--flagfile={file}"])
+        model = depthjax.build_model(script.FLAGS.model)
+        assert len(depthjax.select_layers(model, script.FLAGS.layers)) >= 3
