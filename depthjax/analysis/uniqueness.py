@@ -119,7 +119,7 @@ def check_restarts(restarts: int) -> None:
     if restarts < 2:
         raise ValueError(
             f"uniqueness compares solutions, and there is {restarts} for each image; give"
-            " InversionConfig(restarts=8, start=far_starts(8)), or --restarts=8"
+            " several restarts, such as InversionConfig(restarts=8, start=far_starts(8))"
         )
 
 

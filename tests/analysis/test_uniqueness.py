@@ -71,7 +71,7 @@ def test_no_two_starts_are_one():
 
 
 def test_one_restart_tells_nothing():
-    with pytest.raises(ValueError, match="there is 1 for each image; give InversionConfig"):
+    with pytest.raises(ValueError, match="there is 1 for each image; give several restarts"):
         compare([0.5])
 
 
