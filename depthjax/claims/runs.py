@@ -1,7 +1,8 @@
 """One verdict for each claim from several runs: which of them judge it, and what the others say.
 
 A part of a claim is judged by the runs with the largest images: together, as places of one run
-are (`depthjax.claims.places`), so that no choice among networks decides. Runs with too few seeds or
+are (`depthjax.claims.places`), so that no choice among networks decides. A place that several have
+measured counts once, with the most seeds and images. Runs with too few seeds or
 images for an interval, whatever they came to, judge only where no run has enough. Runs of smaller
 images make no mean with them, since they are other questions; what they say stands beside it. The
 correction over claims is over the runs that judge.
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from depthjax.claims.cells import Cells
 from depthjax.claims.claim import Part
 from depthjax.claims.findings import Finding
 from depthjax.claims.judging import NOT_RUN, Judgement, PartVerdict, judge
@@ -95,7 +97,12 @@ def judge_together(runs: Sequence[StoredRun]) -> dict[str, Judgement]:
         for part, judges in parts.items()
         for run in judges
     ]
-    findings = [one for claim, part, run in judging for one in _about(run, claim, part)]
+    places: dict[tuple[str, ...], Finding] = {}
+    for claim, part, run in judging:
+        for one in _about(run, claim, part):
+            place = claim, part, one.where, one.quantity, one.detail
+            places[place] = max(places.get(place, one), one, key=_cells)
+    findings = list(places.values())
     weak = {claim for claim, _, run in judging if claim in undecidable(run.power)}
     return {judged.claim.id: judged for judged in judge(findings, weak=weak)}
 
@@ -122,6 +129,12 @@ def sample_needed(verdict: PartVerdict) -> tuple[int, int] | None:
 
 def _enough(part: Part, pilot: Pilot, size: tuple[int, int]) -> bool:
     return power(part, pilot, size) >= POWER
+
+
+def _cells(finding: Finding) -> int:
+    """How many seeds × images it was asked of."""
+    measured = finding.measured
+    return measured.table.size if isinstance(measured, Cells) else 0
 
 
 def _about(run: StoredRun, claim: str, part: str) -> list[Finding]:

@@ -31,24 +31,35 @@ page from the finished runs in [results/](results); it starts no run.
 
 **Which runs decide.** A claim has one or more parts. Each part is decided by the runs with the
 largest images, among those with enough seeds and photographs for a confidence interval. If several
-runs have images of that size, the mean over their *places* decides; a place is one layer of one
-network. What each run says alone is listed below the claim.
+runs share that image size, the mean over all their *places* decides; a place is one layer of one
+network. What each run says alone is listed below the claim. Runs called `quick` are of small
+networks and of images of 8 to 32 pixels; the size of each stands in [the list of runs](#runs).
 
-**How to read a line.** It names the statistic, its value with the 95 % interval, what was *asked*
-of it, where it was measured, and how many weight seeds × photographs it rests on. *108 of 120*
-says of how many descents the statistic exists. *These 1* seed means that the seeds are no sample,
-so that the interval is over photographs alone; *exact* means that nothing is a sample, and that
-every single value must comply.
+**How to read a line.** *1.39 [0.913, 2.11]; asked < 1, resnet18, layer4; 3 × 3 seeds × images*
+means: the value is 1.39, with a 95 % interval from 0.913 to 2.11; the claim requires a value below
+1; it was measured in layer4 of resnet18, with 3 weight seeds and 3 photographs. *(108 of 120)*:
+the statistic could be computed for 108 of 120 descents. *these 1*: there is one network or image
+by design, which is no sample, so the interval covers the variation of the other kind alone.
+*exact*: neither seeds nor photographs are a sample, so every single value must meet the condition.
+D, ρ, m_g and m_i are distances of images and of embeddings: [their
+definitions](README.md#reading-the-output).
 
-**Verdicts.** A part is *supported* if its whole interval complies with what was asked. It is
-*contradicted* if its whole interval excludes even the smallest effect that would be of interest
-(column *of interest*): where ρ < 1 is asked and the smallest effect is 0.1, an interval above 0.9
-contradicts. It is *open* if the interval does neither, and *not reached* where too little is known
-for an interval, whatever the estimate. A claim is *supported* if all its parts are, *not
-supported* if one is contradicted, and otherwise *undecided at this scale*, or *not decidable at
-this scale* if that was announced before the run. A verdict is *exploratory* if the run is older
-than the present wording of its claim, or than a rule. More: [the
-guide](docs/claims.md#what-a-verdict-rests-on)."""
+**Verdicts.** A part is *contradicted* if its interval lies wholly outside of the effects that are
+large enough to matter; the smallest such effect is in the column *of interest*. If ρ < 1 is asked
+and that effect is 0.1, an interval wholly above 0.9 contradicts, even if it holds values below 1.
+Otherwise a part is *supported* if its whole interval meets what is asked, *open* if only some of
+it does, and *not reached* if too little is known for an interval, whatever the estimate. A claim
+is *supported* if all its parts are, *not supported* if one is contradicted, and otherwise
+*undecided at this scale*. If we had said before the run that it could hardly decide the claim, it
+is *not decidable at this scale*. Supports are corrected for multiple testing over the claims
+(Holm). A verdict is *exploratory* if its run was made before the claim got its present wording, or
+before a [rule of judging](#which-rules-are-older-than-which-results) got its present form. More:
+[the guide](docs/claims.md#what-a-verdict-rests-on).
+
+**Columns of the table.** *n*: weight seeds × photographs. *Of interest*: the smallest effect that
+matters. *Power*: the chance that a run of this size supports the claim if that is the effect, as
+announced before the run. *Detectable*: the smallest effect that this run finds in four of five
+cases. *Plan*: a hash of the claim and of the rules, written before the run."""
 
 RULES = """\
 ## Which rules are older than which results

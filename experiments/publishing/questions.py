@@ -26,15 +26,15 @@ class Question:
 QUESTIONS = (
     Question(
         "Does depth lose the image?",
-        "An untrained network is asked for an input that has the same embedding as a photograph."
-        " Is what it gives back the less like the photograph the deeper the layer, even where the"
-        " embedding is matched?",
+        "We look for an input that has the same embedding as a photograph in a layer of an"
+        " untrained network. Is this input less like the photograph if the layer is deeper, even"
+        " where the embeddings match?",
         ("C1", "C2", "C3"),
         ("depth.py", "recipe.py", "uniqueness.py", "invert.py"),
         {
             "depth": "Distance to the photograph, layer by layer.",
-            "uniqueness_untrained_chelsea": "Images that layers of an untrained network take for"
-            " one, from starts that lie far apart.",
+            "uniqueness_untrained_chelsea": "Images that layers of an untrained network cannot"
+            " tell from the photograph, from starts that lie far apart.",
             "uniqueness_photos_chelsea": "The same of a network trained on photographs.",
         },
     ),
@@ -48,9 +48,10 @@ QUESTIONS = (
             "gallery": "Three photographs from layers of a network trained on ImageNet, of the same"
             " network untrained, and of two controls: untrained with BatchNorm's statistics of"
             " photographs, and trained with each kernel shuffled.",
-            "networks_matched_coffee": "One photograph where all embeddings are equally near.",
-            "networks_converging_astronaut": "One photograph from layers of networks that were"
-            " trained otherwise.",
+            "networks_matched_coffee": "One photograph, recovered from each network at"
+            " the same distance from its embedding.",
+            "networks_converging_astronaut": "One photograph, recovered from layers of networks"
+            " with different training.",
             "manifold": "How near arbitrary inputs come to the examples of training.",
         },
     ),
@@ -63,7 +64,7 @@ QUESTIONS = (
     ),
     Question(
         "Why depth forgets",
-        "Is what is lost lost exactly, or only made faint?",
+        "Is the lost information really gone, or only weakened?",
         ("C6", "C21", "C9", "C16", "C18"),
         ("jacobian.py", "gradients.py", "controls.py", "witnesses.py", "prediction.py"),
         {
@@ -73,8 +74,8 @@ QUESTIONS = (
     ),
     Question(
         "What do filters show?",
-        "Have filters a structure that training on photographs gave them, and training on noise"
-        " did not?",
+        "Do filters have a structure that comes from training on photographs, and not from training"
+        " on noise?",
         ("C15", "C17"),
         ("filters.py",),
         {"filters": "Filters of one convolution."},

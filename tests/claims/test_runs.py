@@ -15,11 +15,14 @@ from depthjax.claims.runs import StoredRun, judge_alone, judge_together, judging
 CLAIM, PART = "C3", "image_stays_lost"
 
 
-def found(middle: float, spread: float = 0.001, part: str = PART, aside: str = "") -> Finding:
+def found(
+    middle: float, spread: float = 0.001, part: str = PART, aside: str = "", network: str = ""
+) -> Finding:
     noise = np.random.default_rng(0).normal(size=(3, 5))
     return Finding(
         claim=CLAIM,
         part=part,
+        network=network,
         quantity="elasticity",
         bound=bound_of(CLAIM, PART),
         measured=Cells.of(middle + spread * (noise - noise.mean())),
@@ -48,14 +51,22 @@ def test_the_run_with_the_largest_images_judges():
 
 def test_runs_of_one_size_judge_together():
     """Neither order nor name decides, and those that agree do not outvote one that does not."""
-    near, far = run("b", 32, found(0.0)), run("a", 32, found(0.9))
+    near, far = run("b", 32, found(0.0, network="b")), run("a", 32, found(0.9, network="a"))
     for runs in ([near, far], [far, near]):
         assert judging_runs(runs)[CLAIM][PART] == [far, near]
         whole = judge_together(runs)[CLAIM].parts[0].whole
         assert whole.interval.estimate == pytest.approx(0.45)
-    third = judge_together([near, far, run("c", 32, found(0.0))])[CLAIM].parts[0]
+    third = judge_together([near, far, run("c", 32, found(0.0, network="c"))])[CLAIM].parts[0]
     assert third.whole.interval.estimate == pytest.approx(0.3)
     assert third.verdict == "contradicted"
+
+
+def test_a_place_that_two_runs_measured_counts_once_with_the_larger_sample():
+    many = replace(found(0.9), measured=Cells.of(0.9 + np.random.default_rng(1).random((9, 5))))
+    for runs in ([run("a", 32, many), run("b", 32, found(0.0))],):
+        for order in (runs, runs[::-1]):
+            part = judge_together(order)[CLAIM].parts[0]
+            assert part.findings == (many,)
 
 
 @pytest.mark.parametrize(("shape", "fixed"), [((1, 5), ""), ((3, 2), ""), ((1, 2), "seeds")])
