@@ -49,6 +49,11 @@ class StoredRun(NamedTuple):
         return int(self.config.get("size") or 0)
 
     @property
+    def model(self) -> str:
+        """The architecture with its fields, which labels of networks do not name."""
+        return str([self.config.get(name) for name in ("model", "model_field")])
+
+    @property
     def script(self) -> str:
         """The script that made it, such as `depth.py`."""
         return Path(next(iter(self.config["environment"].get("command", [])), "")).name
@@ -100,7 +105,7 @@ def judge_together(runs: Sequence[StoredRun]) -> dict[str, Judgement]:
     places: dict[tuple[str, ...], Finding] = {}
     for claim, part, run in judging:
         for one in _about(run, claim, part):
-            place = claim, part, one.where, one.quantity, one.detail
+            place = claim, part, run.model, one.where, one.quantity, one.detail
             places[place] = max(places.get(place, one), one, key=_cells)
     findings = list(places.values())
     weak = {claim for claim, _, run in judging if claim in undecidable(run.power)}

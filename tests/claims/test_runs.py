@@ -67,6 +67,8 @@ def test_a_place_that_two_runs_measured_counts_once_with_the_larger_sample():
         for order in (runs, runs[::-1]):
             part = judge_together(order)[CLAIM].parts[0]
             assert part.findings == (many,)
+    of_models = [one._replace(config={**one.config, "model": one.name}) for one in runs]
+    assert len(judge_together(of_models)[CLAIM].parts[0].findings) == 2
 
 
 @pytest.mark.parametrize(("shape", "fixed"), [((1, 5), ""), ((3, 2), ""), ((1, 2), "seeds")])
