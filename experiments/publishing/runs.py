@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from depthjax.claims.runs import StoredRun, stored_run
 
 FLAGS_FOLDER = Path(__file__).parents[1] / "flags"
+ROOT = Path(__file__).parents[2]
 NOT_STUDIES = ("train.py", "sweep.py", "gallery.py", "measures.py")
 """Scripts whose results other documents show."""
 
@@ -55,9 +56,18 @@ class Planned(NamedTuple):
     purpose: str
 
 
+def _shown_in_documents() -> set[str]:
+    documents = [*ROOT.glob("README.md"), *(ROOT / "docs").glob("*.md")]
+    texts = [path.read_text(encoding="utf-8") for path in documents]
+    return {name for text in texts for name in re.findall(r"<!-- begin (\w+) -->", text)}
+
+
 def planned(runs: Sequence[StoredRun]) -> list[Planned]:
-    """The flag files of studies whose run was not kept, in the order of their names."""
-    kept = {run.name.partition("/")[0] for run in runs}
+    """The flag files of studies whose run was not kept, in the order of their names.
+
+    Those that the README or a guide shows the table of are left out.
+    """
+    kept = {run.name.partition("/")[0] for run in runs} | _shown_in_documents()
     for run in runs:
         command = " ".join(run.config["environment"].get("command", []))
         kept |= set(re.findall(r"flags/(\w+)\.flags", command))
