@@ -63,7 +63,7 @@ class Autoencoding:
 
     @property
     def images(self) -> Array:
-        """a_g: the recovered images, best by the objective."""
+        """The recovered images a_g, best by the objective."""
         return self.inversion.images
 
     @property
@@ -98,7 +98,7 @@ class Autoencoding:
 
     @property
     def luminance_r2(self) -> Float[np.ndarray, "*batch"]:
-        """r²: the share of the target's luminance that a_g shows, see `Similarity`."""
+        """The share r² of the target's luminance that a_g shows, see `Similarity`."""
         return self.similarity.luminance_r2
 
 
