@@ -266,7 +266,7 @@ class InversionConfig:
             "trust": self.trust_radius > 0,
             "objective": pieces_of(self.objective),
             "penalties": tuple(one.piece for one in self.penalties),
-            "transforms": transformations.pieces_of(self.transform),  # type: ignore[arg-type]
+            "transforms": transformations.pieces_of(self.transform),
         }
         values: dict[str, Any] = {name: getattr(self, name, None) for name in Structure._fields}
         return Structure(**(values | switches))

@@ -139,7 +139,7 @@ def numbers_of(config: InversionConfig, dtype: Any) -> dict[str, Array]:
     values = {name: getattr(config, name) for name in names}
     values["objective"] = weights_of(config.objective, config.objective_scale)
     values["penalties"] = [one.weight for one in config.penalties]
-    values["transforms"] = transformations.numbers_of(config.transform)  # type: ignore[arg-type]
+    values["transforms"] = transformations.numbers_of(config.transform)
     numbers = {name: jnp.asarray(value, dtype) for name, value in values.items()}
     # A patience that cannot run out switches the plateau off without another program.
     most = np.iinfo(np.int32).max

@@ -126,12 +126,12 @@ def checked_transform(given: Step | Sequence[Step]) -> tuple[Step, ...]:
     return tuple(found)
 
 
-def pieces_of(transform: tuple[Step, ...]) -> tuple[Step, ...]:
+def pieces_of(transform: Sequence[Step]) -> tuple[Step, ...]:
     """What of transformations is compiled in: names and functions, without their numbers."""
     return tuple(_read(step)[0] for step in transform)
 
 
-def numbers_of(transform: tuple[Step, ...]) -> tuple[float, ...]:
+def numbers_of(transform: Sequence[Step]) -> tuple[float, ...]:
     """The numbers of all transformations, one behind the other."""
     return tuple(number for step in transform for number in _read(step)[1])
 

@@ -35,13 +35,13 @@ runs share that image size, the mean over all their *places* decides; a place is
 network. What each run says alone is listed below the claim. Runs called `quick` are of small
 networks and of images of 8 to 32 pixels; the size of each stands in [the list of runs](#runs).
 
-**How to read a line.** *1.39 [0.913, 2.11]; asked < 1, resnet18, layer4; 3 × 3 seeds × images*
-means: the value is 1.39, with a 95 % interval from 0.913 to 2.11; the claim requires a value below
-1; it was measured in layer4 of resnet18, with 3 weight seeds and 3 photographs. *(108 of 120)*:
-the statistic could be computed for 108 of 120 descents. *these 1*: there is one network or image
-by design, which is no sample, so the interval covers the variation of the other kind alone.
-*exact*: neither seeds nor photographs are a sample, so every single value must meet the condition.
-D, ρ, m_g and m_i are distances of images and of embeddings: [their
+**How to read a line.** *1.4 [0.9, 2.1]; asked < 1, resnet18, layer4; 3 × 3 seeds × images* would
+mean: the value is 1.4, with a 95 % interval from 0.9 to 2.1; the claim requires a value below 1;
+it was measured in layer4 of resnet18, with 3 weight seeds and 3 photographs. *(108 of 120)*: the
+statistic could be computed for 108 of 120 descents. *these 1*: there is one network or image by
+design, which is no sample, so the interval covers the variation of the other kind alone. *exact*:
+neither seeds nor photographs are a sample, so every single value must meet the condition. D, ρ,
+m_g and m_i are distances of images and of embeddings: [their
 definitions](README.md#reading-the-output).
 
 **Verdicts.** A part is *contradicted* if its interval lies wholly outside of the effects that are
