@@ -10,6 +10,7 @@ in every picture. Nothing is judged here: claims about trained networks are thos
 """
 
 import dataclasses
+from functools import partial
 
 import jax
 from absl import flags
@@ -18,10 +19,10 @@ import depthjax
 from depthjax import cli
 from depthjax.devices import processes
 from depthjax.studies import descents
-from depthjax.studies.comparison.setting import CONVERGING
+from depthjax.studies.comparison.setting import CONVERGING, descents_of
 from depthjax.studies.gallery.drawn import draw
 from depthjax.studies.gallery.measured import class_table, eye_of, gather
-from depthjax.studies.networks import each_network, layers_of, weight_records
+from depthjax.studies.networks import layers_of, weight_records
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -45,14 +46,13 @@ def main() -> None:
     networks = cli.networks_from_flags(model, FLAGS.size)
     image_names, targets = cli.images_from_flags(model)
     output = cli.output_from_flags("gallery", FLAGS.model)
-    every = [
-        descents.Descents(
-            *(output, label, seed, CONVERGING, config, layers_of(model, names, weights)),
-            *(weights.variables, weights.record),
-            frames=FLAGS.frames,
-        )
-        for label, seed, weights in each_network(networks, cli.seeds_from_flags())
-    ]
+    conditions = {CONVERGING: config}
+    every = descents_of(
+        *(output, networks, cli.seeds_from_flags(), partial(layers_of, model, names), conditions),
+        frames=FLAGS.frames,
+    )
+    # Of one network all seeds, one below the other.
+    every.sort(key=lambda one: list(networks).index(one.network))
     references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
     starts = descents.starts_of(targets, config, FLAGS.start_seed)
     definition = {
@@ -60,7 +60,7 @@ def main() -> None:
         "networks": weight_records(networks),
         "layers": names,
         "images": list(image_names),
-        "conditions": {CONVERGING: dataclasses.asdict(config)},
+        "conditions": {name: dataclasses.asdict(one) for name, one in conditions.items()},
     }
     with descents.begin_study(
         every, definition, targets, starts, **cli.flag_values("overwrite", "resume")

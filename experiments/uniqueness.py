@@ -9,6 +9,7 @@ their mean distance, how many they are, and where in the image they differ.
 """
 
 import dataclasses
+from functools import partial
 
 import jax
 from absl import flags
@@ -18,8 +19,8 @@ from depthjax import cli
 from depthjax.analysis.uniqueness import APART, LEVEL, check_restarts, far_starts
 from depthjax.devices import processes
 from depthjax.studies import descents
-from depthjax.studies.comparison.setting import CONVERGING
-from depthjax.studies.networks import each_network, layers_of, single_networks, weight_records
+from depthjax.studies.comparison.setting import CONVERGING, descents_of
+from depthjax.studies.networks import layers_of, single_networks, weight_records
 from depthjax.studies.uniqueness import judged, measured
 from depthjax.studies.uniqueness.drawn import draw
 
@@ -49,13 +50,10 @@ def main() -> None:
     networks = cli.networks_from_flags(model, FLAGS.size)
     image_names, targets = cli.images_from_flags(model)
     output = cli.output_from_flags("uniqueness", FLAGS.model)
-    every = [
-        descents.Descents(
-            *(output, label, seed, CONVERGING, config, layers_of(model, names, weights)),
-            *(weights.variables, weights.record),
-        )
-        for label, seed, weights in each_network(networks, cli.seeds_from_flags())
-    ]
+    conditions = {CONVERGING: config}
+    every = descents_of(
+        *(output, networks, cli.seeds_from_flags(), partial(layers_of, model, names), conditions),
+    )
     references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
     starts = descents.starts_of(targets, config, FLAGS.start_seed)
     definition = {
@@ -63,7 +61,7 @@ def main() -> None:
         "networks": weight_records(networks),
         "layers": names,
         "images": list(image_names),
-        "conditions": {CONVERGING: dataclasses.asdict(config)},
+        "conditions": {name: dataclasses.asdict(one) for name, one in conditions.items()},
     }
     with descents.begin_study(
         every, definition, targets, starts, **cli.flag_values("overwrite", "resume")
