@@ -1,3 +1,4 @@
+from .analysis.metamers import metamer_test
 from .folders.inversions import Run, load_run
 from .importing import from_torch, load_network, load_onnx, save_network
 from .inversion.autoencoding import Autoencoding, autoencode
@@ -39,6 +40,7 @@ __all__ = [
     "load_run",
     "load_weights",
     "measure",
+    "metamer_test",
     "named_layers",
     "save_network",
     "save_weights",

@@ -49,7 +49,7 @@ flags.DEFINE_string("results", "results", "folder of what was kept, which RESULT
 flags.DEFINE_string("page", "RESULTS.md", "the document of what was kept")
 GUIDES = (
     *("claims", "coming_from", "data", "environments", "imported_networks", "importing"),
-    *("inverting", "jacobians", "measures", "models", "objectives", "report"),
+    *("inverting", "jacobians", "measures", "metamers", "models", "objectives", "report"),
     *("reproducibility", "speed", "sweeps", "troubleshooting", "weights"),
 )
 DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in GUIDES)]
