@@ -27,7 +27,12 @@ from depthjax.folders.tables import class_table, inversion_table
 from depthjax.inversion.reference import Reference, ReferenceNoise, checked_reference
 from depthjax.report import films, write_report
 from depthjax.studies.inversion.drawn import draw
-from depthjax.studies.inversion.measured import imagenet_head, ratio_matrix, what_networks_see
+from depthjax.studies.inversion.measured import (
+    imagenet_head,
+    metamers_of,
+    ratio_matrix,
+    what_networks_see,
+)
 from depthjax.typing import Images
 
 FLAGS = flags.FLAGS
@@ -38,6 +43,7 @@ cli.define_image_flags(["astronaut", "chelsea"], size=224)
 cli.define_start_seed_flag()
 cli.define_reference_flags()
 cli.define_judge_flags()
+cli.define_metamer_flags()
 cli.define_output_flags(None, "run (default: runs/MODEL-DATE)")
 cli.define_script_flags()
 flags.DEFINE_string(
@@ -75,6 +81,9 @@ def main() -> None:
         name: checked_reference(layer, weights.variables, targets, noise)
         for name, layer in layers.items()
     }
+    null = cli.null_from_flags()
+    asked = model, weights.variables, targets, null, FLAGS.metamer_quantile
+    test = metamers_of(layers, *asked)
     starts = depthjax.initial_images(
         jax.random.key(FLAGS.start_seed), targets.shape, config, others=targets
     )
@@ -82,10 +91,12 @@ def main() -> None:
         raise ValueError("several processes need an --output, the same for all")
     definition = definition_of(weights, names, images.image_labels(sources), config)
     definition |= {"judge": judge.record} if judge else {}
+    if null is not None:
+        definition |= {"null": str(null), **cli.flag_values("metamer_quantile")}
     output, old = cli.output_from_flags(FLAGS.model), cli.flag_values("overwrite", "resume")
     with start_run(output, definition, photographs, starts, **old) as writer:
         head = imagenet_head(model, weights)
-        look = what_networks_see(head, weights.variables, judge, targets)
+        look = what_networks_see(head, weights.variables, judge, targets, test)
         descend(writer, layers, weights, targets, starts, references, config, look)
         if processes.is_first():
             finish(writer, layers, weights, with_classes=head is not None)
@@ -132,7 +143,7 @@ def descend(
     starts: Images,
     references: Mapping[str, Reference],
     config: depthjax.InversionConfig,
-    look: Callable[[Images], dict[str, Any]],
+    look: Callable[[str, Images], dict[str, Any]],
 ) -> None:
     """Inverts every layer that the folder does not hold yet, and saves what was recovered."""
     variables = weights.variables
@@ -161,7 +172,7 @@ def descend(
             name,
             result,
             seconds=time.perf_counter() - began,
-            **look(result.images),
+            **look(name, result.images),
         )
 
 

@@ -26,6 +26,11 @@ from .inversion_flags import (
     define_linear_descent_flags,
 )
 from .judge_flags import define_judge_flags, judge_from_flags
+from .metamer_flags import (
+    define_metamer_flags,
+    define_metamer_quantile_flag,
+    null_from_flags,
+)
 from .network_flags import define_network_flags, network_sources, networks_from_flags
 from .output_flags import define_output_flags, output_from_flags
 from .paths import expand
@@ -88,6 +93,8 @@ __all__ = [
     "define_judge_flags",
     "define_layers_flag",
     "define_linear_descent_flags",
+    "define_metamer_flags",
+    "define_metamer_quantile_flag",
     "define_model_flags",
     "define_network_flags",
     "define_output_flags",
@@ -111,6 +118,7 @@ __all__ = [
     "network_sources",
     "networks_from_flags",
     "normalization_setting",
+    "null_from_flags",
     "output_from_flags",
     "parse_fields",
     "recover_all",

@@ -45,9 +45,10 @@ class Run:
             `[T, R, B]`; `status`, `best_step`, `stopped_step` `[R, B]`; `matched_input_ratio`
             `[4, R, B]`; `baseline_…`; `seconds`; `batch_split` (`devices.sharding.Split`). If a
             rate was chosen for the layer, `learning_rate`. If another network was asked,
-            `perceptual_distance` `[R, B]`. If iterates were kept, 8-bit `frames`
-            `[F, R, B, H, W, C]` and their `frame_step` `[F]`. If the network has a trained head,
-            the five most probable classes of the recovered images,
+            `perceptual_distance` `[R, B]`. If metamers were tested for, `metamer`,
+            `same_label`, `spearman`, `pearson`, `snr` `[R, B]`. If iterates were kept, 8-bit
+            `frames` `[F, R, B, H, W, C]` and their `frame_step` `[F]`. If the network has a
+            trained head, the five most probable classes of the recovered images,
             `top_classes` and `top_probability` `[R, B, 5]`, and of the targets,
             `target_top_classes` and `target_top_probability` `[B, 5]`.
     """

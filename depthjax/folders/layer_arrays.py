@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from depthjax.analysis.metamers import MetamerTest
 from depthjax.inversion.autoencoding import Autoencoding
 from depthjax.inversion.similarity import Similarity, similarity
 from depthjax.models.labels import TopClasses
@@ -56,6 +57,12 @@ def layer_arrays(result: Autoencoding) -> dict[str, np.ndarray]:
         arrays |= {"frames": frames if several else frames[:, None]}
         arrays["frame_step"] = inversion.frames.step
     return {name: np.asarray(value) for name, value in arrays.items()}
+
+
+def metamer_arrays(test: MetamerTest) -> dict[str, np.ndarray]:
+    """The verdict, and the parts of it, by the names of the columns of `results.csv`."""
+    found = test.likeness[test.layer]._asdict()
+    return {"metamer": test.passed, "same_label": test.same_label, **found}
 
 
 def with_similarity(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from depthjax.analysis.metamers import Likeness
 from depthjax.folders.layer_arrays import top_of
 from depthjax.inversion.metrics import MATCHED_RATIOS
 from depthjax.inversion.similarity import Similarity
@@ -21,6 +22,9 @@ STATUS_NAMES = {
     NON_FINITE: "non-finite",
     REACHED: "ρ reached",
 }
+
+VERDICTS = {True: "passed", False: "failed"}
+"""Of the metamer test; words, so that the report can filter by them."""
 
 _MEASURED = (
     "embedding_ratio", "input_ratio",
@@ -65,5 +69,9 @@ def rows_of_layer(
             if "top_classes" in arrays:
                 row["target_top5"] = describe(top_of(arrays, "target_top", index))
                 row["top5"] = describe(top_of(arrays, "top", at))
+            if "metamer" in arrays:
+                row["metamer"] = VERDICTS[bool(arrays["metamer"][at])]
+                row["same_label"] = bool(arrays["same_label"][at])
+                row |= {name: float(arrays[name][at]) for name in Likeness._fields}
             rows.append(row)
     return rows

@@ -12,12 +12,13 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from depthjax.analysis.metamers import MetamerTest
 from depthjax.devices import processes
 from depthjax.files import check_names, csv_bytes, write_atomically
 from depthjax.folders.begin import RunFolder, begin
 from depthjax.folders.config import read_config
 from depthjax.folders.inversions import file_name, layer_file, read_arrays, read_layer
-from depthjax.folders.layer_arrays import layer_arrays, trajectories_of_layer
+from depthjax.folders.layer_arrays import layer_arrays, metamer_arrays, trajectories_of_layer
 from depthjax.folders.result_rows import rows_of_layer
 from depthjax.images import save_png
 from depthjax.inversion.autoencoding import Autoencoding
@@ -57,6 +58,7 @@ class RunWriter:
         target_top: TopClasses | None = None,
         recovered_top: TopClasses | None = None,
         perceptual_distance: Float[np.ndarray, "*leading"] | None = None,
+        metamer: MetamerTest | None = None,
     ) -> None:
         """Writes the results at a layer, and brings the table and the pictures up to date.
 
@@ -68,6 +70,7 @@ class RunWriter:
             target_top, recovered_top: the most probable classes of the targets `[B, 5]` and of
                 the recovered images `[R, B, 5]` or `[B, 5]`.
             perceptual_distance: of the recovered images in another network, `[R, B]` or `[B]`.
+            metamer: the test of the recovered images, `[R, B]` or `[B]`.
 
         Raises:
             ValueError: if a file cannot be written, or the folder is no longer ours.
@@ -81,6 +84,11 @@ class RunWriter:
             arrays |= {f"top_{n}": v.reshape(shape) for n, v in recovered_top._asdict().items()}
         if perceptual_distance is not None:
             arrays["perceptual_distance"] = perceptual_distance.reshape(arrays["status"].shape)
+        if metamer is not None:
+            arrays |= {
+                name: value.reshape(arrays["status"].shape)
+                for name, value in metamer_arrays(metamer).items()
+            }
         self.folder.check()
         write_atomically(layer_file(self.folder.path, layer), _npz(arrays))
         self._take_in(layer, arrays, again=True)

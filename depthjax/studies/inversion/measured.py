@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from depthjax.analysis.metamers import MetamerTest, Null, metamer_test
 from depthjax.analysis.perceptual import Judge
 from depthjax.devices.precision import matmul_precision
 from depthjax.folders.inversions import Run
@@ -49,8 +50,12 @@ def top_classes(
 
 
 def what_networks_see(
-    head: Layer | None, variables: Variables, judge: Judge | None, targets: Images
-) -> Callable[[Recovered], dict[str, Any]]:
+    head: Layer | None,
+    variables: Variables,
+    judge: Judge | None,
+    targets: Images,
+    test: Callable[[str, Recovered], MetamerTest] | None = None,
+) -> Callable[[str, Recovered], dict[str, Any]]:
     """What is seen in recovered images, as `RunWriter.save_layer` takes it.
 
     Args:
@@ -58,21 +63,61 @@ def what_networks_see(
         variables: its weights.
         judge: another network, which compares images with the targets; None for no comparison.
         targets: a.
+        test: whether images recovered from a layer are metamers, from `metamers_of`; None for no
+            test.
 
     Returns:
-        A function of images `[B, H, W, C]` or `[R, B, H, W, C]`.
+        A function of a layer's name and images `[B, H, W, C]` or `[R, B, H, W, C]`.
     """
     of_targets = {} if head is None else {"target_top": top_classes(head, variables, targets)}
 
-    def look(recovered: Recovered) -> dict[str, Any]:
+    def look(layer: str, recovered: Recovered) -> dict[str, Any]:
         seen: dict[str, Any] = dict(of_targets)
         if head is not None:
             seen["recovered_top"] = top_classes(head, variables, recovered)
         if judge is not None:
             seen["perceptual_distance"] = judge.distance(targets, recovered)
+        if test is not None:
+            seen["metamer"] = test(layer, recovered)
         return seen
 
     return look
+
+
+def metamers_of(
+    layers: Mapping[str, Layer],
+    model: Network,
+    variables: Variables,
+    targets: Images,
+    null: Null | None,
+    quantile: float,
+) -> Callable[[str, Recovered], MetamerTest] | None:
+    """A test of images that were recovered from a layer; None without a null distribution.
+
+    Args:
+        layers: of the network, by name.
+        model: the network, whose last layer says the class.
+        variables: its weights.
+        targets: a.
+        null: of all these layers.
+        quantile: of it that must be exceeded.
+
+    Raises:
+        ValueError: for a null distribution of another network, layer or size.
+    """
+    if null is None:
+        return None
+    for name, layer in layers.items():
+        null.check(name, layer, variables, targets.shape)
+    normalization = next(iter(layers.values())).normalization
+    classifier = Layer(model, layer_names(model)[-1], normalization)
+
+    def test(layer: str, recovered: Recovered) -> MetamerTest:
+        only = {layer: layers[layer]}  # the ratio matrix says how near the others are
+        asked = only, variables, classifier, layer, recovered, targets, null
+        return metamer_test(*asked, quantile=quantile)
+
+    return test
 
 
 def ratio_matrix(

@@ -1,0 +1,113 @@
+r"""Are the images recovered from a layer metamers of their targets? And do other networks agree?
+
+    python experiments/metamers.py --flagfile=experiments/flags/metamers_lite0_128.flags
+    python experiments/metamers.py --model=resnet50 --networks=trained=resnet50.pth,untrained \
+        --layers=conv1,layer1:layer4 --null_images=folder:photos
+
+The test of Feather et al. (2023). An image passes if the network gives it the target's class, and
+if Spearman's and Pearson's correlation and the SNR of the two embeddings exceed those of unrelated
+photographs. These null distributions stay in nulls/ of the folder, for --metamer_null of invert.py.
+"""
+
+import dataclasses
+from functools import partial
+
+import jax
+from absl import flags
+
+import depthjax
+from depthjax import cli
+from depthjax.analysis.metamers import natural_images
+from depthjax.devices import processes
+from depthjax.studies import descents
+from depthjax.studies.comparison.setting import CONVERGING, descents_of
+from depthjax.studies.metamers import tables
+from depthjax.studies.metamers.drawn import draw
+from depthjax.studies.metamers.measured import judge, judges_of, nulls_of
+from depthjax.studies.networks import layers_of, weight_records
+
+FLAGS = flags.FLAGS
+cli.define_network_flags()
+cli.define_inversion_flags()
+cli.define_layers_flag()
+cli.define_image_flags(["chelsea", "coffee", "astronaut"], size=128)
+cli.define_start_seed_flag()
+cli.define_reference_seed_flag()
+cli.define_data_dir_flag()
+cli.define_output_flags(None, "numbers and figures (default: runs/metamers-MODEL-DATE)")
+cli.define_script_flags()
+flags.DEFINE_list(
+    "null_images",
+    ["photo_crops"],
+    "natural images: photo_crops, folder:PATH, tfds:NAME; or paths, folders, photographs by name",
+)
+flags.DEFINE_integer("null_pairs", 100_000, "pairs of different photographs", lower_bound=1)
+flags.DEFINE_integer("null_seed", 0, "of the order in which natural images are drawn")
+cli.define_metamer_quantile_flag()
+flags.DEFINE_list(
+    "judges",
+    [],
+    "MODEL=WEIGHTS: other networks that say which class they see, beside --networks; such as"
+    " tf_efficientnet_lite2=pip:efficientnet_lite2",
+)
+
+
+def main() -> None:
+    """Flags -> descents of each layer × network × seed, null distributions -> verdicts."""
+    model = cli.model_from_flags()
+    config = cli.config_from_flags()
+    names = depthjax.select_layers(model, FLAGS.layers)
+    networks, seeds = cli.networks_from_flags(model, FLAGS.size), cli.seeds_from_flags()
+    judges = judges_of(model, networks, seeds[0], FLAGS.judges, FLAGS.size)
+    image_names, targets = cli.images_from_flags(model)
+    natural = natural_images(
+        *(FLAGS.null_images, FLAGS.size, FLAGS.null_pairs),
+        seed=FLAGS.null_seed,
+        data_dir=FLAGS.data_dir,
+    )
+    output = cli.output_from_flags("metamers", FLAGS.model)
+    conditions = {CONVERGING: config}
+    every = descents_of(output, networks, seeds, partial(layers_of, model, names), conditions)
+    references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
+    starts = descents.starts_of(targets, config, FLAGS.start_seed)
+    definition = {
+        **cli.flag_values(*_DEFINING),
+        "networks": weight_records(networks),
+        "layers": names,
+        "images": list(image_names),
+        "natural": natural.record,
+        "conditions": {name: dataclasses.asdict(one) for name, one in conditions.items()},
+    }
+    with descents.begin_study(
+        every, definition, targets, starts, **cli.flag_values("overwrite", "resume")
+    ) as folder:
+        cli.recover_all(every, targets, starts, references)
+        if not processes.is_first():
+            return
+        rows, nulls = [], {}
+        for descent, null in cli.with_bar(nulls_of(folder.path / "nulls", every, natural), "null"):
+            rows += judge(descent, null, model, judges, FLAGS.metamer_quantile).rows()
+            nulls.setdefault(descent.network, null)
+        parts = [
+            tables.verdict_table(rows),
+            tables.recognition_table(rows, list(judges)),
+            tables.null_table(nulls, FLAGS.metamer_quantile),
+            f"Null distributions: {null}.",
+        ]
+        figures = draw(rows, list(networks), names)
+        cli.finish_study(folder, rows, [], figures, summary="\n\n".join(parts), after=[_KEY])
+
+
+_DEFINING = (
+    "model", "model_field", "seeds", "size", "fit", "preset", "start_seed", "reference_seed",
+    "null_pairs", "null_seed", "metamer_quantile", "judges",
+)  # fmt: skip
+_KEY = (
+    "metamers: images with the target's class whose embedding is, by all three statistics, more"
+    " like\nthe target's than those of unrelated photographs are.\n"
+    "seen by: how many of these metamers a network gives the class that it gives the photograph."
+)
+
+
+if __name__ == "__main__":
+    cli.run(main, processes_share=True)
