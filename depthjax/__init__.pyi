@@ -6,6 +6,7 @@ from .inversion.config import InversionConfig
 from .inversion.invert import initial_images, invert
 from .inversion.memory import fitting_batch
 from .inversion.metrics import Measurement, measure
+from .inversion.parametrisations import Parametrisation
 from .inversion.results import Inversion
 from .inversion.step_scale import step_scale
 from .inversion.terms import term
@@ -24,6 +25,7 @@ __all__ = [
     "Layer",
     "Measurement",
     "NamedLayer",
+    "Parametrisation",
     "Run",
     "as_network",
     "autoencode",

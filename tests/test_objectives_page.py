@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from depthjax.inversion.objectives import OBJECTIVES
+from depthjax.inversion.parametrisations import PARAMETRISATIONS
 from depthjax.inversion.penalties import PENALTIES
 from depthjax.inversion.transformations import TRANSFORMATIONS
 
@@ -27,6 +28,7 @@ def test_the_page_runs_from_top_to_bottom():
         ("Objectives", OBJECTIVES),
         ("Penalties", PENALTIES),
         ("Transformations", [":".join([n, *k.numbers]) for n, k in TRANSFORMATIONS.items()]),
+        ("Parametrisations", [":".join([n, *k.numbers]) for n, k in PARAMETRISATIONS.items()]),
     ],
 )
 def test_each_piece_has_its_row(heading, known):

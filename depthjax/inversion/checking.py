@@ -1,4 +1,4 @@
-"""Objectives and penalties of a user's own: one number for each example, whoever else is there."""
+"""Functions of a user's own: what they give for an example, whoever else is there."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +10,7 @@ from jaxtyping import Array
 
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.objectives import OBJECTIVES
+from depthjax.inversion.parametrisations import PARAMETRISATIONS, parametrisation_of
 from depthjax.inversion.penalties import PENALTIES
 from depthjax.inversion.terms import Piece, function_of
 from depthjax.references import reference_to
@@ -22,10 +23,11 @@ def check_functions(
     images: Images,
     split: Callable[[Array], dict[str, Array]] | None = None,
 ) -> None:
-    """Refuses functions that do not give one number for each example, or that mix examples.
+    """Refuses functions that do not give what they should for each example, or that mix examples.
 
     Args:
-        config: with functions in its objective or penalty; named pieces need no check.
+        config: with functions in its objective, penalty or parametrisation; named pieces need no
+            check.
         target: embeddings `[B, …]`.
         images: `[B, H, W, C]`, where a descent begins.
         split: from an embedding of several layers to each of them.
@@ -41,6 +43,32 @@ def check_functions(
         if not _is_named(piece, PENALTIES):
             there = _two(images)
             _check("penalty", piece, there + _noise(there))
+    _check_parametrisation(config, images)
+
+
+def _check_parametrisation(config: InversionConfig, images: Images) -> None:
+    """Refuses maps to images of another shape, and those that mix examples."""
+    moved = config.structure.moved
+    found = parametrisation_of(moved, images.shape[1:])
+    if found is None or all(_name(step) in PARAMETRISATIONS for step in moved):
+        return
+    name, two = ",".join(map(str, moved)), _two(images)
+    both = found.decode(found.encode(two))
+    if both.shape != two.shape:
+        raise ValueError(
+            f"the parametrisation {name} makes images {both.shape} of parameters of images"
+            f" {two.shape}; decode must give images of the shape that encode is given"
+        )
+    alone = found.decode(found.encode(two[:1]))
+    if not np.allclose(both[:1], alone, rtol=1e-3, atol=1e-6, equal_nan=True):
+        raise ValueError(
+            f"the parametrisation {name} mixes examples: an image is another one among others than"
+            " alone; let it depend on no other along the first axis"
+        )
+
+
+def _name(step: Any) -> str:
+    return step.partition(":")[0] if isinstance(step, str) else ""
 
 
 def _check(what: str, piece: Piece, *arrays: Array) -> None:

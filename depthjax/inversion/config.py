@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from depthjax.devices.precision import PRECISIONS
 from depthjax.errors import one_of, require
 from depthjax.inversion import transformations
+from depthjax.inversion.chains import listed
 from depthjax.inversion.gauss_newton import Options
 from depthjax.inversion.objectives import (
     OBJECTIVES,
@@ -17,6 +18,12 @@ from depthjax.inversion.objectives import (
     square_of,
 )
 from depthjax.inversion.optimizers import OPTIMIZERS, make_optimizer
+from depthjax.inversion.parametrisations import (
+    PARAMETRISATIONS,
+    chain_of,
+    checked_parametrisation,
+    is_bounded,
+)
 from depthjax.inversion.penalties import PENALTIES, checked_penalty, is_given
 from depthjax.inversion.priors import PIXEL_HANDLING
 from depthjax.inversion.starts import STARTS
@@ -38,7 +45,8 @@ class Structure(NamedTuple):
     optimizer: str
     optimizer_options: tuple[tuple[str, Any], ...]
     schedule: str
-    fourier: bool
+    coordinates: tuple[str, ...]
+    moved: tuple[Any, ...]
     trust: bool
     blur: bool
     pixels: str
@@ -95,6 +103,12 @@ class InversionConfig:
         "not 0: optimise Fourier coefficients, those of frequency f times f^this, so that steps"
         " have the spectrum of photographs",
     )
+    parametrisation: str | Sequence[Any] = setting(
+        (),
+        "what is moved instead of pixels, from it to the image, such as"
+        f" 'fourier:1,decorrelated,sigmoid': {listed(PARAMETRISATIONS)}; or a pair of functions"
+        " (decode, encode)",
+    )
     trust_radius: float = setting(
         0.0, "largest RMS change of an image in one step, in pixel units of [0, 1]; 0: any", least=0
     )
@@ -127,12 +141,8 @@ class InversionConfig:
     transform: str | Sequence[Any] = setting(
         (),
         "random changes of the image before the network, at every step anew, such as"
-        " 'jitter:8,scale:0.9:1.1': "
-        + ", ".join(
-            f"{':'.join([name, *known.numbers])} {known.text}"
-            for name, known in TRANSFORMATIONS.items()
-        )
-        + "; or a function (key, images) -> images",
+        f" 'jitter:8,scale:0.9:1.1': {listed(TRANSFORMATIONS)}; or a function (key, images) ->"
+        " images",
     )
     transform_seed: int = setting(0, "of these changes", least=0)
     start: str | Sequence[str] = setting(
@@ -165,6 +175,7 @@ class InversionConfig:
         object.__setattr__(self, "objective", checked_objective(self.objective))
         object.__setattr__(self, "penalty", checked_penalty(self.penalty))
         object.__setattr__(self, "transform", checked_transform(self.transform))
+        object.__setattr__(self, "parametrisation", checked_parametrisation(self.parametrisation))
         self._check()
 
     def _check(self) -> None:
@@ -173,6 +184,7 @@ class InversionConfig:
         for start in self.start:
             for kind in start.split("+"):
                 one_of("start", kind, STARTS)
+        self._check_moved()
         if self.relu_gradient == "redirected" and self.step_scale == "layer":
             raise ValueError("relu_gradient='redirected' has no step_scale='layer': use fixed")
         if self.optimizer == "gauss_newton":
@@ -180,8 +192,30 @@ class InversionConfig:
         else:
             make_optimizer(self.optimizer, self.structure.optimizer_options)
 
+    def _check_moved(self) -> None:
+        """What is asked of pixels cannot be asked of what is moved in their place."""
+        moved = self.structure.moved
+        if not moved:
+            return
+        text = ",".join(map(str, moved))
+        if self.pixels == "clip" and not is_bounded(moved):
+            raise ValueError(
+                f"pixels='clip' cuts off pixels, and parametrisation {text} moves something else:"
+                " end it with sigmoid, or use pixels='penalty' or 'none'"
+            )
+        unmet = {
+            "blur": self.blur,
+            "step_scale='layer'": self.step_scale == "layer",
+            "optimizer='gauss_newton'": self.optimizer == "gauss_newton",
+        }
+        for name, asked in unmet.items():
+            if asked:
+                raise ValueError(f"{name} is of pixels, and parametrisation {text} moves others")
+
     def _check_gauss_newton(self) -> None:
         """It minimises a sum of squares, and knows nothing else."""
+        if any("pyramid" in name for name in self.structure.coordinates):
+            raise ValueError("gauss_newton takes no pyramid: it solves for one array")
         if self.transform:
             raise ValueError("gauss_newton takes no transform: it minimises one sum of squares")
         if self.relu_gradient != "true":
@@ -259,10 +293,19 @@ class InversionConfig:
         return (*asked, of_range) if self.pixels == "penalty" else asked
 
     @property
+    def decay(self) -> float:
+        """Of Fourier coefficients; that of the parametrisation, if it names them."""
+        named = chain_of(self.parametrisation).decay
+        return self.fourier_decay if named is None else named
+
+    @property
     def structure(self) -> Structure:
         """The part that is compiled in."""
+        chain = chain_of(self.parametrisation)
+        fourier = ("fourier",) if self.fourier_decay or chain.decay else ()
         switches: dict[str, Any] = {
-            "fourier": self.fourier_decay != 0,
+            "coordinates": (*fourier, *chain.linear),
+            "moved": chain.moved,
             "trust": self.trust_radius > 0,
             "objective": pieces_of(self.objective),
             "penalties": tuple(one.piece for one in self.penalties),

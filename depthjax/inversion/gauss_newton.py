@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from depthjax.inversion.coordinates import Coordinates
 from depthjax.typing import Embedding, Images, PerExample
 
 
@@ -24,13 +25,6 @@ class Options(NamedTuple):
 
     iterations: int = 10
     damping: float = 0.1
-
-
-class Coordinates(NamedTuple):
-    """In what space steps are short: linear maps from images to it and back, transposes."""
-
-    analyse: Callable[[Images], Array]
-    synthesise: Callable[[Array], Images]
 
 
 def change(
@@ -50,7 +44,7 @@ def change(
         images: where the map is linearised.
         target: `[B, …]`.
         damping: λ, `[B]`.
-        coordinates: where ‖d‖ is measured.
+        coordinates: of all images at once, where ‖d‖ is measured.
         iterations: of CG, from 0.
 
     Returns:
@@ -58,8 +52,8 @@ def change(
     """
     embedding, push = jax.linearize(embed, images)
     pull = jax.linear_transpose(push, images)
-    forward = lambda d: push(coordinates.synthesise(d))  # noqa: E731
-    backward = lambda r: coordinates.analyse(pull(r)[0])  # noqa: E731
+    forward = lambda d: push(coordinates.decode(d))  # noqa: E731
+    backward = lambda r: coordinates.transpose(pull(r)[0])  # noqa: E731
 
     gradient = backward(target - embedding)
     length = _dot(gradient, gradient)
@@ -70,7 +64,7 @@ def change(
         return backward(forward(d)) + _each(damping * curvature, d) * d
 
     step = _conjugate_gradients(operator, gradient, iterations)
-    return embedding, coordinates.synthesise(step)
+    return embedding, coordinates.decode(step)
 
 
 def adapted(damping: PerExample, accepted: Array) -> PerExample:

@@ -108,7 +108,7 @@ def _descend(
     """
     batch, dtype = state.images.shape[0], state.images.dtype
     data = data._replace(target=data.target.astype(dtype))
-    problem = problem_of(layer, structure, variables, data)
+    problem = problem_of(layer, structure, variables, data, state.images.shape[1:])
     step, numbers = make_step(structure, problem, data), data.numbers
     empty = jnp.zeros((RECORDS_PER_CALL, batch), dtype)
     records = Records(jnp.zeros(RECORDS_PER_CALL, jnp.int32), empty, empty, empty)

@@ -3,7 +3,9 @@
 The compiled loop asks four questions and no other: what does the network see of these images
 (`view`), what is the embedding of that (`embed`), how far are they from the target (`assess`), and
 which images does a change lead to (`place`). A transformation answers the first, an objective or
-penalty the third, a parametrisation or a constraint the last; none needs a change of the loop.
+penalty the third, a constraint the last; none needs a change of the loop. Where a parametrisation
+moves something else than pixels, `decode` says which images that makes, and `move` stands for
+`place`.
 """
 
 import math
@@ -19,8 +21,10 @@ from jaxtyping import Array, Int
 from depthjax.devices.precision import matmul_precision
 from depthjax.inversion import transformations
 from depthjax.inversion.config import InversionConfig, Structure
+from depthjax.inversion.coordinates import coordinates_of, in_coordinates
 from depthjax.inversion.objectives import distance_to, norms, weights_of
-from depthjax.inversion.optimizers import in_fourier, make_optimizer
+from depthjax.inversion.optimizers import make_optimizer
+from depthjax.inversion.parametrisations import parametrisation_of
 from depthjax.inversion.parts import parts_of
 from depthjax.inversion.penalties import penalty_of
 from depthjax.inversion.priors import blur3
@@ -52,21 +56,32 @@ class Problem(NamedTuple):
         embed: images `[B, H, W, C]` -> embedding `[B, …]`.
         assess: images and their embedding -> the objective of each example, `[B]`.
         place: images, a change of them, and the number of the step -> the next images.
+        decode: what the loop moves instead of images -> images `[B, H, W, C]`; None: it moves them.
+        move: that, a change of it, and the number of the step -> the next of it.
     """
 
     view: Callable[[Images, Int[Array, ""]], Images]
     embed: Callable[[Images], Embedding]
     assess: Callable[[Images, Embedding], PerExample]
     place: Callable[[Images, Images, Int[Array, ""]], Images]
+    decode: Callable[[Any], Images] | None
+    move: Callable[[Any, Any, Int[Array, ""]], Any]
 
 
-def problem_of(layer: LayerFn, structure: Structure, variables: Variables, data: Data) -> Problem:
+def problem_of(
+    layer: LayerFn,
+    structure: Structure,
+    variables: Variables,
+    data: Data,
+    shape: tuple[int, ...],
+) -> Problem:
     """The problem of a config, for use within a trace.
 
     Args:
         layer, variables: as in `invert`.
         structure: the part of the config that is compiled in.
         data: of the batch; `data.target` in the dtype of the images.
+        shape: of an image, `(H, W, C)`.
     """
     target, _, scale, numbers = data
     distance = distance_to(target, structure.objective, numbers["objective"], parts_of(layer))
@@ -92,21 +107,42 @@ def problem_of(layer: LayerFn, structure: Structure, variables: Variables, data:
             objective += penalty_of(images, structure.penalties, numbers["penalties"])
         return objective
 
-    def place(images: Images, change: Images, step: Int[Array, ""]) -> Images:
-        fraction = step.astype(scale.dtype) / numbers["steps"].astype(scale.dtype)
+    def rate(change: Images | None, step: Int[Array, ""]) -> PerExample:
+        fraction = _passed(step, numbers)
         rate = _scheduled_rate(structure.schedule, numbers, fraction) * scale  # [B]
-        if structure.trust:
+        if change is not None and structure.trust:
             size = norms(change) * rate / math.sqrt(change[0].size)
             rate *= numbers["trust_radius"] / jnp.maximum(size, numbers["trust_radius"])
-        images = images + rate[:, None, None, None] * change
+        return rate
+
+    def place(images: Images, change: Images, step: Int[Array, ""]) -> Images:
+        images = images + rate(change, step)[:, None, None, None] * change
         if structure.blur:
             first, last = numbers["blur_sigma"], numbers["final_blur_sigma"]
-            images = blur3(images, first + (last - first) * fraction)
+            images = blur3(images, first + (last - first) * _passed(step, numbers))
         if structure.pixels == "clip":
             images = jnp.clip(images, 0, 1)
         return images
 
-    return Problem(view, embed, assess, place)
+    parametrisation = parametrisation_of(structure.moved, shape)
+    decode = parametrisation.decode if parametrisation else None
+
+    def move(parameters: Any, change: Any, step: Int[Array, ""]) -> Any:
+        # A radius is one of images: of their change in the first order.
+        seen = jax.jvp(decode, (parameters,), (change,))[1] if structure.trust else None  # type: ignore[arg-type]
+        each = rate(seen, step)
+        return jax.tree.map(
+            lambda old, new: old + each.reshape(-1, *[1] * (new.ndim - 1)) * new, parameters, change
+        )
+
+    return Problem(view, embed, assess, place, decode, move)
+
+
+def _passed(step: Int[Array, ""], numbers: dict[str, Array]) -> Array:
+    """n/N."""
+    return step.astype(numbers["learning_rate"].dtype) / numbers["steps"].astype(
+        numbers["learning_rate"].dtype
+    )
 
 
 def _scheduled_rate(schedule: str, numbers: dict[str, Array], fraction: Array) -> Array:
@@ -120,9 +156,11 @@ def _scheduled_rate(schedule: str, numbers: dict[str, Array], fraction: Array) -
 
 
 def optimizer_of(structure: Structure, decay: Array | float) -> Any:
-    """The optax optimiser of a config, for one image; `decay` is that of Fourier coefficients."""
+    """The optax optimiser of a config, for one example; `decay` is that of Fourier coefficients."""
     optimizer = make_optimizer(structure.optimizer, structure.optimizer_options)
-    return in_fourier(optimizer, decay) if structure.fourier else optimizer
+    if not structure.coordinates:
+        return optimizer
+    return in_coordinates(optimizer, partial(coordinates_of, structure.coordinates, decay))
 
 
 def numbers_of(config: InversionConfig, dtype: Any) -> dict[str, Array]:
@@ -134,9 +172,10 @@ def numbers_of(config: InversionConfig, dtype: Any) -> dict[str, Array]:
     """
     names = (
         "learning_rate", "final_learning_rate", "blur_sigma", "final_blur_sigma", "plateau",
-        "fourier_decay", "trust_radius",
+        "trust_radius",
     )  # fmt: skip
     values = {name: getattr(config, name) for name in names}
+    values["fourier_decay"] = config.decay
     values["objective"] = weights_of(config.objective, config.objective_scale)
     values["penalties"] = [one.weight for one in config.penalties]
     values["transforms"] = transformations.numbers_of(config.transform)

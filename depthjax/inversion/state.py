@@ -11,6 +11,7 @@ from jaxtyping import Array, Int
 from depthjax.devices.sharding import BY_EXAMPLE
 from depthjax.inversion import gauss_newton
 from depthjax.inversion.config import Structure
+from depthjax.inversion.parametrisations import parametrisation_of
 from depthjax.inversion.problem import optimizer_of
 from depthjax.typing import Images, PerExample
 
@@ -27,6 +28,7 @@ class State(NamedTuple):
 
     step: Int[Array, "*devices"]
     images: Images
+    parameters: Any  # what is moved in their place; None: they are
     optimizer: Any
     best_images: Images
     best_objective: PerExample
@@ -45,23 +47,30 @@ def initial_state(
     """The state before the first step.
 
     Args:
-        structure: of the config; only the optimiser matters here.
-        start: `[B, H, W, C]`.
+        structure: of the config; only the optimiser and what it moves matter here.
+        start: `[B, H, W, C]`; where something else is moved, the images that come nearest.
         stop_distance: m_g at which an example stops, `[B]`; None: it never does.
     """
     batch = start.shape[0]
     zeros = jnp.zeros(batch, jnp.int32)
     infinite = jnp.full(batch, jnp.inf, start.dtype)
 
+    parametrisation = parametrisation_of(structure.moved, start.shape[1:])
+    parameters = parametrisation.encode(start) if parametrisation else None
+    if parametrisation:
+        start = parametrisation.decode(parameters)
+
     if structure.optimizer == "gauss_newton":
         options = gauss_newton.Options(**dict(structure.optimizer_options))
         optimizer = jnp.full(batch, options.damping, start.dtype)
     else:
+        moved = start if parameters is None else parameters
         # An optimiser's first state has the shape of its parameters, whatever the decay.
-        optimizer = jax.vmap(optimizer_of(structure, 0.0).init)(jnp.zeros_like(start))
+        optimizer = jax.vmap(optimizer_of(structure, 0.0).init)(jax.tree.map(jnp.zeros_like, moved))
     return State(
         step=jnp.zeros((), jnp.int32),
         images=start,
+        parameters=parameters,
         optimizer=optimizer,
         best_images=start,
         best_objective=infinite,

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool
 
 from depthjax.inversion import gauss_newton
 from depthjax.inversion.config import Structure
-from depthjax.inversion.optimizers import analyse, synthesise
+from depthjax.inversion.coordinates import Coordinates, coordinates_of
 from depthjax.inversion.problem import Data, Problem, optimizer_of
 from depthjax.inversion.state import NON_FINITE, PLATEAU, REACHED, RUNNING, State
 from depthjax.typing import Embedding, Images, PerExample
@@ -21,12 +21,14 @@ class Candidate(NamedTuple):
 
     Fields:
         embedding, objective: of the images as the network sees them.
-        images, optimizer: the next images, and the optimiser's next state.
+        images, parameters, optimizer: the next images, what is moved in their place if anything is,
+            and the optimiser's next state.
     """
 
     embedding: Embedding
     objective: PerExample
     images: Images
+    parameters: Any
     optimizer: Any
 
 
@@ -46,27 +48,35 @@ def make_step(structure: Structure, problem: Problem, data: Data) -> Step:
 
 
 def _gradient_step(structure: Structure, problem: Problem, data: Data, state: State) -> Candidate:
-    def evaluate(images: Images) -> tuple[Array, tuple[PerExample, Embedding]]:
+    decode = problem.decode
+    place, point = (problem.move, state.parameters) if decode else (problem.place, state.images)
+
+    def evaluate(point: Any) -> tuple[Array, tuple[PerExample, Embedding]]:
+        images = decode(point) if decode else point
         embedding = problem.embed(problem.view(images, state.step))
         objective = problem.assess(images, embedding)
         return objective.sum(), (objective, embedding)
 
-    (_, (objective, embedding)), gradient = jax.value_and_grad(evaluate, has_aux=True)(state.images)
+    (_, (objective, embedding)), gradient = jax.value_and_grad(evaluate, has_aux=True)(point)
     optimizer = optimizer_of(structure, data.numbers["fourier_decay"])
-    change, memory = jax.vmap(optimizer.update)(gradient, state.optimizer, state.images)
-    return Candidate(embedding, objective, problem.place(state.images, change, state.step), memory)
+    change, memory = jax.vmap(optimizer.update)(gradient, state.optimizer, point)
+    point = place(point, change, state.step)
+    images, parameters = (decode(point), point) if decode else (point, None)
+    return Candidate(embedding, objective, images, parameters, memory)
 
 
 def _gauss_newton_step(
     structure: Structure, problem: Problem, data: Data, state: State
 ) -> Candidate:
     options = gauss_newton.Options(**dict(structure.optimizer_options))
+    decay, shape = data.numbers["fourier_decay"], state.images.shape[1:]
+    coordinates = coordinates_of(structure.coordinates, decay, shape)
     embedding, change = gauss_newton.change(
         problem.embed,
         state.images,
         data.target,
         state.optimizer,
-        _coordinates(structure, data.numbers["fourier_decay"], state.images.shape[2]),
+        Coordinates(*map(jax.vmap, coordinates)),
         options.iterations,
     )
     objective = problem.assess(state.images, embedding)
@@ -74,16 +84,7 @@ def _gauss_newton_step(
     accepted = problem.assess(images, problem.embed(images)) < objective
     images = _select(accepted, images, state.images)
     damping = gauss_newton.adapted(state.optimizer, accepted)
-    return Candidate(embedding, objective, images, damping)
-
-
-def _coordinates(structure: Structure, decay: Array, width: int) -> gauss_newton.Coordinates:
-    if not structure.fourier:
-        return gauss_newton.Coordinates(lambda images: images, lambda d: d)
-    return gauss_newton.Coordinates(
-        jax.vmap(lambda image: analyse(image, decay)),
-        jax.vmap(lambda coefficients: synthesise(coefficients, decay, width)),
-    )
+    return Candidate(embedding, objective, images, None, damping)
 
 
 def advance(
@@ -105,7 +106,7 @@ def advance(
         final: whether all updates have been made: this step only evaluates.
         latest: whether the last image counts as the best, since objectives are random.
     """
-    _, objective, images, optimizer = candidate
+    _, objective, images, parameters, optimizer = candidate
     running = state.status == RUNNING
     # A sum is finite only if all of its terms are, and takes one pass instead of three.
     finite = jnp.isfinite(objective) & jnp.isfinite(images.sum((1, 2, 3)))
@@ -122,6 +123,7 @@ def advance(
     return State(
         step=state.step + 1,
         images=_select(moved, images, state.images),
+        parameters=jax.tree.map(partial(_select, moved), parameters, state.parameters),
         optimizer=optimizer,
         best_images=_select(better, state.images, state.best_images),
         best_objective=jnp.where(better, objective, state.best_objective),
@@ -134,5 +136,5 @@ def advance(
     )
 
 
-def _select(chosen: Bool[Array, " batch"], new: Images, old: Images) -> Images:
-    return jnp.where(chosen[:, None, None, None], new, old)
+def _select(chosen: Bool[Array, " batch"], new: Array, old: Array) -> Array:
+    return jnp.where(chosen.reshape(-1, *[1] * (new.ndim - 1)), new, old)

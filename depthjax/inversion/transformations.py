@@ -6,36 +6,17 @@ size of images.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from depthjax.errors import one_of, require
+from depthjax.inversion.chains import Named, Step, read_step, split_chain
 from depthjax.inversion.terms import function_of
 from depthjax.typing import Images, Scalar
 
 Change = Callable[[Array, Images], Images]
 """`(key, images [B, H, W, C]) -> images` of the same shape."""
-
-
-class Transformation(NamedTuple):
-    """A transformation by name.
-
-    Fields:
-        text: what it does with its numbers.
-        function: of a key, images and its numbers.
-        numbers: their names.
-        fits: whether numbers are allowed.
-        wanted: which are, in words.
-    """
-
-    text: str
-    function: Callable[..., Images]
-    numbers: tuple[str, ...]
-    fits: Callable[..., bool]
-    wanted: str
 
 
 def jitter(key: Array, images: Images, most: Scalar) -> Images:
@@ -75,27 +56,27 @@ def noise(key: Array, images: Images, std: Scalar) -> Images:
 
 
 TRANSFORMATIONS = {
-    "jitter": Transformation(
+    "jitter": Named(
         "rolls by up to so many pixels", jitter, ("pixels",), lambda n: n >= 0, "0 or more pixels"
     ),
-    "scale": Transformation(
+    "scale": Named(
         "enlarges by a factor between the two",
         *(scale, ("least", "most"), lambda low, high: 0 < low <= high),
         "a least and a most factor above 0",
     ),
-    "rotate": Transformation(
+    "rotate": Named(
         "turns by up to so many degrees",
         rotate,
         ("degrees",),
         lambda n: n >= 0,
         "0 or more degrees",
     ),
-    "crop": Transformation(
+    "crop": Named(
         "a part with sides of so much to 1, enlarged",
         *(crop, ("least",), lambda n: 0 < n <= 1),
         "a side above 0 and at most 1",
     ),
-    "noise": Transformation(
+    "noise": Named(
         "adds Gaussian noise of that standard deviation",
         *(noise, ("std",), lambda n: n >= 0),
         "a standard deviation of 0 or more",
@@ -103,11 +84,8 @@ TRANSFORMATIONS = {
 }
 """Every transformation by name."""
 
-Step = str | Change
-"""One transformation, in text (`jitter:8`) or as a function."""
 
-
-def checked_transform(given: Step | Sequence[Step]) -> tuple[Step, ...]:
+def checked_transform(given: str | Change | Sequence[str | Change]) -> tuple[str | Change, ...]:
     """The transformations of a config, one after the other; each is checked.
 
     Args:
@@ -116,28 +94,24 @@ def checked_transform(given: Step | Sequence[Step]) -> tuple[Step, ...]:
     Raises:
         ValueError: for names that do not exist, and numbers that they do not take.
     """
-    steps = [given] if callable(given) or isinstance(given, str) else list(given)
-    found: list[Step] = []
+    steps = split_chain(given, callable)
     for step in steps:
-        parts = [part.strip() for part in step.split(",")] if isinstance(step, str) else [step]
-        found += [part for part in parts if part]
-    for step in found:
         _read(step)
-    return tuple(found)
+    return steps
 
 
-def pieces_of(transform: Sequence[Step]) -> tuple[Step, ...]:
+def pieces_of(transform: Sequence[str | Change]) -> tuple[str | Change, ...]:
     """What of transformations is compiled in: names and functions, without their numbers."""
-    return tuple(_read(step)[0] for step in transform)
+    return tuple(_read(step).piece for step in transform)
 
 
-def numbers_of(transform: Sequence[Step]) -> tuple[float, ...]:
+def numbers_of(transform: Sequence[str | Change]) -> tuple[float, ...]:
     """The numbers of all transformations, one behind the other."""
-    return tuple(number for step in transform for number in _read(step)[1])
+    return tuple(number for step in transform for number in _read(step).numbers)
 
 
 def transformed(
-    key: Array, images: Images, pieces: tuple[Step, ...], numbers: Float[Array, " numbers"]
+    key: Array, images: Images, pieces: tuple[str | Change, ...], numbers: Float[Array, " numbers"]
 ) -> Images:
     """Images after all transformations.
 
@@ -163,7 +137,7 @@ def transformed(
     return images
 
 
-def _change(piece: Step) -> tuple[Callable[..., Images], int]:
+def _change(piece: str | Change) -> tuple[Callable[..., Images], int]:
     if callable(piece):
         return piece, 0
     if piece in TRANSFORMATIONS:
@@ -172,27 +146,8 @@ def _change(piece: Step) -> tuple[Callable[..., Images], int]:
     return function_of(piece, "transformation"), 0
 
 
-def _read(step: Step) -> tuple[Step, tuple[float, ...]]:
-    """A transformation without its numbers, and these."""
-    if callable(step):
-        return step, ()
-    name, *texts = step.split(":")
-    if name not in TRANSFORMATIONS and texts and not _is_number(texts[0]):
-        function_of(step, "transformation")
-        return step, ()
-    known = TRANSFORMATIONS[one_of("transformation", name, TRANSFORMATIONS)]
-    numbers = tuple(float(text) for text in texts if _is_number(text))
-    enough = len(numbers) == len(texts) == len(known.numbers)
-    shape = ":".join([name, *known.numbers])
-    require(enough and known.fits(*numbers), shape, step, known.wanted)
-    return name, numbers
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return abs(float(text)) < float("inf")
-    except ValueError:
-        return False
+def _read(step: str | Change) -> Step:
+    return read_step(step, "transformation", TRANSFORMATIONS)
 
 
 def _sampled(

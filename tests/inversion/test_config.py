@@ -271,7 +271,7 @@ def test_only_what_changes_the_program_is_structure() -> None:
         "objective": "l1", "optimizer": "sgd", "optimizer_options": {"b1": 0.5},
         "schedule": "linear", "blur": True, "pixels": "penalty", "precision": "tf32",
         "fourier_decay": 0.5, "trust_radius": 0.1, "penalty": "tv",
-        "transform": "jitter:1",
+        "transform": "jitter:1", "parametrisation": "sigmoid",
     }  # fmt: skip
     assert {*numbers, *structure} == {field.name for field in dataclasses.fields(config)}
     for name, value in numbers.items():

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from depthjax import InversionConfig, invert
-from depthjax.inversion.gauss_newton import Coordinates, adapted, change
-from depthjax.inversion.optimizers import analyse, synthesise
+from depthjax.inversion.coordinates import Coordinates, coordinates_of
+from depthjax.inversion.gauss_newton import adapted, change
 
-PIXELS = Coordinates(lambda images: images, lambda d: d)
-SIZE = (3, 4, 2)
+SIZE = (2, 4, 3)
 VARIABLES = {"w": np.random.default_rng(0).normal(size=(24, 30))}
 
 
@@ -24,25 +23,20 @@ def images_of(seed: int, batch: int = 2) -> jax.Array:
     return jnp.asarray(np.random.default_rng(seed).uniform(size=(batch, *SIZE)))
 
 
-@pytest.mark.parametrize("decay", [None, 0.5])
-def test_the_step_solves_the_damped_equations(x64: Any, decay: float | None) -> None:
+@pytest.mark.parametrize("names", [(), ("fourier",), ("fourier", "decorrelated")])
+def test_the_step_solves_the_damped_equations(x64: Any, names: tuple[str, ...]) -> None:
     images, damping = images_of(1), jnp.array([0.1, 2.0])
     target = curved(VARIABLES, images_of(2))
-    coordinates = PIXELS
-    if decay is not None:
-        coordinates = Coordinates(
-            jax.vmap(lambda image: analyse(image, decay)),
-            jax.vmap(lambda c: synthesise(c, decay, SIZE[1])),
-        )
+    coordinates = coordinates_of(names, 0.5, SIZE)
+    each = Coordinates(*map(jax.vmap, coordinates))
 
     def embed(images: jax.Array) -> jax.Array:
         return curved(VARIABLES, images)
 
-    embedding, step = change(embed, images, target, damping, coordinates, iterations=60)
+    embedding, step = change(embed, images, target, damping, each, iterations=60)
     np.testing.assert_allclose(embedding, embed(images), rtol=1e-12)
-    to_image = jax.jacobian(lambda c: coordinates.synthesise(c[None])[0])(
-        coordinates.analyse(images)[0]
-    ).reshape(24, -1)
+    there = coordinates.encode(images[0])
+    to_image = jax.jacobian(coordinates.decode)(there).reshape(24, -1)
     for index in range(2):
         jacobian = jax.jacobian(lambda x: embed(x[None])[0])(images[index]).reshape(30, 24)
         j = np.asarray(jacobian @ to_image)

@@ -12,11 +12,15 @@ from hypothesis import strategies as st
 
 from depthjax import InversionConfig, invert
 from depthjax.compat import enable_x64
-from depthjax.inversion.optimizers import analyse, in_fourier, synthesise
+from depthjax.inversion.coordinates import analyse, fourier, in_coordinates, synthesise
 
 # Odd, even and single rows and columns; every other shape would compile anew.
 shapes = st.sampled_from([(1, 1, 1), (1, 6, 3), (7, 1, 2), (4, 5, 3), (5, 4, 1), (6, 6, 2)])
 decays = st.sampled_from([-1.0, 0.0, 0.5, 2.0])
+
+
+def in_fourier(inner: optax.GradientTransformation, decay: float) -> optax.GradientTransformation:
+    return in_coordinates(inner, lambda shape: fourier(shape, decay))
 
 
 def image_of(shape: tuple[int, ...], seed: int = 0) -> jax.Array:

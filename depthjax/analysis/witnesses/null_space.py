@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from depthjax.analysis.witnesses.pairs import on_grid, pair_distances
 from depthjax.devices.precision import compiler_options, matmul_precision
 from depthjax.inversion import gauss_newton
+from depthjax.inversion.coordinates import Coordinates
 from depthjax.inversion.objectives import norms
 from depthjax.inversion.reference import (
     REFERENCE_STD,
@@ -187,7 +188,7 @@ def _walk(
         (down,) = pull(aim - embedding)
         held = ((x <= 0) & (down < 0)) | ((x >= 1) & (down > 0))
         free = (~held).astype(x.dtype)
-        among_free = gauss_newton.Coordinates(lambda d: free * d, lambda d: free * d)
+        among_free = Coordinates(*[lambda d: free * d] * 3)
         _, step = gauss_newton.change(embed, x, aim, damping, among_free, iterations)
         return jnp.clip(x + step, 0, 1)
 
