@@ -63,6 +63,7 @@ SHOWN = {
     "measures": ("changes", "measures"),
     "manifold_resnet18_small": ("manifold", "manifold"),
     "sweep_scaling": ("workers", "workers"),
+    "witnesses_lite0_224": ("witnesses_photos", "witnesses_224"),
     "witnesses_quick": ("witnesses_untrained", "witnesses"),
 }
 """A figure of a run with findings that a document shows, and its name there."""

@@ -69,7 +69,9 @@ QUESTIONS = (
         ("jacobian.py", "gradients.py", "controls.py", "witnesses.py", "prediction.py"),
         {
             "spectra": "Singular values of each layer.",
-            "witnesses_untrained": "A photograph, what layers take for it, and what they see best.",
+            "witnesses_photos": "A photograph, what layers of a network trained on photographs take"
+            " for it, and what they see best.",
+            "witnesses_untrained": "The same of an untrained network.",
         },
     ),
     Question(
