@@ -24,6 +24,7 @@ from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import invert
 from depthjax.inversion.objectives import square_of, weights_of
 from depthjax.inversion.results import Inversion
+from depthjax.inversion.schedules import scheduled_rate
 from depthjax.jacobian import dense_jacobian, exact_jacobian, linearize
 from depthjax.typing import Images, LayerFn, Variables
 
@@ -112,14 +113,11 @@ def predict_input_distance(
 
 def learning_rates(config: InversionConfig) -> Float[np.ndarray, " steps"]:
     """λ of every step as the schedule has it, before it is multiplied by a layer's step scale."""
-    fraction = np.arange(config.steps) / config.steps
     first, last = config.learning_rate, config.final_learning_rate
-    shapes = {
-        "constant": np.zeros(config.steps),
-        "linear": fraction,
-        "cosine": (1 - np.cos(np.pi * fraction)) / 2,
-    }
-    return first + (last - first) * shapes[config.schedule]
+    stairs = np.array(config.stairs or (1.0,))
+    step = np.arange(config.steps)
+    rates = scheduled_rate(config.schedule, step, config.steps, first, last, stairs)
+    return np.asarray(rates, float)
 
 
 def _step_scale(curvature: np.ndarray, along: np.ndarray, sigma: np.ndarray) -> float:
@@ -141,7 +139,9 @@ def _check_linear(config: InversionConfig, embedding_norm: float | None) -> None
         f"pixels {config.pixels!r}": config.pixels != "none",
         "a blur": config.blur,
         "a trust radius": config.trust_radius > 0,
-        "a Fourier decay": config.fourier_decay != 0,
+        "a Fourier decay": "fourier" in config.structure.coordinates,
+        "a parametrisation": bool(config.parametrisation),
+        "a transform": bool(config.transform),
         "a plateau": config.plateau > 0,
         **{
             f"optimizer option {name!r}": name not in _LINEAR_OPTIONS

@@ -19,7 +19,6 @@ from .image_flags import (
     sources_from_flags,
 )
 from .inversion_flags import (
-    PRESETS,
     batch_from_flags,
     config_from_flags,
     define_inversion_flags,
@@ -70,7 +69,6 @@ from .weights_flags import define_model_flags, weights_from_flags
 
 __all__ = [
     "FITS",
-    "PRESETS",
     "THREE_IMAGES",
     "DescentBar",
     "DownloadBar",

@@ -1,26 +1,18 @@
 """The flags of an inversion: a preset, and one flag for each field of `InversionConfig`."""
 
 import sys
-from collections.abc import Callable
 
 import jax
 from absl import flags
 
 from depthjax.cli.setting_flags import define_setting_flags, given_settings
-from depthjax.errors import one_of
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.memory import largest_batch
+from depthjax.inversion.presets import PRESETS
 from depthjax.typing import LayerFn, Variables
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
-
-PRESETS: dict[str, Callable[..., InversionConfig]] = {
-    "converging": InversionConfig,
-    "fast": InversionConfig.fast,
-    "paper": InversionConfig.paper,
-    "paper_mlp": lambda **fields: InversionConfig.paper("mlp", **fields),
-}
 
 
 def define_inversion_flags() -> None:
@@ -41,8 +33,7 @@ def config_from_flags() -> InversionConfig:
     Raises:
         ValueError: for an unknown preset, and values that a field may not have.
     """
-    one_of("preset", FLAGS.preset, PRESETS)
-    return PRESETS[FLAGS.preset](**given_settings(InversionConfig))
+    return InversionConfig.preset(FLAGS.preset, **given_settings(InversionConfig))
 
 
 def batch_from_flags(

@@ -9,30 +9,28 @@ from depthjax.devices.precision import PRECISIONS
 from depthjax.errors import one_of, require
 from depthjax.inversion import transformations
 from depthjax.inversion.chains import listed
-from depthjax.inversion.gauss_newton import Options
+from depthjax.inversion.combinations import check_together
 from depthjax.inversion.objectives import (
     OBJECTIVES,
     Pieces,
     checked_objective,
     pieces_of,
-    square_of,
 )
 from depthjax.inversion.optimizers import OPTIMIZERS, make_optimizer
 from depthjax.inversion.parametrisations import (
     PARAMETRISATIONS,
     chain_of,
     checked_parametrisation,
-    is_bounded,
 )
 from depthjax.inversion.penalties import PENALTIES, checked_penalty, is_given
 from depthjax.inversion.priors import PIXEL_HANDLING
+from depthjax.inversion.schedules import SCHEDULES, checked_stairs
 from depthjax.inversion.starts import STARTS
 from depthjax.inversion.terms import Piece, Sum, Term, as_sum
 from depthjax.inversion.transformations import TRANSFORMATIONS, checked_transform
 from depthjax.models.regated import RELU_GRADIENTS
-from depthjax.settings import check_settings, described, is_number, setting
+from depthjax.settings import check_settings, described, setting
 
-SCHEDULES = ("constant", "linear", "cosine")
 STEP_SCALES = ("fixed", "layer")
 
 
@@ -90,6 +88,10 @@ class InversionConfig:
         "cosine",
         f"of the rate between the first step and the last: {', '.join(SCHEDULES)}",
         among=SCHEDULES,
+    )
+    stairs: str | Sequence[float] = setting(
+        (),
+        "factors of the rate in stretches of equal length, for schedule=stairs, such as 1,0.1,0.01",
     )
     step_scale: str = setting(
         "fixed",
@@ -172,6 +174,7 @@ class InversionConfig:
         object.__setattr__(self, "optimizer_options", tuple(sorted((k, v) for k, v in pairs)))
         start = self.start.split(",") if isinstance(self.start, str) else self.start
         object.__setattr__(self, "start", tuple(start))
+        object.__setattr__(self, "stairs", checked_stairs(self.stairs, self.schedule))
         object.__setattr__(self, "objective", checked_objective(self.objective))
         object.__setattr__(self, "penalty", checked_penalty(self.penalty))
         object.__setattr__(self, "transform", checked_transform(self.transform))
@@ -184,52 +187,25 @@ class InversionConfig:
         for start in self.start:
             for kind in start.split("+"):
                 one_of("start", kind, STARTS)
-        self._check_moved()
-        if self.relu_gradient == "redirected" and self.step_scale == "layer":
-            raise ValueError("relu_gradient='redirected' has no step_scale='layer': use fixed")
-        if self.optimizer == "gauss_newton":
-            self._check_gauss_newton()
-        else:
+        check_together(self)
+        if self.optimizer != "gauss_newton":
             make_optimizer(self.optimizer, self.structure.optimizer_options)
 
-    def _check_moved(self) -> None:
-        """What is asked of pixels cannot be asked of what is moved in their place."""
-        moved = self.structure.moved
-        if not moved:
-            return
-        text = ",".join(map(str, moved))
-        if self.pixels == "clip" and not is_bounded(moved):
-            raise ValueError(
-                f"pixels='clip' cuts off pixels, and parametrisation {text} moves something else:"
-                " end it with sigmoid, or use pixels='penalty' or 'none'"
-            )
-        unmet = {
-            "blur": self.blur,
-            "step_scale='layer'": self.step_scale == "layer",
-            "optimizer='gauss_newton'": self.optimizer == "gauss_newton",
-        }
-        for name, asked in unmet.items():
-            if asked:
-                raise ValueError(f"{name} is of pixels, and parametrisation {text} moves others")
+    @classmethod
+    def preset(cls, name: str, **fields: Any) -> "InversionConfig":
+        """The settings of a method by name: see `depthjax.inversion.presets`.
 
-    def _check_gauss_newton(self) -> None:
-        """It minimises a sum of squares, and knows nothing else."""
-        if any("pyramid" in name for name in self.structure.coordinates):
-            raise ValueError("gauss_newton takes no pyramid: it solves for one array")
-        if self.transform:
-            raise ValueError("gauss_newton takes no transform: it minimises one sum of squares")
-        if self.relu_gradient != "true":
-            raise ValueError("gauss_newton needs relu_gradient='true': the curvature of the layer")
-        if square_of(self.objective) is None or self.penalties:
-            squares = [name for name, known in OBJECTIVES.items() if known.is_square]
-            penalties = " + ".join(map(str, self.penalties)) or "none"
-            raise ValueError(
-                f"gauss_newton needs an objective of {', '.join(squares)} and no penalty, got"
-                f" objective {str(self.objective)!r} with penalty {penalties}"
-            )
-        for name, value in self.structure.optimizer_options:
-            one_of("option of gauss_newton", name, Options._fields)
-            require(is_number(value) and value > 0, name, value, "positive")
+        Args:
+            name: "converging" (the default), "fast", "paper", "paper_mlp", "mahendran2015",
+                "feather2023", "lucid" or "maco".
+            fields: replace any other field.
+
+        Raises:
+            ValueError: for an unknown name.
+        """
+        from depthjax.inversion.presets import PRESETS  # which are made of this class
+
+        return cls(**(PRESETS[one_of("preset", name, PRESETS)] | fields))
 
     @classmethod
     def paper(
@@ -246,19 +222,9 @@ class InversionConfig:
             fields: replace any other field.
         """
         one_of("paper preset", kind, ("resnet", "mlp"))
-        resnet = kind == "resnet"
-        recipe: dict[str, Any] = {
-            "steps": 500,
-            "objective": "l1",
-            "objective_scale": 0.15 if resnet else 0.35,
-            "optimizer": "sgd",
-            "learning_rate": 0.1,
-            "final_learning_rate": 0.1 if resnet else 1e-4,
-            "schedule": "linear",
-            "blur": resnet if blur is None else blur,
-            "pixels": "none",
-        }
-        return cls(**(recipe | fields))
+        if blur is not None:
+            fields["blur"] = blur
+        return cls.preset("paper" if kind == "resnet" else "paper_mlp", **fields)
 
     @classmethod
     def fast(cls, **fields: Any) -> "InversionConfig":
@@ -271,15 +237,7 @@ class InversionConfig:
         Args:
             fields: replace any other field.
         """
-        recipe: dict[str, Any] = {
-            "steps": 200,
-            "optimizer": "lbfgs",
-            "learning_rate": 1.0,
-            "schedule": "constant",
-            "fourier_decay": 0.5,
-            "trust_radius": 0.1,
-        }
-        return cls(**(recipe | fields))
+        return cls.preset("fast", **fields)
 
     def replace(self, **fields: Any) -> "InversionConfig":
         """A copy with some fields changed."""

@@ -80,6 +80,19 @@ def _cosine(target: Embedding) -> Distance:
     return distance
 
 
+def _dot(target: Embedding) -> Distance:
+    """Minus the part of the embedding along the target; 0 where that is 0."""
+    square = squared_l2(target)
+    factor = -1 / jnp.where(square > 0, square, 1)
+    return lambda embedding: factor * _sum(embedding * target)
+
+
+def _dot_cosine(target: Embedding) -> Distance:
+    """The same times the squared cosine, which counts 0.1 at least."""
+    along, angle = _dot(target), _cosine(target)
+    return lambda embedding: along(embedding) * jnp.maximum(1 - angle(embedding), 0.1) ** 2
+
+
 def _gram(target: Embedding) -> Distance:
     """Of the products of channels, summed over positions: texture (Gatys, Ecker & Bethge 2015)."""
     matched = _relative(squared_l2, _products(target))
@@ -105,6 +118,8 @@ OBJECTIVES = {
         "(‖r‖/‖t‖)²", partial(_relative, squared_l2), is_square=True, is_relative=True
     ),
     "cosine": Objective("1 − ⟨e, t⟩/(‖e‖‖t‖)", _cosine),
+    "dot": Objective("−⟨e, t⟩/‖t‖²", _dot),
+    "dot_cosine": Objective("−⟨e, t⟩/‖t‖² · max(cos, 0.1)²", _dot_cosine),
     "gram": Objective("‖G(e) − G(t)‖²/‖G(t)‖², G = mean over positions of e eᵀ", _gram),
 }
 """Every objective by name."""

@@ -7,9 +7,18 @@ import optax
 
 from depthjax.errors import unknown
 
+
+def normalized_sgd(learning_rate: float) -> optax.GradientTransformation:
+    """Steps of one length, the rate: the gradient over its norm, as in robustness (L2 steps)."""
+    return optax.chain(
+        optax.normalize_by_update_norm(eps=1e-10), optax.scale_by_learning_rate(learning_rate)
+    )
+
+
+_OWN = {"normalized_sgd": normalized_sgd}
 OPTIMIZERS = (
     *("sgd", "adam", "adamw", "nadam", "rmsprop", "adagrad", "lion", "yogi", "radam"),
-    *("lbfgs", "gauss_newton"),
+    *("lbfgs", "normalized_sgd", "gauss_newton"),
 )
 # A line search would evaluate the whole batch again until its slowest example is content.
 _DEFAULTS: dict[str, dict[str, Any]] = {"lbfgs": {"linesearch": None}}
@@ -28,7 +37,7 @@ def make_optimizer(
         ValueError: for a name that optax does not have, for options that it does not take, and for
             an optimiser that wants more than gradients (a line search, say).
     """
-    factory = getattr(optax, name, None)
+    factory = _OWN.get(name) or getattr(optax, name, None)
     if not callable(factory) or name.startswith("_"):
         raise unknown("optimizer", name, OPTIMIZERS, hint="any of optax that takes a rate")
     try:

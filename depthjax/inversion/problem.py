@@ -28,6 +28,7 @@ from depthjax.inversion.parametrisations import parametrisation_of
 from depthjax.inversion.parts import parts_of
 from depthjax.inversion.penalties import penalty_of
 from depthjax.inversion.priors import blur3
+from depthjax.inversion.schedules import scheduled_rate
 from depthjax.inversion.transformations import transformed
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
 
@@ -108,8 +109,10 @@ def problem_of(
         return objective
 
     def rate(change: Images | None, step: Int[Array, ""]) -> PerExample:
-        fraction = _passed(step, numbers)
-        rate = _scheduled_rate(structure.schedule, numbers, fraction) * scale  # [B]
+        first, last = numbers["learning_rate"], numbers["final_learning_rate"]
+        rate = scale * scheduled_rate(
+            structure.schedule, step, numbers["steps"], first, last, numbers["stairs"]
+        )  # [B]
         if change is not None and structure.trust:
             size = norms(change) * rate / math.sqrt(change[0].size)
             rate *= numbers["trust_radius"] / jnp.maximum(size, numbers["trust_radius"])
@@ -119,7 +122,8 @@ def problem_of(
         images = images + rate(change, step)[:, None, None, None] * change
         if structure.blur:
             first, last = numbers["blur_sigma"], numbers["final_blur_sigma"]
-            images = blur3(images, first + (last - first) * _passed(step, numbers))
+            fraction = step.astype(first.dtype) / numbers["steps"].astype(first.dtype)
+            images = blur3(images, first + (last - first) * fraction)
         if structure.pixels == "clip":
             images = jnp.clip(images, 0, 1)
         return images
@@ -136,23 +140,6 @@ def problem_of(
         )
 
     return Problem(view, embed, assess, place, decode, move)
-
-
-def _passed(step: Int[Array, ""], numbers: dict[str, Array]) -> Array:
-    """n/N."""
-    return step.astype(numbers["learning_rate"].dtype) / numbers["steps"].astype(
-        numbers["learning_rate"].dtype
-    )
-
-
-def _scheduled_rate(schedule: str, numbers: dict[str, Array], fraction: Array) -> Array:
-    """λ_n, where `fraction` is n/N."""
-    first, last = numbers["learning_rate"], numbers["final_learning_rate"]
-    if schedule == "constant":
-        return first
-    if schedule == "linear":
-        return first + (last - first) * fraction
-    return last + (first - last) * 0.5 * (1 + jnp.cos(jnp.pi * fraction))
 
 
 def optimizer_of(structure: Structure, decay: Array | float) -> Any:
@@ -176,6 +163,7 @@ def numbers_of(config: InversionConfig, dtype: Any) -> dict[str, Array]:
     )  # fmt: skip
     values = {name: getattr(config, name) for name in names}
     values["fourier_decay"] = config.decay
+    values["stairs"] = config.stairs or (1.0,)
     values["objective"] = weights_of(config.objective, config.objective_scale)
     values["penalties"] = [one.weight for one in config.penalties]
     values["transforms"] = transformations.numbers_of(config.transform)

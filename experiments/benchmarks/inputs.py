@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 import depthjax
-from depthjax.cli import PRESETS
+from depthjax import InversionConfig
 from depthjax.files import write_atomically
 from depthjax.images import EMBEDDED, load_images
 from depthjax.models.catalogue import TIMM_MODELS, find_model
@@ -46,7 +46,7 @@ class Inputs:
             _write(job.weights_file, **to_torch_state_dict(variables, self.model))
         if not job.images_file.exists():
             images = np.tile(photographs(batch, size), (job.restarts, 1, 1, 1))
-            config = PRESETS["paper"]()
+            config = InversionConfig.preset("paper")
             start = depthjax.initial_images(jax.random.key(1), images.shape, config)
             _write(job.images_file, images=images, start=np.asarray(start))
         return job

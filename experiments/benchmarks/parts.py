@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from depthjax.cli import PRESETS
+from depthjax import InversionConfig
 from depthjax.errors import one_of
 
 from .contenders import COMPARED, PEERS, SPECTRA, SPECTRAL_PEERS
@@ -157,7 +157,7 @@ class Bench:
         device = result["entries"]["bare"]["about"]["device"]
         if device.startswith("cpu"):
             return {"peak_flops": measured, "peak_source": "measured: a product of matrices"}
-        precision = PRESETS["paper"]().precision
+        precision = InversionConfig.preset("paper").precision
         return {"peak_flops": data_sheet_peak(device, precision), "peak_source": "data sheet"}
 
     def _race(

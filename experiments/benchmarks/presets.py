@@ -3,8 +3,6 @@
 import ast
 
 from depthjax import InversionConfig
-from depthjax.cli import PRESETS
-from depthjax.errors import one_of
 
 
 def config_of(word: str) -> InversionConfig:
@@ -14,7 +12,6 @@ def config_of(word: str) -> InversionConfig:
         ValueError: for a preset that does not exist, and for a change that it does not take.
     """
     name, *changes = word.split(":")
-    one_of("preset", name, PRESETS)
     fields = {}
     for change in changes:
         field, separator, value = change.partition("=")
@@ -24,4 +21,4 @@ def config_of(word: str) -> InversionConfig:
             fields[field] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
             fields[field] = value
-    return PRESETS[name](**fields)
+    return InversionConfig.preset(name, **fields)

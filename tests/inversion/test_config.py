@@ -265,7 +265,7 @@ def test_only_what_changes_the_program_is_structure() -> None:
         "blur_sigma": 1.0, "final_blur_sigma": 1.0, "penalty_weight": 2.0, "start": "flat",
         "start_mean": 0.1, "start_std": 1.0, "restarts": 4, "record_every": 3, "plateau": 0.1,
         "patience": 3, "step_scale": "layer", "rematerialize": True, "transform_seed": 1,
-        "relu_gradient": "fake",
+        "relu_gradient": "fake", "stairs": "0.5",
     }  # fmt: skip
     structure = {
         "objective": "l1", "optimizer": "sgd", "optimizer_options": {"b1": 0.5},
@@ -296,7 +296,9 @@ def test_every_choice_is_accepted() -> None:
     }  # fmt: skip
     for name, values in choices.items():
         for value in values:
-            assert getattr(InversionConfig(**{name: value}), name) in (value, (value,))
+            stairs = "1,0.1" if value == "stairs" else ""
+            config = InversionConfig(**{name: value}, stairs=stairs)
+            assert getattr(config, name) in (value, (value,))
 
 
 # -------------------------------------------------------------------------------------- the paper

@@ -1,0 +1,65 @@
+"""Which settings of a descent go together."""
+
+from typing import Any
+
+from depthjax.errors import one_of, require
+from depthjax.inversion.gauss_newton import Options
+from depthjax.inversion.objectives import OBJECTIVES, square_of
+from depthjax.inversion.parametrisations import is_bounded
+from depthjax.settings import is_number
+
+
+def check_together(config: Any) -> None:
+    """Refuses settings that have no meaning together.
+
+    Args:
+        config: an `InversionConfig`, each of whose fields may have its value.
+
+    Raises:
+        ValueError: naming two of them, and what to use instead.
+    """
+    if config.structure.moved:
+        _check_moved(config)
+    if config.relu_gradient == "redirected" and config.step_scale == "layer":
+        raise ValueError("relu_gradient='redirected' has no step_scale='layer': use fixed")
+    if config.optimizer == "gauss_newton":
+        _check_gauss_newton(config)
+
+
+def _check_moved(config: Any) -> None:
+    """What is asked of pixels cannot be asked of what is moved in their place."""
+    moved = config.structure.moved
+    text = ",".join(map(str, moved))
+    if config.pixels == "clip" and not is_bounded(moved):
+        raise ValueError(
+            f"pixels='clip' cuts off pixels, and parametrisation {text} moves something else:"
+            " end it with sigmoid, or use pixels='penalty' or 'none'"
+        )
+    unmet = {
+        "blur": config.blur,
+        "step_scale='layer'": config.step_scale == "layer",
+        "optimizer='gauss_newton'": config.optimizer == "gauss_newton",
+    }
+    for name, asked in unmet.items():
+        if asked:
+            raise ValueError(f"{name} is of pixels, and parametrisation {text} moves others")
+
+
+def _check_gauss_newton(config: Any) -> None:
+    """It minimises a sum of squares, and knows nothing else."""
+    if any("pyramid" in name for name in config.structure.coordinates):
+        raise ValueError("gauss_newton takes no pyramid: it solves for one array")
+    if config.transform:
+        raise ValueError("gauss_newton takes no transform: it minimises one sum of squares")
+    if config.relu_gradient != "true":
+        raise ValueError("gauss_newton needs relu_gradient='true': the curvature of the layer")
+    if square_of(config.objective) is None or config.penalties:
+        squares = [name for name, known in OBJECTIVES.items() if known.is_square]
+        penalties = " + ".join(map(str, config.penalties)) or "none"
+        raise ValueError(
+            f"gauss_newton needs an objective of {', '.join(squares)} and no penalty, got"
+            f" objective {str(config.objective)!r} with penalty {penalties}"
+        )
+    for name, value in config.structure.optimizer_options:
+        one_of("option of gauss_newton", name, Options._fields)
+        require(is_number(value) and value > 0, name, value, "positive")
