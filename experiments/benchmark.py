@@ -27,7 +27,6 @@ from typing import Any
 from absl import flags
 from benchmarks import figure, machine, parts, summary
 from benchmarks.inputs import Inputs
-from benchmarks.presets import config_of
 
 import depthjax
 from depthjax import cli, figures
@@ -181,7 +180,7 @@ def settings_from_flags(model: depthjax.models.network.Network) -> parts.Setting
     """The flags, checked before anything is measured."""
     depthjax.Layer(model, FLAGS.curve_layer)
     for preset in FLAGS.presets:
-        config_of(preset)
+        InversionConfig.from_word(preset)
     layers = depthjax.select_layers(model, FLAGS.layers)
     return parts.Settings(
         layers=layers,

@@ -5,7 +5,8 @@ r"""Recover the same photographs from several networks, and show them one below 
         --networks=trained=pip:resnet50_thin,shuffled=calibrated:shuffled:pip:resnet50_thin
 
 All networks are of one architecture, begin from the same starts and see pixels normalised alike,
-unless one is unnormalized:WEIGHTS. Where one of them knows ImageNet's classes, it says what it sees
+unless one is unnormalized:WEIGHTS. With --setting, several times, the same is recovered in several
+ways, each from its own starts. Where one of them knows ImageNet's classes, it says what it sees
 in every picture. Nothing is judged here: claims about trained networks are those of compare.py.
 """
 
@@ -33,6 +34,12 @@ cli.define_start_seed_flag()
 cli.define_reference_seed_flag()
 cli.define_output_flags(None, "gallery (default: runs/gallery-MODEL-DATE)")
 cli.define_script_flags()
+flags.DEFINE_multi_string(
+    "setting",
+    [],
+    "a preset with changes, such as lucid or converging:penalty=tv:1e-4, or with a name before it:"
+    " smooth=converging:penalty=tv:1e-4; several are shown one below the other",
+)
 flags.DEFINE_integer(
     "frames", 12, "iterates kept of each descent, for the report; 0: none", lower_bound=0
 )
@@ -46,13 +53,20 @@ def main() -> None:
     networks = cli.networks_from_flags(model, FLAGS.size)
     image_names, targets = cli.images_from_flags(model)
     output = cli.output_from_flags("gallery", FLAGS.model)
-    conditions = {CONVERGING: config}
+    conditions = cli.configs_from_words(FLAGS.setting) or {CONVERGING: config}
     every = descents_of(
         *(output, networks, cli.seeds_from_flags(), partial(layers_of, model, names), conditions),
         frames=FLAGS.frames,
     )
     # Of one network all seeds, one below the other.
     every.sort(key=lambda one: list(networks).index(one.network))
+    if FLAGS.setting:
+        every = [
+            dataclasses.replace(
+                one, own_starts=descents.starts_of(targets, one.config, FLAGS.start_seed)
+            )
+            for one in every
+        ]
     references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
     starts = descents.starts_of(targets, config, FLAGS.start_seed)
     definition = {

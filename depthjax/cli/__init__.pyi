@@ -21,6 +21,7 @@ from .image_flags import (
 from .inversion_flags import (
     batch_from_flags,
     config_from_flags,
+    configs_from_words,
     define_inversion_flags,
     define_linear_descent_flags,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "begin_output",
     "channels_of",
     "config_from_flags",
+    "configs_from_words",
     "connect_processes",
     "dataset_from_flags",
     "define_architecture_flags",

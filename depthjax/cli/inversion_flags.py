@@ -1,6 +1,8 @@
 """The flags of an inversion: a preset, and one flag for each field of `InversionConfig`."""
 
+import re
 import sys
+from collections.abc import Sequence
 
 import jax
 from absl import flags
@@ -34,6 +36,32 @@ def config_from_flags() -> InversionConfig:
         ValueError: for an unknown preset, and values that a field may not have.
     """
     return InversionConfig.preset(FLAGS.preset, **given_settings(InversionConfig))
+
+
+def configs_from_words(words: Sequence[str]) -> dict[str, InversionConfig]:
+    """Several settings by name, from words such as `smooth=converging:penalty=tv:1e-4`.
+
+    Flags that were given replace what a preset says, and a word what a flag says.
+
+    Args:
+        words: each a preset with changes (`InversionConfig.from_word`), after its name and `=` or
+            without one.
+
+    Raises:
+        ValueError: for a word that says nothing, and for two of one name.
+    """
+    found: dict[str, InversionConfig] = {}
+    for text in words:
+        label, word = _LABELLED.fullmatch(text).groups()  # type: ignore[union-attr]
+        name = re.sub(r"[^\w.=-]+", "_", label or word)
+        if name in found:
+            raise ValueError(f"two settings are called {name!r}; name one of them: NAME={word}")
+        found[name] = InversionConfig.from_word(word, **given_settings(InversionConfig))
+    return found
+
+
+_LABELLED = re.compile(r"(?:([\w.-]+)=(?=\w+(?::\w+=|$)))?(.*)", re.DOTALL)
+"""A name and a word; the = of a change comes after a colon."""
 
 
 def batch_from_flags(

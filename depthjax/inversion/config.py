@@ -1,6 +1,8 @@
 """The settings of a descent: structure that is compiled in, and numbers that are arguments."""
 
+import ast
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -32,6 +34,10 @@ from depthjax.models.regated import RELU_GRADIENTS
 from depthjax.settings import check_settings, described, setting
 
 STEP_SCALES = ("fixed", "layer")
+
+
+_CHANGE = re.compile(r":(?=\w+=)")
+"""Before a change; the colons of `tv:1e-4` are none."""
 
 
 class Structure(NamedTuple):
@@ -208,6 +214,27 @@ class InversionConfig:
         return cls(**(PRESETS[one_of("preset", name, PRESETS)] | fields))
 
     @classmethod
+    def from_word(cls, word: str, **fields: Any) -> "InversionConfig":
+        """A preset with changes as one word: `converging:steps=800:penalty=tv:1e-4`.
+
+        Args:
+            word: the name of a preset, then a colon before each `field=value`.
+            fields: replace any field that the word does not name.
+
+        Raises:
+            ValueError: for a preset that does not exist, and for a change that it does not take.
+        """
+        name, *changes = _CHANGE.split(word)
+        for change in changes:
+            field, separator, value = change.partition("=")
+            if not separator or field not in cls.__dataclass_fields__:
+                raise ValueError(
+                    f"{change!r} in {word!r} is no change of a setting, such as steps=800"
+                )
+            fields[field] = _value_of(value)
+        return cls.preset(name, **fields)
+
+    @classmethod
     def paper(
         cls, kind: str = "resnet", *, blur: bool | None = None, **fields: Any
     ) -> "InversionConfig":
@@ -271,3 +298,11 @@ class InversionConfig:
         }
         values: dict[str, Any] = {name: getattr(self, name, None) for name in Structure._fields}
         return Structure(**(values | switches))
+
+
+def _value_of(text: str) -> Any:
+    """Numbers, truth and tuples as Python writes them; all else is text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

@@ -47,6 +47,7 @@ class Descents:
         rates: multiples of the rate in `config`. Of several each layer takes the one that ends at
             the least objective, see `best_rate`.
         frames: how many iterates are kept on the way.
+        own_starts: a_0 where the settings have their own; None: those of the study.
     """
 
     study: Path
@@ -59,6 +60,9 @@ class Descents:
     record: Mapping[str, Any] = dataclasses.field(repr=False)
     rates: Sequence[float] = (1.0,)
     frames: int = 0
+    own_starts: Float[np.ndarray, "*leading h w c"] | None = dataclasses.field(
+        default=None, repr=False
+    )
 
     @property
     def folder(self) -> Path:
@@ -85,11 +89,12 @@ class Descents:
 
         Args:
             definition: of the study, whose folder is begun already.
-            targets, starts: a and a_0.
+            targets, starts: a and a_0, unless it has its own.
 
         Raises:
             ValueError: if the folder is of another study.
         """
+        starts = starts if self.own_starts is None else self.own_starts
         own = {
             **{name: value for name, value in definition.items() if name != "conditions"},
             "networks": {self.network: self.record},
@@ -113,9 +118,10 @@ class Descents:
 
         Args:
             layer: its name.
-            targets, starts: a and a_0.
+            targets, starts: a and a_0, unless it has its own.
             reference: m_r and m_i' of the layer, from `check`.
         """
+        starts = starts if self.own_starts is None else self.own_starts
         began = time.perf_counter()
         config = self.config
         if len(self.rates) > 1:

@@ -19,7 +19,7 @@ class Job:
         node: the layer, by the peer's name of the operation that ends it.
         batch, size: how many photographs, and their height and width in pixels.
         restarts: starts for each photograph.
-        preset: settings of the descent, see `presets.config_of`.
+        preset: settings of the descent, see `InversionConfig.from_word`.
         steps: at most so many; 0 for the preset's.
         peer: the same network in PyTorch, `torchvision:NAME` or `timm:NAME`.
     """

@@ -29,7 +29,6 @@ from benchmarks.contenders.loop import Loop  # noqa: E402
 from benchmarks.contenders.spectrum import Spectrum  # noqa: E402
 from benchmarks.inputs import Inputs, photographs  # noqa: E402
 from benchmarks.job import Job  # noqa: E402
-from benchmarks.presets import config_of  # noqa: E402
 from benchmarks.racing import race  # noqa: E402
 from benchmarks.workers import Worker, WorkerError  # noqa: E402
 
@@ -200,12 +199,13 @@ def test_the_input_pipeline_and_what_it_feeds(contender, data_dir, monkeypatch):
 
 
 def test_a_preset_with_changes_is_one_word():
-    assert config_of("fast") == depthjax.InversionConfig.fast()
-    changed = config_of("converging:steps=80:objective=l1:learning_rate=0.1")
+    from_word = depthjax.InversionConfig.from_word
+    assert from_word("fast") == depthjax.InversionConfig.fast()
+    changed = from_word("converging:steps=80:objective=l1:learning_rate=0.1")
     assert changed == depthjax.InversionConfig(steps=80, objective="l1", learning_rate=0.1)
     for word, said in (("fats", "did you mean 'fast'"), ("fast:step=3", "no change of a setting")):
         with pytest.raises(ValueError, match=said):
-            config_of(word)
+            from_word(word)
 
 
 class Pretended:

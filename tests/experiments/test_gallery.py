@@ -70,6 +70,33 @@ def test_the_trained_network_says_what_it_sees_in_what_is_recovered_from_each(fo
             assert row[column] == told
 
 
+@pytest.fixture(scope="module")
+def ways(script, tmp_path_factory):
+    output = tmp_path_factory.mktemp("gallery") / "ways"
+    words = ["paper", "smooth=converging:penalty=tv:1e-3:start=flat", "lucid:relu_gradient=true"]
+    run(script, output, setting=words)
+    return output
+
+
+def test_settings_are_shown_one_below_the_other(ways):
+    rows = rows_of(ways)
+    names = ["paper", "smooth", "lucid_relu_gradient=true"]
+    assert [*dict.fromkeys(row["condition"] for row in rows)] == names
+    for name in names:
+        run = depthjax.load_run(ways / "descents" / "untrained_0" / name)
+        assert run.config["inversion"]["steps"] == 12  # a flag is above a preset
+    smooth = depthjax.load_run(ways / "descents" / "untrained_0" / "smooth")
+    assert np.ptp(smooth.starts) == 0  # each has its own start
+    assert smooth.config["inversion"]["penalty"] == "0.001*tv"
+    summary = (ways / "summary.md").read_text(encoding="utf-8")
+    assert "settings" in summary and "smooth" in summary
+
+
+def test_two_settings_of_one_name_are_refused(script, tmp_path):
+    with pytest.raises(ValueError, match="two settings are called 'fast'"):
+        run(script, tmp_path / "twice", setting=["fast", "fast"])
+
+
 def test_all_of_it_is_shown(folder):
     assert (folder / "figures" / "gallery.png").is_file()
     summary = (folder / "summary.md").read_text(encoding="utf-8")

@@ -30,9 +30,16 @@ def _figure(recoveries: Sequence[Recovery], part: range, eye: Eye | None) -> Fig
     """The images of a part, each with a row for every network."""
     first = recoveries[0].run
     several = {each.network for each in recoveries if each.seed != recoveries[0].seed}
+    networks, conditions = ({one[at] for one in recoveries} for at in (0, 2))
     rows = [(index, recovery) for index in part for recovery in recoveries]
     labels = [
-        f"{first.image_names[index]}, {each.network}"
+        ", ".join(
+            [
+                first.image_names[index],
+                *([each.network] if len(networks) > 1 or len(conditions) == 1 else []),
+                *([each.condition] if len(conditions) > 1 else []),
+            ]
+        )
         + (f" {each.seed}" if each.network in several else "")
         for index, each in rows
     ]

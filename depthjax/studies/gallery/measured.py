@@ -10,7 +10,6 @@ from depthjax.folders.inversions import Run, load_run
 from depthjax.models.labels import TopClasses, imagenet_classes
 from depthjax.models.layers import Layer
 from depthjax.models.network import Network
-from depthjax.studies.comparison.setting import CONVERGING
 from depthjax.studies.descents import Descents
 from depthjax.studies.inversion.measured import imagenet_head, top_classes
 from depthjax.studies.networks import Networks
@@ -48,6 +47,7 @@ class Recovery(NamedTuple):
     Fields:
         network: its label.
         seed: of the weights.
+        condition: what the settings are called.
         run: all of its arrays.
         seen: what is seen in the targets and in the images of each layer, `[1 + L][B]`; empty
             texts if nobody sees.
@@ -55,6 +55,7 @@ class Recovery(NamedTuple):
 
     network: str
     seed: int
+    condition: str
     run: Run
     seen: list[list[str]]
 
@@ -71,7 +72,7 @@ class Recovery(NamedTuple):
             {
                 "network": self.network,
                 "seed": self.seed,
-                "condition": CONVERGING,
+                "condition": self.condition,
                 **row,
                 "target_seen": self.seen[0][names.index(row["image"])],
                 "seen": self.seen[1 + layers.index(row["layer"])][names.index(row["image"])],
@@ -96,16 +97,18 @@ def gather(descents: Sequence[Descents], eye: Eye | None) -> list[Recovery]:
         if eye is not None:
             top = top_classes(eye.head, eye.variables, shown)
             seen = [[_first(*each) for each in zip(*row, strict=True)] for row in _pairs(top)]
-        recoveries.append(Recovery(descent.network, descent.seed, run, seen))
+        recoveries.append(Recovery(descent.network, descent.seed, descent.condition, run, seen))
     return recoveries
 
 
 def class_table(recoveries: Sequence[Recovery], eye: Eye | None) -> str:
     """The numbers of every image and layer, and what is seen in it, in Markdown."""
+    several = len({each.condition for each in recoveries}) > 1
     headers = [
         "image",
         "layer",
         "network",
+        *(["settings"] if several else []),
         "D",
         "r²",
         "ρ",
@@ -114,11 +117,15 @@ def class_table(recoveries: Sequence[Recovery], eye: Eye | None) -> str:
     rows = []
     first = recoveries[0]
     for index, image in enumerate(first.run.image_names):
-        rows.append([image, "(the target)", "", "", "", "", first.seen[0][index]][: len(headers)])
+        empty = [""] * (len(headers) - 2 - bool(eye))
+        target = [image, "(the target)", *empty, first.seen[0][index]]
+        rows.append(target[: len(headers)])
         of_image = [row for each in recoveries for row in each.rows() if row["image"] == image]
         for row in sorted(of_image, key=lambda row: row["depth"]):
             numbers = [row[name] for name in ("input_ratio", "luminance_r2", "embedding_ratio")]
-            words = [image, row["layer"], row["network"], *map(number, numbers), row["seen"]]
+            settings = [row["condition"]] if several else []
+            made = [image, row["layer"], row["network"], *settings]
+            words = [*made, *map(number, numbers), row["seen"]]
             rows.append(words[: len(headers)])
     return markdown_table(headers, rows)
 

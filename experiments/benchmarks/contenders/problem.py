@@ -11,7 +11,6 @@ from depthjax.devices.precision import matmul_precision
 from depthjax.weights import from_torch_state_dict
 
 from ..job import Job
-from ..presets import config_of
 from .memory import peak_of_process
 
 
@@ -22,7 +21,7 @@ class Problem:
         self._compiling: list[float] = []
         monitoring.register_event_duration_secs_listener(self._listen)
         self.job = job
-        self.config = config_of(job.preset)
+        self.config = InversionConfig.from_word(job.preset)
         if job.model == job.peer:  # PyTorch's own; this declares what its torchvision may lack
             from . import torch_network  # noqa: F401
         model = depthjax.build_model(job.model, **job.fields)
