@@ -48,7 +48,7 @@ flags.DEFINE_list("keep", [], "folders of runs, finished or not, that are kept i
 flags.DEFINE_string("results", "results", "folder of what was kept, which RESULTS.md is made from")
 flags.DEFINE_string("page", "RESULTS.md", "the document of what was kept")
 GUIDES = (
-    *("claims", "coming_from", "data", "environments", "imported_networks", "importing"),
+    *("bits", "claims", "coming_from", "data", "environments", "imported_networks", "importing"),
     *("inverting", "jacobians", "measures", "metamers", "models", "objectives", "report"),
     *("reproducibility", "speed", "sweeps", "troubleshooting", "weights"),
 )

@@ -6,9 +6,10 @@ r"""Why a layer cannot be inverted: what is lost exactly, and how ill-conditione
 
 For every network, layer and photograph: the largest singular values of the layer's Jacobian, its
 stable rank and participation ratio, how many singular values lie above 10⁻¹ to 10⁻⁶ of the largest,
-its conditioning, and the number of directions that can pass at all (counted exactly, operation by
-operation). Claims C9 and C16 are judged. Small inputs are decomposed whole in float64, larger ones
-by products alone. A run that was cut off goes on with --resume.
+its conditioning, the number of directions that can pass at all (counted exactly, operation by
+operation), and how many bits the embedding holds about the photograph (docs/bits.md).
+Claims C9 and C16 are judged. Small inputs are decomposed whole in float64, larger ones by products
+alone. A run that was cut off goes on with --resume.
 """
 
 import jax
@@ -71,7 +72,7 @@ def main() -> None:
 
 _DEFINING = (
     "model", "model_field", "seeds", "normalization", "size", "fit", "spectra", "values",
-    "products", "probes", "steps", "moment_probes", "probe_seed",
+    "products", "probes", "steps", "moment_probes", "prior_std", "probe_seed",
 )  # fmt: skip
 
 

@@ -2,12 +2,13 @@
 
     python experiments/prediction.py --flagfile=experiments/flags/prediction_quick.flags
 
-For every layer of untrained networks gradient descent is set beside its prediction from one dense
-Jacobian: the part of a − a_0 in its null space is lost, the rest shrinks along each singular vector
-by itself. Of linear networks the whole curve m_i(t) must agree within 1 %. Of others m_i at the end
-is compared over images and weight seeds within each layer, by R² with means taken off; as a
-baseline, the distance of the start alone. Chosen before any run: the Jacobian at the target, and
-m_i of the last iterate.
+For every layer of untrained networks gradient descent is set beside its prediction from one
+Jacobian, dense or by --products alone: the part of a − a_0 in its null space is lost, the rest
+shrinks along each singular vector by itself. Of linear networks the whole curve m_i(t) must agree
+within 1 %. Of others m_i at the end is compared over images and weight seeds within each layer, by
+R² with means taken off; as a baseline, the distance of the start alone. Chosen before any run: the
+Jacobian at the target, and m_i of the last iterate. D at the same ρ is set beside its prediction,
+too.
 """
 
 from collections.abc import Sequence
@@ -45,6 +46,9 @@ flags.DEFINE_list(
 flags.DEFINE_list("linear_widths", ["1.3", "1.3", "0.8", "1.3"], "widths over the inputs' number")
 flags.DEFINE_list("relu_widths", ["2", "2", "2", "2"], "widths over the inputs' number")
 flags.DEFINE_float("momentum", 0.0, "of gradient descent", lower_bound=0)
+flags.DEFINE_integer(
+    "products", 0, "pairs of products with each Jacobian, for large inputs; 0: dense", lower_bound=0
+)
 flags.DEFINE_enum(
     "jacobian_at", "target", ["target", "start", "middle"], "where the Jacobian is taken"
 )
@@ -67,7 +71,7 @@ def main() -> None:
     seeds = cli.seeds_from_flags()
     definition = cli.flag_values(
         *("networks", "linear_widths", "relu_widths", "images", "size", "seeds", "start_seed"),
-        *("steps", "rate", "momentum", "jacobian_at"),
+        *("steps", "rate", "momentum", "jacobian_at", "products"),
     )
     with cli.begin_output(definition) as folder:
         rows: list[Row] = []
@@ -82,7 +86,7 @@ def main() -> None:
                 curves.setdefault(place.network, {})[place.layer] = Curve(**piece["curve"])
         findings = judged.findings(rows)
         figures = draw(rows, curves, seeds[0])
-        after = [judged.layer_table(rows), NOTE]
+        after = [judged.layer_table(rows), NOTE, judged.matched_table(rows)]
         cli.finish_study(folder, rows, findings, figures, after=after)
 
 
@@ -94,9 +98,11 @@ def piece_at(
     config: InversionConfig,
 ) -> dict[str, Any]:
     """The rows of a layer, and the curve of its descents if it is linear."""
-    found = measured.descend_at(place, targets, starts, config, FLAGS.jacobian_at)
+    found, reference = measured.descend_at(
+        place, targets, starts, config, FLAGS.jacobian_at, FLAGS.products
+    )
     curve = curve_of(found)._asdict() if place.affine else {}
-    rows = list(measured.rows_of(place, names, found))
+    rows = list(measured.rows_of(place, names, found, reference))
     return {"rows": rows, "curve": {name: np.asarray(v).tolist() for name, v in curve.items()}}
 
 

@@ -75,7 +75,6 @@ def predict_input_distance(
         ValueError: for a config that is not linear, for images that do not have n elements, and for
             a relative objective without `embedding_norm`.
     """
-    _check_linear(config, embedding_norm)
     error = (np.asarray(start, float) - np.asarray(target, float)).ravel()
     sigma, vectors = directions
     if error.size != vectors.shape[1]:
@@ -83,8 +82,30 @@ def predict_input_distance(
             f"the Jacobian has {vectors.shape[1]} inputs, but target and start have {error.size};"
             " give one image of the size that it was taken at"
         )
-    along = vectors @ error
     lost = float(np.linalg.norm(directions.null_component(error)))
+    return course(
+        sigma, vectors @ error, lost, config, embedding_norm=embedding_norm, step_scale=step_scale
+    )
+
+
+def course(
+    sigma: Float[np.ndarray, " rank"],
+    along: Float[np.ndarray, " rank"],
+    lost: float,
+    config: InversionConfig,
+    *,
+    embedding_norm: float | None = None,
+    step_scale: float | None = None,
+) -> Prediction:
+    """The distances at every step, from the components of `a_0 − a` along singular vectors.
+
+    Args:
+        sigma: the singular values that are not 0.
+        along: the component along the singular vector of each, with any sign.
+        lost: the norm of what lies in the null space.
+        config, embedding_norm, step_scale: as in `predict_input_distance`, with its errors.
+    """
+    _check_linear(config, embedding_norm)
     (weight,) = weights_of(config.objective, config.objective_scale)
     if embedding_norm is not None and _is_relative(config):
         weight /= embedding_norm**2
@@ -103,12 +124,7 @@ def predict_input_distance(
         velocity = gradient + momentum * velocity
         along = along - rate * (gradient + momentum * velocity if nesterov else velocity)
     remaining = np.array(slow, float)
-    return Prediction(
-        input_distance=np.hypot(remaining, lost),
-        lost=lost,
-        slow=remaining,
-        embedding_distance=np.array(distances, float),
-    )
+    return Prediction(np.hypot(remaining, lost), lost, remaining, np.array(distances, float))
 
 
 def learning_rates(config: InversionConfig) -> Float[np.ndarray, " steps"]:
@@ -196,7 +212,8 @@ class PredictedDescents(NamedTuple):
         config: with the learning rate that was used, in absolute units.
         inversion: the descents of B images.
         predictions: B of them.
-        directions: of the Jacobian at each image; B times the same if the layer is affine.
+        directions: of the Jacobian at each image; B times the same if the layer is affine, none
+            if the prediction was made by products alone.
     """
 
     config: InversionConfig
@@ -242,15 +259,7 @@ def descend_and_predict(
         together = linearize(layer, variables, np.concatenate([places, starts]))
         jacobians = dense_jacobian(together)
     largest = max(float(np.linalg.norm(jacobian, 2)) for jacobian in jacobians[-len(starts) :])
-    (weight,) = weights_of(config.objective, config.objective_scale)
-    curvature = 2 * weight * largest**2
-    config = config.replace(
-        learning_rate=config.learning_rate / curvature,
-        final_learning_rate=config.final_learning_rate / curvature,
-    )
-    with matmul_precision():
-        embedding = layer(variables, images)
-    inversion = invert(layer, variables, embedding, starts, config, compare_to=images)
+    config, inversion = descend(layer, variables, images, starts, config, largest)
     directions = [singular_directions(jacobian) for jacobian in jacobians[: len(images)]]
     if affine:
         directions *= len(images)
@@ -259,3 +268,28 @@ def descend_and_predict(
         for of_image, image, start in zip(directions, images, starts, strict=True)
     ]
     return PredictedDescents(config, inversion, tuple(predictions), tuple(directions))
+
+
+def descend(
+    layer: LayerFn,
+    variables: Variables,
+    images: Images,
+    starts: Images,
+    config: InversionConfig,
+    largest: float,
+) -> tuple[InversionConfig, Inversion]:
+    """Runs descents, with rates in units of `1 / (2cσ₁²)`; returns the absolute ones too.
+
+    Args:
+        layer, variables, images, starts, config: as in `descend_and_predict`.
+        largest: σ₁.
+    """
+    (weight,) = weights_of(config.objective, config.objective_scale)
+    curvature = 2 * weight * largest**2
+    config = config.replace(
+        learning_rate=config.learning_rate / curvature,
+        final_learning_rate=config.final_learning_rate / curvature,
+    )
+    with matmul_precision():
+        embedding = layer(variables, images)
+    return config, invert(layer, variables, embedding, starts, config, compare_to=images)

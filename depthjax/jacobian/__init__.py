@@ -19,6 +19,13 @@ from depthjax.jacobian.conditioning import (
 )
 from depthjax.jacobian.convolution import conv_singular_values
 from depthjax.jacobian.dense import dense_jacobian, dense_singular_values, exact_jacobian
+from depthjax.jacobian.information import (
+    Bracket,
+    Information,
+    bernstein_sum,
+    information,
+    information_of_values,
+)
 from depthjax.jacobian.linearization import LinearizedLayer, dot_test, linearize, resolution
 from depthjax.jacobian.moments import Estimate, Moments, moments, stable_rank
 from depthjax.jacobian.quadrature import (
@@ -32,14 +39,17 @@ from depthjax.jacobian.quadrature import (
 from depthjax.jacobian.top import TopSingular, top_singular_values
 
 __all__ = [
+    "Bracket",
     "ConditionNumber",
     "Counts",
     "Estimate",
+    "Information",
     "LinearizedLayer",
     "Moments",
     "SmallestSingular",
     "SpectralQuadrature",
     "TopSingular",
+    "bernstein_sum",
     "bracket_above",
     "condition_number",
     "conv_singular_values",
@@ -48,6 +58,8 @@ __all__ = [
     "dense_singular_values",
     "dot_test",
     "exact_jacobian",
+    "information",
+    "information_of_values",
     "linearize",
     "moments",
     "resolution",

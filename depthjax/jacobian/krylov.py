@@ -122,8 +122,17 @@ class KrylovSpace:
 
     def quadrature(self) -> tuple[np.ndarray, np.ndarray]:
         """Gauss nodes σ and weights of the start vector's spectral measure; weights sum to 1."""
-        _, nodes, right = self._svd()
-        return nodes, np.square(right[:, 0])
+        return _rule(self._matrix())
+
+    def radau(self) -> tuple[np.ndarray, np.ndarray]:
+        """Gauss–Radau nodes σ and weights; what is missing of a sum of 1 weighs the node at 0.
+
+        The columns of `U B` miss what `Jᵀ U` has outside of V. With it B is wider than high, so
+        that one more eigenvalue of `BᵀB` is 0, which is the fixed node.
+        """
+        wider = np.pad(self._matrix(), ((0, 0), (0, self.block)))
+        wider[-self.block :, -self.block :] = self._next
+        return _rule(wider)
 
     def values(self, k: int) -> np.ndarray:
         """The k largest singular values of B."""
@@ -213,6 +222,12 @@ class KrylovSpace:
 
     def _svd(self) -> Any:
         return np.linalg.svd(self._matrix())
+
+
+def _rule(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of a quadrature: singular values, squares of the right vectors' firsts."""
+    _, nodes, right = np.linalg.svd(matrix, full_matrices=False)
+    return nodes, np.square(right[:, 0])
 
 
 class _Rows:

@@ -18,11 +18,15 @@ class SpectralQuadrature(NamedTuple):
         weights: how many of the n singular values a node stands for, `[B, probes, steps]`; those of
             a probe sum to n. (If m < n, n − m singular values are 0.)
         floor: `resolution` times the largest node, `[B]`; smaller σ cannot be told from 0.
+        radau_nodes, radau_weights: the same of the rule that has one more node, fixed at 0. That
+            node is left out; its weight is what those of a probe lack of n.
     """
 
     nodes: Float[np.ndarray, "images probes steps"]
     weights: Float[np.ndarray, "images probes steps"]
     floor: Float[np.ndarray, " images"]
+    radau_nodes: Float[np.ndarray, "images probes steps"]
+    radau_weights: Float[np.ndarray, "images probes steps"]
 
 
 @one_blas_thread()
@@ -61,7 +65,7 @@ def spectral_quadrature(
     random = np.random.default_rng(seed)
     epsilon = float(np.finfo(maps.dtype).eps)
     starts = random.choice([-1.0, 1.0], size=(probes, maps.images, 1, n))
-    rules: list[list[tuple[np.ndarray, np.ndarray]]] = []
+    rules: list[list[tuple[np.ndarray, ...]]] = []
     for first in range(0, probes, block):
         together = starts[first : first + block]
         groups = [
@@ -69,12 +73,13 @@ def spectral_quadrature(
         ]
         for _ in range(steps):
             extend(maps, groups)
-        rules += [[space.quadrature() for space in group] for group in groups]
-    nodes, weights = (
-        np.array([[pair[side] for pair in group] for group in rules]).swapaxes(0, 1)
-        for side in (0, 1)
+        rules += [[(*space.quadrature(), *space.radau()) for space in group] for group in groups]
+    nodes, weights, radau_nodes, radau_weights = (
+        np.array([[rule[part] for rule in group] for group in rules]).swapaxes(0, 1)
+        for part in range(4)
     )
-    return SpectralQuadrature(nodes, n * weights, resolution(maps) * nodes.max((1, 2)))
+    floor = resolution(maps) * nodes.max((1, 2))
+    return SpectralQuadrature(nodes, n * weights, floor, radau_nodes, n * radau_weights)
 
 
 class Counts(NamedTuple):
@@ -121,7 +126,7 @@ def bracket_above(
     Float[np.ndarray, "images probes thresholds"], Float[np.ndarray, "images probes thresholds"]
 ]:
     """The lower and upper bound of `count_above` for each probe, before they are averaged."""
-    nodes, weights, _ = quadrature
+    nodes, weights = quadrature.nodes, quadrature.weights
     above = (nodes[..., None] > _levels(quadrature, thresholds)[:, None, None]).sum(2)
     sums = np.concatenate([np.zeros((*weights.shape[:2], 1)), weights.cumsum(2)], 2)
     steps = nodes.shape[2]
@@ -152,7 +157,7 @@ def spectral_density(
     Returns:
         `[B, points]`.
     """
-    nodes, weights, floor = quadrature
+    nodes, weights, floor = quadrature.nodes, quadrature.weights, quadrature.floor
     held = nodes > floor[:, None, None]
     where = np.log10(np.where(held, nodes, 1.0))
     distance = (np.log10(np.asarray(values, float)) - where[..., None]) / width

@@ -8,7 +8,8 @@ import pytest
 from script_running import rows_of, runner, script_fixture
 
 import depthjax
-from depthjax.jacobian import dense_singular_values
+from depthjax.inversion.reference import ReferenceNoise, reference_distances
+from depthjax.jacobian import dense_singular_values, information_of_values
 
 SETTINGS = {
     "model": "resnet18",
@@ -42,6 +43,16 @@ def test_numbers_findings_and_figures(script, tmp_path, capsys):
         "dense",
     )
     np.testing.assert_allclose(float(last["sigma_1"]), exact[0, 0], rtol=1e-5)
+    noise = float(last["noise_std"])
+    reference = reference_distances(
+        layer, variables, photographs[1:], ReferenceNoise(jax.random.key(0))
+    )
+    np.testing.assert_allclose(
+        noise, reference.embedding_distance[0] / int(last["outputs"]) ** 0.5, rtol=1e-4
+    )
+    found = information_of_values(exact, prior_std=0.25, noise_std=noise)
+    np.testing.assert_allclose(float(last["bits_low"]), found.bits.low, rtol=1e-5)
+    assert last["bits_low"] == last["bits_high"] and float(last["bits_error"]) == 0
     assert int(last["rank_bound"]) >= (exact > 1e-10 * exact[0, 0]).sum()
     claims = {finding["claim"] for finding in json.loads((output / "findings.json").read_text())}
     assert claims == {"C9", "C16", "C16, contrast"}
@@ -67,7 +78,9 @@ def test_products_alone(script, tmp_path):
     run(script, output, spectra="products", seeds=["0"], images=["astronaut"], layers="layer1")
     (row,) = rows_of(output)
     assert row["method"] == "products"
-    assert float(row["above_1e-2_low"]) <= float(row["above_1e-2_high"])
+    for quantity in ("above_1e-2", "bits", "effective_dimension"):
+        assert 0 < float(row[f"{quantity}_low"]) <= float(row[f"{quantity}_high"])
+    assert float(row["effective_dimension_high"]) <= int(row["rank_bound"])
 
 
 def test_bad_input_writes_nothing(script, tmp_path):

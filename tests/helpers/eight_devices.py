@@ -158,15 +158,15 @@ def spectrum(mesh, count):
         layer, variables = network(jnp.float64)
         maps = jacobian.linearize(layer, variables, IMAGES[:count], mesh=mesh)
         top = jacobian.top_singular_values(maps, 3, most=24)
-        nodes, weights, floor = jacobian.spectral_quadrature(maps, probes=3, steps=6)
+        rule = jacobian.spectral_quadrature(maps, probes=3, steps=6)
         least = jacobian.smallest_nonzero(maps, most=24)
         size = jacobian.moments(maps, jax.random.key(0), probes=6)
         return {
             "top": top.values,
             "directions": abs(top.right),
-            "nodes": nodes,
-            "weights": weights,
-            "floor": floor,
+            "nodes": rule.nodes,
+            "weights": rule.weights,
+            "floor": rule.floor,
             "least": least.upper,
             "frobenius": size.frobenius.value,
             "participation": size.participation_ratio.value,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from depthjax.analysis.bits import information_of
 from depthjax.analysis.singular_values import spectral_curve, spectrum_from_values
 from depthjax.claims.training import CONTROLS
 from depthjax.studies.comparison.numbers import IN_CLASS, RESOLUTION, Comparison
@@ -23,7 +24,7 @@ from depthjax.studies.comparison.setting import (
 from depthjax.studies.depth.measured import Block, Blocks
 from depthjax.studies.filters.measured import DIRECTED, SMOOTH, WAVELET
 from depthjax.studies.jacobian import judged as jacobian
-from depthjax.studies.jacobian.measured import Piece, spectrum_columns
+from depthjax.studies.jacobian.measured import Piece, bits_columns, spectrum_columns
 from depthjax.studies.manifold.inputs import GAUSSIAN, HELD_OUT
 from depthjax.studies.manifold.measured import EMBEDDED, NEIGHBOURS, PRINCIPAL, RECOVERED
 from depthjax.studies.preimages.measured import control_name
@@ -138,7 +139,9 @@ def piece(name: str, depth: int, seed: int, decay: float, **columns: Any) -> Pie
     spectrum = spectrum_from_values(decay ** np.arange(8.0)[None], 8, 8)
     row = {"network": "untrained", "seed": seed, "layer": name, "depth": depth, "method": "dense"}
     row |= {"inputs": 8, "outputs": 8, "rank_bound": 8, "active_before_pooling": 8, "winners": 6}
-    row |= spectrum_columns(spectrum, 3) | columns
+    noise = np.array([0.1])
+    row |= spectrum_columns(spectrum, 3) | bits_columns(information_of(spectrum, noise), noise)
+    row |= columns
     curve = [list(map(float, part)) for part in spectral_curve(spectrum)]
     return Piece([row | {"image": image} for image in IMAGES], [curve] * 3, [])
 

@@ -43,6 +43,10 @@ def finished_rows(pieces: Sequence[Piece]) -> list[Row]:
             for power in range(1, len(LEVELS) + 1):
                 column = f"above_1e-{power}_high"
                 row[column] = min(row[column], float(row["rank_bound"]))
+            if "effective_dimension_high" in row:
+                row["effective_dimension_high"] = min(
+                    row["effective_dimension_high"], float(row["rank_bound"])
+                )
     return rows
 
 
@@ -199,10 +203,9 @@ def conditioning_slopes(
     return least_slopes(low, high, groups=groups)
 
 
-def above(row: Row, power: int) -> float:
-    """How many singular values lie above 10^-power σ₁: the middle of the bracket; NaN if none."""
-    low, high = (row.get(f"above_1e-{power}_{end}", np.nan) for end in ("low", "high"))
-    return float(low + high) / 2
+def middle(row: Row, quantity: str) -> float:
+    """The middle of a quantity's bracket; NaN if it was not measured."""
+    return float(row.get(f"{quantity}_low", np.nan) + row.get(f"{quantity}_high", np.nan)) / 2
 
 
 _AXES: dict[str, Callable[[Row], float]] = {
@@ -210,8 +213,12 @@ _AXES: dict[str, Callable[[Row], float]] = {
     "stable rank": lambda row: row.get("stable_rank", np.nan),
     "participation\nratio": lambda row: row.get("participation_ratio", np.nan),
     "directions that\ncan pass / n": lambda row: row["rank_bound"] / row["inputs"],
-    "σ > 10⁻³ σ₁,\nshare of n": lambda row: above(row, 3) / row["inputs"],
+    "σ > 10⁻³ σ₁,\nshare of n": lambda row: middle(row, "above_1e-3") / row["inputs"],
     "κ on the row space\n(at least)": lambda row: row.get("condition_low", np.nan),
+    "bits at the\nnoise of ρ = 1": lambda row: middle(row, "bits"),
+    "effective dimension\nat that noise / n": lambda row: (
+        middle(row, "effective_dimension") / row["inputs"]
+    ),
 }
 
 
@@ -238,7 +245,7 @@ def intervals(
 def summary_table(rows: Sequence[Row], names: Sequence[str], networks: Sequence[str]) -> str:
     """Medians over seeds and images: a row for each network and layer."""
     header = ["network", "layer", "outputs", "can pass", "σ₁", "stable rank", "particip."]
-    header += [f"> 1e-{power}" for power in (1, 2, 3, 6)] + ["κ ≥"]
+    header += [f"> 1e-{power}" for power in (1, 2, 3, 6)] + ["κ ≥", "bits", "eff. dim."]
     lines = []
     for label in networks:
         for name in names:
@@ -248,8 +255,12 @@ def summary_table(rows: Sequence[Row], names: Sequence[str], networks: Sequence[
             if "sigma_1" in here[0]:
                 for column in ("sigma_1", "stable_rank", "participation_ratio"):
                     cells.append(f"{_median(here, column):.4g}")
-                cells += [_bracket(here, power) for power in (1, 2, 3, 6)]
+                cells += [_bracket(here, f"above_1e-{power}") for power in (1, 2, 3, 6)]
                 cells.append(f"{_median(here, 'condition_low'):.2g}")
+            if "bits_low" in here[0]:
+                for name in ("bits", "effective_dimension"):
+                    error = _median(here, f"{name}_error")
+                    cells.append(_bracket(here, name) + f" ± {error:,.0f}" * (error >= 0.5))
             lines.append(cells + [""] * (len(header) - len(cells)))
     return markdown_table(header, lines)
 
@@ -258,7 +269,7 @@ def _median(rows: Sequence[Row], column: str) -> float:
     return float(np.median([row[column] for row in rows]))
 
 
-def _bracket(rows: Sequence[Row], power: int) -> str:
+def _bracket(rows: Sequence[Row], quantity: str) -> str:
     """`1,234` or `1,200–1,310`: medians of both ends."""
-    low, high = (f"{_median(rows, f'above_1e-{power}_{end}'):,.0f}" for end in ("low", "high"))
+    low, high = (f"{_median(rows, f'{quantity}_{end}'):,.0f}" for end in ("low", "high"))
     return low if low == high else f"{low}–{high}"

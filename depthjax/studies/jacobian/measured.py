@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from depthjax.analysis import accounting
 from depthjax.analysis.ball_section import ball_section
+from depthjax.analysis.bits import PRIOR_STD, information_of, noise_std_of
 from depthjax.analysis.singular_values import (
     LEVELS,
     LayerSpectrum,
@@ -26,6 +27,8 @@ from depthjax.analysis.singular_values import (
 )
 from depthjax.devices.memory import free_memory
 from depthjax.folders.begin import RunFolder
+from depthjax.inversion.reference import ReferenceNoise, checked_reference
+from depthjax.jacobian import Information
 from depthjax.models.layers import Layer
 from depthjax.settings import check_settings, described, setting
 from depthjax.studies.networks import Place
@@ -56,7 +59,10 @@ class SpectrumSettings:
     probes: int = setting(8, "random vectors for the counts", least=2)
     steps: int = setting(24, "pairs of products for each of them", least=2)
     moment_probes: int = setting(16, "random vectors for the ranks", least=2)
-    probe_seed: int = setting(0, "seed of all random vectors")
+    prior_std: float = setting(
+        PRIOR_STD, "standard deviation of the pixels that bits are counted for", above=0
+    )
+    probe_seed: int = setting(0, "seed of all random vectors and of the noisy copies")
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -178,6 +184,7 @@ def _computed(
         if method != "none":
             spectrum = _spectrum(method, place, image[None], settings)
             row |= spectrum_columns(spectrum, settings.values)
+            row |= bits_columns(*_information(spectrum, place, image[None], settings))
             piece.curves.append([list(map(float, part)) for part in spectral_curve(spectrum)])
             if ball and not piece.sections:
                 circle = ball_section(
@@ -243,6 +250,27 @@ def spectrum_columns(spectrum: LayerSpectrum, values: int) -> Row:
         "residual": float(spectrum.top.residual.max()) if spectrum.top else 0.0,
         "converged": bool(spectrum.top.converged.all()) if spectrum.top else True,
     }
+
+
+def _information(
+    spectrum: LayerSpectrum,
+    place: Place,
+    image: Float[np.ndarray, "1 h w c"],
+    settings: SpectrumSettings,
+) -> tuple[Information, Float[np.ndarray, " 1"]]:
+    """What the layer tells about the image with the noise of ρ = 1, and that noise."""
+    noise = ReferenceNoise(jax.random.key(settings.probe_seed))
+    reference = checked_reference(place.layer, place.variables, image, noise)
+    noise_std = noise_std_of(reference, spectrum.outputs)
+    return information_of(spectrum, noise_std, settings.prior_std), noise_std
+
+
+def bits_columns(found: Information, noise_std: Float[np.ndarray, " images"]) -> Row:
+    """The columns of a table that say what a layer holds about the first image of a batch."""
+    columns: Row = {"noise_std": float(noise_std[0])}
+    for name, bracket in found._asdict().items():
+        columns |= {f"{name}_{part}": float(value[0]) for part, value in bracket._asdict().items()}
+    return columns
 
 
 def _largest(spectrum: LayerSpectrum, count: int) -> Float[np.ndarray, " count"]:

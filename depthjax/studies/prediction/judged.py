@@ -13,6 +13,7 @@ from depthjax.analysis.r_squared import r_squared, r_squared_table
 from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
 from depthjax.claims.paper import bound_of
+from depthjax.studies.prediction.measured import MATCHED
 from depthjax.studies.rows import Row, seed_table
 from depthjax.tables import markdown_table, number
 
@@ -96,3 +97,28 @@ def layer_table(rows: Sequence[Row]) -> str:
         cells = [f"{network}, {layer}", str(measured.size), *medians]
         body.append([*cells, *(f"{share:.3f}" for share in shares)])
     return markdown_table(headers, body)
+
+
+def matched_table(rows: Sequence[Row]) -> str:
+    """D at each ρ of `MATCHED`: predicted → measured, medians of the descents that came to it.
+
+    In brackets of how many of all descents, where the prediction or the descent did not get there.
+    """
+    body = []
+    for network, layer, _ in layers_of(rows):
+        cells = [f"{network}, {layer}"]
+        for level in MATCHED:
+            both = np.stack(
+                [
+                    seed_table(
+                        rows, f"{kind}input_ratio_at_{level:g}", network=network, layer=layer
+                    ).ravel()
+                    for kind in ("predicted_", "")
+                ]
+            )
+            known = both[:, np.isfinite(both).all(0)]
+            told, seen = (number(float(np.median(side))) if side.size else "–" for side in known)
+            share = f" [{known.shape[1]} of {both.shape[1]}]" * (known.shape[1] < both.shape[1])
+            cells.append(f"{told} → {seen}{share}" if known.size else "–")
+        body.append(cells)
+    return markdown_table(["layer", *(f"D at ρ = {level:g}" for level in MATCHED)], body)

@@ -7,8 +7,11 @@ import jax
 import numpy as np
 
 from depthjax.analysis.prediction import PredictedDescents, descend_and_predict
+from depthjax.analysis.prediction_by_products import descend_and_predict_by_products
 from depthjax.errors import one_of
 from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.metrics import input_ratio_at
+from depthjax.inversion.reference import Reference, ReferenceNoise, checked_reference
 from depthjax.models import MODELS, Network, build_model, init_variables
 from depthjax.models.layers import Layer
 from depthjax.models.specifications import is_specification
@@ -17,6 +20,9 @@ from depthjax.typing import Images
 
 PERCEPTRONS = ("linear", "relu")
 """The multilayer perceptrons; a name is that of the activation."""
+
+MATCHED = (0.5, 0.3, 0.1)
+"""The ρ at which D is predicted and measured."""
 
 
 def model_of(name: str, widths: Sequence[float], inputs: int) -> Network:
@@ -77,8 +83,9 @@ def descend_at(
     starts: Images,
     config: InversionConfig,
     jacobian_at: str,
-) -> PredictedDescents:
-    """Descends through a layer, and predicts the descents.
+    products: int = 0,
+) -> tuple[PredictedDescents, Reference]:
+    """Descends through a layer, and predicts the descents; with the distances of noisy copies.
 
     Args:
         place: the layer.
@@ -86,6 +93,7 @@ def descend_at(
         config: from `depthjax.analysis.prediction.linear_descent`.
         jacobian_at: where the Jacobian is taken: at the "target", the "start", or the "middle" of
             both.
+        products: pairs of products with J for each image; 0 for the dense J.
 
     Raises:
         ValueError: for another place of the Jacobian.
@@ -94,33 +102,36 @@ def descend_at(
     at = points[one_of("place of the Jacobian", jacobian_at, points)]
     variables = init_variables(place.model, jax.random.key(place.seed), targets.shape[1])
     layer = Layer(place.model, place.layer)
-    return descend_and_predict(
-        layer, variables, targets, starts, config, at=at, affine=place.affine
-    )
+    noise = ReferenceNoise(jax.random.key(2))
+    reference = checked_reference(layer, variables, targets, noise)
+    descents = (layer, variables, targets, starts, config)
+    if products:
+        return descend_and_predict_by_products(*descents, at=at, products=products), reference
+    return descend_and_predict(*descents, at=at, affine=place.affine), reference
 
 
 def rows_of(
-    place: UntrainedLayer, names: Sequence[str], descents: PredictedDescents
+    place: UntrainedLayer,
+    names: Sequence[str],
+    descents: PredictedDescents,
+    reference: Reference,
 ) -> Iterator[Row]:
     """A row for each image: what was predicted, and what was measured.
 
     Args:
         place: the layer.
         names: of the images.
-        descents: from `descend_at`.
+        descents, reference: from `descend_at`.
     """
     where: Row = {"network": place.network, "layer": place.layer, "depth": place.depth}
     where |= {"affine": place.affine, "seed": place.seed}
     trajectory = descents.inversion.trajectory
-    of_images = zip(names, descents.predictions, descents.directions, strict=True)
-    for index, (name, prediction, directions) in enumerate(of_images):
+    for index, (name, prediction) in enumerate(zip(names, descents.predictions, strict=True)):
         curve = trajectory.input_distance[:, index]
         expected = prediction.input_distance[trajectory.step]
         yield where | {
             "image": name,
-            "rank": len(directions.values),
-            "largest_singular_value": float(directions.values[0]),
-            "condition_number": directions.condition_number,
+            **_directions_of(descents, index),
             "learning_rate": descents.config.learning_rate,
             "start_distance": float(prediction.input_distance[0]),
             "lost": prediction.lost,
@@ -130,5 +141,40 @@ def rows_of(
             "largest_relative_error": float(np.abs(curve / expected - 1).max()),
             "predicted_embedding_distance": float(prediction.embedding_distance[-1]),
             "measured_embedding_distance": float(trajectory.embedding_distance[-1, index]),
+            **_matched(descents, reference, index),
             "status": int(descents.inversion.status[index]),
         }
+
+
+def _directions_of(descents: PredictedDescents, index: int) -> Row:
+    """Columns about J at an image; NaN where J was not decomposed."""
+    if not descents.directions:
+        return dict.fromkeys(("rank", "largest_singular_value", "condition_number"), float("nan"))
+    directions = descents.directions[index]
+    return {
+        "rank": len(directions.values),
+        "largest_singular_value": float(directions.values[0]),
+        "condition_number": directions.condition_number,
+    }
+
+
+def _matched(descents: PredictedDescents, reference: Reference, index: int) -> Row:
+    """D where a descent first comes to each ρ of `MATCHED`: predicted, and measured."""
+    trajectory, prediction = descents.inversion.trajectory, descents.predictions[index]
+    courses = {
+        "predicted_": (
+            prediction.embedding_distance[trajectory.step],
+            prediction.input_distance[trajectory.step],
+        ),
+        "": (trajectory.embedding_distance[:, index], trajectory.input_distance[:, index]),
+    }
+    columns: Row = {}
+    for kind, (embedding, inputs) in courses.items():
+        rho = np.asarray(embedding, float) / float(reference.embedding_distance[index])
+        d = np.asarray(inputs, float) / float(reference.input_distance[index])
+        found = input_ratio_at(rho, d, MATCHED)
+        columns |= {
+            f"{kind}input_ratio_at_{level:g}": float(value)
+            for level, value in zip(MATCHED, found, strict=True)
+        }
+    return columns
