@@ -47,11 +47,7 @@ flags.DEFINE_list("findings", [], "folders with a findings.json; each fills the 
 flags.DEFINE_list("keep", [], "folders of runs, finished or not, that are kept in --results")
 flags.DEFINE_string("results", "results", "folder of what was kept, which RESULTS.md is made from")
 flags.DEFINE_string("page", "RESULTS.md", "the document of what was kept")
-GUIDES = (
-    *("bits", "claims", "coming_from", "data", "environments", "imported_networks", "importing"),
-    *("inverting", "jacobians", "measures", "metamers", "models", "objectives", "report"),
-    *("reproducibility", "speed", "sweeps", "troubleshooting", "weights"),
-)
+GUIDES = sorted(path.stem for path in (Path(__file__).parents[1] / "docs").glob("*.md"))
 DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in GUIDES)]
 flags.DEFINE_list("documents", DOCUMENTS, "what to bring up to date")
 flags.DEFINE_string("figures", "docs", "folder for the document's figures")
