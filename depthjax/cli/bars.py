@@ -1,68 +1,17 @@
-"""Progress bars. Each is a context manager, and is shown in terminals and in notebooks."""
-
-import sys
-import warnings
-from typing import Any, TypeVar
+"""Progress bars of scripts, on those of `depthjax.inversion.bar`."""
 
 import numpy as np
-from tqdm import TqdmWarning, tqdm
 
 from depthjax.claims.reproduction import Reproduction
 from depthjax.claims.step import DONE, MISSING, Outcome, Step
-from depthjax.inversion.results import Progress
+from depthjax.inversion.bar import Bar, DescentBar, bar
 from depthjax.training import Progress as TrainingProgress
 from depthjax.training.runs import Epoch
 
-Bar = TypeVar("Bar", bound="_Bar")
+__all__ = ["DescentBar", "DownloadBar", "PlanBar", "TrainingBar", "bar"]
 
 
-def bar(**options: Any) -> tqdm:
-    """A bar of tqdm, hidden where stderr is neither a terminal nor a notebook's.
-
-    Args:
-        options: as `tqdm.tqdm` takes them.
-    """
-    hidden: bool | None = None  # hidden unless it is a terminal
-    kind = tqdm
-    if "ipykernel" in sys.modules:
-        hidden = False
-        with warnings.catch_warnings():  # without ipywidgets the bar is one of text
-            warnings.simplefilter("ignore", TqdmWarning)
-            from tqdm.auto import tqdm as kind
-    return kind(disable=hidden, dynamic_ncols=True, **options)
-
-
-class _Bar:
-    """A bar that is closed when its context ends."""
-
-    _bar: tqdm | None = None
-
-    def _open(self, **options: Any) -> tqdm:
-        self._bar = bar(**options)
-        return self._bar
-
-    def __enter__(self: Bar) -> Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-
-class DescentBar(_Bar):
-    """Progress over the steps of one descent."""
-
-    def __init__(self, description: str, steps: int) -> None:
-        self._steps = self._open(total=steps, desc=description, unit="step")
-
-    def __call__(self, progress: Progress, embedding_ratio: np.ndarray) -> None:
-        """Moves to the step that the descent has reached, and shows the median ρ."""
-        self._steps.total = progress.steps
-        self._steps.set_postfix_str(f"ρ {np.nanmedian(embedding_ratio):.3g}", refresh=False)
-        self._steps.update(progress.step - self._steps.n)
-
-
-class TrainingBar(_Bar):
+class TrainingBar(Bar):
     """Progress over the steps of a training."""
 
     def __init__(self, steps: int) -> None:
@@ -89,7 +38,7 @@ class TrainingBar(_Bar):
         self._steps.write(text)
 
 
-class DownloadBar(_Bar):
+class DownloadBar(Bar):
     """Progress over the bytes of a download; there is no bar until the first bytes have come."""
 
     def __init__(self, description: str) -> None:
@@ -103,7 +52,7 @@ class DownloadBar(_Bar):
         bar.update(received - bar.n)
 
 
-class PlanBar(_Bar):
+class PlanBar(Bar):
     """Progress over the minutes that a reproduction may take; a line for each step that ends."""
 
     def __init__(self, reproduction: Reproduction) -> None:

@@ -15,11 +15,11 @@ from depthjax.claims.findings import Finding
 from depthjax.claims.frozen import plan
 from depthjax.claims.stored import load_findings
 from depthjax.claims.tables import finding_table
-from depthjax.cli.bars import bar
 from depthjax.cli.output_flags import output_from_flags
 from depthjax.cli.values import flag_values
 from depthjax.folders import results
 from depthjax.folders.begin import RunFolder, begin
+from depthjax.inversion.bar import bar
 from depthjax.report import write_report
 from depthjax.studies.descents import Descents, References, pending
 from depthjax.studies.networks import Place

@@ -1,6 +1,7 @@
 """The paper's measurement in one call: embed, start, invert, and every distance."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from depthjax.devices.precision import matmul_precision
 from depthjax.devices.sharding import local_mesh
+from depthjax.inversion.bar import DescentBar
 from depthjax.inversion.checkpoints import DescentCheckpoints
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images, invert
@@ -121,6 +123,7 @@ def autoencode(
     checkpoints: DescentCheckpoints | None = None,
     frames: int = 0,
     on_progress: Callable[[Progress, np.ndarray], None] | None = None,
+    progress: bool = False,
 ) -> Autoencoding:
     """Embed images, recover them from the embedding alone, and measure how well it went.
 
@@ -143,6 +146,7 @@ def autoencode(
         checkpoints: where the states of the descents are kept, see `invert`.
         frames: how many iterates to keep on the way, see `invert`.
         on_progress: called about twice a second with the progress and ρ of each image × restart.
+        progress: whether a bar with the median ρ is shown, in a terminal or a notebook.
 
     Returns:
         An `Autoencoding`.
@@ -177,26 +181,30 @@ def autoencode(
         target_embedding = measured.layer(measured.weights, images)
     del measured  # weights in parts make room for those of the descents
 
-    def tell_ratio(progress: Progress) -> None:
-        if on_progress is not None:
-            restarts = progress.embedding_distance.reshape(-1, len(scale))
-            on_progress(progress, (restarts / scale).ravel())
+    shown = DescentBar("descent", config.steps) if progress else nullcontext()
+    with shown as bar:
 
-    inversion = invert(
-        layer,
-        variables,
-        target_embedding,
-        init,
-        config,
-        compare_to=images,
-        stop_distance=None if stop_ratio is None else stop_ratio * scale,
-        max_batch=max_batch,
-        mesh=mesh,
-        spread_weights=spread_weights,
-        checkpoints=checkpoints,
-        frames=frames,
-        on_progress=None if on_progress is None else tell_ratio,
-    )
+        def tell_ratio(told: Progress) -> None:
+            ratio = (told.embedding_distance.reshape(-1, len(scale)) / scale).ravel()
+            for listener in (on_progress, bar):
+                if listener is not None:
+                    listener(told, ratio)
+
+        inversion = invert(
+            layer,
+            variables,
+            target_embedding,
+            init,
+            config,
+            compare_to=images,
+            stop_distance=None if stop_ratio is None else stop_ratio * scale,
+            max_batch=max_batch,
+            mesh=mesh,
+            spread_weights=spread_weights,
+            checkpoints=checkpoints,
+            frames=frames,
+            on_progress=tell_ratio if progress or on_progress is not None else None,
+        )
     trajectory = inversion.trajectory
     measure_images = partial(measure_against, reference, *prepare(), images)
     return Autoencoding(

@@ -40,6 +40,8 @@ class Similarity:
             details with periods from 2 to 4 pixels, and so on; NaN where the image is too small.
         contrast_r2: r² of local contrast, see `explained.contrast_explained`.
         gradient_r2, gradient_similarity, gradient_deviation: see `Gradients`.
+        ssim: of luminance, see `structural_similarity`.
+        psnr: of all channels, for pixels from 0 to 1, in dB; infinite for equal images.
     """
 
     luminance_r2: Float[np.ndarray, "*leading"]
@@ -51,6 +53,8 @@ class Similarity:
     gradient_r2: Float[np.ndarray, "*leading"]
     gradient_similarity: Float[np.ndarray, "*leading"]
     gradient_deviation: Float[np.ndarray, "*leading"]
+    ssim: Float[np.ndarray, "*leading"]
+    psnr: Float[np.ndarray, "*leading"]
 
 
 def similarity(a: ArrayLike, a_g: ArrayLike) -> Similarity:
@@ -66,7 +70,17 @@ def similarity(a: ArrayLike, a_g: ArrayLike) -> Similarity:
         contrast = contrast_explained(target, image)
         return [explained(target, image), *octaves, contrast, *gradients(target, image)]
 
-    return Similarity(*_of_each(of_pair, 9, a, a_g))
+    targets, images = np.asarray(a), np.asarray(a_g)
+    last = structural_similarity(targets, images), _psnr(targets, images)
+    return Similarity(*np.concatenate([_of_each(of_pair, 9, targets, images), last]))
+
+
+def _psnr(
+    a: Float[np.ndarray, "b h w c"], a_g: Float[np.ndarray, "*leading h w c"]
+) -> Float[np.ndarray, "*leading"]:
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        squares = np.square(a_g.astype(np.float64) - a).mean((-3, -2, -1))
+        return np.where(np.isfinite(squares), -10 * np.log10(squares), np.nan)
 
 
 class Gradients(NamedTuple):

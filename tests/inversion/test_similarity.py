@@ -43,7 +43,7 @@ def test_every_field_of_the_image_itself() -> None:
     a = draw(3, 40, 36, 3)
     found = similarity(a, a)
     for name in NAMES:
-        ideal = 0 if name == "gradient_deviation" else 1
+        ideal = {"gradient_deviation": 0, "psnr": np.inf}.get(name, 1)
         np.testing.assert_allclose(getattr(found, name), [ideal] * 3, atol=1e-12, err_msg=name)
 
 
@@ -132,8 +132,18 @@ def test_what_cannot_be_compared(value: float) -> None:
     finite = bool(np.isfinite(value))
     found = similarity(a, broken)
     for name in NAMES:
-        assert np.isfinite(getattr(found, name)).tolist() == [finite, True], name
+        assert np.isnan(getattr(found, name)).tolist() == [not finite, False], name
     assert np.isfinite(structural_similarity(a, broken)).tolist() == [finite, True]
     if not finite:
         assert not np.isfinite(gradient_energy_ratio(a, broken)[0])
     assert gradient_energy_ratio(np.ones_like(a), a) == pytest.approx(np.inf)
+
+
+def test_psnr_is_that_of_scikit_image_over_all_channels():
+    from skimage.metrics import peak_signal_noise_ratio
+
+    a, b = draw(2, 9, 8, 3), draw(2, 9, 8, 3, seed=1)
+    expected = [peak_signal_noise_ratio(*pair, data_range=1.0) for pair in zip(a, b, strict=True)]
+    np.testing.assert_allclose(similarity(a, b).psnr, expected, rtol=1e-6)  # of float32
+    assert np.isposinf(similarity(a, a).psnr).all()
+    np.testing.assert_array_equal(similarity(a, b).ssim, structural_similarity(a, b))

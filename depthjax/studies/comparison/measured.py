@@ -13,7 +13,6 @@ from depthjax.inversion.metrics import MATCHED_RATIOS, elasticity
 from depthjax.inversion.similarity import (
     gradient_energy_ratio,
     similarity,
-    structural_similarity,
 )
 from depthjax.models import Network, layer_names
 from depthjax.models.layers import Layer
@@ -83,7 +82,7 @@ def quantities(
 def likeness(
     targets: Float[np.ndarray, "b h w c"], images: Float[np.ndarray, "b h w c"]
 ) -> dict[str, Float[np.ndarray, " b"]]:
-    """What images show of their targets: `Similarity`, SSIM of luminance, and gradient energy.
+    """What images show of their targets: `Similarity`, and gradient energy.
 
     Args:
         targets: a.
@@ -91,7 +90,6 @@ def likeness(
     """
     return {
         **vars(similarity(targets, images)),
-        "ssim": structural_similarity(targets, images),
         "gradient_energy_ratio": gradient_energy_ratio(targets, images),
     }
 

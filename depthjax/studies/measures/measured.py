@@ -10,7 +10,7 @@ from jaxtyping import Float
 from depthjax.analysis.perceptual import Judge
 from depthjax.inversion.metrics import input_distances
 from depthjax.inversion.reference import expected_input_distance
-from depthjax.inversion.similarity import similarity, structural_similarity
+from depthjax.inversion.similarity import similarity
 from depthjax.tables import markdown_table, number, share
 
 Photographs = Float[np.ndarray, "b h w c"]
@@ -51,7 +51,6 @@ def rows_of(
     for change, images in changes.items():
         distance = np.asarray(input_distances(jnp.asarray(targets), jnp.asarray(images)))
         measured = {"input_ratio": distance / scale, **vars(similarity(targets, images))}
-        measured["ssim"] = structural_similarity(targets, images)
         if judge is not None:
             measured["perceptual_distance"] = judge.distance(targets, images)
         rows += [
