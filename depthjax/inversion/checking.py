@@ -35,14 +35,15 @@ def check_functions(
     Raises:
         ValueError: naming the function, and what it gives.
     """
-    for piece, at in config.structure.objective:
-        if not _is_named(piece, OBJECTIVES):
-            there = split(_two(target))[at] if at and split else _two(target)
-            _check("objective", piece, there + _noise(there), there)
-    for piece in config.structure.penalties:
-        if not _is_named(piece, PENALTIES):
-            there = _two(images)
-            _check("penalty", piece, there + _noise(there))
+    for one in config.structure.objective:
+        if not _is_named(one.piece, OBJECTIVES):
+            there = split(_two(target))[one.at] if one.at and split else _two(target)
+            there = one.part_of(there)
+            _check("objective", one.piece, there + _noise(there), there)
+    for one in config.structure.penalties:
+        if not _is_named(one.piece, PENALTIES):
+            there = one.part_of(_two(images))
+            _check("penalty", one.piece, there + _noise(there))
     _check_parametrisation(config, images)
 
 

@@ -44,7 +44,7 @@ class Structure(NamedTuple):
     """What of a configuration changes the compiled program; everything else is an argument."""
 
     objective: Pieces
-    penalties: tuple[Piece, ...]
+    penalties: tuple[Term, ...]
     transforms: tuple[Any, ...]
     optimizer: str
     optimizer_options: tuple[tuple[str, Any], ...]
@@ -76,7 +76,8 @@ class InversionConfig:
         "what is minimised, of the embedding e, the target t and r = e − t: "
         + ", ".join(f"{name} is {known.formula}" for name, known in OBJECTIVES.items())
         + "; sums such as 'cosine@layer3 + 0.5*relative_l2@layer1', where several layers are asked"
-        " for at once; a function (embedding, target) -> [B], on the command line"
+        " for at once; of a part alone, such as 'cosine[...,0:16]' of channels; a function"
+        " (embedding, target) -> [B], on the command line"
         " package.module:function",
     )
     objective_scale: float = setting(1.0, "the constant c before the objective", above=0)
@@ -293,7 +294,7 @@ class InversionConfig:
             "moved": chain.moved,
             "trust": self.trust_radius > 0,
             "objective": pieces_of(self.objective),
-            "penalties": tuple(one.piece for one in self.penalties),
+            "penalties": tuple(one.bare for one in self.penalties),
             "transforms": transformations.pieces_of(self.transform),
         }
         values: dict[str, Any] = {name: getattr(self, name, None) for name in Structure._fields}

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from depthjax.inversion.terms import Piece, Sum, as_sum, checked_sum, function_of
+from depthjax.inversion.terms import Piece, Sum, Term, as_sum, checked_sum, function_of
 from depthjax.typing import Embedding, PerExample
 
 Distance = Callable[[Embedding], PerExample]
@@ -124,13 +124,13 @@ OBJECTIVES = {
 }
 """Every objective by name."""
 
-Pieces = tuple[tuple[Piece, str], ...]
-"""What of an objective is compiled in: its pieces, and the layer of each."""
+Pieces = tuple[Term, ...]
+"""What of an objective is compiled in: its terms without their weights."""
 
 
 def pieces_of(objective: Sum | Piece) -> Pieces:
     """The part of an objective without its weights; `weights_of` are those."""
-    return tuple((one.piece, one.at) for one in as_sum(objective).terms)
+    return tuple(one.bare for one in as_sum(objective).terms)
 
 
 def weights_of(objective: Sum | Piece, scale: float | int = 1.0) -> tuple[float, ...]:
@@ -145,8 +145,9 @@ def checked_objective(objective: Sum | Piece) -> Sum | str:
 
 def square_of(objective: Sum | Piece) -> Objective | None:
     """The one sum of squares that an objective consists of; None if it is anything else."""
-    (piece, at), *others = pieces_of(objective)
-    known = OBJECTIVES.get(piece) if isinstance(piece, str) and not at else None
+    (piece, _, at, where), *others = pieces_of(objective)
+    whole = isinstance(piece, str) and not at and not where
+    known = OBJECTIVES.get(piece) if whole else None  # type: ignore[arg-type]
     return known if known is not None and known.is_square and not others else None
 
 
@@ -165,22 +166,25 @@ def distance_to(
         split: from an embedding of several layers to each of them, by name.
 
     Raises:
-        ValueError: for a piece of a layer that the embedding does not hold.
+        ValueError: for a piece of a layer, or of a part of it, that the embedding does not hold.
     """
     parts = split or (lambda _: {})
     targets = {"": target, **parts(target)}
-    for _, at in pieces:
+    for at in (one.at for one in pieces):
         if at not in targets:
             held = ", ".join(name for name in targets if name) or "one layer alone"
             raise ValueError(
                 f"the objective asks for {at!r}, and the embedding is of {held}; ask for a layer"
                 " of several, such as layer1+layer3"
             )
-    made = [(at, _made(piece, targets[at])) for piece, at in pieces]
+    made = [(one, _made(one.piece, one.part_of(targets[one.at]))) for one in pieces]
 
     def distance(embedding: Embedding) -> PerExample:
         held = {"": embedding, **parts(embedding)}
-        terms = [weight * of(held[at]) for weight, (at, of) in zip(weights, made, strict=True)]
+        terms = [
+            weight * of(one.part_of(held[one.at]))
+            for weight, (one, of) in zip(weights, made, strict=True)
+        ]
         return sum(terms[1:], start=terms[0])
 
     return distance

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from depthjax.inversion.terms import Piece, Sum, as_sum, checked_sum, function_of
+from depthjax.inversion.terms import Piece, Sum, Term, as_sum, checked_sum, function_of
 from depthjax.typing import Images, PerExample
 
 
@@ -87,17 +87,18 @@ def is_given(penalty: Sum | Piece) -> bool:
 
 
 def penalty_of(
-    images: Images, pieces: tuple[Piece, ...], weights: Float[Array, " terms"]
+    images: Images, pieces: tuple[Term, ...], weights: Float[Array, " terms"]
 ) -> PerExample:
     """The weighted sum of penalties of each image.
 
     Args:
         images: `[B, H, W, C]`.
-        pieces: names or functions, one or more.
+        pieces: terms without their weights, one or more.
         weights: of each; another value compiles nothing again.
     """
     terms = [
-        weight * _function(piece)(images) for piece, weight in zip(pieces, weights, strict=True)
+        weight * _function(one.piece)(one.part_of(images))
+        for one, weight in zip(pieces, weights, strict=True)
     ]
     return sum(terms[1:], start=terms[0])
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depthjax.inversion.objectives import OBJECTIVES, distance_to, norms, pieces_of, weights_of
-from depthjax.inversion.terms import term
+from depthjax.inversion.terms import Term, term
 
 
 def by_hand_gram(e: np.ndarray, t: np.ndarray) -> float:
@@ -184,7 +184,7 @@ def test_terms_are_of_layers_that_the_embedding_holds() -> None:
     late = objective("squared_l2", embedding[:, 4:], target[:, 4:])
     np.testing.assert_allclose(ours, early + 0.1 * late, rtol=1e-6)
     with pytest.raises(ValueError, match="asks for 'later', and the embedding is of early, late"):
-        distance_to(target, (("l1", "later"),), jnp.ones(1), split)
+        distance_to(target, (Term("l1", at="later"),), jnp.ones(1), split)
     with pytest.raises(ValueError, match="of one layer alone; ask for a layer of several"):
         distance_to(target, (("l1", "late"),), jnp.ones(1))
 

@@ -2,10 +2,13 @@
 
 import sys
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import depthjax
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.objectives import OBJECTIVES
 from depthjax.inversion.terms import Sum, Term, as_sum, term
@@ -18,7 +21,11 @@ def own(embedding, target):
     return ((embedding - target) ** 4).sum(tuple(range(1, embedding.ndim)))
 
 
-@given(st.lists(st.builds(Term, st.sampled_from(sorted(OBJECTIVES)), weights, layers), min_size=1))
+parts = st.sampled_from(["", "...,0:16", "2:-1,:3", "-1"])
+terms = st.builds(Term, st.sampled_from(sorted(OBJECTIVES)), weights, layers, parts)
+
+
+@given(st.lists(terms, min_size=1))
 def test_text_is_read_as_it_is_written(terms):
     assert as_sum(str(Sum(terms))) == Sum(terms)
 
@@ -31,6 +38,8 @@ def test_text_is_read_as_it_is_written(terms):
         ("tv:1e-3 + range:1", 1e-3 * term("tv") + "range"),
         ("2e+1*l1 + 1e-2*l2", 20 * term("l1") + 0.01 * term("l2")),
         ("2 * l1:3", 6 * term("l1")),
+        ("l1[..., 0:4]:2@layer1", 2 * term("l1", at="layer1", where="...,0:4")),
+        ("tv[2:,-3:]:1e-3 + my.own:f[0]", 1e-3 * term("tv", where="2:,-3:") + "my.own:f[0]"),
         ("-1*l2 + my.own:f:.5", "-1*l2" + 0.5 * term("my.own:f")),
     ],
 )  # fmt: skip
@@ -88,3 +97,45 @@ def test_a_function_of_a_module_is_found_by_its_name(tmp_path, monkeypatch):
             InversionConfig(objective="my_loses:far")
     finally:
         sys.modules.pop("my_losses", None)
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        ("...,1:3", np.s_[:, ..., 1:3]),
+        ("2:4,:2", np.s_[:, 2:4, :2]),
+        ("-1", np.s_[:, -1:]),
+        ("...,0", np.s_[:, ..., :1]),
+    ],
+)
+def test_a_part_is_numpys(where, index):
+    array = jnp.arange(2 * 5 * 4 * 3.0).reshape(2, 5, 4, 3)
+    np.testing.assert_array_equal(Term("l1", where=where).part_of(array), array[index])
+
+
+@pytest.mark.parametrize("where", ["7:", "0,0,0,0", "...,...", "3:2", "...,9"])
+def test_a_part_that_is_not_there(where):
+    with pytest.raises(ValueError, match=r"is of no part of what has the shape \(5, 4, 3\)"):
+        Term("l1", where=where).part_of(jnp.zeros((2, 5, 4, 3)))
+
+
+@pytest.mark.parametrize("where", ["a", "1:2:3", "0:1;2"])
+def test_what_is_no_part(where):
+    with pytest.raises(ValueError, match="a part must be an index such as"):
+        term("l1", where=where)
+
+
+def test_a_descent_of_a_part_knows_nothing_else():
+    """Channel 1 of an embedding is channel 1 of the image: the others stay where they begin."""
+
+    def layer(variables, images):
+        return images * variables["scale"]
+
+    variables, start = {"scale": jnp.ones(())}, jnp.full((1, 3, 3, 3), 0.5)
+    target = jnp.zeros((1, 3, 3, 3))
+    config = InversionConfig(objective="l2[...,1]", penalty="range[0:1]", steps=30)
+    found = depthjax.invert(layer, variables, target, start, config).images
+    np.testing.assert_array_equal(found[..., [0, 2]], 0.5)
+    assert (found[..., 1] < 0.2).all()
+    with pytest.raises(ValueError, match=r"l2\[9:\] is of no part"):
+        depthjax.invert(layer, variables, target, start, config.replace(objective="l2[9:]"))
