@@ -186,7 +186,7 @@ def test_terms_are_of_layers_that_the_embedding_holds() -> None:
     with pytest.raises(ValueError, match="asks for 'later', and the embedding is of early, late"):
         distance_to(target, (Term("l1", at="later"),), jnp.ones(1), split)
     with pytest.raises(ValueError, match="of one layer alone; ask for a layer of several"):
-        distance_to(target, (("l1", "late"),), jnp.ones(1))
+        distance_to(target, (Term("l1", at="late"),), jnp.ones(1))
 
 
 @settings(max_examples=12, deadline=None)
