@@ -89,6 +89,17 @@ def test_a_null_is_kept_and_belongs_to_one_network(folder, tmp_path):
     np.testing.assert_array_less(null.quantile("fc1", 1.0).snr, found["snr"][found["metamer"]])
 
 
+def test_what_was_cut_off_goes_on_with_the_nulls_that_are_there(script, folder):
+    rows, kept = rows_of(folder), folder / "nulls" / "untrained_0.npz"
+    made = kept.stat().st_mtime_ns
+    (folder / "results.csv").unlink()
+    (folder / "nulls" / "untrained_1.npz").unlink()
+    run(script, folder, resume=True)
+    assert rows_of(folder) == rows and kept.stat().st_mtime_ns == made
+    with pytest.raises(ValueError, match="null_seed"):
+        run(script, folder, resume=True, null_seed=1)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

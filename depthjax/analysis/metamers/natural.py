@@ -12,7 +12,7 @@ from depthjax.images import find_images, load_image, to_uint8
 from depthjax.images.crops import NaturalCrops
 
 _READ = 64  # images at a time
-_KINDS = ("photo_crops", "folder:", "tfds:", "digits")
+_KINDS = ("photo_crops", "folder:", "tfds:")
 _NOISE = ("noise/", "photos_or_noise/")
 
 
@@ -64,7 +64,14 @@ def natural_images(
         files = find_images(list(sources))
         drawn = ((to_uint8(load_image(file, size)), file) for file in _drawn(files, seed))
         name = f"{len(files)} files"
-    return _enough(drawn, pairs, name, seed)
+    found = _enough(drawn, pairs, name, seed)
+    if found.images.shape[1:] != (size, size, 3):
+        given = "×".join(map(str, found.images.shape[1:]))
+        raise ValueError(
+            f"{name} has images of {given}, and {size}×{size}×3 are asked for; take colour images,"
+            " and write photo_crops without a size"
+        )
+    return found
 
 
 def pairs_among(photographs: Sequence[str]) -> int:

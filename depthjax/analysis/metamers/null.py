@@ -23,9 +23,9 @@ MEMORY = 1 << 30
 _AT_ONCE = 64
 """Images in a batch."""
 
-_COPIES = 6
-"""Arrays of float64 that an embedding takes while its pairs are computed: four that are kept, of
-two blocks, and two while one is made."""
+_COPIES = 8
+"""Arrays of float64 that an embedding takes while its pairs are computed: six that are kept, of
+three blocks, and two while one is made."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Null:
         return len(next(iter(self.layers.values())).snr)
 
     def quantile(self, layer: str, level: float | int) -> Likeness:
-        """A quantile of each statistic, as a float; of level 1 the maximum.
+        """A quantile of each statistic, as a float that some pair has; of level 1 the maximum.
 
         Raises:
             ValueError: for a layer that it does not have, and a level outside [0, 1].
@@ -62,7 +62,7 @@ class Null:
                 f"a quantile has a level between 0 and 1, got {level}; 1 is the maximum"
             )
         found = self.layers[one_of("layer of the null distribution", layer, self.layers)]
-        return Likeness(*(float(np.quantile(values, level)) for values in found))
+        return Likeness(*(float(np.quantile(values, level, method="higher")) for values in found))
 
     def check(self, layer: str, function: LayerFn, variables: Variables, shape: Any) -> None:
         """Returns if it belongs to a layer of a network, at images of a shape.
@@ -167,13 +167,14 @@ def _pairs(
         return standard(embeddings)
 
     def likeness() -> Iterator[Float[np.ndarray, "3 pairs"]]:
+        others = embedded(blocks[0])
         for at, block in enumerate(blocks):
-            targets = embedded(block)
-            for later in range(at, len(blocks)):
-                others = targets if later == at else embedded(blocks[later])
-                counted = groups[block][:, None] != groups[blocks[later]]
-                if later == at:
-                    counted = np.triu(counted, 1)
+            targets = others
+            counted = np.triu(groups[block][:, None] != groups[block], 1)
+            yield np.stack([table[counted] for table in between(targets, targets)])
+            for later in reversed(blocks[at + 1 :]):  # the last one is the next block of targets
+                others = embedded(later)
+                counted = groups[block][:, None] != groups[later]
                 yield np.stack([table[counted] for table in between(targets, others)])
 
     return Likeness(*np.sort(np.concatenate(list(likeness()), axis=1), axis=1))
