@@ -31,6 +31,7 @@ from depthjax.studies.inversion.measured import (
     imagenet_head,
     metamers_of,
     ratio_matrix,
+    residuals,
     what_networks_see,
 )
 from depthjax.typing import Images
@@ -189,7 +190,7 @@ def finish(
     matrix = ratio_matrix(layers, weights.variables, run)
     writer.save_ratio_matrix(matrix)
     folder = writer.folder.subfolder("figures")
-    for name, figure in draw(run, matrix):
+    for name, figure in draw(run, matrix, residuals(layers, weights.variables, run)):
         figures.save_figure(folder / name, figure)
     page = write_report(output)
     if FLAGS.animate:

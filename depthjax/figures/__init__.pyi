@@ -9,6 +9,7 @@ from .learning import learning_curve
 from .manifold import nearness_against_depth
 from .matrix import ratio_matrix
 from .prediction import predicted_against_measured, predicted_curves
+from .residual import residual_maps
 from .saving import save_figure
 from .singular_values import ball_sections, singular_value_curves
 from .trajectories import trajectories
@@ -33,6 +34,7 @@ __all__ = [
     "predicted_curves",
     "ratio_matrix",
     "recovery_against_width",
+    "residual_maps",
     "save_figure",
     "singular_value_curves",
     "steps_to_recover",

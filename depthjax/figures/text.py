@@ -43,7 +43,7 @@ def wrapped_title(title: str | None, page: float) -> str:
 
 
 def wrapped(text: str, width: float, size: float, after: str = " ") -> str:
-    """A text broken into lines of at most `width`.
+    """A text broken into lines of at most `width`, and where it is broken already.
 
     Args:
         text: to be broken.
@@ -51,6 +51,8 @@ def wrapped(text: str, width: float, size: float, after: str = " ") -> str:
         size: of the font.
         after: letters after which a line may end. A piece that is too long is broken anywhere.
     """
+    if "\n" in text:
+        return "\n".join(wrapped(line, width, size, after) for line in text.split("\n"))
     breaks = re.escape(after)
     lines = [""]
     for piece in re.findall(f"[^{breaks}]+[{breaks}]*|[{breaks}]+", text):

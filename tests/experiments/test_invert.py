@@ -76,7 +76,7 @@ def test_from_photographs_to_a_run_folder(whole):
     assert found.image_names == ["chelsea", "my cat"]
     assert list(found.layers) == ["conv1", "layer1", "layer2"]
     assert found.layers["layer2"]["images"].shape == (2, 2, 24, 24, 3)
-    for name in ("gallery", "depth", "trajectories", "ratio_matrix"):
+    for name in ("gallery", "depth", "trajectories", "ratio_matrix", "residuals"):
         assert (folder / "figures" / f"{name}.png").stat().st_size > 5000
     assert len(found.table) == 2 * 2 * 3
     with np.load(folder / "ratio_matrix.npz") as matrix:

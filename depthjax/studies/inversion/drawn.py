@@ -1,23 +1,27 @@
 """The figures of a run of inversions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from depthjax import figures
+from depthjax.analysis.residual import Residual, holding_half
 from depthjax.folders.inversions import Run
 
 
 def draw(
-    run: Run, matrix: Float[np.ndarray, "recovered measured restarts images"]
+    run: Run,
+    matrix: Float[np.ndarray, "recovered measured restarts images"],
+    residuals: Mapping[str, Residual],
 ) -> Iterator[tuple[str, Any]]:
     """The figures of a finished run, with the names of their files.
 
     Args:
         run: finished.
         matrix: ρ, from `depthjax.studies.inversion.measured.ratio_matrix`.
+        residuals: of layers that are maps, from `depthjax.studies.inversion.measured.residuals`.
     """
     names = list(run.layers)
     rho, d = run.stack("embedding_ratio"), run.stack("input_ratio")
@@ -44,8 +48,31 @@ def draw(
         ),
     )
     yield "ratio_matrix", figures.ratio_matrix(names, names, np.nanmedian(matrix, axis=(2, 3)))
+    if residuals:
+        yield (
+            "residuals",
+            figures.residual_maps(
+                run.image_names,
+                run.targets,
+                {name: one.positions for name, one in residuals.items()},
+                {name: run.layers[name]["embedding_ratio"][0] for name in residuals},
+                {name: _where(one) for name, one in residuals.items()},
+            ),
+        )
 
 
 def _by_descent(trajectory: Float[np.ndarray, "t *rest"]) -> Float[np.ndarray, "t descents"]:
     """A trajectory with one column for each descent: images × restarts."""
     return trajectory.reshape(len(trajectory), -1)
+
+
+def _where(residual: Residual) -> list[str]:
+    """How few channels and positions hold half of the residual of each image."""
+    positions, channels = (np.asarray(holding_half(shares)) for shares in residual)
+    every = residual.channels.shape[1], residual.positions[0].size
+    return [
+        ""
+        if np.isnan(c)
+        else f"half in {c:.0f}/{every[0]} channels\nand {p:.0f}/{every[1]} positions"
+        for c, p in zip(channels, positions, strict=True)
+    ]

@@ -10,11 +10,13 @@ from jaxtyping import Float
 
 from depthjax.analysis.metamers import MetamerTest, Null, metamer_test
 from depthjax.analysis.perceptual import Judge
+from depthjax.analysis.residual import Residual, residual_shares
 from depthjax.devices.precision import matmul_precision
 from depthjax.folders.inversions import Run
 from depthjax.inversion.metrics import embedding_distances
 from depthjax.inversion.preparing import prepare_for_measuring
 from depthjax.models import Network, labels, layer_names
+from depthjax.models.embeddings import embedding_shape
 from depthjax.models.layers import Layer
 from depthjax.typing import Images, Variables
 from depthjax.weights import Weights
@@ -139,3 +141,22 @@ def ratio_matrix(
         ]
         columns.append(np.stack(distances) / run.layers[name]["reference_embedding_distance"])
     return np.stack(columns, axis=1)
+
+
+def residuals(layers: Mapping[str, Layer], variables: Variables, run: Run) -> dict[str, Residual]:
+    """Where the residuals of the images of the first restart sit, at layers that are maps.
+
+    Args:
+        layers: all layers of the run, by name.
+        variables: their weights.
+        run: finished.
+    """
+    found = {}
+    for name, layer in layers.items():
+        if embedding_shape(layer, variables, jnp.asarray(run.targets)).ndim == 4:
+            embed, weights = prepare_for_measuring(layer, variables)
+            with matmul_precision():
+                images = (run.layers[name]["images"][0], run.targets)
+                pair = [embed(weights, jnp.asarray(each)) for each in images]
+            found[name] = residual_shares(*pair)
+    return found
