@@ -75,10 +75,11 @@ def layer_bits(
         ValueError: as `checked_reference`, `linearize` and `spectral_quadrature`; for a standard
             deviation or a ρ that is not positive and finite.
     """
-    reference = checked_reference(layer, variables, images, ReferenceNoise(key))
+    noise_key, probe_key = jax.random.split(key)
+    reference = checked_reference(layer, variables, images, ReferenceNoise(noise_key))
     maps = linearize(layer, variables, images)
     noise_std = noise_std_of(reference, maps.shape[0], ratio)
-    seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
+    seed = int(jax.random.randint(probe_key, (), 0, 2**31 - 1))
     quadrature = spectral_quadrature(
         maps, probes=probes, steps=min(steps, maps.shape[1]), seed=seed
     )

@@ -10,7 +10,9 @@ from depthjax.claims.runs import StoredRun, stored_run
 
 FLAGS_FOLDER = Path(__file__).parents[1] / "flags"
 ROOT = Path(__file__).parents[2]
-NOT_STUDIES = ("train.py", "sweep.py", "gallery.py", "measures.py", "metamers.py")
+NOT_STUDIES = (
+    *("train.py", "sweep.py", "gallery.py", "measures.py", "metamers.py", "readouts.py"),
+)
 """Scripts whose results other documents show."""
 
 

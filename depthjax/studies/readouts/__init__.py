@@ -1,0 +1,1 @@
+"""What linear read-outs recover from layers, beside what descents recover."""

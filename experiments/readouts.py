@@ -1,0 +1,112 @@
+r"""Does a layer not hold an image, or did the descent not find it? Read-outs beside descents.
+
+    python experiments/readouts.py --flagfile=experiments/flags/readouts_lite0_128.flags
+    python experiments/readouts.py --model=resnet18 --images=me.jpg --example_images=photos/
+
+Of each layer, photographs are recovered by a descent, by a ridge regression from embeddings to
+pixels that learned from other photographs, and by the linear-Gaussian estimate from the layer's
+Jacobian. Where a read-out is nearer than the descent, the layer holds what the descent missed.
+"""
+
+import dataclasses
+from functools import partial
+
+import jax
+import numpy as np
+from absl import flags
+
+import depthjax
+from depthjax import cli
+from depthjax.devices import processes
+from depthjax.images import find_images, load_images
+from depthjax.images.crops import natural_crops
+from depthjax.studies import descents
+from depthjax.studies.comparison.setting import CONVERGING, descents_of
+from depthjax.studies.networks import layers_of, weight_records
+from depthjax.studies.readouts import drawn
+from depthjax.studies.readouts.measured import Examples, rows_of_descents
+
+FLAGS = flags.FLAGS
+cli.define_network_flags()
+cli.define_inversion_flags()
+cli.define_layers_flag()
+cli.define_image_flags(["chelsea", "coffee", "astronaut"], size=128)
+cli.define_start_seed_flag()
+cli.define_reference_seed_flag()
+cli.define_output_flags(None, "numbers and figures (default: runs/readouts-MODEL-DATE)")
+cli.define_script_flags()
+flags.DEFINE_list(
+    "example_images",
+    [],
+    "paths, folders or patterns of photographs to learn from; without any, crops of the"
+    " photographs that come along, but for those of --images",
+)
+flags.DEFINE_integer("examples", 500, "how many crops without --example_images", lower_bound=2)
+
+
+def main() -> None:
+    """Flags -> descents of each layer × network × seed, read-outs -> rows, table and figures."""
+    model = cli.model_from_flags()
+    config = cli.config_from_flags()
+    names = depthjax.select_layers(model, FLAGS.layers)
+    networks, seeds = cli.networks_from_flags(model, FLAGS.size), cli.seeds_from_flags()
+    image_names, targets = cli.images_from_flags(model)
+    examples = examples_from_flags(image_names)
+    output = cli.output_from_flags("readouts", FLAGS.model)
+    every = descents_of(
+        *(output, networks, seeds, partial(layers_of, model, names), {CONVERGING: config})
+    )
+    references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
+    starts = descents.starts_of(targets, config, FLAGS.start_seed)
+    definition = {
+        **cli.flag_values(*_DEFINING),
+        "networks": weight_records(networks),
+        "layers": names,
+        "images": list(image_names),
+        "example_images": examples.name,
+        "conditions": {CONVERGING: dataclasses.asdict(config)},
+    }
+    with descents.begin_study(
+        every, definition, targets, starts, **cli.flag_values("overwrite", "resume")
+    ) as folder:
+        cli.recover_all(every, targets, starts, references)
+        if not processes.is_first():
+            return
+        rows, figures = [], []
+        for one in cli.with_bar(every, "network"):
+            of_layers = [references[one.network, one.seed, name] for name in names]
+            own, shown = rows_of_descents(one, of_layers, examples)
+            if one.seed == seeds[0]:
+                figures.append(drawn.pictures(one.network, image_names, targets, shown, own))
+            rows += own
+        figures += drawn.against_depth(rows, list(networks), names)
+        summary = f"{drawn.table(rows)}\n\nRead-outs learned from {examples.name}."
+        cli.finish_study(folder, rows, [], figures, summary=summary, after=[_KEY])
+
+
+def examples_from_flags(image_names: list[str]) -> Examples:
+    """The photographs that read-outs learn from."""
+    if FLAGS.example_images:
+        files = find_images(FLAGS.example_images)
+        _, images = load_images(files, FLAGS.size)
+        return Examples(np.asarray(images), f"{len(files)} photographs of --example_images")
+    crops = natural_crops(FLAGS.examples, FLAGS.size, FLAGS.size, without=tuple(image_names))
+    count = len(set(crops.photographs))
+    name = f"{FLAGS.examples} crops of {count} photographs that come along"
+    return Examples(crops.images.astype(np.float32) / 255, name)
+
+
+_DEFINING = (
+    "model", "model_field", "seeds", "size", "fit", "preset", "start_seed", "reference_seed",
+    "examples",
+)  # fmt: skip
+_KEY = (
+    "D: distance to the target over that of a noisy copy; 0 is the image itself.\n"
+    "r²: share of the target's luminance that the picture shows, whatever its brightness and"
+    " contrast.\n"
+    "mean: the mean of the photographs that the read-outs learned from, whatever the embedding."
+)
+
+
+if __name__ == "__main__":
+    cli.run(main, processes_share=True)

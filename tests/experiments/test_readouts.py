@@ -1,0 +1,58 @@
+"""Read-outs beside descents, on tiny networks whose layers keep all, or little."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from script_running import rows_of, runner, script_fixture
+
+import depthjax
+
+SMALL = {
+    "model": "mlp",
+    "model_field": ["widths=192,20"],
+    "layers": "fc1,fc2",
+    "seeds": ["0"],
+    "images": ["chelsea", "coffee"],
+    "size": 8,
+    "steps": 100,
+    "examples": 60,
+}
+script = script_fixture("readouts")
+run = runner(SMALL)
+
+
+@pytest.fixture(scope="module")
+def folder(script, tmp_path_factory):
+    output = tmp_path_factory.mktemp("readouts") / "mlp"
+    run(script, output)
+    return output
+
+
+def test_every_layer_is_read_in_every_way(folder):
+    rows = rows_of(folder)
+    places = {(row["layer"], row["way"], row["image"]) for row in rows}
+    assert len(places) == len(rows) == 2 * 4 * 2
+    recovered = depthjax.load_run(folder / "descents" / "untrained_0" / "converging")
+    distance = {(row["layer"], row["way"], row["image"]): float(row["input_ratio"]) for row in rows}
+    for layer, arrays in recovered.layers.items():
+        for index, image in enumerate(recovered.image_names):
+            ours = distance[layer, "descent", image]
+            np.testing.assert_allclose(ours, arrays["input_ratio"][0, index], rtol=1e-4)
+    # What looks at the embedding is nearer than what does not, and a wide layer holds more.
+    for image in recovered.image_names:
+        assert distance["fc1", "ridge", image] < distance["fc1", "mean", image]
+        assert distance["fc1", "mmse", image] < distance["fc1", "mean", image]
+        assert distance["fc1", "mean", image] == distance["fc2", "mean", image]
+    assert (folder / "figures" / "readouts_untrained.png").is_file()
+    assert (folder / "figures" / "pictures_untrained.png").is_file()
+    summary = (folder / "summary.md").read_text(encoding="utf-8")
+    assert "D, ridge" in summary and "60 crops of" in summary
+
+
+def test_photographs_of_ones_own_are_learned_from(script, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (5, 9, 9, 3), np.uint8)
+    for index, pixels in enumerate(noise):
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+    run(script, tmp_path / "own", layers="fc1", example_images=[str(tmp_path)])
+    summary = (tmp_path / "own" / "summary.md").read_text(encoding="utf-8")
+    assert "learned from 5 photographs" in summary
