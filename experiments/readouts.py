@@ -4,8 +4,9 @@ r"""Does a layer not hold an image, or did the descent not find it? Read-outs be
     python experiments/readouts.py --model=resnet18 --images=me.jpg --example_images=photos/
 
 Of each layer, photographs are recovered by a descent, by a ridge regression from embeddings to
-pixels that learned from other photographs, and by the linear-Gaussian estimate from the layer's
-Jacobian. Where a read-out is nearer than the descent, the layer holds what the descent missed.
+pixels and by a convolutional decoder, which both learned from other photographs, and by the
+linear-Gaussian estimate from the layer's Jacobian. Where a read-out is nearer than the descent, the
+layer holds what the descent missed.
 """
 
 import dataclasses
@@ -42,6 +43,7 @@ flags.DEFINE_list(
     " photographs that come along, but for those of --images",
 )
 flags.DEFINE_integer("examples", 500, "how many crops without --example_images", lower_bound=2)
+flags.DEFINE_integer("decoder_steps", 1000, "of the decoder's training", lower_bound=1)
 
 
 def main() -> None:
@@ -89,16 +91,17 @@ def examples_from_flags(image_names: list[str]) -> Examples:
     if FLAGS.example_images:
         files = find_images(FLAGS.example_images)
         _, images = load_images(files, FLAGS.size)
-        return Examples(np.asarray(images), f"{len(files)} photographs of --example_images")
+        name = f"{len(files)} photographs of --example_images"
+        return Examples(np.asarray(images), name, FLAGS.decoder_steps)
     crops = natural_crops(FLAGS.examples, FLAGS.size, FLAGS.size, without=tuple(image_names))
     count = len(set(crops.photographs))
     name = f"{FLAGS.examples} crops of {count} photographs that come along"
-    return Examples(crops.images.astype(np.float32) / 255, name)
+    return Examples(crops.images.astype(np.float32) / 255, name, FLAGS.decoder_steps)
 
 
 _DEFINING = (
     "model", "model_field", "seeds", "size", "fit", "preset", "start_seed", "reference_seed",
-    "examples",
+    "examples", "decoder_steps",
 )  # fmt: skip
 _KEY = (
     "D: distance to the target over that of a noisy copy; 0 is the image itself.\n"

@@ -1,5 +1,6 @@
-"""Linear read-outs are the closed forms of linear regression and of the linear-Gaussian model."""
+"""Linear read-outs are closed forms of regression and of the Gaussian model; decoders learn."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,7 +8,14 @@ from known_spectra import matrix_layer, with_spectrum
 from numpy.testing import assert_allclose
 
 from depthjax.analysis.bits import PRIOR_STD
-from depthjax.analysis.readouts import fit_ridge, mmse_estimate, power_law_root, ridge_estimate
+from depthjax.analysis.readouts import (
+    decoder_estimate,
+    fit_decoder,
+    fit_ridge,
+    mmse_estimate,
+    power_law_root,
+    ridge_estimate,
+)
 from depthjax.jacobian import information_of_values
 
 SHAPE = (4, 4, 2)
@@ -128,3 +136,18 @@ def test_bad_input_is_one_line():
         ridge_estimate(fit_ridge(embeddings(images), images), np.ones((2, 5)))
     with pytest.raises(ValueError, match="noise_std must be positive and finite, got 0"):
         mmse_estimate(matrix_layer, MATRIX, np.ones((1, 24)), mean=images[0], noise_std=0.0)
+
+
+@pytest.mark.parametrize("shape", [(30,), (4, 4, 6)])
+def test_a_decoder_learns_what_the_embedding_holds(shape):
+    random = np.random.default_rng(0)
+    images = random.uniform(0.2, 0.8, (80, 1, 1, 3)) * np.ones((1, 8, 6, 1))  # flat colours
+    weights = random.normal(size=(3, int(np.prod(shape))))
+    embeddings = (images[:, 0, 0] @ weights).reshape(-1, *shape)
+    readout = fit_decoder(jax.random.key(0), embeddings[:60], images[:60], channels=32, steps=300)
+    held_out = decoder_estimate(readout, embeddings[60:])
+    assert held_out.shape == (20, 8, 6, 3)
+    error = np.sqrt(np.square(held_out - images[60:]).mean())
+    assert error < 0.3 * images.std() and readout.error < 0.3 * images.std()
+    with pytest.raises(ValueError, match="examples must be 2 or more"):
+        fit_decoder(jax.random.key(0), embeddings[:1], images[:1])

@@ -16,6 +16,7 @@ SMALL = {
     "size": 8,
     "steps": 100,
     "examples": 60,
+    "decoder_steps": 100,
 }
 script = script_fixture("readouts")
 run = runner(SMALL)
@@ -31,7 +32,7 @@ def folder(script, tmp_path_factory):
 def test_every_layer_is_read_in_every_way(folder):
     rows = rows_of(folder)
     places = {(row["layer"], row["way"], row["image"]) for row in rows}
-    assert len(places) == len(rows) == 2 * 4 * 2
+    assert len(places) == len(rows) == 2 * 5 * 2
     recovered = depthjax.load_run(folder / "descents" / "untrained_0" / "converging")
     distance = {(row["layer"], row["way"], row["image"]): float(row["input_ratio"]) for row in rows}
     for layer, arrays in recovered.layers.items():
@@ -42,6 +43,7 @@ def test_every_layer_is_read_in_every_way(folder):
     for image in recovered.image_names:
         assert distance["fc1", "ridge", image] < distance["fc1", "mean", image]
         assert distance["fc1", "mmse", image] < distance["fc1", "mean", image]
+        assert distance["fc1", "decoder", image] < distance["fc1", "mean", image]
         assert distance["fc1", "mean", image] == distance["fc2", "mean", image]
     assert (folder / "figures" / "readouts_untrained.png").is_file()
     assert (folder / "figures" / "pictures_untrained.png").is_file()

@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 
 from depthjax import figures
 from depthjax.statistics import interval_of
-from depthjax.studies.readouts.measured import DESCENT, MEAN, MMSE, RIDGE
+from depthjax.studies.readouts.measured import DECODER, DESCENT, MEAN, MMSE, RIDGE
 from depthjax.studies.rows import Row, among, seed_table
 from depthjax.tables import markdown_table, number, share
 
-WAYS = (DESCENT, RIDGE, MMSE, MEAN)
+WAYS = (DESCENT, RIDGE, MMSE, DECODER, MEAN)
 _QUANTITIES = {"D": "input_ratio", "r²": "luminance_r2", "r² of contrast": "contrast_r2"}
 
 
@@ -80,13 +80,13 @@ def pictures(
         list(shown),
         np.nan_to_num(np.array(recovered, np.float32)),
         {"D": numbers("input_ratio"), "r²": numbers("luminance_r2")},
-        title=f"{network}: what a descent and what linear read-outs recover",
+        title=f"{network}: what a descent and what read-outs recover",
     )
 
 
 def table(rows: Sequence[Row]) -> str:
     """Medians over seeds × images: a row for each layer and network, D and r² by way."""
-    headers = ["layer", "network", *(f"D, {way}" for way in WAYS), *(f"r², {w}" for w in WAYS[:3])]
+    headers = ["layer", "network", *(f"D, {way}" for way in WAYS), *(f"r², {w}" for w in WAYS[:-1])]
     lines = []
     places = dict.fromkeys((row["layer"], row["network"]) for row in rows)
     for layer, network in sorted(places, key=lambda place: _depth(rows, place[0])):
@@ -96,7 +96,7 @@ def table(rows: Sequence[Row]) -> str:
             return float(np.median([row[column] for row in there]))
 
         distances = [number(median(way, "input_ratio")) for way in WAYS]
-        shares = [share(median(way, "luminance_r2")) for way in WAYS[:3]]
+        shares = [share(median(way, "luminance_r2")) for way in WAYS[:-1]]
         lines.append([layer, network, *distances, *shares])
     return markdown_table(headers, lines)
 

@@ -1,14 +1,22 @@
-"""Images by each way to read a layer: a descent, a ridge regression, and the Jacobian's MMSE."""
+"""Images by each way to read a layer: descent, ridge regression, the Jacobian's MMSE, decoder."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from depthjax.analysis.bits import noise_std_of
-from depthjax.analysis.readouts import fit_ridge, mmse_estimate, power_law_root, ridge_estimate
+from depthjax.analysis.readouts import (
+    decoder_estimate,
+    fit_decoder,
+    fit_ridge,
+    mmse_estimate,
+    power_law_root,
+    ridge_estimate,
+)
 from depthjax.devices.precision import matmul_precision
 from depthjax.folders.inversions import load_run
 from depthjax.inversion.metrics import input_distances
@@ -20,7 +28,7 @@ from depthjax.studies.descents import Descents
 from depthjax.studies.rows import Row
 from depthjax.typing import LayerFn, Variables
 
-DESCENT, RIDGE, MMSE, MEAN = "descent", "ridge", "mmse", "mean"
+DESCENT, RIDGE, MMSE, DECODER, MEAN = "descent", "ridge", "mmse", "decoder", "mean"
 """Ways to read an image from an embedding; the last one does not look at it."""
 _BATCH = 16
 
@@ -31,10 +39,12 @@ class Examples(NamedTuple):
     Fields:
         images: `[N, H, W, C]` in [0, 1].
         name: what they are.
+        steps: of the decoder's training.
     """
 
     images: Float[np.ndarray, "n h w c"]
     name: str
+    steps: int = 1000
 
 
 def read_layer(
@@ -50,7 +60,8 @@ def read_layer(
         layer, variables: of the network.
         targets: a.
         reference: m_r of the layer, which says how noisy the MMSE takes the embedding to be: ρ = 1.
-        examples: of the ridge regression; the MMSE knows their mean and the variance about it.
+        examples: of the ridge regression and the decoder; the MMSE knows their mean and the
+            variance about it.
     """
     seen, known = (_embeddings(layer, variables, images) for images in (targets, examples.images))
     mean = np.asarray(np.mean(examples.images, 0, dtype=np.float64))
@@ -63,9 +74,11 @@ def read_layer(
         root=power_law_root(mean.shape, std=std),
     )
     ridge = fit_ridge(known, examples.images.astype(np.float64))
+    decoder = fit_decoder(jax.random.key(0), known, examples.images, steps=examples.steps)
     return {
         RIDGE: ridge_estimate(ridge, seen),
         MMSE: gaussian.images,
+        DECODER: decoder_estimate(decoder, seen),
         MEAN: np.broadcast_to(mean, targets.shape),
     }
 
