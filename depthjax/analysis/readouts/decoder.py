@@ -41,9 +41,9 @@ def fit_decoder(
     embeddings: ArrayLike,
     images: Float[np.ndarray, "n h w k"],
     *,
-    channels: int = 64,
+    channels: int = 32,
     steps: int = 1000,
-    batch: int = 16,
+    batch: int = 8,
     rate: float = 1e-3,
 ) -> DecoderReadout:
     """Trains a decoder on examples: mean squared error, Adam, a rate that falls along a cosine.
