@@ -180,7 +180,7 @@ def settings_from_flags(model: depthjax.models.network.Network) -> parts.Setting
     """The flags, checked before anything is measured."""
     depthjax.Layer(model, FLAGS.curve_layer)
     for preset in FLAGS.presets:
-        InversionConfig.from_word(preset)
+        depthjax.InversionConfig.from_word(preset)
     layers = depthjax.select_layers(model, FLAGS.layers)
     return parts.Settings(
         layers=layers,

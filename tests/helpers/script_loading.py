@@ -1,7 +1,7 @@
 """Scripts as modules, several in one process, though their flags have the same names."""
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -18,15 +18,8 @@ _of_scripts: set[str] = set()
 @contextmanager
 def own_flags(define: Callable[[], Any]) -> Iterator[Any]:
     """Runs `define` and gives what it returns; its flags replace other scripts' meanwhile."""
-    registry = flags.FLAGS
-    aside = [
-        (
-            registry[name],
-            registry.find_module_defining_flag(name),
-            registry.find_module_id_defining_flag(name),
-        )
-        for name in _of_scripts
-    ]
+    registry, others = flags.FLAGS, set(_of_scripts)
+    aside = taken(others)
     _remove()
     before = set(registry)
     try:
@@ -38,11 +31,29 @@ def own_flags(define: Callable[[], Any]) -> Iterator[Any]:
         yield defined
     finally:
         _remove()
-        for flag, module, number in aside:
-            registry[flag.name] = flag
-            registry.register_flag_by_module(module, flag)
-            registry.register_flag_by_module_id(number, flag)
-            _of_scripts.add(flag.name)
+        put_back(aside)
+        _of_scripts.update(others)
+
+
+def taken(names: Iterable[str]) -> list[tuple[Any, str, int]]:
+    """Flags with the modules that define them, for `put_back`."""
+    registry = flags.FLAGS
+    return [
+        (
+            registry[name],
+            registry.find_module_defining_flag(name),
+            registry.find_module_id_defining_flag(name),
+        )
+        for name in names
+    ]
+
+
+def put_back(aside: Iterable[tuple[Any, str, int]]) -> None:
+    """Defines flags again that were removed."""
+    for flag, module, number in aside:
+        flags.FLAGS[flag.name] = flag
+        flags.FLAGS.register_flag_by_module(module, flag)
+        flags.FLAGS.register_flag_by_module_id(number, flag)
 
 
 @contextmanager

@@ -7,8 +7,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from absl import flags
 from absl.testing import flagsaver
-from script_loading import loaded
+from script_loading import loaded, put_back, taken
 
 
 def script_fixture(name: str) -> Any:
@@ -30,8 +31,16 @@ def runner(settings: dict[str, Any]) -> Callable[..., None]:
     """
 
     def run(script: ModuleType, folder: Path, **changes: Any) -> None:
-        with flagsaver.flagsaver(**{**settings, "output": str(folder), **changes}):
-            script.main()
+        before = set(flags.FLAGS)
+        libraries = []
+        try:
+            with flagsaver.flagsaver(**{**settings, "output": str(folder), **changes}):
+                try:
+                    script.main()
+                finally:  # what reads data sets defines flags at its first use, once for ever
+                    libraries = taken(set(flags.FLAGS) - before)
+        finally:
+            put_back(libraries)
 
     return run
 

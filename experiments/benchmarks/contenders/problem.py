@@ -21,7 +21,7 @@ class Problem:
         self._compiling: list[float] = []
         monitoring.register_event_duration_secs_listener(self._listen)
         self.job = job
-        self.config = InversionConfig.from_word(job.preset)
+        self.config = depthjax.InversionConfig.from_word(job.preset)
         if job.model == job.peer:  # PyTorch's own; this declares what its torchvision may lack
             from . import torch_network  # noqa: F401
         model = depthjax.build_model(job.model, **job.fields)
