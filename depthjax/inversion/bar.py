@@ -5,19 +5,20 @@ import warnings
 from typing import Any, TypeVar
 
 import numpy as np
-from tqdm import TqdmWarning, tqdm
 
 from depthjax.inversion.results import Progress
 
 Kind = TypeVar("Kind", bound="Bar")
 
 
-def bar(**options: Any) -> tqdm:
+def bar(**options: Any) -> Any:
     """A bar of tqdm, hidden where stderr is neither a terminal nor a notebook's.
 
     Args:
         options: as `tqdm.tqdm` takes them.
     """
+    from tqdm import TqdmWarning, tqdm  # when one is shown, not when this is imported
+
     hidden: bool | None = None  # hidden unless it is a terminal
     kind = tqdm
     if "ipykernel" in sys.modules:
@@ -31,9 +32,9 @@ def bar(**options: Any) -> tqdm:
 class Bar:
     """A bar that is closed when its context ends."""
 
-    _bar: tqdm | None = None
+    _bar: Any = None
 
-    def _open(self, **options: Any) -> tqdm:
+    def _open(self, **options: Any) -> Any:
         self._bar = bar(**options)
         return self._bar
 
