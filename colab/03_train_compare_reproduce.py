@@ -50,12 +50,12 @@ from IPython.display import Markdown, display
 
 import depthjax
 from depthjax import figures
+from depthjax.cli.scripts import scripts_folder
 from depthjax.data import Augmentation, augment, open_dataset
 from depthjax.devices.sharding import data_mesh, replicated
 from depthjax.devices.unused import unused_accelerator
 from depthjax.images import load_images
 from depthjax.models.labels import describe, top_classes
-from depthjax.scripts import scripts_folder
 from depthjax.statistics import interval_of
 from depthjax.tables import markdown_table, median_and_range
 from depthjax.training import TrainingConfig, evaluate, fit, init_state

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     (
         *("errors", "typing", "compat", "files", "statistics", "tables"),
-        *("checkpoint", "scripts", "settings", "references"),
+        *("checkpoint", "settings"),
     ),
     ("ops", "images", "devices", "figures"),
     ("models", "data", "jacobian"),

@@ -120,8 +120,8 @@ def _run(name: str, arguments: list[str]) -> None:
 
         importing.main(arguments)
         return
+    from depthjax.cli.scripts import scripts_folder
     from depthjax.cli.start import use_huge_pages
-    from depthjax.scripts import scripts_folder
 
     use_huge_pages()  # within runpy the process no longer looks like ours
     folder = scripts_folder()

@@ -15,7 +15,7 @@ from typing import Any
 from absl import flags
 
 from depthjax.cli import importing
-from depthjax.scripts import scripts_folder
+from depthjax.cli.scripts import scripts_folder
 
 _DEVELOPERS = ("document", "zoo")
 """Scripts that write into the checkout they lie in."""

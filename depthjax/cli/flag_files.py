@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from depthjax.cli.scripts import scripts_folder
 from depthjax.errors import unknown
-from depthjax.scripts import scripts_folder
 
 _SCRIPT = re.compile(r"experiments/(\w+)\.py")
 

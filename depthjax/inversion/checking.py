@@ -13,7 +13,7 @@ from depthjax.inversion.objectives import OBJECTIVES
 from depthjax.inversion.parametrisations import PARAMETRISATIONS, parametrisation_of
 from depthjax.inversion.penalties import PENALTIES
 from depthjax.inversion.terms import Piece, function_of
-from depthjax.references import reference_to
+from depthjax.models.references import reference_to
 from depthjax.typing import Embedding, Images
 
 

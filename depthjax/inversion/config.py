@@ -1,8 +1,6 @@
 """The settings of a descent: structure that is compiled in, and numbers that are arguments."""
 
-import ast
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -34,10 +32,6 @@ from depthjax.models.regated import RELU_GRADIENTS
 from depthjax.settings import check_settings, described, setting
 
 STEP_SCALES = ("fixed", "layer")
-
-
-_CHANGE = re.compile(r":(?=\w+=)")
-"""Before a change; the colons of `tv:1e-4` are none."""
 
 
 class Structure(NamedTuple):
@@ -225,15 +219,10 @@ class InversionConfig:
         Raises:
             ValueError: for a preset that does not exist, and for a change that it does not take.
         """
-        name, *changes = _CHANGE.split(word)
-        for change in changes:
-            field, separator, value = change.partition("=")
-            if not separator or field not in cls.__dataclass_fields__:
-                raise ValueError(
-                    f"{change!r} in {word!r} is no change of a setting, such as steps=800"
-                )
-            fields[field] = _value_of(value)
-        return cls.preset(name, **fields)
+        from depthjax.inversion.presets import parsed
+
+        name, changes = parsed(word, cls.__dataclass_fields__)
+        return cls.preset(name, **(fields | changes))
 
     @classmethod
     def paper(
@@ -299,11 +288,3 @@ class InversionConfig:
         }
         values: dict[str, Any] = {name: getattr(self, name, None) for name in Structure._fields}
         return Structure(**(values | switches))
-
-
-def _value_of(text: str) -> Any:
-    """Numbers, truth and tuples as Python writes them; all else is text."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text

@@ -3,6 +3,9 @@
 docs/presets.md says where each number is from, and what is done otherwise here.
 """
 
+import ast
+import re
+from collections.abc import Collection
 from typing import Any
 
 Settings = dict[str, Any]
@@ -85,3 +88,34 @@ PRESETS: dict[str, Settings] = {
     },
 }
 """Fields of `InversionConfig` that differ from its defaults, by the name of the method."""
+
+_CHANGE = re.compile(r":(?=\w+=)")
+"""Before a change; the colons of `tv:1e-4` are none."""
+
+
+def parsed(word: str, known: Collection[str]) -> tuple[str, Settings]:
+    """A preset and its changes, from `converging:steps=800:penalty=tv:1e-4`.
+
+    Args:
+        word: the name of a preset, then a colon before each `field=value`.
+        known: names of fields.
+
+    Raises:
+        ValueError: for a change of what is no field.
+    """
+    name, *changes = _CHANGE.split(word)
+    fields = {}
+    for change in changes:
+        field, separator, value = change.partition("=")
+        if not separator or field not in known:
+            raise ValueError(f"{change!r} in {word!r} is no change of a setting, such as steps=800")
+        fields[field] = _value_of(value)
+    return name, fields
+
+
+def _value_of(text: str) -> Any:
+    """Numbers, truth and tuples as Python writes them; all else is text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Union
 from jaxtyping import Array
 
 from depthjax.errors import one_of, require
-from depthjax.references import function_at, reference_to
+from depthjax.models.references import function_at, reference_to
 
 Piece = str | Callable[..., Any]
 

@@ -22,7 +22,7 @@ import numpy as np
 from depthjax.models.functions import FunctionNetwork
 from depthjax.models.network import Network, graph_of
 from depthjax.models.normalization import Normalization
-from depthjax.references import function_at
+from depthjax.models.references import function_at
 from depthjax.typing import Variables
 
 

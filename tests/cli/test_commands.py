@@ -11,7 +11,7 @@ import pytest
 
 from depthjax.cli import commands, completion
 from depthjax.cli.flag_files import flag_file, flag_files
-from depthjax.scripts import scripts_folder
+from depthjax.cli.scripts import scripts_folder
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from depthjax import scripts
+from depthjax.cli import scripts
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SHARED = "depthjax-{}.data/data/share/depthjax/experiments/"
 
 
@@ -24,7 +24,7 @@ def test_an_install_has_them_where_pip_put_them(tmp_path, monkeypatch):
     folder = tmp_path / "share" / "depthjax" / "experiments"
     folder.mkdir(parents=True)
     (folder / "invert.py").touch()
-    package = tmp_path / "lib" / "depthjax" / "scripts.py"
+    package = tmp_path / "lib" / "depthjax" / "cli" / "scripts.py"
     monkeypatch.setattr(scripts, "__file__", str(package))
     with pytest.raises(ValueError, match=r"not installed; .*clone its repository"):
         monkeypatch.setattr(metadata, "files", lambda name: None)
@@ -65,5 +65,5 @@ def test_pip_install_target_has_them_beside_the_package(tmp_path, monkeypatch):
     """RECORD then names them from another folder than they are in."""
     flags = tmp_path / "share" / "depthjax" / "experiments" / "flags"
     flags.mkdir(parents=True)
-    monkeypatch.setattr(scripts, "__file__", str(tmp_path / "depthjax" / "scripts.py"))
+    monkeypatch.setattr(scripts, "__file__", str(tmp_path / "depthjax" / "cli" / "scripts.py"))
     assert scripts.scripts_folder() == flags.parent

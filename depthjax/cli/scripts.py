@@ -16,7 +16,7 @@ def scripts_folder() -> Path:
     Raises:
         ValueError: where neither is there.
     """
-    beside = Path(__file__).parents[1]
+    beside = Path(__file__).parents[2]
     # A checkout, and what `pip install --target` makes, which RECORD does not tell.
     for folder in (beside / _NAME, beside / "share" / "depthjax" / _NAME):
         if (folder / "flags").is_dir():
