@@ -52,16 +52,17 @@ def configs_from_words(words: Sequence[str]) -> dict[str, InversionConfig]:
     """
     found: dict[str, InversionConfig] = {}
     for text in words:
-        label, word = _LABELLED.fullmatch(text).groups()  # type: ignore[union-attr]
-        name = re.sub(r"[^\w.=-]+", "_", label or word)
+        label = _LABEL.match(text)
+        word = text[label.end() :] if label else text
+        name = re.sub(r"[^\w.=-]+", "_", label[1] if label else word)
         if name in found:
             raise ValueError(f"two settings are called {name!r}; name one of them: NAME={word}")
         found[name] = InversionConfig.from_word(word, **given_settings(InversionConfig))
     return found
 
 
-_LABELLED = re.compile(r"(?:([\w.-]+)=(?=\w+(?::\w+=|$)))?(.*)", re.DOTALL)
-"""A name and a word; the = of a change comes after a colon."""
+_LABEL = re.compile(r"([\w.-]+)=(?=\w+(?::\w+=|$))")
+"""The name before a word; the = of a change comes after a colon."""
 
 
 def batch_from_flags(

@@ -146,8 +146,7 @@ def checked_objective(objective: Sum | Piece) -> Sum | str:
 def square_of(objective: Sum | Piece) -> Objective | None:
     """The one sum of squares that an objective consists of; None if it is anything else."""
     (piece, _, at, where), *others = pieces_of(objective)
-    whole = isinstance(piece, str) and not at and not where
-    known = OBJECTIVES.get(piece) if whole else None  # type: ignore[arg-type]
+    known = OBJECTIVES.get(piece) if isinstance(piece, str) and not at and not where else None
     return known if known is not None and known.is_square and not others else None
 
 

@@ -129,11 +129,11 @@ def problem_of(
         return images
 
     parametrisation = parametrisation_of(structure.moved, shape)
-    decode = parametrisation.decode if parametrisation else None
+    decode: Any = parametrisation.decode if parametrisation else None
 
     def move(parameters: Any, change: Any, step: Int[Array, ""]) -> Any:
         # A radius is one of images: of their change in the first order.
-        seen = jax.jvp(decode, (parameters,), (change,))[1] if structure.trust else None  # type: ignore[arg-type]
+        seen = jax.jvp(decode, (parameters,), (change,))[1] if structure.trust else None
         each = rate(seen, step)
         return jax.tree.map(
             lambda old, new: old + each.reshape(-1, *[1] * (new.ndim - 1)) * new, parameters, change
