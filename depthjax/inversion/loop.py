@@ -44,8 +44,11 @@ class Records(NamedTuple):
 
 
 @cache
-def descend(mesh: Mesh | None = None) -> Any:
+def descend(mesh: Mesh | None) -> Any:
     """The loop, compiled with the options of the backend in use; see `_descend`.
+
+    `mesh` has no default, or `descend()` and `descend(None)` would be two entries of the cache, and
+    two compiled loops.
 
     On a mesh the batch, the state and the columns of the records are split over the devices, and
     what is one number for a batch (`step`, the number of records, whether any example is still
