@@ -76,6 +76,30 @@ def csv_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
+def npz_bytes(arrays: Mapping[str, Any]) -> bytes:
+    """Arrays by name as an NPZ file, which `read_arrays` reads."""
+    import numpy as np  # not at the top: names of files are needed before anything is computed
+
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    return content.getvalue()
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """The arrays of an NPZ file by name.
+
+    Raises:
+        ValueError: if it is not there or damaged.
+    """
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except Exception as error:  # numpy and zipfile each raise kinds of their own
+        raise ValueError(f"{str(path)!r} is damaged: {error}") from error
+
+
 def parquet_bytes(
     rows: Sequence[Mapping[str, Any]], metadata: Mapping[bytes, str] | None = None
 ) -> bytes:

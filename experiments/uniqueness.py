@@ -5,7 +5,8 @@ r"""How many images does a layer take for one? Restarts from far-apart starts, c
         --networks=photos=pip:efficientnet_lite0,untrained --layers=stem,blocks.2,blocks.6
 
 Solutions that match the embedding are compared with each other and with the target, in units of D:
-their mean distance, how many they are, and where in the image they differ.
+their mean distance, how many they are, and where in the image they differ. With --push_rounds they
+are then pushed apart, each still matched: the most different images that the layer takes for one.
 """
 
 import dataclasses
@@ -35,6 +36,10 @@ cli.define_output_flags(None, "numbers and figures (default: runs/uniqueness-MOD
 cli.define_script_flags()
 flags.DEFINE_float("matched_ratio", LEVEL, "ρ up to which a solution is matched", lower_bound=0)
 flags.DEFINE_float("apart", APART, "D above which two images are different ones", lower_bound=0)
+flags.DEFINE_integer(
+    "push_rounds", 0, "how often matched solutions are pushed apart; 0: never", lower_bound=0
+)
+flags.DEFINE_integer("push_steps", 100, "steps of a round, at most", lower_bound=1)
 
 
 def main() -> None:
@@ -69,7 +74,9 @@ def main() -> None:
         cli.recover_all(every, targets, starts, references)
         if not processes.is_first():
             return
-        gathered = measured.gather(every, FLAGS.matched_ratio, FLAGS.apart)
+        asked = FLAGS.matched_ratio, FLAGS.push_rounds, FLAGS.push_steps
+        push = measured.pusher(folder, *asked) if FLAGS.push_rounds else None
+        gathered = measured.gather(every, FLAGS.matched_ratio, FLAGS.apart, push)
         rows = [row for solutions in gathered for row in solutions.rows()]
         single = single_networks(networks)
         findings = judged.findings(rows, names, list(networks), FLAGS.matched_ratio, single)
@@ -79,7 +86,7 @@ def main() -> None:
 
 _DEFINING = (
     "model", "model_field", "seeds", "size", "fit", "preset", "start_seed", "reference_seed",
-    "matched_ratio", "apart",
+    "matched_ratio", "apart", "push_rounds", "push_steps",
 )  # fmt: skip
 _KEY = (
     "matched: restarts whose embedding came near enough; only these count.\n"

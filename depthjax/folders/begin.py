@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from depthjax.devices import processes
-from depthjax.files import cannot_write, write_atomically
+from depthjax.files import cannot_write, npz_bytes, read_arrays, write_atomically
 from depthjax.folders import lock as locks
 from depthjax.folders.config import as_definition, check_same, is_run
 from depthjax.folders.emptying import contents, remove_contents, remove_temporary
@@ -110,6 +110,19 @@ class RunFolder(os.PathLike[str]):
             make: computes the rows, of numbers and strings.
         """
         return self.piece(name, lambda: {"rows": [dict(row) for row in make()]})["rows"]
+
+    def arrays(self, name: str, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """Arrays as a part of the results (`piece`), such as images.
+
+        Args:
+            name: of the part.
+            make: computes them, by name.
+        """
+        file = self.path / "arrays" / f"{name.replace('/', '_')}.npz"
+        if not file.is_file():
+            self.check()
+            write_atomically(file, npz_bytes(make()))
+        return read_arrays(file)
 
     def close(self) -> None:
         """Lets other processes write the folder; so does the end of this process."""

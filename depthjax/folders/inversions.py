@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from depthjax.files import read_arrays
 from depthjax.folders.config import read_config
 from depthjax.folders.layer_arrays import with_similarity
 from depthjax.folders.result_rows import rows_of_layer
@@ -118,16 +119,3 @@ def read_layer(file: Path, targets: Float[np.ndarray, "b h w c"]) -> dict[str, n
 def file_name(layer: str) -> str:
     """A layer's name as a part of file names."""
     return layer.replace("/", "_")
-
-
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an NPZ file by name.
-
-    Raises:
-        ValueError: if it is not there or damaged.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except Exception as error:  # numpy and zipfile each raise kinds of their own
-        raise ValueError(f"{str(path)!r} is damaged: {error}") from error

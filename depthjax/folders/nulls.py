@@ -1,6 +1,5 @@
 """A null distribution of natural images as a file, with all that says what it belongs to."""
 
-import io
 import json
 import os
 from pathlib import Path
@@ -8,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from depthjax.analysis.metamers import Likeness, Null
-from depthjax.files import write_atomically
+from depthjax.files import npz_bytes, read_arrays, write_atomically
 from depthjax.folders.environment import environment
-from depthjax.folders.inversions import read_arrays
 
 _RECORD = "record"
 
@@ -36,9 +34,7 @@ def save_null(path: str | os.PathLike[str], null: Null) -> None:
         "git_revision": origin["git_revision"],
     }
     arrays = {str(at): np.stack(found) for at, found in enumerate(null.layers.values())}
-    content = io.BytesIO()
-    np.savez(content, allow_pickle=False, record=np.array(json.dumps(record)), **arrays)
-    write_atomically(path, content.getvalue())
+    write_atomically(path, npz_bytes({"record": np.array(json.dumps(record)), **arrays}))
 
 
 def load_null(path: str | os.PathLike[str]) -> Null:

@@ -1,7 +1,8 @@
 """Folders of results that are no inversion: what was asked for, a tidy table, and findings.
 
 config.json     what was asked for, with versions, device and git revision
-pieces/         finished parts of the results, so that a run that was cut off goes on after them
+pieces/         finished parts of the results, so that a run that was cut off goes on after them;
+arrays/         such as are images, or other arrays
 results.csv     one row for each number's origin
 findings.json   what the numbers say of the paper's claims
 summary.md      the table to read first, where a run has one

@@ -1,6 +1,5 @@
 """Writes the folder of a run of inversions, layer by layer; see `depthjax.folders.inversions`."""
 
-import io
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,10 +13,10 @@ from numpy.typing import ArrayLike
 
 from depthjax.analysis.metamers import MetamerTest
 from depthjax.devices import processes
-from depthjax.files import check_names, csv_bytes, write_atomically
+from depthjax.files import check_names, csv_bytes, npz_bytes, read_arrays, write_atomically
 from depthjax.folders.begin import RunFolder, begin
 from depthjax.folders.config import read_config
-from depthjax.folders.inversions import file_name, layer_file, read_arrays, read_layer
+from depthjax.folders.inversions import file_name, layer_file, read_layer
 from depthjax.folders.layer_arrays import layer_arrays, metamer_arrays, trajectories_of_layer
 from depthjax.folders.result_rows import rows_of_layer
 from depthjax.images import save_png
@@ -90,7 +89,7 @@ class RunWriter:
                 for name, value in metamer_arrays(metamer).items()
             }
         self.folder.check()
-        write_atomically(layer_file(self.folder.path, layer), _npz(arrays))
+        write_atomically(layer_file(self.folder.path, layer), npz_bytes(arrays))
         self._take_in(layer, arrays, again=True)
         self._save_tables()
         self._discard_state(layer)
@@ -98,7 +97,7 @@ class RunWriter:
     def save_ratio_matrix(self, ratio: Float[np.ndarray, "recovered_from measured_at r b"]) -> None:
         """Writes ρ at every layer (second axis) of what was recovered from every layer (first)."""
         arrays = {"ratio": ratio, "layers": np.array(self._layers)}
-        self.folder.write("ratio_matrix.npz", _npz(arrays))
+        self.folder.write("ratio_matrix.npz", npz_bytes(arrays))
 
     def derive(self) -> None:
         """Makes again what a killed process has not made of the layers that it had saved."""
@@ -147,7 +146,7 @@ class RunWriter:
         self.folder.write("results.csv", csv_bytes(rows))
         every = [self._trajectories[layer] for layer in done]
         arrays = {name: values for each in every for name, values in each.items()}
-        self.folder.write("trajectory.npz", _npz(arrays))
+        self.folder.write("trajectory.npz", npz_bytes(arrays))
 
     def _pictures(self, layer: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Targets, starts and what was recovered from a layer, by the names of their files."""
@@ -218,7 +217,7 @@ def input_file(targets: ArrayLike, starts: ArrayLike) -> dict[str, bytes]:
     Args:
         targets, starts: a and a_0.
     """
-    return {"inputs.npz": _npz({"targets": np.asarray(targets), "starts": np.asarray(starts)})}
+    return {"inputs.npz": npz_bytes({"targets": np.asarray(targets), "starts": np.asarray(starts)})}
 
 
 def check_pictures(
@@ -247,9 +246,3 @@ def check_pictures(
     parts = ["target", f"start{suffix}", *(file_name(layer) + suffix for layer in layers)]
     longest = max(parts, key=lambda part: len(part.encode()))
     check_names(folder, (f"{image}_{longest}.png" for image in images))
-
-
-def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
-    content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)
-    return content.getvalue()

@@ -11,7 +11,6 @@ split of its examples over devices and batches. The split is therefore kept too.
 """
 
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -28,7 +27,7 @@ from jaxtyping import UInt8
 
 from depthjax.checkpoint import Checkpoint, Checkpoints
 from depthjax.devices.sharding import Split
-from depthjax.files import CannotWrite, write_atomically
+from depthjax.files import CannotWrite, npz_bytes, write_atomically
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.loop import Records
 from depthjax.inversion.state import State
@@ -57,10 +56,9 @@ class _OwnCheckpoints:
         self._file = folder / "last.npz"
 
     def save(self, step: int, state: Any, meta: dict[str, Any]) -> None:
-        content = io.BytesIO()
         leaves = {f"leaf{n}": np.asarray(leaf) for n, leaf in enumerate(jax.tree.leaves(state))}
-        np.savez(content, allow_pickle=False, meta=np.array(json.dumps([step, meta])), **leaves)
-        write_atomically(self._file, content.getvalue())
+        about = np.array(json.dumps([step, meta]))
+        write_atomically(self._file, npz_bytes({"meta": about, **leaves}))
 
     def restore(self, like: Any) -> Checkpoint | None:
         if not self._file.is_file():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from depthjax import InversionConfig, Layer, autoencode, initial_images
+from depthjax.analysis.pushing_apart import mean_distance, push_apart
 from depthjax.analysis.uniqueness import far_starts, uniqueness
 from depthjax.models import build_model
 
@@ -77,14 +78,9 @@ def test_one_restart_tells_nothing():
 
 @pytest.mark.parametrize(("width", "unique"), [(48, True), (24, False)])
 def test_a_layer_that_keeps_all_has_one_solution_and_one_that_keeps_half_many(width, unique):
-    model = build_model("mlp", widths=(width,))
-    matrix = np.linalg.qr(np.random.default_rng(0).normal(size=(48, 48)))[0][:, :width]
-    variables = {
-        "params": {"fc1": {"kernel": jnp.asarray(matrix, jnp.float32), "bias": jnp.zeros(width)}}
-    }
-    images = jax.random.uniform(jax.random.key(0), (3, SIDE, SIDE, 3))
+    layer, variables, images = orthonormal(width)
     config = InversionConfig(steps=300, restarts=5, start=far_starts(5), pixels="none")
-    run = autoencode(jax.random.key(1), Layer(model, "fc1"), variables, images, config)
+    run = autoencode(jax.random.key(1), layer, variables, images, config)
     found = uniqueness(
         *(np.asarray(run.images), np.asarray(images), np.asarray(run.embedding_ratio)),
         np.asarray(run.reference_input_distance)[0],
@@ -93,3 +89,53 @@ def test_a_layer_that_keeps_all_has_one_solution_and_one_that_keeps_half_many(wi
     assert (found.recovered == unique).all()
     assert (found.solutions == 1).all() if unique else (found.solutions >= 3).all()
     assert (found.mean_between < 0.1).all() if unique else (found.mean_between > 2).all()
+
+
+def orthonormal(width: int):
+    """A linear layer with orthonormal rows, its weights, and three images."""
+    matrix = np.linalg.qr(np.random.default_rng(0).normal(size=(48, 48)))[0][:, :width]
+    kernel = jnp.asarray(matrix, jnp.float32)
+    variables = {"params": {"fc1": {"kernel": kernel, "bias": jnp.zeros(width)}}}
+    layer = Layer(build_model("mlp", widths=(width,)), "fc1")
+    return layer, variables, jax.random.uniform(jax.random.key(0), (3, SIDE, SIDE, 3))
+
+
+def test_pushing_moves_only_where_the_layer_cannot_tell():
+    config = InversionConfig(steps=100, pixels="none")
+    near = np.full(3, 0.05)
+    apart = {}
+    for width in (48, 24):
+        layer, variables, images = orthonormal(width)
+        target = layer(variables, images)
+        solutions = np.stack([np.asarray(images), np.asarray(images) + 1e-3])
+        matched = np.ones((2, 3), bool)
+        before = mean_distance(solutions, matched)
+        asked = (layer, variables, target, solutions, near, matched, config)
+        pushed = push_apart(*asked, rounds=4)
+        after = mean_distance(pushed, matched)
+        embedded = np.stack([layer(variables, jnp.asarray(each)) for each in pushed])
+        off = np.linalg.norm(embedded - np.asarray(target), axis=-1)
+        assert (off <= near * 1.01).all()
+        assert (after >= before).all()
+        np.testing.assert_array_equal(push_apart(*asked, rounds=0), solutions)
+        apart[width] = after
+    # Orthonormal rows: two matches differ by 2 · 0.05 at most where nothing is lost.
+    assert (apart[48] <= 0.1 * 1.02).all() and (apart[24] > 1).all()
+
+
+def test_what_is_not_matched_is_not_pushed_and_pushes_nobody():
+    layer, variables, images = orthonormal(24)
+    target = layer(variables, images)
+    solutions = np.stack([np.asarray(images) + d for d in (0.0, 1e-3, 0.5)])
+    matched = np.array([[True] * 3, [True] * 3, [False] * 3])
+    config = InversionConfig(steps=50, pixels="none")
+    near = np.full(3, 0.05)
+    three = push_apart(layer, variables, target, solutions, near, matched, config, rounds=2)
+    two = push_apart(layer, variables, target, solutions[:2], near, matched[:2], config, rounds=2)
+    np.testing.assert_array_equal(three[2], solutions[2])
+    np.testing.assert_allclose(three[:2], two, atol=1e-5)
+    alone = np.array([[True] * 3, [False] * 3, [False] * 3])
+    kept = push_apart(layer, variables, target, solutions, near, alone, config, rounds=2)
+    np.testing.assert_array_equal(kept, solutions)
+    with pytest.raises(ValueError, match="give several restarts"):
+        push_apart(layer, variables, target, solutions[:1], near, matched[:1], config)

@@ -23,6 +23,8 @@ SMALL = {
     "fourier_decay": 0.0,
     "restarts": 3,
     "matched_ratio": 0.3,
+    "push_rounds": 2,
+    "push_steps": 60,
 }
 script = script_fixture("uniqueness")
 run = runner(SMALL)
@@ -80,3 +82,20 @@ def test_flag_files_name_what_exists(script, file):
         script.FLAGS(["uniqueness.py", f"--flagfile={file}"])
         model = depthjax.build_model(script.FLAGS.model)
         assert len(depthjax.select_layers(model, script.FLAGS.layers)) >= 3
+
+
+def test_solutions_that_are_pushed_apart_differ_more(script, folder):
+    rows = rows_of(folder)
+    before, after = (
+        np.array([float(row[name]) for row in rows]) for name in ("mean_between", "pushed_between")
+    )
+    assert (after >= before - 1e-6).all()
+    narrow = np.array([row["layer"] == "fc2" for row in rows])
+    assert (after[narrow] > 1.05 * before[narrow]).mean() > 0.5
+    assert (folder / "figures" / "apart_untrained_chelsea.png").stat().st_size > 5000
+    assert "pushed apart" in (folder / "summary.md").read_text()
+    kept = folder / "arrays" / "untrained_0_fc2.npz"
+    written = kept.stat().st_mtime_ns
+    (folder / "results.csv").unlink()
+    run(script, folder, resume=True)
+    assert rows_of(folder) == rows and kept.stat().st_mtime_ns == written

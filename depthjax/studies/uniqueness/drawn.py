@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from depthjax import figures
-from depthjax.studies.uniqueness.measured import Solutions
+from depthjax.analysis.uniqueness import Uniqueness
+from depthjax.studies.uniqueness.measured import Images, Solutions
 
 MOST = 6
 """Solutions that are shown of each layer."""
@@ -16,13 +18,18 @@ FULL = 0.3
 
 
 def draw(gathered: Sequence[Solutions]) -> Iterator[tuple[str, Figure]]:
-    """A figure of each image and network, of its first weight seed: `uniqueness_NETWORK_IMAGE`."""
+    """A figure of each image and network, of its first weight seed: `uniqueness_NETWORK_IMAGE`.
+
+    Where solutions were pushed apart, also `apart_NETWORK_IMAGE`.
+    """
     first: dict[str, Solutions] = {}
     for solutions in gathered:
         first.setdefault(solutions.network, solutions)
     for network, solutions in first.items():
         for index, image in enumerate(solutions.run.image_names):
             yield f"uniqueness_{network}_{image}", _figure(solutions, index)
+            if solutions.pushed:
+                yield f"apart_{network}_{image}", _pushed(solutions, index)
 
 
 def _figure(solutions: Solutions, index: int) -> Figure:
@@ -55,6 +62,38 @@ def _figure(solutions: Solutions, index: int) -> Figure:
         title=f"What layers of “{solutions.network}” take for one image; last column: white where"
         " matched solutions differ, their mean D, their largest ρ",
     )
+
+
+def _pushed(solutions: Solutions, index: int) -> Figure:
+    """A row for each layer: the two solutions that differ most, as found and pushed apart."""
+    run = solutions.run
+    pairs, numbers = [], []
+    for layer in solutions.compared:
+        found = run.layers[layer]["images"], solutions.compared[layer]
+        pushed = solutions.pushed[layer], solutions.compared_pushed[layer]
+        ends = [_farthest_pair(*each, index) for each in (found, pushed)]
+        pairs.append(np.concatenate([images for images, _ in ends]))
+        numbers.append(np.repeat([distance for _, distance in ends], 2))
+    return figures.gallery(
+        list(solutions.compared),
+        np.repeat(run.targets[index][None], len(pairs), 0),
+        None,
+        ["one, as found", "another, as found", "one, pushed apart", "another, pushed apart"],
+        np.nan_to_num(np.stack(pairs, 1)),
+        {"D": np.stack(numbers, 1)},
+        title=f"The two most different images that layers of “{solutions.network}” take for one;"
+        " D: between the two",
+    )
+
+
+def _farthest_pair(
+    images: Images, compared: Uniqueness, index: int
+) -> tuple[Float[np.ndarray, "2 h w c"], float]:
+    """The two matched solutions of one image with the largest D between them, and that D."""
+    between = np.nan_to_num(compared.between[..., index], nan=-1.0)
+    pair = np.unravel_index(between.argmax(), between.shape)
+    distance = between[pair]
+    return images[list(pair), index], float(distance) if distance > 0 else float("nan")
 
 
 def _counted(layer: str, solutions: int) -> str:
