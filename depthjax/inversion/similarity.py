@@ -6,7 +6,7 @@ first alone.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import numpy as np
@@ -24,6 +24,11 @@ from depthjax.inversion.explained import (
 
 _GRADIENT_CONSTANT = 0.0026  # of Xue et al., for luminance from 0 to 1; 170 for 0 to 255
 _WANG_WINDOW = 11  # pixels: a Gaussian of σ = 1.5, cut at 3.5 σ
+_WANG_CONSTANTS = 0.01**2, 0.03**2  # for luminance from 0 to 1
+_SIZE_WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])  # of the full size, half of it…
+
+_Places: TypeAlias = Float[np.ndarray, "rows columns"]
+"""Where a filter fits into a picture, or its halves."""
 
 
 @jax.tree_util.register_dataclass
@@ -41,6 +46,7 @@ class Similarity:
         contrast_r2: r² of local contrast, see `explained.contrast_explained`.
         gradient_r2, gradient_similarity, gradient_deviation: see `Gradients`.
         ssim: of luminance, see `structural_similarity`.
+        ms_ssim: of luminance at several sizes, see `multiscale_similarity`.
         psnr: of all channels, for pixels from 0 to 1, in dB; infinite for equal images.
     """
 
@@ -54,6 +60,7 @@ class Similarity:
     gradient_similarity: Float[np.ndarray, "*leading"]
     gradient_deviation: Float[np.ndarray, "*leading"]
     ssim: Float[np.ndarray, "*leading"]
+    ms_ssim: Float[np.ndarray, "*leading"]
     psnr: Float[np.ndarray, "*leading"]
 
 
@@ -71,7 +78,8 @@ def similarity(a: ArrayLike, a_g: ArrayLike) -> Similarity:
         return [explained(target, image), *octaves, contrast, *gradients(target, image)]
 
     targets, images = np.asarray(a), np.asarray(a_g)
-    last = structural_similarity(targets, images), _psnr(targets, images)
+    structure = structural_similarity(targets, images), multiscale_similarity(targets, images)
+    last = [*structure, _psnr(targets, images)]
     return Similarity(*np.concatenate([_of_each(of_pair, 9, targets, images), last]))
 
 
@@ -148,6 +156,62 @@ def structural_similarity(a: ArrayLike, a_g: ArrayLike) -> Float[np.ndarray, "*l
         return [value]
 
     return _of_each(of_pair, 1, a, a_g)[0]
+
+
+def multiscale_similarity(a: ArrayLike, a_g: ArrayLike) -> Float[np.ndarray, "*leading"]:
+    """MS-SSIM of the luminance of each recovered image with its target's; 1 for equal images.
+
+    Of Wang, Simoncelli & Bovik (2003), "Multiscale structural similarity for image quality
+    assessment": at five sizes, each half of the one before, contrast and structure, and at the
+    smallest also luminance, multiplied with the authors' exponents. A negative factor counts as 0.
+    Of images with a side below 176 pixels, in which the window does not fit five times, the sizes
+    in which it fits; their exponents are scaled to the same sum.
+
+    Args:
+        a: targets in [0, 1], `[B, H, W, C]`.
+        a_g: recovered images, `[B, H, W, C]` or `[restarts, B, H, W, C]`; not clipped to [0, 1].
+
+    Returns:
+        `[B]` or `[restarts, B]`, float64, from 0 to 1; NaN for an image that is not finite, or
+        smaller than the window of 11×11 pixels.
+    """
+    fits = int(np.log2(max(1, min(np.shape(a)[1:3]) / _WANG_WINDOW))) + 1
+    weights = _SIZE_WEIGHTS[:fits] / _SIZE_WEIGHTS[:fits].sum()
+
+    def of_pair(target: Picture, image: Picture) -> list[float]:
+        if min(target.shape) < _WANG_WINDOW:
+            return [np.nan]
+        factors = []
+        for _ in weights:
+            luminances, structure = _structure(target, image)
+            factors.append(structure.mean())
+            target, image = _halved(target), _halved(image)
+        factors[-1] = (luminances * structure).mean()
+        return [float(np.prod(np.maximum(factors, 0) ** weights))]
+
+    return _of_each(of_pair, 1, a, a_g)[0]
+
+
+def _structure(target: Picture, image: Picture) -> tuple[_Places, _Places]:
+    """The two factors of SSIM wherever Wang's window fits: luminance; contrast and structure."""
+
+    def mean(picture: Picture) -> _Places:
+        margin = _WANG_WINDOW // 2
+        blurred = scipy.ndimage.gaussian_filter(picture, 1.5, truncate=3.5)
+        return np.asarray(blurred[margin:-margin, margin:-margin])
+
+    mean_t, mean_i = mean(target), mean(image)
+    variances = mean(target**2) - mean_t**2 + mean(image**2) - mean_i**2
+    covariance = mean(target * image) - mean_t * mean_i
+    first, second = _WANG_CONSTANTS
+    luminances = (2 * mean_t * mean_i + first) / (mean_t**2 + mean_i**2 + first)
+    return luminances, (2 * covariance + second) / (variances + second)
+
+
+def _halved(picture: Picture) -> _Places:
+    """Means of 2×2 pixels; an odd row or column at the end is left out."""
+    height, width = (side // 2 * 2 for side in picture.shape)
+    return picture[:height, :width].reshape(height // 2, 2, width // 2, 2).mean((1, 3))
 
 
 def _of_each(

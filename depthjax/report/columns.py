@@ -60,6 +60,7 @@ _KNOWN = (
     Column("steps", "steps", "steps", "updates made"),
     Column("elasticity", "elasticity", "d log D / d log ρ", "for ρ from 0.03 to 0.3"),
     Column("ssim", "SSIM", "−1 to 1", "structural similarity of luminance"),
+    Column("ms_ssim", "MS-SSIM", "0 to 1", "the same at several sizes"),
     Column("psnr", "PSNR", "dB", "of a_g and a, for pixels from 0 to 1"),
     Column("gradient_energy_ratio", "gradient energy", _RATIO, "over the target's"),
     Column("spectral_distance", "spectral distance", "log power", "of a_g − a_0 to the noise"),

@@ -13,6 +13,7 @@ from depthjax.inversion.similarity import (
     Similarity,
     gradient_energy_ratio,
     gradients,
+    multiscale_similarity,
     similarity,
     structural_similarity,
 )
@@ -82,6 +83,36 @@ def test_structural_similarity_has_wangs_window_and_constants() -> None:
     c1, c2 = 0.01**2, 0.03**2
     ssim = (2 * mx * my + c1) * (2 * xy + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
     np.testing.assert_allclose(structural_similarity(a, b), ssim.mean(), rtol=1e-9)
+
+
+def test_multiscale_similarity_is_that_of_its_definition() -> None:
+    """Contrast and structure at each size, with luminance at the last; as many sizes as fit."""
+    exponents = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333]
+    line = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+    window = np.outer(line, line) / line.sum() ** 2
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return (sliding_window_view(values, (11, 11)) * window).sum((-2, -1))
+
+    for side, sizes in ((23, 2), (44, 3), (177, 5)):
+        a = draw(1, side, side + 3, 3)
+        b = np.clip(a + 0.3 * draw(1, side, side + 3, 3, seed=1), 0, 2)
+        x, y = luminance(a)[0], luminance(b)[0]
+        expected, total = 1.0, sum(exponents[:sizes])
+        for size in range(sizes):
+            mx, my = mean(x), mean(y)
+            vx, vy, xy = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
+            factor = (2 * xy + 0.03**2) / (vx + vy + 0.03**2)
+            if size == sizes - 1:
+                factor *= (2 * mx * my + 0.01**2) / (mx**2 + my**2 + 0.01**2)
+            expected *= factor.mean() ** (exponents[size] / total)
+            h, w = (n // 2 * 2 for n in x.shape)
+            x, y = (z[:h, :w].reshape(h // 2, 2, w // 2, 2).mean((1, 3)) for z in (x, y))
+        np.testing.assert_allclose(multiscale_similarity(a, b), expected, rtol=1e-9)
+        assert multiscale_similarity(a, a) == pytest.approx(1)
+        assert multiscale_similarity(a, 1 - a) == 0
+    small = draw(2, 10, 10, 3)
+    assert np.isnan(multiscale_similarity(small, small)).all()
 
 
 def test_gradients_of_a_step_are_those_of_the_definition() -> None:
