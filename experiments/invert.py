@@ -5,6 +5,7 @@ r"""Recover photographs from the layers of a network, and say how well it went.
         --layers=conv1,layer1:layer4 --output=runs/mine
     python experiments/invert.py --model=resnet50 --weights=resnet50.safetensors
     srun python experiments/invert.py --distributed --images=photos/ --output=runs/many
+    python experiments/invert.py --flagfile=… --start_from=runs/mine --output=runs/farther
 
 Settings later on the command line win, also over those of a flag file before them.
 """
@@ -22,10 +23,12 @@ import depthjax
 from depthjax import cli, figures, images
 from depthjax.analysis.perceptual import Judge, check_other, load_judge
 from depthjax.devices import processes
+from depthjax.folders.config import as_definition
 from depthjax.folders.run_writer import RunWriter, start_run
 from depthjax.folders.tables import class_table, inversion_table
 from depthjax.inversion.reference import Reference, ReferenceNoise, checked_reference
 from depthjax.report import films, write_report
+from depthjax.studies.inversion.continued import continued_run
 from depthjax.studies.inversion.drawn import draw
 from depthjax.studies.inversion.measured import (
     imagenet_head,
@@ -52,6 +55,9 @@ flags.DEFINE_string(
 )
 flags.DEFINE_integer(
     "frames", 12, "iterates kept of each descent, for the report; 0: none", lower_bound=0
+)
+flags.DEFINE_string(
+    "start_from", None, "folder of a finished run: go on from the last images of its layers"
 )
 flags.DEFINE_list(
     "animate", [], f"{', '.join(films.FORMATS)}: write each descent as one, of its --frames"
@@ -94,11 +100,16 @@ def main() -> None:
     definition |= {"judge": judge.record} if judge else {}
     if null is not None:
         definition |= {"null": str(null), **cli.flag_values("metamer_quantile")}
+    begin_at = dict.fromkeys(names, starts)
+    if FLAGS.start_from:
+        earlier = continued_run(FLAGS.start_from, as_definition(definition), names)
+        starts, begin_at = earlier.starts, earlier.ends
+        definition |= cli.flag_values("start_from")
     output, old = cli.output_from_flags(FLAGS.model), cli.flag_values("overwrite", "resume")
     with start_run(output, definition, photographs, starts, **old) as writer:
         head = imagenet_head(model, weights)
         look = what_networks_see(head, weights.variables, judge, targets, test)
-        descend(writer, layers, weights, targets, starts, references, config, look)
+        descend(writer, layers, weights, targets, begin_at, references, config, look)
         if processes.is_first():
             finish(writer, layers, weights, with_classes=head is not None)
 
@@ -141,7 +152,7 @@ def descend(
     layers: Mapping[str, depthjax.Layer],
     weights: cli.Weights,
     targets: Images,
-    starts: Images,
+    begin_at: Mapping[str, Any],
     references: Mapping[str, Reference],
     config: depthjax.InversionConfig,
     look: Callable[[str, Images], dict[str, Any]],
@@ -161,7 +172,7 @@ def descend(
                 targets,
                 config,
                 reference=references[name],
-                init=starts,
+                init=jnp.asarray(begin_at[name]),
                 max_batch=batch,
                 checkpoints=writer.checkpoints(name),
                 frames=FLAGS.frames,

@@ -86,6 +86,35 @@ def test_from_photographs_to_a_run_folder(whole):
     assert "| layer2" in printed and "(the start)" in printed and str(folder) in printed
 
 
+def test_a_run_goes_on_where_another_ended(script, whole, tmp_path):
+    run(script, tmp_path / "on", **whole.settings, start_from=str(whole.folder), layers="layer1")
+    before, after = depthjax.load_run(whole.folder), depthjax.load_run(tmp_path / "on")
+    first, then = before.layers["layer1"], after.layers["layer1"]
+    np.testing.assert_array_equal(after.starts, before.starts)
+    start = then["trajectory_embedding_ratio"][0]
+    np.testing.assert_allclose(start, first["final_embedding_ratio"], rtol=1e-5)
+    assert (then["embedding_ratio"] < first["embedding_ratio"]).all()
+    assert after.config["start_from"] == str(whole.folder)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"restarts": 3}, "it has 2 restarts, not 3"),
+        ({"size": 32}, "its size is 24, not 32"),
+        ({"weights_seed": 1}, "its weights_file is"),
+        ({"layers": "maxpool"}, "Known: conv1, layer1, layer2"),
+    ],
+)
+def test_only_the_same_network_and_images_are_gone_on_with(
+    script, whole, tmp_path, settings, message
+):
+    asked = {**whole.settings, **settings, "start_from": str(whole.folder)}
+    with pytest.raises(ValueError, match=message):
+        run(script, tmp_path / "on", **asked)
+    assert not (tmp_path / "on").exists()
+
+
 def test_a_network_of_grey_images_sees_grey_images(script, tmp_path):
     fields = [*SMALL["model_field"], "channels=1"]
     run(script, tmp_path / "run", model_field=fields, layers="conv1", images=["chelsea"])
