@@ -162,7 +162,7 @@ def best_rate(
     layer: LayerFn,
     variables: Variables,
     targets: Float[np.ndarray, "b h w c"],
-    starts: Float[np.ndarray, "b h w c"],
+    starts: Float[np.ndarray, "*leading h w c"],
     config: InversionConfig,
     rates: Sequence[float],
 ) -> InversionConfig:
@@ -174,14 +174,15 @@ def best_rate(
 
     Args:
         layer, variables: as in `invert`.
-        targets, starts: a and a_0.
+        targets, starts: a and a_0; of several restarts the first is tried.
         config: with the rate whose multiples are tried.
         rates: the multiples.
 
     Raises:
         ValueError: if there is no rate at which all objectives are finite.
     """
-    pixels, init = jnp.asarray(targets[:TRIED]), jnp.asarray(starts[:TRIED])
+    first = starts.reshape(-1, *targets.shape)[0]
+    pixels, init = jnp.asarray(targets[:TRIED]), jnp.asarray(first[:TRIED])
     with matmul_precision():
         embedding = layer(variables, pixels)
     ends: dict[InversionConfig, float] = {}

@@ -62,14 +62,14 @@ def run(script, networks, output, **settings):
 def whole(script, networks, tmp_path_factory):
     """A finished comparison, and how many descents were compiled for it."""
     folder = tmp_path_factory.mktemp("comparison") / "whole"
-    before = descend()._cache_size()
+    before = descend(None)._cache_size()
     run(
         script,
         networks,
         folder,
         noise_judge=str(networks / "judge.safetensors"),
     )
-    return folder, descend()._cache_size() - before
+    return folder, descend(None)._cache_size() - before
 
 
 def test_from_photographs_to_findings(whole):
@@ -199,7 +199,6 @@ def test_without_judges_it_says_so(script, networks, tmp_path, capsys):
     ("settings", "message"),
     [
         ({"blur": True}, "with blur=False"),
-        ({"restarts": 2}, "restarts=1"),
         ({"paper_rates": ["1", "0.1"]}, "paper_rates"),
         ({"layers": "layer9"}, "layer9"),
         ({"images": ["nobody"]}, "nobody"),

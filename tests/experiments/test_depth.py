@@ -87,7 +87,7 @@ def test_a_killed_run_goes_on(script, whole, tmp_path, monkeypatch):
         ({"network": ["resnet18 @conv1"]}, "'conv1' is not the output of a residual block"),
         ({"network": ["resnet18", "resnet18", "resnet18"]}, "is given twice"),
         ({"network": [""]}, "unknown model ''"),
-        ({"restarts": 2}, "restarts=1"),
+        ({"blur": True}, "with blur=False"),
         ({"seeds": ["0", "0"]}, "must be different whole numbers"),
     ],
 )

@@ -192,7 +192,7 @@ def test_a_step_of_a_descent_costs_what_the_cut_network_costs():
     numbers = numbers_of(config, images.dtype)
     data = Data(layer(variables, images), images, jnp.ones(1), numbers)
     state = initial_state(config.structure, images)
-    lowered = descend().lower(fast, config.structure, weights, data, state, jnp.asarray(3))
+    lowered = descend(None).lower(fast, config.structure, weights, data, state, jnp.asarray(3))
     loop = lowered.compile()
     cut, cut_variables = layer_of(depthjax.build_model("resnet50", stage_sizes=(3,)))
     bare = jax.jit(jax.value_and_grad(lambda v, x: (cut(v, x) ** 2).sum(), argnums=1))

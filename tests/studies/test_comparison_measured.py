@@ -35,6 +35,7 @@ def arrays(random: np.random.Generator) -> dict[str, np.ndarray]:
         "trajectory_input_ratio": 3 * rho**0.2,
         "matched_input_ratio": random.random((len(MATCHED_RATIOS), 1, 2)),
         "learning_rate": np.array(0.3),
+        "restart": np.zeros(2, int),
     }
 
 
@@ -44,7 +45,7 @@ def test_the_numbers_of_one_layer(condition: str) -> None:
     given = arrays(random)
     target, start = random.random((2, 2, 12, 12, 3)).astype(np.float32)
     noise = random.normal(0.5, 0.25, (8, 12, 12, 3)).astype(np.float32)
-    found = quantities(given, target, start, noise, condition, MATCHING)
+    found = quantities(given, target, start[None], noise, condition, MATCHING)
     assert {value.shape for value in found.values()} == {(2,)}
     prefix = "final_" if condition in (BLURRED, PLAIN) else ""
     for name in ("embedding_ratio", "input_ratio"):
@@ -65,7 +66,7 @@ def test_a_descent_that_ends_no_nearer_has_diverged() -> None:
     given["trajectory_embedding_ratio"] = given["trajectory_embedding_ratio"].copy()
     given["trajectory_embedding_ratio"][-1, 0] = [1.0, np.nan]
     images = random.random((2, 12, 12, 3)).astype(np.float32)
-    found = quantities(given, images, images, images, PLAIN, MATCHING)
+    found = quantities(given, images, images[None], images, PLAIN, MATCHING)
     assert found["diverged"].tolist() == [1, 1]
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from depthjax import figures
 from depthjax.folders.inversions import load_run
 from depthjax.studies.comparison.matched import images_at
-from depthjax.studies.comparison.measured import recovered_images
+from depthjax.studies.comparison.measured import chosen, recovered_images
 from depthjax.studies.comparison.numbers import Comparison, intervals
 from depthjax.studies.comparison.setting import BLURRED, CONVERGING
 from depthjax.studies.descents import Descents
@@ -28,7 +28,7 @@ def draw(
     compared: Comparison,
     descents: Sequence[Descents],
     targets: Float[np.ndarray, "b h w c"],
-    starts: Float[np.ndarray, "b h w c"],
+    starts: Float[np.ndarray, "*leading h w c"],
     *,
     ratio: float,
 ) -> Iterator[tuple[str, Figure]]:
@@ -37,7 +37,7 @@ def draw(
     Args:
         compared: the numbers.
         descents: the runs that the numbers are from.
-        targets, starts: a and a_0.
+        targets, starts: a and a_0; of several restarts the first is shown.
         ratio: ρ at which images are compared.
     """
     for condition in _TITLES:
@@ -51,7 +51,7 @@ def _galleries(
     compared: Comparison,
     descents: Sequence[Descents],
     targets: Float[np.ndarray, "b h w c"],
-    starts: Float[np.ndarray, "b h w c"],
+    starts: Float[np.ndarray, "*leading h w c"],
     ratio: float,
 ) -> Iterator[tuple[str, Figure]]:
     """For each image a gallery of all networks with weights of the first seed."""
@@ -63,11 +63,12 @@ def _galleries(
         if (descent.seed, descent.condition) == (seed, of)
     ]
     level = np.full(len(targets), ratio)
+    starts = starts.reshape(-1, *targets.shape)[0]
     images = np.array(
         [
             [
                 images_at(arrays, level) if matched else recovered_images(arrays, condition)
-                for arrays in run.layers.values()
+                for arrays in chosen(run, of).values()
             ]
             for run in runs
         ]

@@ -59,7 +59,7 @@ class Judges:
         Args:
             seed: index of the weight seed of the network that the images came from.
             names: of the photographs.
-            targets, starts: a and a_0.
+            targets, starts: a and a_0, of several restarts the first.
             recovered: the images of each layer; pixels that are not finite become 0.
 
         Returns:

@@ -69,7 +69,7 @@ def at_level(
     """Measures of the images at a level of ρ, which lies between two kept iterates.
 
     Args:
-        arrays: of the layer; only the first restart is used.
+        arrays: of the layer, with one restart.
         targets: a.
         level: ρ, of each image.
         measures: what is measured.

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from depthjax.analysis.power_spectrum import spectral_distance
-from depthjax.folders.inversions import load_run
+from depthjax.folders.inversions import Run, load_run
+from depthjax.folders.restarts import best_restart
 from depthjax.inversion.metrics import MATCHED_RATIOS, elasticity
 from depthjax.inversion.similarity import (
     gradient_energy_ratio,
@@ -28,7 +29,7 @@ from depthjax.typing import LayerFn
 def quantities(
     arrays: Mapping[str, np.ndarray],
     targets: Float[np.ndarray, "b h w c"],
-    starts: Float[np.ndarray, "b h w c"],
+    starts: Float[np.ndarray, "r b h w c"],
     noise: Float[np.ndarray, "k h w c"],
     condition: str,
     matching: Matching,
@@ -36,8 +37,8 @@ def quantities(
     """The quantities of one network's images recovered from one layer, `[B]` each.
 
     Args:
-        arrays: of the layer, as in `depthjax.Run.layers`; only the first restart is used.
-        targets, starts: a and a_0.
+        arrays: of the layer, from `chosen`.
+        targets, starts: a and a_0, the latter of all restarts.
         noise: examples of the training set of `noise`.
         condition: one of `CONDITIONS`. For the paper's recipe the last iterate is measured, for the
             others the best one.
@@ -50,7 +51,7 @@ def quantities(
         number of steps, the least ρ, the rate, and whether the descent diverged (1), that is,
         ended no nearer than it had begun.
     """
-    last = condition in (BLURRED, PLAIN)
+    last = _counts_last(condition)
     back = recovered_images(arrays, condition)
     prefix = "final_" if last else ""
 
@@ -60,7 +61,8 @@ def quantities(
     image = {name: of_image(name) for name in ("embedding_ratio", "input_ratio")}
     image["natural_ratio"] = of_image("embedding_distance") / matching.natural
     image |= likeness(targets, back)
-    image["spectral_distance"] = _spectral_distance(back - starts, noise)
+    start = starts[arrays["restart"], np.arange(len(targets))]
+    image["spectral_distance"] = _spectral_distance(back - start, noise)
     if condition == CONVERGING:
         for name, level in matching.levels(of_image("reference_embedding_distance")).items():
             there = at_level(arrays, targets, level, likeness)
@@ -107,14 +109,24 @@ def recovered_images(
     arrays: Mapping[str, np.ndarray], condition: str
 ) -> Float[np.ndarray, "b h w c"]:
     """The recovered images: the last iterates for the paper's recipe, otherwise the best ones."""
-    last = condition in (BLURRED, PLAIN)
-    return arrays["final_images" if last else "images"][0]
+    return arrays["final_images" if _counts_last(condition) else "images"][0]
+
+
+def chosen(run: Run, condition: str) -> dict[str, dict[str, np.ndarray]]:
+    """The arrays of each layer with one restart: that of the least objective where it counts."""
+    last = _counts_last(condition)
+    return {name: best_restart(arrays, last=last) for name, arrays in run.layers.items()}
+
+
+def _counts_last(condition: str) -> bool:
+    """Whether the last iterate is the result, as in the paper's recipe, and not the best one."""
+    return condition in (BLURRED, PLAIN)
 
 
 def gather(
     descents: Sequence[Descents],
     targets: Float[np.ndarray, "b h w c"],
-    starts: Float[np.ndarray, "b h w c"],
+    starts: Float[np.ndarray, "*leading h w c"],
     noise: Float[np.ndarray, "k h w c"],
     judges: Judges,
     levels: Levels,
@@ -124,7 +136,7 @@ def gather(
 
     Args:
         descents: the finished descents of every network, seed and condition.
-        targets, starts: a and a_0.
+        targets, starts: a and a_0, the latter `[B, …]` or `[R, B, …]`.
         noise: examples of the training set of `noise`.
         judges: networks that classify the recovered images.
         levels: at which distances of the embedding images are compared.
@@ -133,20 +145,22 @@ def gather(
     networks = list(dict.fromkeys(descent.network for descent in descents))
     seeds = list(dict.fromkeys(descent.seed for descent in descents))
     values: dict[tuple[str, str], np.ndarray] = {}
+    every_start = starts.reshape(-1, *targets.shape)
     for descent in descents:
-        run = load_run(descent.folder)
+        run, condition = load_run(descent.folder), descent.condition
+        layers = chosen(run, condition)
         numbers = [
-            quantities(arrays, targets, starts, noise, descent.condition, levels.of(descent, name))
+            quantities(arrays, targets, every_start, noise, condition, levels.of(descent, name))
             | {RESOLUTION: np.full(len(targets), resolutions[name])}
-            for name, arrays in run.layers.items()
+            for name, arrays in layers.items()
         ]
         tables = {name: np.stack([of_layer[name] for of_layer in numbers]) for name in numbers[0]}
         shape = (len(networks), len(seeds), *tables["steps"].shape)
-        back = [recovered_images(arrays, descent.condition) for arrays in run.layers.values()]
+        back = [recovered_images(arrays, condition) for arrays in layers.values()]
         seed = seeds.index(descent.seed)
-        tables |= judges.read(seed, run.image_names, targets, starts, np.stack(back))
+        tables |= judges.read(seed, run.image_names, targets, every_start[0], np.stack(back))
         for name, value in tables.items():
-            table = values.setdefault((descent.condition, name), np.full(shape, np.nan))
+            table = values.setdefault((condition, name), np.full(shape, np.nan))
             table[networks.index(descent.network), seed] = value
     return Comparison(networks, seeds, list(run.layers), run.image_names, values)
 

@@ -20,17 +20,18 @@ CONDITIONS = (CONVERGING, BLURRED, PLAIN)
 
 
 def conditions(chosen: InversionConfig, paper: InversionConfig) -> dict[str, InversionConfig]:
-    """The settings of each of `CONDITIONS`.
+    """The settings of each of `CONDITIONS`, from the same starts.
 
     Args:
         chosen: of the converging descents.
         paper: the paper's recipe, with its blur.
 
     Raises:
-        ValueError: for blur or several restarts.
+        ValueError: for blur.
     """
-    if chosen.blur or chosen.restarts > 1:
-        raise ValueError("networks are compared with blur=False and restarts=1")
+    if chosen.blur:
+        raise ValueError("networks are compared with blur=False")
+    paper = paper.replace(restarts=chosen.restarts, start=chosen.start)
     return {
         # Recorded at every step, so that ρ is known of every iterate that is kept.
         CONVERGING: chosen.replace(record_every=1),

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.folders.inversions import load_run
+from depthjax.folders.restarts import best_restart
 from depthjax.inversion.metrics import MATCHED_RATIOS, elasticity
 from depthjax.models import ResNet, resolve
 from depthjax.studies.descents import Descents
@@ -114,7 +115,7 @@ def gather(descents: Sequence[Descents], model: ResNet) -> Blocks:
     runs = [load_run(of_seed.folder) for of_seed in descents]
     values: dict[str, list[list[np.ndarray]]] = {}
     for run in runs:
-        tables = [quantities(arrays) for arrays in run.layers.values()]
+        tables = [quantities(best_restart(arrays)) for arrays in run.layers.values()]
         for name in tables[0]:
             values.setdefault(name, []).append([table[name] for table in tables])
     return Blocks(
@@ -133,7 +134,7 @@ def quantities(arrays: Mapping[str, np.ndarray]) -> dict[str, Float[np.ndarray, 
     """The quantities of the images recovered from one layer, `[B]` each.
 
     Args:
-        arrays: of the layer, as in `depthjax.Run.layers`; only the first restart is used.
+        arrays: of the layer, as in `depthjax.Run.layers`, with one restart (`best_restart`).
 
     Returns:
         ρ, D and r² of the best image; from the trajectory, D at matched ρ, ρ and D where ρ was the

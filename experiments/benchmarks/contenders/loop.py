@@ -34,7 +34,7 @@ class Loop(Problem):
         jax.block_until_ready(state)
         began = time.perf_counter()
         while made < count:
-            state, *_, running = descend()(
+            state, *_, running = descend(None)(
                 self.prepared, self.config.structure, self.weights, self._data, state,
                 jnp.asarray(count),
             )  # fmt: skip
