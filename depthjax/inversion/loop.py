@@ -128,7 +128,8 @@ def _descend(
         final = state.step == numbers["steps"]
         recorded = (state.step % numbers["record_every"] == 0) | final
         seen = candidate.embedding
-        embed = partial(problem.embed, state.images) if structure.transforms else lambda: seen
+        plain = partial(problem.observe, state.images)
+        embed = (lambda: plain()[0]) if structure.transforms else (lambda: seen)
         record = partial(_record, data, state, candidate.objective, embed, count)
         records, distance = jax.lax.cond(recorded, record, _skip, records)
         reached = distance <= state.stop_distance

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from depthjax.typing import Embedding, Images, LayerFn, Variables
+from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 """The name of each part, in the order of the embedding, and its shape without the batch axis."""
@@ -28,6 +28,10 @@ class PartedLayer:
     def __call__(self, weights: Variables, images: Images) -> Embedding:
         """Images `[B, H, W, C]` to their embedding `[B, n]`."""
         return self.layer(weights, images)
+
+    def observe(self, weights: Variables, images: Images) -> tuple[Embedding, PerExample]:
+        """The embedding, and what the layer tells beside it (`models.moments`)."""
+        return self.layer.observe(weights, images)  # type: ignore[attr-defined]
 
     @property
     def pushable(self) -> "PartedLayer":

@@ -1,9 +1,9 @@
 """What an image pays for itself, whatever its embedding: one number for each image.
 
-All are sums over pixels and channels of images in [0, 1].
+Most are sums over pixels and channels of images in [0, 1]; one asks the network what it expects.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import jax
@@ -19,11 +19,11 @@ class Penalty(NamedTuple):
 
     Fields:
         formula: of x, the image.
-        function: images `[B, H, W, C]` to `[B]`.
+        function: images `[B, H, W, C]` to `[B]`; None: the layer tells (`models.moments`).
     """
 
     formula: str
-    function: Callable[[Images], PerExample]
+    function: Callable[[Images], PerExample] | None
 
 
 def range_penalty(images: Images) -> PerExample:
@@ -63,6 +63,7 @@ PENALTIES = {
     "tv2": Penalty("Σ(x − its neighbour)²", squared_variation),
     "l2": Penalty("Σ(x − ½)²", grey_l2),
     "l6": Penalty("Σ(x − ½)⁶", grey_l6),
+    "batch_norm": Penalty("how far BatchNorms' inputs are from those of training", None),
 }
 """Every penalty by name."""
 
@@ -71,13 +72,16 @@ def checked_penalty(penalty: Sum | Piece) -> Sum | str:
     """A penalty whose pieces all exist, empty if there is none; see `checked_sum`.
 
     Raises:
-        ValueError: also for a piece of a layer: penalties are of images.
+        ValueError: also for a piece of a layer: penalties are of images; and for a part of what
+            the layer tells.
     """
     if not is_given(penalty):
         return ""
     for one in as_sum(penalty).terms:
         if one.at:
             raise ValueError(f"a penalty is of the image, and {str(one)!r} is of {one.at!r}")
+        if one.where and _is_told(one.piece):
+            raise ValueError(f"{one.piece} is of all that the network sees; leave [{one.where}]")
     return checked_sum(penalty, "penalty", PENALTIES)
 
 
@@ -86,27 +90,41 @@ def is_given(penalty: Sum | Piece) -> bool:
     return not isinstance(penalty, str) or bool(penalty.strip())
 
 
+def ask_the_layer(pieces: Iterable[Term]) -> bool:
+    """Whether one of the terms is of what the layer tells of the images."""
+    return any(_is_told(one.piece) for one in pieces)
+
+
 def penalty_of(
-    images: Images, pieces: tuple[Term, ...], weights: Float[Array, " terms"]
+    images: Images,
+    told: PerExample | None,
+    pieces: tuple[Term, ...],
+    weights: Float[Array, " terms"],
 ) -> PerExample:
     """The weighted sum of penalties of each image.
 
     Args:
         images: `[B, H, W, C]`.
+        told: what the layer tells of them, if a term asks for it.
         pieces: terms without their weights, one or more.
         weights: of each; another value compiles nothing again.
     """
     terms = [
-        weight * _function(one.piece)(one.part_of(images))
+        weight * (told if _is_told(one.piece) else _function(one.piece)(one.part_of(images)))
         for one, weight in zip(pieces, weights, strict=True)
     ]
     return sum(terms[1:], start=terms[0])
 
 
+def _is_told(piece: Piece) -> bool:
+    known = PENALTIES.get(piece) if isinstance(piece, str) else None
+    return known is not None and known.function is None
+
+
 def _function(piece: Piece) -> Callable[[Images], PerExample]:
     if isinstance(piece, str):
         known = PENALTIES.get(piece)
-        return function_of(piece, "penalty") if known is None else known.function
+        return (known and known.function) or function_of(piece, "penalty")
     return piece
 
 

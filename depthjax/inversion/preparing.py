@@ -1,5 +1,6 @@
 """What the loop runs on: a layer and its weights, made fast and laid out on the devices."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +10,9 @@ from depthjax.devices.sharding import local_mesh, replicate
 from depthjax.devices.spreading import Gathering, SpreadLayer, fits, spread
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.parts import PartedLayer
+from depthjax.inversion.penalties import ask_the_layer
 from depthjax.models.fast import fast_form
+from depthjax.models.moments import observed_layer
 from depthjax.typing import LayerFn, Variables
 
 
@@ -54,7 +57,9 @@ def _prepare(
     # Gauss–Newton makes many products with one linearisation, which keeps all that they take.
     again = (config.rematerialize or spread) and config.optimizer != "gauss_newton"
     settings = {"rematerialize": True} if again else {}
-    fast, weights = fast_form(layer, variables, images, **settings)
+    asks = images is not None and ask_the_layer(config.structure.penalties)
+    form: Callable[..., tuple[LayerFn, Variables]] = observed_layer if asks else fast_form
+    fast, weights = form(layer, variables, images, **settings)
     joined = hasattr(layer, "part_shapes") and images is not None
     shapes = layer.part_shapes(variables, images) if joined else ()  # type: ignore[attr-defined]
     return Prepared(PartedLayer(fast, shapes) if shapes else fast, weights)

@@ -1,17 +1,17 @@
 """What a descent minimises, and which images it may reach: the loop's view of a config.
 
 The compiled loop asks four questions and no other: what does the network see of these images
-(`view`), what is the embedding of that (`embed`), how far are they from the target (`assess`), and
-which images does a change lead to (`place`). A transformation answers the first, an objective or
-penalty the third, a constraint the last; none needs a change of the loop. Where a parametrisation
-moves something else than pixels, `decode` says which images that makes, and `move` stands for
-`place`.
+(`view`), what is the embedding of that (`observe`), how far are they from the target (`assess`),
+and which images does a change lead to (`place`). A transformation answers the first, an objective
+or penalty the third, a constraint the last; none needs a change of the loop. Where a
+parametrisation moves something else than pixels, `decode` says which images that makes, and `move`
+stands for `place`.
 """
 
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ from depthjax.inversion.objectives import distance_to, norms, weights_of
 from depthjax.inversion.optimizers import make_optimizer
 from depthjax.inversion.parametrisations import parametrisation_of
 from depthjax.inversion.parts import parts_of
-from depthjax.inversion.penalties import penalty_of
+from depthjax.inversion.penalties import ask_the_layer, penalty_of
 from depthjax.inversion.priors import blur3
 from depthjax.inversion.schedules import scheduled_rate
 from depthjax.inversion.transformations import transformed
@@ -49,21 +49,25 @@ class Data(NamedTuple):
     numbers: dict[str, Array]
 
 
+Observation: TypeAlias = tuple[Embedding, PerExample | None]
+
+
 class Problem(NamedTuple):
     """The functions that the loop calls at every step.
 
     Fields:
         view: images and the number of the step -> what the network sees of them, of one shape.
-        embed: images `[B, H, W, C]` -> embedding `[B, …]`.
-        assess: images and their embedding -> the objective of each example, `[B]`.
+        observe: images `[B, H, W, C]` -> embedding `[B, …]`, and what the layer tells beside it
+            for a penalty, `[B]`; None if no penalty asks.
+        assess: images and what was observed of them -> the objective of each example, `[B]`.
         place: images, a change of them, and the number of the step -> the next images.
         decode: what the loop moves instead of images -> images `[B, H, W, C]`; None: it moves them.
         move: that, a change of it, and the number of the step -> the next of it.
     """
 
     view: Callable[[Images, Int[Array, ""]], Images]
-    embed: Callable[[Images], Embedding]
-    assess: Callable[[Images, Embedding], PerExample]
+    observe: Callable[[Images], Observation]
+    assess: Callable[[Images, Observation], PerExample]
     place: Callable[[Images, Images, Int[Array, ""]], Images]
     decode: Callable[[Any], Images] | None
     move: Callable[[Any, Any, Int[Array, ""]], Any]
@@ -97,15 +101,19 @@ def problem_of(
         # The last pass only evaluates: the image as it is.
         return jax.lax.cond(step < numbers["steps"], change, lambda images: images, images)
 
-    def embed(images: Images) -> Embedding:
+    def observe(images: Images) -> Observation:
+        # Weights in float64 make a float64 embedding; the descent stays in the start's dtype.
         with matmul_precision(structure.precision):
-            # Weights in float64 make a float64 embedding; the descent stays in the start's dtype.
-            return layer(variables, images).astype(images.dtype)
+            if not ask_the_layer(structure.penalties):
+                return layer(variables, images).astype(images.dtype), None
+            embedding, told = layer.observe(variables, images)  # type: ignore[attr-defined]
+            return embedding.astype(images.dtype), told.astype(images.dtype)
 
-    def assess(images: Images, embedding: Embedding) -> PerExample:
+    def assess(images: Images, observation: Observation) -> PerExample:
+        embedding, told = observation
         objective = distance(embedding)
         if structure.penalties:
-            objective += penalty_of(images, structure.penalties, numbers["penalties"])
+            objective += penalty_of(images, told, structure.penalties, numbers["penalties"])
         return objective
 
     def rate(change: Images | None, step: Int[Array, ""]) -> PerExample:
@@ -139,7 +147,7 @@ def problem_of(
             lambda old, new: old + each.reshape(-1, *[1] * (new.ndim - 1)) * new, parameters, change
         )
 
-    return Problem(view, embed, assess, place, decode, move)
+    return Problem(view, observe, assess, place, decode, move)
 
 
 def optimizer_of(structure: Structure, decay: Array | float) -> Any:

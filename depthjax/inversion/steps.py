@@ -53,9 +53,9 @@ def _gradient_step(structure: Structure, problem: Problem, data: Data, state: St
 
     def evaluate(point: Any) -> tuple[Array, tuple[PerExample, Embedding]]:
         images = decode(point) if decode else point
-        embedding = problem.embed(problem.view(images, state.step))
-        objective = problem.assess(images, embedding)
-        return objective.sum(), (objective, embedding)
+        observation = problem.observe(problem.view(images, state.step))
+        objective = problem.assess(images, observation)
+        return objective.sum(), (objective, observation[0])
 
     (_, (objective, embedding)), gradient = jax.value_and_grad(evaluate, has_aux=True)(point)
     optimizer = optimizer_of(structure, data.numbers["fourier_decay"])
@@ -72,16 +72,16 @@ def _gauss_newton_step(
     decay, shape = data.numbers["fourier_decay"], state.images.shape[1:]
     coordinates = coordinates_of(structure.coordinates, decay, shape)
     embedding, change = gauss_newton.change(
-        problem.embed,
+        lambda images: problem.observe(images)[0],
         state.images,
         data.target,
         state.optimizer,
         Coordinates(*map(jax.vmap, coordinates)),
         options.iterations,
     )
-    objective = problem.assess(state.images, embedding)
+    objective = problem.assess(state.images, (embedding, None))
     images = problem.place(state.images, change, state.step)
-    accepted = problem.assess(images, problem.embed(images)) < objective
+    accepted = problem.assess(images, problem.observe(images)) < objective
     images = _select(accepted, images, state.images)
     damping = gauss_newton.adapted(state.optimizer, accepted)
     return Candidate(embedding, objective, images, None, damping)
