@@ -51,9 +51,11 @@ GUIDES = sorted(path.stem for path in (Path(__file__).parents[1] / "docs").glob(
 DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in GUIDES)]
 flags.DEFINE_list("documents", DOCUMENTS, "what to bring up to date")
 flags.DEFINE_string("figures", "docs", "folder for the document's figures")
-WIDTH = 1000
+WIDTH, HEIGHT = 1000, 2400
+"""Of a figure in the documents, in pixels, at most."""
 PILOTS = Path(__file__).parent / "pilots.json"
 SHOWN = {
+    "gallery_settings_128": ("gallery_1", "settings"),
     "compare_resnet18_small": ("networks_converging_astronaut", "networks"),
     "jacobian_quick": ("spectra", "spectra"),
     "measures": ("changes", "measures"),
@@ -129,7 +131,8 @@ def save_figure(path: Path, name: str) -> None:
     """A smaller copy of a run's figure for the documents."""
     Path(FLAGS.figures).mkdir(exist_ok=True)
     with Image.open(path) as figure:
-        size = WIDTH, round(figure.height * WIDTH / figure.width)
+        scale = min(WIDTH / figure.width, HEIGHT / figure.height)
+        size = round(figure.width * scale), round(figure.height * scale)
         smaller = figure.convert("RGB").resize(size, Image.Resampling.LANCZOS)
         smaller.save(Path(FLAGS.figures) / f"{name}.webp", quality=90, method=6)
 

@@ -22,7 +22,7 @@ from depthjax.devices import processes
 from depthjax.studies import descents
 from depthjax.studies.comparison.setting import CONVERGING, descents_of
 from depthjax.studies.gallery.drawn import draw
-from depthjax.studies.gallery.measured import class_table, eye_of, gather
+from depthjax.studies.gallery.measured import class_table, eye_of, gather, settings_table
 from depthjax.studies.networks import layers_of, weight_records
 
 FLAGS = flags.FLAGS
@@ -85,8 +85,10 @@ def main() -> None:
         eye = eye_of(model, networks)
         recoveries = gather(every, eye)
         rows = [row for recovery in recoveries for row in recovery.rows()]
-        summary = class_table(recoveries, eye)
-        cli.finish_study(folder, rows, [], draw(recoveries, eye), summary=summary, after=[_KEY])
+        each, figures = class_table(recoveries, eye), draw(recoveries, eye)
+        tables = [settings_table(recoveries), each] if FLAGS.setting else [each]
+        shown = {"summary": tables[0], "before": tables[1:], "after": [_KEY]}
+        cli.finish_study(folder, rows, [], figures, **shown)
 
 
 _DEFINING = (

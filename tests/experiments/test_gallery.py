@@ -90,6 +90,12 @@ def test_settings_are_shown_one_below_the_other(ways):
     assert smooth.config["inversion"]["penalty"] == "0.001*tv"
     summary = (ways / "summary.md").read_text(encoding="utf-8")
     assert "settings" in summary and "smooth" in summary
+    of_paper = [
+        float(row["input_ratio"])
+        for row in rows
+        if (row["condition"], row["layer"]) == ("paper", "fc2")
+    ]
+    assert f"{np.mean(of_paper):.3g}" in summary
 
 
 def test_two_settings_of_one_name_are_refused(script, tmp_path):

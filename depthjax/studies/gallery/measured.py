@@ -130,6 +130,30 @@ def class_table(recoveries: Sequence[Recovery], eye: Eye | None) -> str:
     return markdown_table(headers, rows)
 
 
+def settings_table(recoveries: Sequence[Recovery]) -> str:
+    """ρ, D and r² under each setting at each layer, means over images and seeds, in Markdown.
+
+    Args:
+        recoveries: of several settings.
+    """
+    signs = {"ρ": "embedding_ratio", "D": "input_ratio", "r²": "luminance_r2"}
+    layers = list(recoveries[0].run.layers)
+    networks = dict.fromkeys(each.network for each in recoveries)
+    made: dict[tuple[str, str], list[Recovery]] = {}
+    for each in recoveries:
+        made.setdefault((each.network, each.condition), []).append(each)
+    rows = []
+    for (network, condition), same in made.items():
+        means = [
+            number(float(np.mean([each.run.layers[layer][name][0] for each in same])))
+            for layer in layers
+            for name in signs.values()
+        ]
+        rows.append([*([network] if len(networks) > 1 else []), condition, *means])
+    columns = [f"{layer}: {sign}" for layer in layers for sign in signs]
+    return markdown_table([*(["network"] if len(networks) > 1 else []), "settings", *columns], rows)
+
+
 def _pairs(top: TopClasses) -> zip:
     return zip(top.classes, top.probability, strict=True)
 
