@@ -9,7 +9,8 @@ tuned one, torch.compile and plenoptic; c, cost against depth, batch, size and r
 until ρ ≤ 1 and ρ ≤ 0.1 by preset; e, operations a second and share of the peak; f, import, first
 step and compilation cache; g, peak memory; h, the input pipeline against a training step; j, the
 largest eigenvalues of JᵀJ and seconds a product against plenoptic; k, a step of the network as
-imported from PyTorch over a step of ours (PyTorch in this environment). Peers come with
+imported from PyTorch over a step of ours (PyTorch in this environment); m, methods of the field by
+those who know them and by us. Peers come with
 `pip install -e '.[peers]'`, into this environment or another one; what is not there is reported as
 absent. Leave the machine alone while it runs: the load before it is recorded. A benchmark that was
 cut off goes on with --resume, on the same machine with the same versions: each race is kept.
@@ -170,6 +171,7 @@ def measure(
         "feeding": ("h", bench.feeding),
         "spectra": ("j", bench.spectra),
         "imported": ("k", bench.imports),
+        "methods": ("m", bench.methods),
     }
     for name, (letters, make) in measurements.items():
         if set(asked) & set(letters):

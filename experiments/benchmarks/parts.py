@@ -10,6 +10,7 @@ f  import, first step, and the compilation cache
 h  the input pipeline against a training step
 j  eigenvalues of JᵀJ, against plenoptic: errors at equal products, and seconds a product
 k  a step of the peer's network, imported, over a step of ours
+m  a metamer against plenoptic, a Fourier parametrisation against PyTorch
 """
 
 import os
@@ -24,7 +25,8 @@ from typing import Any
 from depthjax import InversionConfig
 from depthjax.errors import one_of
 
-from .contenders import COMPARED, PEERS, SPECTRA, SPECTRAL_PEERS
+from . import methods
+from .contenders import COMPARED, METHODS, PEERS, SPECTRA, SPECTRAL_PEERS
 from .inputs import Inputs
 from .job import Job
 from .machine import data_sheet_peak
@@ -42,7 +44,9 @@ PARTS = {
     "h": "the input pipeline against a training step",
     "j": "eigenvalues of JᵀJ against plenoptic",
     "k": "the peer's network, imported, against ours",
+    "m": "methods of the field, by those who know them and by us",
 }
+ALL_PEERS = PEERS + SPECTRAL_PEERS + METHODS
 RACED = ("a", "b", "e", "g")
 SEEDS = 3
 """Starts of each contender of part j: its error is random."""
@@ -123,7 +127,7 @@ class Bench:
 
     def start(self, contender: str, job: Job, **environment: str) -> Worker:
         """A worker in the interpreter that it belongs to."""
-        theirs = contender in PEERS + SPECTRAL_PEERS
+        theirs = contender in ALL_PEERS
         python = self.settings.peers_python if theirs else sys.executable
         pages = HUGE_PAGES if self.settings.huge_pages else {}
         return Worker(contender, job, python=python, environment=pages | environment)
@@ -167,7 +171,7 @@ class Bench:
         return race(
             self.start,
             entries,
-            PEERS + SPECTRAL_PEERS,
+            ALL_PEERS,
             rounds=settings.rounds,
             steps=settings.steps,
             turn_seconds=settings.turn_seconds,
@@ -262,6 +266,13 @@ class Bench:
             for layer in settings.layers
             for batch in settings.batches
         ]
+
+    def methods(self) -> list[dict[str, Any]]:
+        """Every method of part m at every layer and batch."""
+        settings = self.settings
+        layers, batches = tuple(settings.layers), tuple(settings.batches)
+        how = (self._race, self.keep, self.say)
+        return methods.measure(self.inputs, layers, batches, settings.size, *how)
 
     def feeding(self) -> dict[str, Any]:
         """Batches read and augmented, beside training steps of a small network."""

@@ -11,6 +11,8 @@ from .workers import Worker, WorkerError
 
 SAME = 1e-3
 """Most that the distances of two contenders' embeddings may differ, relative."""
+MOST_STEPS = 1000
+"""Of a turn: the first two steps, by which a turn is planned, may have taken no measurable time."""
 Start = Callable[[str, Job], Worker]
 """A contender and its job -> a worker."""
 
@@ -52,7 +54,7 @@ def race(
         _check_same(entries, field.results)
         if not steps:
             fastest = min(field.pace[name] for name in field.workers)
-            steps = max(2, math.ceil(turn_seconds / max(fastest, 1e-9)))
+            steps = min(max(2, math.ceil(turn_seconds / max(fastest, 1e-9))), MOST_STEPS)
         for turn in range(rounds):
             for name in list(field.workers)[:: -1 if turn % 2 else 1]:
                 field.attempt(name, partial(field.take_turn, steps=steps))

@@ -8,6 +8,7 @@ import numpy as np
 
 from depthjax.tables import markdown_table, median_and_range, number
 
+from . import methods
 from .contenders import COMPARED, CONTENDERS, PAIRS_A_STEP, PEERS, SPECTRA, SPECTRAL_PEERS
 from .quantities import (
     SPECTRUM,
@@ -50,6 +51,8 @@ def summarise(results: dict[str, Any]) -> str:
         blocks.append(_feeding(results["feeding"]))
     if "spectra" in results:
         blocks.append(_spectra(results["spectra"]))
+    if "methods" in results:
+        blocks.append(methods.table(results["methods"]))
     return "\n\n".join([*blocks, machine(results)])
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 EXPERIMENTS = ROOT / "experiments"
 sys.path.insert(0, str(EXPERIMENTS))
 
-from benchmarks import figure, machine, parts, quantities, serving, summary  # noqa: E402
+from benchmarks import figure, machine, methods, parts, quantities, serving, summary  # noqa: E402
 from benchmarks.contenders import CONTENDERS, PEERS, SPECTRA, SPECTRAL_PEERS  # noqa: E402
 from benchmarks.contenders.bare import Bare  # noqa: E402
 from benchmarks.contenders.descent import Descent  # noqa: E402
@@ -94,6 +94,31 @@ def test_the_loop_makes_the_steps_that_invert_makes(job, monkeypatch):
     assert int(states[-1].step) == 3
     np.testing.assert_allclose(states[-1].images, found.final_images, rtol=1e-4)
     assert np.abs(found.final_images - loop.start).max() > 0.01
+
+
+def test_residuals_are_those_of_a_descent_of_so_many_steps(inputs):
+    loop = Loop(inputs.job("conv1+layer1", 2, SIZE, preset="converging"))
+    config = depthjax.InversionConfig(steps=5)
+    found = depthjax.invert(loop.layer, loop.variables, loop.target, loop.start, config)
+    np.testing.assert_allclose(
+        loop.residuals(5), found.trajectory.embedding_distance[-1], rtol=1e-3
+    )
+    assert all(value > 0 for value in loop.reference())
+
+
+def test_methods_are_compared_by_seconds_and_by_what_is_reached():
+    asked = f"residuals {methods.STEPS}"
+    ours = {"seconds": [0.1, 0.1], asked: [1.0, 3.0, 2.0], "reference": [10.0, 10.0, 10.0]}
+    theirs = {"seconds": [0.2, 0.3], asked: [5.0, 7.0, 6.0]}
+    place = {"method": "a metamer", "layer": "layer1", "batch": 3}
+    away = {"absent": "plenoptic is not installed"}
+    races = [{"entries": {"loop": ours, "metamer": entry}, **place} for entry in (theirs, away)]
+    first, second = methods.table(races).splitlines()[2:4]
+    assert [cell.strip() for cell in first.split("|")[-3:-1]] == ["0.2", "0.6"]
+    assert "2.5" in first  # the median of 2 and 3
+    assert [cell.strip() for cell in second.split("|")[-4:-1]] == ["–", "0.2", "–"]
+    only = methods.table(races[1:])
+    assert "metamer: plenoptic is not installed" in only
 
 
 def test_a_turn_may_be_longer_than_the_records_of_one_call(inputs):

@@ -24,6 +24,8 @@ CONTENDERS = {
     "compiled": Entry("torch.compile", peer=True),
     "metamer": Entry("plenoptic", peer=True),
 }
+METHODS = ("metamer", "fourier")
+"""Contenders of `methods.py`; `residuals(n)` says how far each embedding is after n steps."""
 SPECTRA = {
     "spectrum": Entry("depthjax", peer=False),
     "power": Entry("plenoptic, power method", peer=True),

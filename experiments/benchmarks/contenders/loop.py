@@ -4,9 +4,12 @@ import time
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+import depthjax
 from depthjax.inversion.loop import descend
 from depthjax.inversion.problem import Data, numbers_of
+from depthjax.inversion.reference import ReferenceNoise, checked_reference
 from depthjax.inversion.state import initial_state
 
 from ..job import Job
@@ -43,6 +46,18 @@ class Loop(Problem):
                 raise ArithmeticError(f"the descent stopped after {made} of {count} steps")
         jax.block_until_ready(state.images)
         return time.perf_counter() - began
+
+    def residuals(self, count: int) -> list[float]:
+        """‖O(a_g) − O(a)‖ of each photograph after a descent of so many steps."""
+        config = self.config.replace(steps=count)
+        found = depthjax.invert(self.prepared, self.weights, self.target, self.start, config)
+        return np.asarray(found.trajectory.embedding_distance[-1], float).tolist()
+
+    def reference(self) -> list[float]:
+        """m_r of each photograph."""
+        noise = ReferenceNoise(jax.random.key(2))
+        reference = checked_reference(self.layer, self.variables, self.images, noise)
+        return np.asarray(reference.embedding_distance, float).tolist()
 
 
 build = Loop

@@ -78,14 +78,15 @@ def wait() -> None:
 
 
 class _Embedding(torch.nn.Module):
-    """The one output of a feature extractor."""
+    """The one output of a feature extractor; several are one behind the other."""
 
     def __init__(self, extractor: torch.nn.Module) -> None:
         super().__init__()
         self.extractor = extractor
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.extractor(images)["embedding"]
+        outputs = list(self.extractor(images).values())
+        return outputs[0] if len(outputs) == 1 else torch.cat([x.flatten(1) for x in outputs], 1)
 
 
 def _cut(job: Job) -> torch.nn.Module:
@@ -101,7 +102,8 @@ def _cut(job: Job) -> torch.nn.Module:
     counters = [key for key in model.state_dict() if key.endswith("num_batches_tracked")]
     state |= {key: torch.zeros((), dtype=torch.long) for key in counters}
     model.load_state_dict(state, strict=True, assign=True)
-    return _Embedding(extract(model.eval(), {job.node: "embedding"}))
+    nodes = {node: node.replace(".", "_") for node in job.node.split("+")}
+    return _Embedding(extract(model.eval(), nodes))
 
 
 Makers = tuple[Callable[[], torch.nn.Module] | None, Callable[..., torch.nn.Module]]
