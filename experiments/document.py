@@ -61,6 +61,7 @@ SHOWN = {
     "measures": ("changes", "measures"),
     "manifold_resnet18_small": ("manifold", "manifold"),
     "sweep_scaling": ("workers", "workers"),
+    "readouts_lite0_128": ("readouts_untrained", "readouts"),
     "witnesses_lite0_224": ("witnesses_photos", "witnesses_224"),
     "witnesses_quick": ("witnesses_untrained", "witnesses"),
 }

@@ -82,7 +82,8 @@ def main() -> None:
                 figures.append(drawn.pictures(one.network, image_names, targets, shown, own))
             rows += own
         figures += drawn.against_depth(rows, list(networks), names)
-        summary = f"{drawn.table(rows)}\n\nRead-outs learned from {examples.name}."
+        note = f"Medians over photographs. Read-outs learned from {examples.name}."
+        summary = f"{drawn.table(rows)}\n\n{note}"
         cli.finish_study(folder, rows, [], figures, summary=summary, after=[_KEY])
 
 

@@ -30,9 +30,11 @@ QUESTIONS = (
         " untrained network. Is this input less like the photograph if the layer is deeper, even"
         " where the embeddings match?",
         ("C1", "C2", "C3"),
-        ("depth.py", "recipe.py", "uniqueness.py", "invert.py"),
+        ("depth.py", "recipe.py", "uniqueness.py", "readouts.py", "invert.py"),
         {
             "depth": "Distance to the photograph, layer by layer.",
+            "readouts_untrained": "What a descent finds in an untrained network, and what read-outs"
+            " that have seen other photographs read from the same embeddings.",
             "uniqueness_untrained_chelsea": "Images that layers of an untrained network cannot"
             " tell from the photograph, from starts that lie far apart.",
             "uniqueness_photos_chelsea": "The same of a network trained on photographs.",
