@@ -11,20 +11,14 @@ takes all colour away. A run that was cut off goes on with --resume and has lost
 finished.
 """
 
-import dataclasses
-from functools import partial
-
-import jax
 import numpy as np
 from absl import flags
 
 import depthjax
 from depthjax import cli, data
-from depthjax.devices import processes
 from depthjax.images.crops import natural_crops
 from depthjax.inversion.config import STEP_SCALES
 from depthjax.models import Network
-from depthjax.studies import descents
 from depthjax.studies.comparison import judged, measured, natural, setting
 from depthjax.studies.comparison.drawn import draw
 from depthjax.studies.comparison.judges import (
@@ -34,7 +28,7 @@ from depthjax.studies.comparison.judges import (
     without_colour,
 )
 from depthjax.studies.comparison.tables import comparison_tables
-from depthjax.studies.networks import Networks, layers_of, single_networks, weight_records
+from depthjax.studies.networks import Networks, single_networks
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -89,38 +83,22 @@ flags.DEFINE_integer(
 
 def main() -> None:
     """Flags -> one call for each layer × condition × network × seed -> findings and figures."""
-    model = cli.model_from_flags()
     paper = depthjax.InversionConfig.paper(
         steps=FLAGS.paper_steps, step_scale=FLAGS.paper_step_scale
     )
     conditions = setting.conditions(cli.config_from_flags(), paper)
-    names = depthjax.select_layers(model, FLAGS.layers)
-    networks = cli.networks_from_flags(model, FLAGS.size)
-    judges = judges_from_flags(model, networks)
-    image_names, targets = cli.images_from_flags(model)
-    targets = as_seen(targets)
-    output = cli.output_from_flags("compare", FLAGS.model)
-    every = setting.descents_of(
-        *(output, networks, cli.seeds_from_flags(), partial(layers_of, model, names), conditions),
+    asked = cli.asked_from_flags()
+    asked = asked._replace(targets=as_seen(asked.targets))
+    judges = judges_from_flags(asked.model, asked.networks)
+    every = cli.descents_from_flags(
+        *("compare", asked, conditions),
         rates=cli.rising_numbers("paper_rates"),
         frames=FLAGS.frames,
     )
-    references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
-    crops = natural_crops(FLAGS.natural_crops, *targets.shape[1:3], without=tuple(image_names))
-    starts = descents.starts_of(targets, conditions[setting.CONVERGING], FLAGS.start_seed)
-    definition = {
-        **cli.flag_values(*_DEFINING),
-        "networks": weight_records(networks),
-        "layers": list(names),
-        "images": list(image_names),
-        "natural_crops": crops.record,
-        "conditions": {name: dataclasses.asdict(config) for name, config in conditions.items()},
-    }
-    with descents.begin_study(
-        every, definition, targets, starts, **cli.flag_values("overwrite", "resume")
-    ) as folder:
-        cli.recover_all(every, targets, starts, references)
-        if not processes.is_first():
+    targets = asked.targets
+    crops = natural_crops(FLAGS.natural_crops, *targets.shape[1:3], without=tuple(asked.images))
+    with cli.recovered(every, asked, _DEFINING, natural_crops=crops.record) as study:
+        if study is None:
             return
         noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))
         levels = natural.Levels(
@@ -128,12 +106,12 @@ def main() -> None:
             FLAGS.natural_fraction,
             natural.natural_distances(every, as_seen(crops.images), crops.photographs),
         )
-        resolutions = measured.relative_resolutions(model, every[0], targets)
-        compared = measured.gather(every, targets, starts, noise, judges, levels, resolutions)
-        findings = judged.findings(compared, single_networks(networks))
-        figures = draw(compared, every, targets, starts, ratio=FLAGS.matched_ratio)
+        resolutions = measured.relative_resolutions(asked.model, every[0], targets)
+        compared = measured.gather(every, targets, study.starts, noise, judges, levels, resolutions)
+        findings = judged.findings(compared, single_networks(asked.networks))
+        figures = draw(compared, every, targets, study.starts, ratio=FLAGS.matched_ratio)
         tables = comparison_tables(compared)
-        cli.finish_study(folder, compared.rows(), findings, figures, before=[tables])
+        cli.finish_study(study.folder, compared.rows(), findings, figures, before=[tables])
 
 
 _DEFINING = (

@@ -11,19 +11,14 @@ in every picture. Nothing is judged here: claims about trained networks are thos
 """
 
 import dataclasses
-from functools import partial
 
-import jax
 from absl import flags
 
-import depthjax
 from depthjax import cli
-from depthjax.devices import processes
 from depthjax.studies import descents
-from depthjax.studies.comparison.setting import CONVERGING, descents_of
+from depthjax.studies.comparison.setting import CONVERGING
 from depthjax.studies.gallery.drawn import draw
 from depthjax.studies.gallery.measured import class_table, eye_of, gather, settings_table
-from depthjax.studies.networks import layers_of, weight_records
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -47,48 +42,29 @@ flags.DEFINE_integer(
 
 def main() -> None:
     """Flags -> one call for each layer × network × seed -> pictures, numbers and classes."""
-    model = cli.model_from_flags()
     config = cli.config_from_flags()
-    names = depthjax.select_layers(model, FLAGS.layers)
-    networks = cli.networks_from_flags(model, FLAGS.size)
-    image_names, targets = cli.images_from_flags(model)
-    output = cli.output_from_flags("gallery", FLAGS.model)
+    asked = cli.asked_from_flags()
     conditions = cli.configs_from_words(FLAGS.setting) or {CONVERGING: config}
-    every = descents_of(
-        *(output, networks, cli.seeds_from_flags(), partial(layers_of, model, names), conditions),
-        frames=FLAGS.frames,
-    )
+    every = cli.descents_from_flags("gallery", asked, conditions, frames=FLAGS.frames)
     # Of one network all seeds, one below the other.
-    every.sort(key=lambda one: list(networks).index(one.network))
+    every.sort(key=lambda one: list(asked.networks).index(one.network))
     if FLAGS.setting:
         every = [
             dataclasses.replace(
-                one, own_starts=descents.starts_of(targets, one.config, FLAGS.start_seed)
+                one, own_starts=descents.starts_of(asked.targets, one.config, FLAGS.start_seed)
             )
             for one in every
         ]
-    references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
-    starts = descents.starts_of(targets, config, FLAGS.start_seed)
-    definition = {
-        **cli.flag_values(*_DEFINING),
-        "networks": weight_records(networks),
-        "layers": names,
-        "images": list(image_names),
-        "conditions": {name: dataclasses.asdict(one) for name, one in conditions.items()},
-    }
-    with descents.begin_study(
-        every, definition, targets, starts, **cli.flag_values("overwrite", "resume")
-    ) as folder:
-        cli.recover_all(every, targets, starts, references)
-        if not processes.is_first():
+    with cli.recovered(every, asked, _DEFINING) as study:
+        if study is None:
             return
-        eye = eye_of(model, networks)
+        eye = eye_of(asked.model, asked.networks)
         recoveries = gather(every, eye)
         rows = [row for recovery in recoveries for row in recovery.rows()]
         each, figures = class_table(recoveries, eye), draw(recoveries, eye)
         tables = [settings_table(recoveries), each] if FLAGS.setting else [each]
         shown = {"summary": tables[0], "before": tables[1:], "after": [_KEY]}
-        cli.finish_study(folder, rows, [], figures, **shown)
+        cli.finish_study(study.folder, rows, [], figures, **shown)
 
 
 _DEFINING = (

@@ -9,22 +9,14 @@ if Spearman's and Pearson's correlation and the SNR of the two embeddings exceed
 photographs. These null distributions stay in nulls/ of the folder, for --metamer_null of invert.py.
 """
 
-import dataclasses
-from functools import partial
-
-import jax
 from absl import flags
 
-import depthjax
 from depthjax import cli
 from depthjax.analysis.metamers import natural_images
-from depthjax.devices import processes
-from depthjax.studies import descents
-from depthjax.studies.comparison.setting import CONVERGING, descents_of
+from depthjax.studies.comparison.setting import CONVERGING
 from depthjax.studies.metamers import tables
 from depthjax.studies.metamers.drawn import draw
 from depthjax.studies.metamers.measured import judge, judges_of, nulls_of
-from depthjax.studies.networks import layers_of, weight_records
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -54,39 +46,23 @@ flags.DEFINE_list(
 
 def main() -> None:
     """Flags -> descents of each layer × network × seed, null distributions -> verdicts."""
-    model = cli.model_from_flags()
-    config = cli.config_from_flags()
-    names = depthjax.select_layers(model, FLAGS.layers)
-    networks, seeds = cli.networks_from_flags(model, FLAGS.size), cli.seeds_from_flags()
-    judges = judges_of(model, networks, seeds[0], FLAGS.judges, FLAGS.size)
-    image_names, targets = cli.images_from_flags(model)
+    asked = cli.asked_from_flags()
+    judged_by = asked.networks, asked.seeds[0], FLAGS.judges, FLAGS.size
+    judges = judges_of(asked.model, *judged_by)
     natural = natural_images(
         *(FLAGS.null_images, FLAGS.size, FLAGS.null_pairs),
         seed=FLAGS.null_seed,
         data_dir=FLAGS.data_dir,
     )
-    output = cli.output_from_flags("metamers", FLAGS.model)
-    conditions = {CONVERGING: config}
-    every = descents_of(output, networks, seeds, partial(layers_of, model, names), conditions)
-    references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
-    starts = descents.starts_of(targets, config, FLAGS.start_seed)
-    definition = {
-        **cli.flag_values(*_DEFINING),
-        "networks": weight_records(networks),
-        "layers": names,
-        "images": list(image_names),
-        "natural": natural.record,
-        "conditions": {name: dataclasses.asdict(one) for name, one in conditions.items()},
-    }
-    with descents.begin_study(
-        every, definition, targets, starts, **cli.flag_values("overwrite", "resume")
-    ) as folder:
-        cli.recover_all(every, targets, starts, references)
-        if not processes.is_first():
+    every = cli.descents_from_flags("metamers", asked, {CONVERGING: cli.config_from_flags()})
+    with cli.recovered(every, asked, _DEFINING, natural=natural.record) as study:
+        if study is None:
             return
         rows, nulls = [], {}
-        for descent, null in cli.with_bar(nulls_of(folder.path / "nulls", every, natural), "null"):
-            rows += judge(descent, null, model, judges, FLAGS.metamer_quantile).rows()
+        for descent, null in cli.with_bar(
+            nulls_of(study.folder.path / "nulls", every, natural), "null"
+        ):
+            rows += judge(descent, null, asked.model, judges, FLAGS.metamer_quantile).rows()
             nulls.setdefault(descent.network, null)
         parts = [
             tables.verdict_table(rows),
@@ -94,8 +70,8 @@ def main() -> None:
             tables.null_table(nulls, FLAGS.metamer_quantile),
             f"Null distributions: {null}.",
         ]
-        figures = draw(rows, list(networks), names)
-        cli.finish_study(folder, rows, [], figures, summary="\n\n".join(parts), after=[_KEY])
+        figures = draw(rows, list(asked.networks), asked.layers)
+        cli.finish_study(study.folder, rows, [], figures, summary="\n\n".join(parts), after=[_KEY])
 
 
 _DEFINING = (

@@ -9,21 +9,13 @@ linear-Gaussian estimate from the layer's Jacobian. Where a read-out is nearer t
 layer holds what the descent missed.
 """
 
-import dataclasses
-from functools import partial
-
-import jax
 import numpy as np
 from absl import flags
 
-import depthjax
 from depthjax import cli
-from depthjax.devices import processes
 from depthjax.images import find_images, load_images
 from depthjax.images.crops import natural_crops
-from depthjax.studies import descents
-from depthjax.studies.comparison.setting import CONVERGING, descents_of
-from depthjax.studies.networks import layers_of, weight_records
+from depthjax.studies.comparison.setting import CONVERGING
 from depthjax.studies.readouts import drawn
 from depthjax.studies.readouts.measured import Examples, rows_of_descents
 
@@ -48,43 +40,23 @@ flags.DEFINE_integer("decoder_steps", 1000, "of the decoder's training", lower_b
 
 def main() -> None:
     """Flags -> descents of each layer × network × seed, read-outs -> rows, table and figures."""
-    model = cli.model_from_flags()
-    config = cli.config_from_flags()
-    names = depthjax.select_layers(model, FLAGS.layers)
-    networks, seeds = cli.networks_from_flags(model, FLAGS.size), cli.seeds_from_flags()
-    image_names, targets = cli.images_from_flags(model)
-    examples = examples_from_flags(image_names)
-    output = cli.output_from_flags("readouts", FLAGS.model)
-    every = descents_of(
-        *(output, networks, seeds, partial(layers_of, model, names), {CONVERGING: config})
-    )
-    references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
-    starts = descents.starts_of(targets, config, FLAGS.start_seed)
-    definition = {
-        **cli.flag_values(*_DEFINING),
-        "networks": weight_records(networks),
-        "layers": names,
-        "images": list(image_names),
-        "example_images": examples.name,
-        "conditions": {CONVERGING: dataclasses.asdict(config)},
-    }
-    with descents.begin_study(
-        every, definition, targets, starts, **cli.flag_values("overwrite", "resume")
-    ) as folder:
-        cli.recover_all(every, targets, starts, references)
-        if not processes.is_first():
+    asked = cli.asked_from_flags()
+    examples = examples_from_flags(asked.images)
+    every = cli.descents_from_flags("readouts", asked, {CONVERGING: cli.config_from_flags()})
+    with cli.recovered(every, asked, _DEFINING, example_images=examples.name) as study:
+        if study is None:
             return
         rows, figures = [], []
         for one in cli.with_bar(every, "network"):
-            of_layers = [references[one.network, one.seed, name] for name in names]
+            of_layers = [study.references[one.network, one.seed, name] for name in asked.layers]
             own, shown = rows_of_descents(one, of_layers, examples)
-            if one.seed == seeds[0]:
-                figures.append(drawn.pictures(one.network, image_names, targets, shown, own))
+            if one.seed == asked.seeds[0]:
+                figures.append(drawn.pictures(one.network, asked.images, asked.targets, shown, own))
             rows += own
-        figures += drawn.against_depth(rows, list(networks), names)
+        figures += drawn.against_depth(rows, list(asked.networks), asked.layers)
         note = f"Medians over photographs. Read-outs learned from {examples.name}."
         summary = f"{drawn.table(rows)}\n\n{note}"
-        cli.finish_study(folder, rows, [], figures, summary=summary, after=[_KEY])
+        cli.finish_study(study.folder, rows, [], figures, summary=summary, after=[_KEY])
 
 
 def examples_from_flags(image_names: list[str]) -> Examples:

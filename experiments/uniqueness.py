@@ -9,19 +9,12 @@ their mean distance, how many they are, and where in the image they differ. With
 are then pushed apart, each still matched: the most different images that the layer takes for one.
 """
 
-import dataclasses
-from functools import partial
-
-import jax
 from absl import flags
 
-import depthjax
 from depthjax import cli
 from depthjax.analysis.uniqueness import APART, LEVEL, check_restarts, far_starts
-from depthjax.devices import processes
-from depthjax.studies import descents
-from depthjax.studies.comparison.setting import CONVERGING, descents_of
-from depthjax.studies.networks import layers_of, single_networks, weight_records
+from depthjax.studies.comparison.setting import CONVERGING
+from depthjax.studies.networks import single_networks
 from depthjax.studies.uniqueness import judged, measured
 from depthjax.studies.uniqueness.drawn import draw
 
@@ -44,44 +37,25 @@ flags.DEFINE_integer("push_steps", 100, "steps of a round, at most", lower_bound
 
 def main() -> None:
     """Flags -> all restarts of each layer × network × seed -> solutions, compared."""
-    model = cli.model_from_flags()
     config = cli.config_from_flags()
     if FLAGS.restarts is None:
         config = config.replace(restarts=8)
     check_restarts(config.restarts)
     if FLAGS.start is None:
         config = config.replace(start=far_starts(config.restarts))
-    names = depthjax.select_layers(model, FLAGS.layers)
-    networks = cli.networks_from_flags(model, FLAGS.size)
-    image_names, targets = cli.images_from_flags(model)
-    output = cli.output_from_flags("uniqueness", FLAGS.model)
-    conditions = {CONVERGING: config}
-    every = descents_of(
-        *(output, networks, cli.seeds_from_flags(), partial(layers_of, model, names), conditions),
-    )
-    references = descents.check(every, targets, jax.random.key(FLAGS.reference_seed))
-    starts = descents.starts_of(targets, config, FLAGS.start_seed)
-    definition = {
-        **cli.flag_values(*_DEFINING),
-        "networks": weight_records(networks),
-        "layers": names,
-        "images": list(image_names),
-        "conditions": {name: dataclasses.asdict(one) for name, one in conditions.items()},
-    }
-    with descents.begin_study(
-        every, definition, targets, starts, **cli.flag_values("overwrite", "resume")
-    ) as folder:
-        cli.recover_all(every, targets, starts, references)
-        if not processes.is_first():
+    asked = cli.asked_from_flags()
+    every = cli.descents_from_flags("uniqueness", asked, {CONVERGING: config})
+    with cli.recovered(every, asked, _DEFINING) as study:
+        if study is None:
             return
-        asked = FLAGS.matched_ratio, FLAGS.push_rounds, FLAGS.push_steps
-        push = measured.pusher(folder, *asked) if FLAGS.push_rounds else None
-        gathered = measured.gather(every, FLAGS.matched_ratio, FLAGS.apart, push)
+        level, rounds = FLAGS.matched_ratio, FLAGS.push_rounds
+        push = measured.pusher(study.folder, level, rounds, FLAGS.push_steps) if rounds else None
+        gathered = measured.gather(every, level, FLAGS.apart, push)
         rows = [row for solutions in gathered for row in solutions.rows()]
-        single = single_networks(networks)
-        findings = judged.findings(rows, names, list(networks), FLAGS.matched_ratio, single)
-        summary = measured.summary(rows)
-        cli.finish_study(folder, rows, findings, draw(gathered), summary=summary, after=[_KEY])
+        labels, single = list(asked.networks), single_networks(asked.networks)
+        findings = judged.findings(rows, asked.layers, labels, level, single)
+        shown = {"summary": measured.summary(rows), "after": [_KEY]}
+        cli.finish_study(study.folder, rows, findings, draw(gathered), **shown)
 
 
 _DEFINING = (

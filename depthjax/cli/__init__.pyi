@@ -8,6 +8,7 @@ from .architecture_flags import (
 from .bars import DescentBar, DownloadBar, PlanBar, TrainingBar, bar
 from .compilation_cache import enable_compilation_cache
 from .data_flags import dataset_from_flags, define_data_dir_flag, define_data_flags
+from .descent_studies import Asked, asked_from_flags, descents_from_flags, recovered
 from .image_flags import (
     FITS,
     THREE_IMAGES,
@@ -71,11 +72,13 @@ from .weights_flags import define_model_flags, weights_from_flags
 __all__ = [
     "FITS",
     "THREE_IMAGES",
+    "Asked",
     "DescentBar",
     "DownloadBar",
     "PlanBar",
     "TrainingBar",
     "Weights",
+    "asked_from_flags",
     "bar",
     "batch_from_flags",
     "begin_output",
@@ -106,6 +109,7 @@ __all__ = [
     "define_size_flag",
     "define_start_seed_flag",
     "define_training_flags",
+    "descents_from_flags",
     "each_place",
     "enable_compilation_cache",
     "expand",
@@ -122,6 +126,7 @@ __all__ = [
     "output_from_flags",
     "parse_fields",
     "recover_all",
+    "recovered",
     "rising_numbers",
     "run",
     "say_where",

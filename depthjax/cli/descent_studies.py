@@ -1,0 +1,138 @@
+"""What scripts do alike that invert the same photographs from the same layers of several networks.
+
+asked = cli.asked_from_flags()
+every = cli.descents_from_flags("uniqueness", asked, {CONVERGING: cli.config_from_flags()})
+with cli.recovered(every, asked, _DEFINING) as study:
+    if study is None:  # another process writes
+        return
+    ...
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from absl import flags
+from jaxtyping import Float
+
+from depthjax.cli.architecture_flags import model_from_flags
+from depthjax.cli.image_flags import images_from_flags
+from depthjax.cli.network_flags import networks_from_flags
+from depthjax.cli.output_flags import output_from_flags
+from depthjax.cli.seed_flags import seeds_from_flags
+from depthjax.cli.studies import recover_all
+from depthjax.cli.values import flag_values
+from depthjax.devices import processes
+from depthjax.folders.begin import RunFolder
+from depthjax.inversion.config import InversionConfig
+from depthjax.models.layers import select_layers
+from depthjax.models.network import Network
+from depthjax.studies.comparison.setting import descents_of
+from depthjax.studies.descents import Descents, References, begin_study, check, starts_of
+from depthjax.studies.networks import Networks, layers_of, weight_records
+
+FLAGS = flags.FLAGS
+flags.disclaim_key_flags()
+
+
+class Asked(NamedTuple):
+    """What is inverted.
+
+    Fields:
+        model: the architecture of all networks.
+        layers: names, shallow to deep.
+        networks: with their weights, by label.
+        seeds: of the weights.
+        images: labels.
+        targets: a, `[B, H, W, C]`.
+    """
+
+    model: Network
+    layers: tuple[str, ...]
+    networks: Networks
+    seeds: Sequence[int]
+    images: Sequence[str]
+    targets: Float[np.ndarray, "batch height width channels"]
+
+
+class Recovered(NamedTuple):
+    """A study whose descents are all made.
+
+    Fields:
+        folder: of the study; this process may write it.
+        starts: a_0.
+        references: distances of the reference, for each network, seed and layer.
+    """
+
+    folder: RunFolder
+    starts: Float[np.ndarray, "*leading height width channels"]
+    references: References
+
+
+def asked_from_flags() -> Asked:
+    """The networks, layers and photographs that the flags name.
+
+    Raises:
+        ValueError: for those that do not exist or do not fit.
+    """
+    model = model_from_flags()
+    layers = select_layers(model, FLAGS.layers)
+    networks = networks_from_flags(model, FLAGS.size)
+    images, targets = images_from_flags(model)
+    return Asked(model, layers, networks, seeds_from_flags(), images, targets)
+
+
+def descents_from_flags(
+    name: str, asked: Asked, conditions: Mapping[str, InversionConfig], **how: Any
+) -> list[Descents]:
+    """The descents of every network and seed under every condition, into `--output`.
+
+    Args:
+        name: of the study, for the folder where `--output` is not given.
+        asked: from `asked_from_flags`.
+        conditions: settings by name.
+        how: further arguments of `depthjax.studies.comparison.setting.descents_of`.
+    """
+    folder, layers = (
+        output_from_flags(name, FLAGS.model),
+        partial(layers_of, asked.model, asked.layers),
+    )
+    return descents_of(folder, asked.networks, asked.seeds, layers, conditions, **how)
+
+
+@contextmanager
+def recovered(
+    every: Sequence[Descents], asked: Asked, defining: Sequence[str], **more: Any
+) -> Iterator[Recovered | None]:
+    """Begins a study or goes on with it, and makes all of its descents, from the same starts.
+
+    Args:
+        every: from `descents_from_flags`; the starts are those of the first one's settings.
+        asked: what they invert.
+        defining: flags that define the results.
+        more: what else defines them.
+
+    Yields:
+        The study; None where another process writes it.
+
+    Raises:
+        ValueError: for what cannot be inverted, before anything is written; and as `begin_study`.
+    """
+    references = check(every, asked.targets, jax.random.key(FLAGS.reference_seed))
+    starts = starts_of(asked.targets, every[0].config, FLAGS.start_seed)
+    definition = {
+        **flag_values(*defining),
+        "networks": weight_records(asked.networks),
+        "layers": list(asked.layers),
+        "images": list(asked.images),
+        **more,
+        "conditions": {one.condition: dataclasses.asdict(one.config) for one in every},
+    }
+    old = flag_values("overwrite", "resume")
+    with begin_study(every, definition, asked.targets, starts, **old) as folder:
+        recover_all(every, asked.targets, starts, references)
+        yield Recovered(folder, starts, references) if processes.is_first() else None
