@@ -21,6 +21,7 @@ from benchmarks import readme, summary
 from benchmarks.networks import networks_together
 from PIL import Image
 from publishing import questions
+from publishing.bits import bits_table
 from publishing.page import page
 from publishing.run_page import run_page
 from publishing.runs import results_in
@@ -176,7 +177,13 @@ def power_table() -> str:
     return error_table(pilots, ((3, 3), (3, 5), (5, 5), (10, 10)))
 
 
+def bits_of_layers() -> str:
+    """Two networks' layers in bits."""
+    return bits_table(Path(FLAGS.results))
+
+
 GENERATED = {
+    "bits": bits_of_layers,
     "power": power_table,
     "photographs": photograph_table,
     "datasets": dataset_table,
