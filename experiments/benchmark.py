@@ -27,10 +27,12 @@ from typing import Any
 
 from absl import flags
 from benchmarks import figure, machine, parts, summary
+from benchmarks.contenders import CONTENDERS
 from benchmarks.inputs import Inputs
 
 import depthjax
 from depthjax import cli, figures
+from depthjax.errors import one_of
 from depthjax.files import write_atomically
 from depthjax.folders.begin import RunFolder, begin
 
@@ -42,6 +44,9 @@ cli.define_output_flags("runs/benchmark", "numbers, table and figure")
 cli.define_script_flags()
 flags.DEFINE_list("parts", list("abcdefghj"), "what to measure: letters, see above")
 flags.DEFINE_list("batch", ["1", "8"], "images in a step")
+flags.DEFINE_list(
+    "contenders", [n for n in CONTENDERS if n != "loop"], "who takes part in races beside depthjax"
+)
 flags.DEFINE_integer("rounds", 7, "turns of each contender", lower_bound=1)
 flags.DEFINE_integer(
     "steps", 0, "steps of a turn; 0: as many as the fastest makes in --turn_seconds", lower_bound=0
@@ -204,6 +209,7 @@ def settings_from_flags(model: depthjax.models.network.Network) -> parts.Setting
         preset_images=FLAGS.preset_images,
         preset_size=FLAGS.preset_size,
         preset_steps=FLAGS.preset_steps,
+        contenders=tuple(one_of("contender", name, CONTENDERS) for name in FLAGS.contenders),
         imports=FLAGS.imports,
         jacobian_layers=(
             depthjax.select_layers(model, FLAGS.jacobian_layers)

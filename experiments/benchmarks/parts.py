@@ -30,6 +30,7 @@ from .contenders import COMPARED, METHODS, PEERS, SPECTRA, SPECTRAL_PEERS
 from .inputs import Inputs
 from .job import Job
 from .machine import data_sheet_peak
+from .quantities import ratios_said
 from .racing import race
 from .workers import HUGE_PAGES, Worker, WorkerError
 
@@ -66,6 +67,7 @@ class Settings:
         huge_pages: whether processes ask for them.
         curve_layer, curve_batches, curve_sizes, curve_restarts: of part c.
         presets, preset_layers, preset_images, preset_size, preset_steps: of part d.
+        contenders: who takes part in races beside ours.
         imports: how often each import is timed.
         jacobian_layers, jacobian_sizes, jacobian_pairs: of part j.
     """
@@ -87,6 +89,7 @@ class Settings:
     preset_images: int
     preset_size: int
     preset_steps: int
+    contenders: Sequence[str]
     imports: int
     jacobian_layers: Sequence[str]
     jacobian_sizes: Sequence[int]
@@ -138,6 +141,7 @@ class Bench:
         names = ["loop"]
         names += ["bare"] if {"a", "e"} & set(parts) else []
         names += PEERS if {"b", "g"} & set(parts) else ()
+        names = [name for name in names if name == "loop" or name in settings.contenders]
 
         def race_at(layer: str, batch: int) -> dict[str, Any]:
             self.say(f"{layer}, batch {batch}: {', '.join(names)}")
@@ -147,11 +151,12 @@ class Bench:
             result |= {"layer": layer, "batch": batch, "size": settings.size}
             return result | self._peak(result)
 
-        return [
-            self.keep(f"race-{layer}-{batch}", partial(race_at, layer, batch))
-            for layer in settings.layers
-            for batch in settings.batches
-        ]
+        found = []
+        for layer in settings.layers:
+            for batch in settings.batches:
+                found.append(self.keep(f"race-{layer}-{batch}", partial(race_at, layer, batch)))
+                self.say(f"{layer}, batch {batch}: {ratios_said(found[-1])}")
+        return found
 
     def _peak(self, result: dict[str, Any]) -> dict[str, Any]:
         """The peak of the device, from its data sheet or else from the product that was timed."""

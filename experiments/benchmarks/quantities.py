@@ -15,6 +15,28 @@ def ratios(race: dict[str, Any], name: str, over: str) -> np.ndarray:
     return np.divide(*map(np.asarray, pairs)) if all(pairs) else np.empty(0)
 
 
+def ratios_said(race: dict[str, Any]) -> str:
+    """The median ratio of everybody's seconds to ours, in one line."""
+    said = []
+    for name in race["entries"]:
+        of_turns = ratios(race, name, "loop")
+        if name != "loop":
+            said.append(f"{name} {np.median(of_turns):.2f}" if of_turns.size else f"{name} absent")
+    return f"seconds over ours: {', '.join(said) or 'nobody else took part'}"
+
+
+def disturbed(races: Sequence[dict[str, Any]], most: float) -> tuple[int, int, float]:
+    """How many turns others disturbed by more than `most`, of how many, and the largest share."""
+    shares = [
+        share
+        for race in races
+        for entry in race["entries"].values()
+        for share in entry.get("others", [])
+        if share is not None
+    ]
+    return sum(share > most for share in shares), len(shares), max(shares, default=0.0)
+
+
 def images_per_second(race: dict[str, Any], name: str) -> np.ndarray:
     """Images · steps a second in every round; empty if it is absent."""
     seconds = race["entries"].get(name, {}).get("seconds", [])

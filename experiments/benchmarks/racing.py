@@ -6,11 +6,14 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+from .disturbance import MOST, Watch
 from .job import Job
 from .workers import Worker, WorkerError
 
 SAME = 1e-3
 """Most that the distances of two contenders' embeddings may differ, relative."""
+TRIES = 3
+"""How often a turn is taken, at most, until nobody disturbs it; the least disturbed one counts."""
 MOST_STEPS = 1000
 """Of a turn: the first two steps, by which a turn is planned, may have taken no measurable time."""
 Start = Callable[[str, Job], Worker]
@@ -39,7 +42,8 @@ def race(
         questions: requests put to an entry after the last round.
 
     Returns:
-        `steps` (of a turn) and `entries`: for each name `seconds` (a step, by round),
+        `steps` (of a turn) and `entries`: for each name `seconds` (a step, by round), `others`
+        (the share of the processors that other processes took meanwhile, None if nobody knows),
         `first_step_seconds`, `start_seconds`, `memory`, `about` and the answers to its questions;
         or `absent`, the reason.
 
@@ -99,13 +103,22 @@ class _Field:
             "distance": worker.ask("distance"),
             "about": worker.ask("about"),
             "seconds": [],
+            "others": [],
         }
         self.pace[name] = worker.ask("steps", 2) / 2
 
     def take_turn(self, name: str, *, steps: int) -> None:
-        """Measures the seconds of a step."""
-        seconds = self.workers[name].ask("steps", steps) / steps
+        """Measures the seconds of a step; where others disturb the turn, it is taken again."""
+        turns = []
+        for _ in range(TRIES):
+            watch = Watch(getattr(self.workers[name], "pid", None))
+            seconds = self.workers[name].ask("steps", steps) / steps
+            turns.append((watch.share(), seconds))
+            if turns[-1][0] is None or turns[-1][0] <= MOST:
+                break
+        others, seconds = min(turns, key=lambda turn: turn[0] or 0.0)
         self.results[name]["seconds"].append(seconds)
+        self.results[name]["others"].append(others)
 
     def answer(self, name: str, *, questions: tuple[str, ...]) -> None:
         """Puts the questions after the last round."""

@@ -10,10 +10,12 @@ from depthjax.tables import markdown_table, median_and_range, number
 
 from . import methods
 from .contenders import COMPARED, CONTENDERS, PAIRS_A_STEP, PEERS, SPECTRA, SPECTRAL_PEERS
+from .disturbance import MOST
 from .quantities import (
     SPECTRUM,
     absent,
     best_ratio,
+    disturbed,
     eigenvalue_errors,
     flops_per_second,
     images_per_second,
@@ -281,11 +283,18 @@ def machine(results: dict[str, Any]) -> str:
         f" revision {environment['git_revision']})."
     )
     kept = {"c": "curves", "d": "presets", "f": "startup", "h": "feeding", "j": "spectra"}
-    kept["k"] = "imported"
+    kept |= {"k": "imported", "m": "methods"}
     if missing := [p for p in settings["parts"] if kept.get(p, "races") not in results]:
         text += f" It was cut off before part{'s' * (len(missing) > 1)} {', '.join(missing)}."
     if environment["load"] > 0.5:
         text += f" Something else ran too: the load was {number(environment['load'])} before."
+    races = [race for name in ("races", "spectra", "methods") for race in results.get(name, [])]
+    count, turns, largest = disturbed(races, MOST)
+    if turns:
+        text += (
+            f" In {count} of {turns} turns other processes took more than {MOST:.0%} of the"
+            f" processors, at most {largest:.0%}."
+        )
     return text
 
 

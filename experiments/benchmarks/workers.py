@@ -74,6 +74,11 @@ class Worker:
             raise
         self.start_seconds = time.perf_counter() - self._began
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     def ask(self, request: str, *numbers: int) -> Any:
         """The contender's answer to a request, such as the seconds that `steps 8` took.
 

@@ -2,9 +2,11 @@
 
 import ast
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 EXPERIMENTS = ROOT / "experiments"
 sys.path.insert(0, str(EXPERIMENTS))
 
-from benchmarks import figure, machine, methods, parts, quantities, serving, summary  # noqa: E402
+from benchmarks import disturbance, figure, machine, methods, parts, quantities, serving, summary  # noqa: E402
 from benchmarks.contenders import CONTENDERS, PEERS, SPECTRA, SPECTRAL_PEERS  # noqa: E402
 from benchmarks.contenders.bare import Bare  # noqa: E402
 from benchmarks.contenders.descent import Descent  # noqa: E402
@@ -278,6 +280,53 @@ def test_a_turn_is_as_long_as_the_fastest_makes_it(job):
     assert pretended_race(job, workers, steps=0, turn_seconds=10)["steps"] == 20
 
 
+def test_a_disturbed_turn_is_taken_again_and_the_least_disturbed_counts(job, monkeypatch):
+    shares = iter([0.0, 0.5, 0.3, 0.2, 0.5, 0.05])
+
+    class Watched:
+        def __init__(self, pid):
+            assert pid == 7
+
+        def share(self):
+            return next(shares)
+
+    class Slower(Pretended):
+        pid = 7
+
+        def ask(self, request, *numbers):
+            self.seconds += request == "steps"
+            return super().ask(request, *numbers)
+
+    monkeypatch.setattr("benchmarks.racing.Watch", Watched)
+    asked = []
+    found = pretended_race(job, {"a": Slower("a", asked, seconds=0)})["entries"]["a"]
+    # Two turns for a start; then 3 is undisturbed, of 4, 5, 6 the last is least so, 8 is.
+    assert found["seconds"] == [3, 6, 8] and found["others"] == [0.0, 0.2, 0.05]
+    assert quantities.disturbed([{"entries": {"a": found}}], 0.1) == (1, 3, 0.2)
+    assert quantities.disturbed([{"entries": {"b": {"absent": "none"}}}], 0.1) == (0, 0, 0.0)
+
+
+def test_what_others_take_is_seen():
+    """A process that counts disturbs everybody's turn but its own."""
+    code = "import time; end = time.time() + 20\nwhile time.time() < end: pass"
+    with subprocess.Popen([sys.executable, "-c", code]) as busy:
+        try:
+            watches = disturbance.Watch(busy.pid), disturbance.Watch(1)
+            time.sleep(0.6)
+            own, others = (watch.share() for watch in watches)
+        finally:
+            busy.kill()
+    if own is not None:  # where the system says so
+        assert 0 <= own < others <= 1 and others > 0.1 / (os.cpu_count() or 1)
+    assert disturbance.Watch(None).share() is None
+
+
+def test_ratios_of_a_race_are_one_line():
+    race = {"entries": {"loop": {"seconds": [1, 2]}, "tuned": {"seconds": [3, 8]}, "bare": {}}}
+    assert quantities.ratios_said(race) == "seconds over ours: tuned 3.50, bare absent"
+    assert "nobody" in quantities.ratios_said({"entries": {"loop": {"seconds": [1]}}})
+
+
 def test_a_peer_that_fails_on_the_way_is_out(job):
     asked = []
     workers = {"a": Pretended("a", asked), "b": Pretended("b", asked, fails_at=("steps", 5))}
@@ -310,6 +359,7 @@ def settings(**fields):
         "turn_seconds": 1.0, "peers_python": sys.executable, "huge_pages": True,
         "curve_layer": "layer1", "curve_batches": [1, 2], "curve_sizes": [64, 128],
         "curve_restarts": [1, 4], "presets": ["paper"], "preset_layers": ["conv1"],
+        "contenders": ["bare", *PEERS],
         "preset_images": 3, "preset_size": 128, "preset_steps": 0, "imports": 2,
         "jacobian_layers": ["layer1"], "jacobian_sizes": [64], "jacobian_pairs": 60,
     }  # fmt: skip
