@@ -56,6 +56,7 @@ WIDTH, HEIGHT = 1000, 2400
 """Of a figure in the documents, in pixels, at most."""
 PILOTS = Path(__file__).parent / "pilots.json"
 SHOWN = {
+    "gallery_priors_128": ("gallery_1", "priors"),
     "gallery_settings_128": ("gallery_1", "settings"),
     "compare_resnet18_small": ("networks_converging_astronaut", "networks"),
     "jacobian_quick": ("spectra", "spectra"),
