@@ -6,7 +6,7 @@ features have others are unlike those of training; as a penalty this is the prio
 the places of one image, because examples never mix.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import flax.linen as nn
@@ -60,6 +60,11 @@ class ObservedLayer:
         """Images `[B, H, W, C]` to their embedding `[B, …]`."""
         return self.observe(weights, images)[0]
 
+    @property
+    def pushable(self) -> "ObservedLayer":
+        """The same where it is to be pushed forward."""
+        return replace(self, layer=getattr(self.layer, "pushable", self.layer))
+
     def observe(self, weights: Variables, images: Images) -> tuple[Embedding, PerExample]:
         """The embedding, and the distance of the moments from those of training, `[B]`.
 
@@ -67,8 +72,8 @@ class ObservedLayer:
         ‖m − β‖²/‖γ‖² + ‖v − γ²‖²/‖γ²‖²; the mean of these over the BatchNorms.
         """
         flat = self.layer(weights["layer"], images)
-        found = flat[:, -weights["expected"].shape[-1] :]
-        expected, unit = gathered({name: weights[name] for name in ("expected", "unit")}).values()
+        expected, unit = (gathered(weights[name]) for name in ("expected", "unit"))
+        found = flat[:, -len(expected) :]
         distance = (unit[None] * jnp.square(found - expected[None])).sum(1)
         return flat[:, : -found.shape[1]].reshape(-1, *self.shape), distance
 

@@ -71,7 +71,9 @@ def in_parts():
         starts = STARTS[:8]
         target = layer(variables, IMAGES[:8])
         config = InversionConfig.paper(steps=6, step_scale="layer")
-        for name, one in (("prepared", layer), ("plain", plain)):
+        asked = {"prepared": (layer, config), "plain": (plain, config)}
+        asked["observed"] = layer, config.replace(penalty="batch_norm")
+        for name, (one, config) in asked.items():
             for who, mesh in (("one", ONE), ("eight", EIGHT)):
                 found = depthjax.invert(
                     one, variables, target, starts, config, mesh=mesh, spread_weights=mesh is EIGHT
