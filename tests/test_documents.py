@@ -104,7 +104,7 @@ def test_the_readme_is_a_front_page_that_leads_to_every_guide():
 def commands(text: str) -> Iterator[list[str]]:
     """`experiments/….py` and its words, wherever `python` runs it, inside quotes too."""
     words = shlex.split(text, comments=True)
-    for index, (word, following) in enumerate(itertools.pairwise(words)):
+    for index, (word, following) in enumerate(itertools.pairwise([*words, ""])):
         if word.endswith("python") and following.startswith("experiments/"):
             yield words[index + 1 :]
         elif "python experiments/" in word:
