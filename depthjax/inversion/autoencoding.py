@@ -15,7 +15,7 @@ from depthjax.devices.precision import matmul_precision
 from depthjax.devices.sharding import local_mesh
 from depthjax.inversion.bar import DescentBar
 from depthjax.inversion.checkpoints import DescentCheckpoints
-from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.config import InversionConfig, as_config
 from depthjax.inversion.invert import initial_images, invert
 from depthjax.inversion.metrics import (
     MATCHED_RATIOS,
@@ -157,7 +157,7 @@ def autoencode(
             with a row for each image, and for one whose embedding does not depend on its input
             (there is nothing to recover).
     """
-    config = config or InversionConfig()
+    config = as_config(config)
     if stop_ratio is not None and not stop_ratio > 0:
         raise ValueError(f"stop_ratio must be positive, got {stop_ratio}; None never stops")
     images = checked_images(images)

@@ -288,3 +288,19 @@ class InversionConfig:
         }
         values: dict[str, Any] = {name: getattr(self, name, None) for name in Structure._fields}
         return Structure(**(values | switches))
+
+
+def as_config(given: Any) -> InversionConfig:
+    """The settings that a function was given; None stands for the default ones.
+
+    Raises:
+        ValueError: for anything else, such as a dict.
+    """
+    if given is None:
+        return InversionConfig()
+    if not isinstance(given, InversionConfig):
+        advice = "InversionConfig(**settings)" if isinstance(given, dict) else "one, or None"
+        raise ValueError(
+            f"config must be an InversionConfig, got {type(given).__name__}; give {advice}"
+        )
+    return given

@@ -16,7 +16,7 @@ from depthjax.devices.sharding import local_mesh, part_of, split_of
 from depthjax.inversion.batches import Examples, run_batch
 from depthjax.inversion.checking import check_functions
 from depthjax.inversion.checkpoints import DescentCheckpoints
-from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.config import InversionConfig, as_config
 from depthjax.inversion.frames import frame_steps
 from depthjax.inversion.parts import parts_of
 from depthjax.inversion.plan import Plan
@@ -130,7 +130,7 @@ def invert(
             number for each example, or mixes them; if `max_batch` is no positive number, or
             `frames` is 1 or negative, or the checkpoints are of other descents.
     """
-    config = config or InversionConfig()
+    config = as_config(config)
     marks = frame_steps(config, frames)
     if max_batch is not None and max_batch < 1:
         raise ValueError(f"max_batch must be at least 1, got {max_batch}; None runs all at once")

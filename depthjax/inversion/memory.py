@@ -9,7 +9,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from depthjax.devices.memory import gigabytes, total_bytes, usable_memory
 from depthjax.devices.sharding import BY_EXAMPLE, WHOLE, local_mesh
-from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.config import InversionConfig, as_config
 from depthjax.inversion.loop import descend
 from depthjax.inversion.preparing import Prepared, must_spread, place_weights, prepared_shapes
 from depthjax.inversion.problem import Data, numbers_of
@@ -69,7 +69,7 @@ def fitting_batch(
     Raises:
         ValueError: if not even one image fits.
     """
-    config = config or InversionConfig()
+    config = as_config(config)
     free = usable_memory() if free is None else free
     mesh = mesh or local_mesh()
     if spread_weights is None:

@@ -168,7 +168,7 @@ def select_layers(model: Network, specification: str) -> tuple[str, ...]:
     """
     chosen: list[str] = []
     for part in filter(None, (part.strip() for part in specification.split(","))):
-        if part == "all-stages":
+        if part.replace("_", "-") == "all-stages":
             chosen += model.stages()
         elif part == "all":
             chosen += layer_names(model)

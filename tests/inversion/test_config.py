@@ -13,7 +13,7 @@ import pytest
 
 from depthjax import InversionConfig, invert
 from depthjax.devices.precision import PRECISIONS
-from depthjax.inversion.config import SCHEDULES
+from depthjax.inversion.config import SCHEDULES, as_config
 from depthjax.inversion.objectives import OBJECTIVES
 from depthjax.inversion.optimizers import make_optimizer
 from depthjax.inversion.priors import PIXEL_HANDLING
@@ -56,6 +56,14 @@ def test_unknown_names(fields: dict[str, Any], kind: str, nearest: str) -> None:
     asked = next(iter(fields.values()))
     asked = asked[-1].split("+")[-1] if isinstance(asked, tuple) else asked
     assert text.startswith(f"unknown {kind} {asked!r}; did you mean {nearest!r}")
+
+
+def test_settings_that_are_no_config() -> None:
+    assert as_config(None) == InversionConfig()
+    assert as_config(InversionConfig(steps=3)).steps == 3
+    for given, advice in (({}, r"InversionConfig\(\*\*settings\)"), ("fast", "one, or None")):
+        with pytest.raises(ValueError, match=f"must be an InversionConfig, got .*{advice}"):
+            as_config(given)
 
 
 def test_unknown_preset() -> None:

@@ -415,6 +415,7 @@ def test_a_layer_costs_what_the_network_cut_there_costs() -> None:
         ("layer4.2.relu_2:fc", ("layer4.2", "avgpool", "fc")),
         ("layer3:layer3", ("layer3",)),
         ("all-stages", ("conv1", "layer1", "layer2", "layer3", "layer4")),
+        ("all_stages", ("conv1", "layer1", "layer2", "layer3", "layer4")),
         ("all", RESNET50_LAYERS),
         ("all-stages,fc", ("conv1", "layer1", "layer2", "layer3", "layer4", "fc")),
         (" fc , conv1,", ("fc", "conv1")),
