@@ -45,6 +45,8 @@ def _section(question: Question, material: Material) -> Iterator[str]:
     yield f"## {question.heading}"
     yield f"{question.asks}\n{_answer([material.judged[claim] for claim in claims])}"
     yield "\n".join(line for claim in claims for line in _lines(claim, material))
+    if question.beyond:
+        yield f"**Beyond the claims**, not planned before these runs: {question.beyond}"
     runs = [run for run in material.runs if run.script in question.scripts]
     for figure, words in question.figures.items():
         shown = [run for run in runs if (run.folder / f"{figure}.webp").is_file()]

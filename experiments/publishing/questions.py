@@ -14,6 +14,7 @@ class Question:
         scripts: that measure what they rest on.
         figures: names of figures of these scripts; each is shown, with these words below it, of
             the kept runs with the largest images that have it.
+        beyond: what runs showed that no claim asks for; in Markdown, with links to the numbers.
     """
 
     heading: str
@@ -21,6 +22,7 @@ class Question:
     claims: tuple[str, ...]
     scripts: tuple[str, ...]
     figures: dict[str, str]
+    beyond: str = ""
 
 
 QUESTIONS = (
@@ -39,6 +41,11 @@ QUESTIONS = (
             " tell from the photograph, from starts that lie far apart.",
             "uniqueness_photos_chelsea": "The same of a network trained on photographs.",
         },
+        "A descent that misses the image does not show that the layer has lost it. From embeddings"
+        " of an untrained network of which a descent shows nothing, a decoder reads most of the"
+        " picture: [not represented, or not found](docs/bits.md#not-represented-or-not-found). And"
+        " what a descent shows depends on its prior: [what each preset makes of a"
+        " photograph](docs/presets.md#what-each-makes-of-a-photograph).",
     ),
     Question(
         "Trained, untrained, trained on noise",
