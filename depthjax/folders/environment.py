@@ -49,16 +49,14 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "git_revision": _git_revision(),
         "variables": {
-            name: value
-            for name, value in sorted(os.environ.items())
-            if name.startswith(_OF_JAX) and not name.startswith(_OF_CACHE)
+            name: value for name, value in sorted(os.environ.items()) if name.startswith(_OF_JAX)
         },
     }
 
 
-_OF_JAX = ("JAX_", "XLA_", "LIBTPU_INIT_ARGS")
-"""Variables of the user's that change numbers or speed."""
-_OF_CACHE = ("JAX_COMPILATION_CACHE", "JAX_PERSISTENT_CACHE")
+_OF_JAX = ("JAX_", "XLA_", "LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE")
+"""Variables of the user's that change numbers or speed; a cache may hold another machine's choice
+of algorithms."""
 
 
 def _version(package: str) -> str:

@@ -16,6 +16,7 @@ from depthjax.folders import lock
 from depthjax.folders.begin import begin
 from depthjax.folders.config import read_config
 from depthjax.folders.environment import command_line
+from depthjax.folders.kept import without_folders
 
 CONFIG = {"seed": 3}
 FIRST = {"inputs.npz": b"inputs"}
@@ -61,10 +62,23 @@ def test_a_new_folder_holds_what_was_asked_for_and_where_it_ran(folder):
 def test_variables_of_jax_stand_beside_the_versions(folder, monkeypatch):
     monkeypatch.setenv("JAX_THREEFRY_PARTITIONABLE", "0")
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/home/me/programs")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_gpu_autotune_level=0 --xla_dump_to=/home/me/dump")
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
     begin(folder, {"a": 1}).close()
     noted = read_config(folder)["environment"]["variables"]
-    assert noted["JAX_THREEFRY_PARTITIONABLE"] == "0"
-    assert "JAX_COMPILATION_CACHE_DIR" not in noted
+    assert noted["JAX_THREEFRY_PARTITIONABLE"] == noted["NVIDIA_TF32_OVERRIDE"] == "0"
+    assert noted["XLA_FLAGS"].startswith("--xla_gpu_autotune_level=0 ")
+    assert noted.keys() >= {name for name in os.environ if name.startswith("JAX_")}
+    assert "HOME" not in noted
+
+
+def test_variables_of_jax_are_kept_without_folders(folder, monkeypatch):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/home/me/programs")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_gpu_autotune_level=0 --xla_dump_to=/home/me/dump")
+    begin(folder, {"a": 1}).close()
+    kept = without_folders(read_config(folder)["environment"]["variables"])
+    assert kept["JAX_COMPILATION_CACHE_DIR"] == "programs"
+    assert kept["XLA_FLAGS"] == "--xla_gpu_autotune_level=0 --xla_dump_to=dump"
 
 
 def test_older_results_are_kept_or_gone_on_with_or_replaced(folder):
