@@ -12,6 +12,7 @@ FLAGS_FOLDER = Path(__file__).parents[1] / "flags"
 ROOT = Path(__file__).parents[2]
 NOT_STUDIES = (
     *("train.py", "sweep.py", "gallery.py", "measures.py", "metamers.py", "readouts.py"),
+    "device_check.py",
 )
 """Scripts whose results other documents show."""
 

@@ -19,7 +19,7 @@ WRITERS = sorted(
 def test_all_that_may_run_for_a_minute_are_among_them():
     judged = {"compare", "controls", "depth", "filters", "gradients", "jacobian", "manifold"}
     studies = judged | {"prediction", "recipe", "uniqueness", "widths", "witnesses"}
-    others = {"benchmark", "invert", "reproduce", "sweep", "train"}
+    others = {"benchmark", "device_check", "invert", "reproduce", "sweep", "train"}
     shown = {"classify", "gallery", "measures", "metamers", "readouts"}
     assert set(WRITERS) == studies | others | shown
 
