@@ -40,9 +40,10 @@ flags.DEFINE_boolean("small", False, "everything tiny: whether it runs, on a CPU
 flags.DEFINE_string("peers_python", "", "part step: interpreter that has PyTorch, torchvision")
 flags.DEFINE_string(
     "tests_list",
-    str(Path(__file__).parents[1] / "tests" / "device" / "files.txt"),
-    "part tests: a file with the paths of tests, one in a line",
+    "",
+    "part tests: a file with the paths of tests, one in a line (default: tests/device/files.txt)",
 )
+TESTS = Path(__file__).parents[1] / "tests" / "device" / "files.txt"
 LOOKING = 120.0
 """Seconds in which a machine must say what it is; TPUs take long to start."""
 
@@ -54,6 +55,7 @@ def main() -> None:
     jax.config.update("jax_platforms", "cpu")
     asked = catalogue.checked_parts(FLAGS.parts)
     given = {name: FLAGS[name].value for name in ("small", "peers_python", "tests_list")}
+    given["tests_list"] = given["tests_list"] or str(TESTS)
     here = look()
     task = Task(here["device"], **given)
     same = {name: here[name] for name in machine.IDENTITY}
