@@ -47,6 +47,12 @@ def test_what_commands_ask_for_is_described_as_they_are():
     )
 
 
+def test_no_default_is_a_folder_of_the_machine_that_described_them():
+    for name, command in commands.commands().items():
+        for flag, about in command["flags"].items():
+            assert not str(about["default"]).startswith("/"), (name, flag)
+
+
 def test_every_script_is_a_command():
     scripts = {path.stem for path in scripts_folder().glob("*.py")} - {"document", "zoo"}
     assert set(commands.commands()) == scripts | {"import"}
