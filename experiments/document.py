@@ -65,6 +65,7 @@ SHOWN = {
     "manifold_resnet18_small": ("manifold", "manifold"),
     "sweep_scaling": ("workers", "workers"),
     "readouts_lite0_128": ("readouts_untrained", "readouts"),
+    "uniqueness_lite0_128": ("apart_photos_chelsea", "apart"),
     "uniqueness_irevnet_128": ("uniqueness_untrained_chelsea", "uniqueness"),
     "witnesses_lite0_224": ("witnesses_photos", "witnesses_224"),
     "witnesses_quick": ("witnesses_untrained", "witnesses"),
