@@ -143,7 +143,7 @@ def save_figure(path: Path, name: str) -> None:
         scale = min(WIDTH / figure.width, HEIGHT / figure.height)
         size = round(figure.width * scale), round(figure.height * scale)
         smaller = figure.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        smaller.save(Path(FLAGS.figures) / f"{name}.webp", quality=90, method=6)
+        smaller.save(Path(FLAGS.figures) / f"{name}.webp", quality=80, method=6)
 
 
 def load_benchmark(folder: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ apart then is kept.
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from depthjax.analysis.uniqueness import check_restarts
 from depthjax.inversion.config import InversionConfig
@@ -25,7 +25,7 @@ def push_apart(
     target_embedding: Embedding,
     solutions: Float[np.ndarray, "restarts batch height width channels"],
     near_enough: Float[np.ndarray, " batch"],
-    matched: Float[np.ndarray, "restarts batch"] | np.ndarray,
+    matched: Bool[np.ndarray, "restarts batch"],
     config: InversionConfig | None = None,
     *,
     rounds: int = 8,
@@ -57,14 +57,13 @@ def push_apart(
     check_restarts(len(solutions))
     images = np.array(solutions)
     dtype, shape = images.dtype, images.shape[2:]
-    held = np.asarray(matched, bool)
-    lengths = np.where(held, push * np.sqrt(np.prod(shape)), 0.0)
+    lengths = np.where(matched, push * np.sqrt(np.prod(shape)), 0.0)
     for _ in range(rounds):
         if not lengths.any():
             break
-        away = images - _mean_of_others(images, held)
-        size = np.linalg.norm(away.reshape(*held.shape, -1), axis=-1)
-        factor = np.where(held, lengths / np.maximum(size, np.finfo(dtype).tiny), 0.0)
+        away = images - _mean_of_others(images, matched)
+        size = np.linalg.norm(away.reshape(*matched.shape, -1), axis=-1)
+        factor = np.where(matched, lengths / np.maximum(size, np.finfo(dtype).tiny), 0.0)
         start = np.clip(images + factor[..., None, None, None] * away, 0, 1).astype(dtype)
         found = invert(
             layer,
@@ -74,16 +73,17 @@ def push_apart(
             config,
             stop_distance=np.asarray(near_enough),
         )
-        back = held & (np.asarray(found.status) == REACHED)
+        back = matched & (np.asarray(found.status) == REACHED)
         moved = np.where(back[..., None, None, None], np.asarray(found.images), images)
-        farther = mean_distance(moved, held) > mean_distance(images, held)
+        farther = mean_distance(moved, matched) > mean_distance(images, matched)
         images[:, farther] = moved[:, farther]
         lengths = np.where(back & farther, lengths, lengths / 2)
     return images
 
 
 def mean_distance(
-    images: Float[np.ndarray, "restarts batch height width channels"], matched: np.ndarray
+    images: Float[np.ndarray, "restarts batch height width channels"],
+    matched: Bool[np.ndarray, "restarts batch"],
 ) -> Float[np.ndarray, " batch"]:
     """The mean distance between two matched solutions of each image; 0 with fewer than two.
 
