@@ -11,7 +11,7 @@ from typing import Any
 from ..task import Absent, Rows, Task, Tell
 
 ROOT = Path(__file__).parents[3]
-_OUTCOME = re.compile(r"^(\S+?::.+) (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b")
+_OUTCOME = re.compile(r"^(\S+?)::(.+) (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b")
 KINDS = ("passed", "failed", "skipped")
 _KINDS = {"PASSED": "passed", "XFAIL": "passed", "SKIPPED": "skipped"}
 """Everything else failed."""
@@ -78,11 +78,16 @@ def listed(path: Path) -> list[Path]:
 
 
 def count(found: dict[str, Any], line: str) -> None:
-    """Adds what a line of `pytest -v` says to the counts."""
+    """Adds what a line of `pytest -v` says to the counts.
+
+    A test outside of the checkout is named by its file alone: folders of a machine are nobody's
+    business in a table that is shown to others.
+    """
     outcome = _OUTCOME.match(line)
     if outcome is None:
         return
-    name, word = outcome.groups()
+    file, test, word = outcome.groups()
+    name = f"{Path(file).name if file.startswith('..') else file}::{test}"
     kind = _KINDS.get(word, "failed")
     found[kind] += 1
     found["last"] = name
