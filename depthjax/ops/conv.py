@@ -91,25 +91,25 @@ class Patches:
     width: int = 0
 
     def prepare(self, kernel: Float[Array, "kh kw i o"]) -> Parameters:
-        """The kernel; its shape says how large a patch is."""
-        return {"kernel": kernel}
+        """The kernel, whose shape says how large a patch is, and the matrix of the way back."""
+        return {"kernel": kernel, "flipped": kernel.reshape(-1, kernel.shape[3]).T}
 
     def forward(self, parameters: Parameters, x: Array) -> Array:
         """`[B, H, W, I]` -> `[B, H', W', O]`."""
         kernel = parameters["kernel"]
-        down, right, inputs, _ = kernel.shape
+        down, right, inputs, outputs = kernel.shape
         rows, columns = self.height // down, self.width // right
         x = x[:, : rows * down, : columns * right]
-        x = x.reshape(-1, rows, down, columns, right, inputs)
-        return jnp.einsum("bhdwri,drio->bhwo", x, kernel)
+        x = x.reshape(-1, rows, down, columns, right, inputs).transpose(0, 1, 3, 2, 4, 5)
+        x = x.reshape(-1, rows, columns, down * right * inputs)
+        return x @ kernel.reshape(-1, outputs)
 
     def transpose(self, parameters: Parameters, y: Array) -> Array:
         """`[B, H', W', O]` -> `[B, H, W, I]`."""
-        kernel = parameters["kernel"]
-        down, right, inputs, _ = kernel.shape
+        down, right, inputs, _ = parameters["kernel"].shape
         rows, columns = self.height // down, self.width // right
-        x = jnp.einsum("bhwo,drio->bhdwri", y, kernel)
-        x = x.reshape(-1, rows * down, columns * right, inputs)
+        x = (y @ parameters["flipped"]).reshape(-1, rows, columns, down, right, inputs)
+        x = x.transpose(0, 1, 3, 2, 4, 5).reshape(-1, rows * down, columns * right, inputs)
         rest = (self.height - rows * down, self.width - columns * right)
         return jnp.pad(x, ((0, 0), (0, rest[0]), (0, rest[1]), (0, 0)))
 
@@ -198,24 +198,32 @@ class Winograd:
     def prepare(self, kernel: Float[Array, "3 3 i o"]) -> Parameters:
         """Both kernels as `Direct` takes them, and as windows."""
         direct = self._direct.prepare(kernel)
-        windows = {f"{name}_windows": winograd.kernel_windows(k) for name, k in direct.items()}
+        windows = {
+            _window(name, element): array
+            for name, k in direct.items()
+            for element, array in enumerate(winograd.kernel_windows(k))
+        }
         return direct | windows
 
     def forward(self, parameters: Parameters, x: Array) -> Array:
         """`[B, H, W, I]` -> `[B, H, W, O]`."""
         if not winograd.pays(x, parameters["kernel"].shape[3]):
             return self._direct.forward(parameters, x)
-        return winograd.convolve(parameters["kernel_windows"], x)
+        return winograd.convolve([parameters[_window("kernel", e)] for e in range(16)], x)
 
     def transpose(self, parameters: Parameters, y: Array) -> Array:
         """`[B, H, W, O]` -> `[B, H, W, I]`."""
         if not winograd.pays(y, parameters["flipped"].shape[3]):
             return self._direct.transpose(parameters, y)
-        return winograd.convolve(parameters["flipped_windows"], y)
+        return winograd.convolve([parameters[_window("flipped", e)] for e in range(16)], y)
 
     @property
     def _direct(self) -> Direct:
         return Direct(_WINOGRAD, self.height, self.width)
+
+
+def _window(name: str, element: int) -> str:
+    return f"{name}_window_{element}"
 
 
 _WINOGRAD = Geometry(padding=((1, 1), (1, 1)))
@@ -297,8 +305,8 @@ def convolve(form: Form, parameters: Parameters, x: Float[Array, "b h w i"]) -> 
 def _convolution(x: Array, kernel: Array, geometry: Geometry) -> Array:
     """A convolution of `x`.
 
-    Images smaller than the kernel are convolved a tap at a time: there XLA's CPU backend leaves its
-    fast path, whatever padding is added. 3×2²×512 with 3×3 takes 2.3 ms instead of 52.
+    Images smaller than the kernel are unfolded: there XLA's CPU backend leaves its fast path,
+    whatever padding is added. 3×2²×512 with 3×3 takes 0.5 ms instead of 52.
     """
     taps = kernel.shape[:2]
     if any(side < 0 for pad in geometry.pads(x.shape[1:3], taps) for side in pad):
@@ -319,8 +327,7 @@ def _convolution(x: Array, kernel: Array, geometry: Geometry) -> Array:
             feature_group_count=geometry.groups,
         )
     x = geometry.padded(x, taps)
-    total = jnp.zeros((), x.dtype)
-    for tap in itertools.product(range(taps[0]), range(taps[1])):
-        rows, columns = geometry.met_by(tap, taps, x.shape[1:3])
-        total += x[:, rows, columns] @ kernel[tap]
-    return total
+    # One product: a tap's matrix would be copied out of the kernel before it is multiplied.
+    met = [geometry.met_by(tap, taps, x.shape[1:3]) for tap in itertools.product(*map(range, taps))]
+    patches = jnp.concatenate([x[:, rows, columns] for rows, columns in met], -1)
+    return patches @ kernel.reshape(-1, kernel.shape[-1])

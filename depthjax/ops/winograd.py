@@ -11,10 +11,15 @@ from jax import lax
 from jaxtyping import Array, Float
 
 
-def kernel_windows(kernel: Float[Array, "3 3 i o"]) -> Float[Array, "4 4 i o"]:
-    """`G k Gᵀ`."""
+def kernel_windows(kernel: Float[Array, "3 3 i o"]) -> list[Float[Array, "i o"]]:
+    """`G k Gᵀ`, its sixteen elements row by row.
+
+    Each an array of its own: XLA's CPU backend copies a matrix out of a larger array before it
+    multiplies with it, at every step.
+    """
     g = jnp.asarray([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], kernel.dtype)
-    return jnp.einsum("ai,bj,ijco->abco", g, g, kernel, precision="highest")
+    windows = jnp.einsum("ai,bj,ijco->abco", g, g, kernel, precision="highest")
+    return [windows[divmod(element, 4)] for element in range(16)]
 
 
 def pays(x: Float[Array, "b h w i"], outputs: int) -> bool:
@@ -33,7 +38,7 @@ def pays(x: Float[Array, "b h w i"], outputs: int) -> bool:
     return enough and (channels >= 256 or (channels >= 64 and megabytes <= 64))
 
 
-def convolve(kernel: Float[Array, "4 4 i o"], x: Float[Array, "b h w i"]) -> Array:
+def convolve(kernel: Sequence[Float[Array, "i o"]], x: Float[Array, "b h w i"]) -> Array:
     """`[B, H, W, I]` -> `[B, H, W, O]`, of `kernel_windows`."""
     batch, height, width, inputs = x.shape
     rows, columns = -(-height // 2), -(-width // 2)
@@ -47,7 +52,7 @@ def convolve(kernel: Float[Array, "4 4 i o"], x: Float[Array, "b h w i"]) -> Arr
         return cells[:, top : top + rows, dy, left : left + columns, dx]
 
     windows = _both_ways(_inputs, [[everywhere(i, j) for j in range(4)] for i in range(4)])
-    products = [[windows[i][j] @ kernel[i, j] for j in range(4)] for i in range(4)]
+    products = [[windows[i][j] @ kernel[4 * i + j] for j in range(4)] for i in range(4)]
     outputs = _both_ways(_outputs, products)
     y = jnp.stack([jnp.stack(row, 3) for row in outputs], 2)
     return y.reshape(batch, 2 * rows, 2 * columns, -1)[:, :height, :width]

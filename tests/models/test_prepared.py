@@ -1,5 +1,7 @@
 """A prepared layer is the layer: same values, same derivatives."""
 
+import math
+import re
 from typing import Any
 
 import flax.linen as nn
@@ -10,6 +12,7 @@ import pytest
 from drawn_networks import describe_network, deviations, within_rounding
 
 import depthjax
+from depthjax.devices.precision import compiler_options
 from depthjax.inversion.loop import descend
 from depthjax.inversion.problem import Data, numbers_of
 from depthjax.inversion.state import initial_state
@@ -18,6 +21,7 @@ from depthjax.models.network import INPUT, GraphBuilder, Node
 from depthjax.models.operations import (
     add,
     batch_norm,
+    conv,
     flatten,
     global_average,
     layer_norm,
@@ -25,6 +29,7 @@ from depthjax.models.operations import (
     relu,
 )
 from depthjax.models.prepared import plan
+from depthjax.ops import winograd
 
 MODELS = {
     "basic": ("resnet18", {"width": 4, "stage_sizes": (1, 1)}, ["conv1", "layer2.0.bn1", "fc"]),
@@ -224,3 +229,47 @@ def test_the_sums_of_residual_blocks_are_computed_once_each():
         return step.lower(images).compile().as_text().count(" add(")
 
     assert operations(12) - operations(8) <= 1.1 * (operations(8) - operations(4))
+
+
+def weights_read_alone(program: str) -> list[str]:
+    """Instructions of the body of the loop that make a large array of loop invariants only."""
+    (name,) = set(re.findall(r" while\(.*body=(%[\w.]+)", program))
+    body = program.split(f"\n{name} ", 1)[1].split("\n}", 1)[0]
+    parts = dict(re.findall(r"(%\S+) = \S+ get-tuple-element\(.*?\), index=(\d+)", body))
+    (result,) = re.findall(r"ROOT %\S+ = \(.*\) tuple\((.*?)\)", body)
+    passed_on = [re.sub(r"/\*.*?\*/", "", part).strip() for part in result.split(",")]
+    fixed = {part for part, index in parts.items() if passed_on[int(index)] == part}
+    found = []
+    pattern = r"%\S+ = f32\[([\d,]+)\]\S* (?:fusion|copy|transpose|concatenate)\((.*?)\)"
+    for shape, operands in re.findall(pattern, body):
+        read = {re.sub(r"/\*.*?\*/", "", part).strip() for part in operands.split(",")}
+        if read <= fixed and math.prod(map(int, shape.split(","))) >= 400:
+            found.append(f"{shape} of {operands}")
+    return found
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="says what XLA's CPU backend does")
+@pytest.mark.parametrize(
+    ("kernel", "side", "strides"),
+    [(3, 8, 1), (3, 2, 1), (3, 1, 1), (3, 2, 2), (5, 3, 1), (1, 3, 1), (1, 3, 2), (2, 4, 2)],
+)
+def test_no_step_copies_a_kernel(kernel, side, strides, monkeypatch):
+    monkeypatch.setattr(winograd, "pays", lambda x, outputs: side == 8)
+    net = GraphBuilder()
+    x = net("first", conv(24, 1), INPUT)
+    padding = 0 if kernel == strides else None
+    net("second", conv(24, kernel, strides, padding=padding), x)
+    model = Nodes(tuple(net.nodes))
+    fast, weights = depthjax.Layer(model, "second").prepare(
+        depthjax.init_variables(model, jax.random.key(0), side)
+    )
+
+    def stepped(weights, images):
+        def step(_, images):
+            return images - jax.grad(lambda x: (fast(weights, x) ** 2).sum())(images)
+
+        return jax.lax.fori_loop(0, 3, step, images)
+
+    compiled = jax.jit(stepped, compiler_options=compiler_options())
+    program = compiled.lower(weights, jnp.ones((2, side, side, 3))).compile().as_text()
+    assert not weights_read_alone(program)
