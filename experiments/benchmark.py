@@ -10,10 +10,11 @@ until ρ ≤ 1 and ρ ≤ 0.1 by preset; e, operations a second and share of the
 step and compilation cache; g, peak memory; h, the input pipeline against a training step; j, the
 largest eigenvalues of JᵀJ and seconds a product against plenoptic; k, a step of the network as
 imported from PyTorch over a step of ours (PyTorch in this environment); m, methods of the field by
-those who know them and by us. Peers come with
-`pip install -e '.[peers]'`, into this environment or another one; what is not there is reported as
-absent. Leave the machine alone while it runs: the load before it is recorded. A benchmark that was
-cut off goes on with --resume, on the same machine with the same versions: each race is kept.
+those who know them and by us; n, each convolution and its transpose against PyTorch. Peers come
+with `pip install -e '.[peers]'`, into this environment or another one; what is not there is
+reported as absent. Leave the machine alone while it runs: the load before it is recorded. A
+benchmark that was cut off goes on with --resume, on the same machine with the same versions: each
+race is kept.
 """
 
 import json
@@ -177,6 +178,7 @@ def measure(
         "spectra": ("j", bench.spectra),
         "imported": ("k", bench.imports),
         "methods": ("m", bench.methods),
+        "convolutions": ("n", bench.convolutions),
     }
     for name, (letters, make) in measurements.items():
         if set(asked) & set(letters):

@@ -44,6 +44,7 @@ flags.DEFINE_list("benchmark", [], "folders of experiments/benchmark.py, for spe
 flags.DEFINE_list("networks", [], "folders of experiments/benchmark.py, a network each")
 flags.DEFINE_list("presets", [], "folders of its part d, for seconds by preset")
 flags.DEFINE_list("methods", [], "folders of its part m, for methods of the field")
+flags.DEFINE_list("convolutions", [], "folders of its part n, for convolutions one by one")
 flags.DEFINE_string("gallery", None, "folder of experiments/gallery.py that the figure comes from")
 flags.DEFINE_list("findings", [], "folders with a findings.json; each fills the block of its name")
 flags.DEFINE_list("keep", [], "folders of runs, finished or not, that are kept in --results")
@@ -98,9 +99,9 @@ def main() -> None:
     if FLAGS.presets:
         descents = [load_benchmark(folder) for folder in FLAGS.presets]
         blocks["presets"] = summary.presets_together(descents)
-    if FLAGS.methods:
-        folders = map(load_benchmark, FLAGS.methods)
-        blocks["methods"] = "\n\n".join(map(summary.summarise, folders))
+    for name, given in (("methods", FLAGS.methods), ("convolutions", FLAGS.convolutions)):
+        if given:
+            blocks[name] = "\n\n".join(map(summary.summarise, map(load_benchmark, given)))
     if FLAGS.networks:
         blocks["networks"] = networks_together([load_benchmark(one) for one in FLAGS.networks])
     for folder in FLAGS.findings:

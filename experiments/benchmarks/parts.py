@@ -11,6 +11,7 @@ h  the input pipeline against a training step
 j  eigenvalues of JᵀJ, against plenoptic: errors at equal products, and seconds a product
 k  a step of the peer's network, imported, over a step of ours
 m  a metamer against plenoptic, a Fourier parametrisation against PyTorch
+n  each convolution up to the last layer, and its transpose, against PyTorch
 """
 
 import os
@@ -22,10 +23,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import depthjax
 from depthjax import InversionConfig
 from depthjax.errors import one_of
 
-from . import methods
+from . import convolutions, methods
 from .contenders import COMPARED, METHODS, PEERS, SPECTRA, SPECTRAL_PEERS
 from .inputs import Inputs
 from .job import Job
@@ -46,8 +48,9 @@ PARTS = {
     "j": "eigenvalues of JᵀJ against plenoptic",
     "k": "the peer's network, imported, against ours",
     "m": "methods of the field, by those who know them and by us",
+    "n": "convolutions one by one against PyTorch",
 }
-ALL_PEERS = PEERS + SPECTRAL_PEERS + METHODS
+ALL_PEERS = (*PEERS, *SPECTRAL_PEERS, *METHODS, convolutions.THEIRS)
 RACED = ("a", "b", "e", "g")
 SEEDS = 3
 """Starts of each contender of part j: its error is random."""
@@ -278,6 +281,14 @@ class Bench:
         layers, batches = tuple(settings.layers), tuple(settings.batches)
         how = (self._race, self.keep, self.say)
         return methods.measure(self.inputs, layers, batches, settings.size, *how)
+
+    def convolutions(self) -> list[dict[str, Any]]:
+        """Every kind of convolution up to the last layer, at every batch."""
+        settings = self.settings
+        node = depthjax.Layer(self.inputs.model, settings.layers[-1]).node
+        kinds = convolutions.kinds_of(self.inputs.model, node, settings.size)
+        how = (self._race, self.keep, self.say)
+        return convolutions.measure(kinds, tuple(settings.batches), *how)
 
     def feeding(self) -> dict[str, Any]:
         """Batches read and augmented, beside training steps of a small network."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from depthjax.tables import markdown_table, median_and_range, number
 
-from . import methods
+from . import convolutions, methods
 from .contenders import COMPARED, CONTENDERS, PAIRS_A_STEP, PEERS, SPECTRA, SPECTRAL_PEERS
 from .disturbance import MOST
 from .quantities import (
@@ -55,6 +55,8 @@ def summarise(results: dict[str, Any]) -> str:
         blocks.append(_spectra(results["spectra"]))
     if "methods" in results:
         blocks.append(methods.table(results["methods"]))
+    if "convolutions" in results:
+        blocks.append(convolutions.table(results["convolutions"]))
     return "\n\n".join([*blocks, machine(results)])
 
 
@@ -283,12 +285,13 @@ def machine(results: dict[str, Any]) -> str:
         f" revision {environment['git_revision']})."
     )
     kept = {"c": "curves", "d": "presets", "f": "startup", "h": "feeding", "j": "spectra"}
-    kept |= {"k": "imported", "m": "methods"}
+    kept |= {"k": "imported", "m": "methods", "n": "convolutions"}
     if missing := [p for p in settings["parts"] if kept.get(p, "races") not in results]:
         text += f" It was cut off before part{'s' * (len(missing) > 1)} {', '.join(missing)}."
     if environment["load"] > 0.5:
         text += f" Something else ran too: the load was {number(environment['load'])} before."
-    races = [race for name in ("races", "spectra", "methods") for race in results.get(name, [])]
+    raced = ("races", "spectra", "methods", "convolutions")
+    races = [race for name in raced for race in results.get(name, [])]
     count, turns, largest = disturbed(races, MOST)
     if turns:
         text += (

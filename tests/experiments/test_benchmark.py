@@ -23,10 +23,22 @@ ROOT = Path(__file__).parents[2]
 EXPERIMENTS = ROOT / "experiments"
 sys.path.insert(0, str(EXPERIMENTS))
 
-from benchmarks import disturbance, figure, machine, methods, parts, quantities, serving, summary  # noqa: E402
+from benchmarks import (  # noqa: E402
+    convolutions,
+    disturbance,
+    figure,
+    machine,
+    methods,
+    parts,
+    quantities,
+    serving,
+    summary,
+)
 from benchmarks.contenders import CONTENDERS, PEERS, SPECTRA, SPECTRAL_PEERS  # noqa: E402
 from benchmarks.contenders.bare import Bare  # noqa: E402
+from benchmarks.contenders.convolution import Convolution  # noqa: E402
 from benchmarks.contenders.descent import Descent  # noqa: E402
+from benchmarks.contenders.drawn_convolution import drawn  # noqa: E402
 from benchmarks.contenders.loop import Loop  # noqa: E402
 from benchmarks.contenders.spectrum import Spectrum  # noqa: E402
 from benchmarks.inputs import Inputs, photographs  # noqa: E402
@@ -36,6 +48,8 @@ from benchmarks.workers import Worker, WorkerError  # noqa: E402
 
 from depthjax.folders.begin import begin  # noqa: E402
 from depthjax.inversion.loop import descend  # noqa: E402
+from depthjax.models.network import INPUT, GraphBuilder, Network  # noqa: E402
+from depthjax.models.operations import conv  # noqa: E402
 
 FIELDS = {"width": 4, "stage_sizes": (1, 1), "num_classes": 3}
 SIZE = 16
@@ -121,6 +135,58 @@ def test_methods_are_compared_by_seconds_and_by_what_is_reached():
     assert [cell.strip() for cell in second.split("|")[-4:-1]] == ["–", "0.2", "–"]
     only = methods.table(races[1:])
     assert "metamer: plenoptic is not installed" in only
+
+
+def test_the_convolutions_of_a_network_are_counted_by_kind():
+    model = depthjax.build_model("resnet50", width=4, stage_sizes=(2, 1))
+    kinds = convolutions.kinds_of(model, "layer2.0", 32)
+    assert sum(kinds.values()) == 1 + 7 + 4
+    assert kinds[convolutions.Kind(7, 2, 3, 1, 3, 4, 32)] == 1
+    assert kinds[convolutions.Kind(3, 1, 1, 1, 4, 4, 8)] == 2  # of both blocks of layer1
+    assert kinds[convolutions.Kind(1, 2, 0, 1, 16, 32, 8)] == 1
+    assert convolutions.Kind(3, 2, 1, 2, 8, 16, 6).flops(2) == 4 * 2 * 3 * 3 * 9 * 8 * 16 / 2
+
+    class Tensorflows(Network):
+        def graph(self):
+            net = GraphBuilder()
+            net("named", conv(4, 3, 2, padding="SAME"), INPUT)
+            return tuple(net.nodes)
+
+    with pytest.raises(ValueError, match="part n takes square convolutions, padded alike; named"):
+        convolutions.kinds_of(Tensorflows(), "named", 32)
+
+
+def test_a_step_of_a_convolution_is_timed_as_lax_computes_it():
+    kind = convolutions.Kind(3, 2, 1, 2, 4, 6, 5)
+    contender = Convolution(Job("", "", kind._asdict(), "", 2, kind.side))
+    images, kernel = drawn(contender.job)
+    expected = jax.lax.conv_general_dilated(
+        images, kernel, (2, 2), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=2,
+    )  # fmt: skip
+    assert contender.distance() == pytest.approx(float(np.abs(expected).sum()), rel=1e-5)
+    assert contender.steps(3) > 0
+
+
+def test_convolutions_are_summed_as_often_as_they_are_there():
+    def race_of(kind, count, ours, theirs):
+        entries = {"convolution": {"seconds": [ours] * 3}, "torch_convolution": theirs}
+        return {"kind": kind._asdict(), "count": count, "batch": 2, "entries": entries}
+
+    small, large = (convolutions.Kind(1, 1, 0, 1, 8, 8, side) for side in (4, 8))
+    races = [
+        race_of(small, 3, 0.1, {"seconds": [0.2] * 3}),
+        race_of(large, 1, 0.7, {"seconds": [0.1] * 3}),
+    ]
+    rows = [row.strip("| ").split("|") for row in convolutions.table(races).splitlines()[2:5]]
+    shown = [[cell.strip() for cell in row] for row in rows]
+    assert [row[-1] for row in shown] == ["30%", "70%", "100%"]
+    assert shown[0][0] == "1×1, 8 → 8, 4²" and shown[2][:2] == ["all of them", "4"]
+    assert shown[2][-2] == "**0.7**"  # (3 · 0.2 + 0.1) / (3 · 0.1 + 0.7)
+    races[1]["entries"]["torch_convolution"] = {"absent": "torch is not installed"}
+    text = convolutions.table(races)
+    assert "PyTorch" not in text.split("\n\n")[-1].split("oneDNN")[0].replace("PyTorch's", "")
+    assert text.splitlines()[4].count("–") == 2
 
 
 def test_a_turn_may_be_longer_than_the_records_of_one_call(inputs):
