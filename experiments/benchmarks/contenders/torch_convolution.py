@@ -27,12 +27,10 @@ class TorchConvolution:
     def steps(self, count: int) -> float:
         """Seconds for so many."""
         began = time.perf_counter()
-        images = self._images
+        images = self._images.requires_grad_()
         for _ in range(count):
-            images = images.detach().requires_grad_()
             found = self._convolved(images)
-            (images,) = torch.autograd.grad(found, images, found)
-            images = images.tanh()
+            torch.autograd.grad(found, images, found.detach())
         return time.perf_counter() - began
 
     def distance(self) -> float:
