@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import numpy as np
 from jaxtyping import Array, Float
+
+AnyArray: TypeAlias = Array | np.ndarray
+"""An array of JAX, or of NumPy in the host's memory."""
 
 Image: TypeAlias = Float[Array, "height width channels"]
 """One image, channels last; pixels in [0, 1], though a descent may leave that range."""

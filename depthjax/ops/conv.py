@@ -1,8 +1,9 @@
 """Convolutions with frozen kernels: forward and transpose both explicit, prepared once.
 
 Each form is a `LinearMap` made for one convolution and one image size; `prepare` turns the kernel
-into the arrays that both directions read. They compute the same numbers as
-`lax.conv_general_dilated` and its derivatives, only in an order that the backend is good at.
+into the arrays that both directions read, of NumPy or JAX as the kernel is. They compute the same
+numbers as `lax.conv_general_dilated` and its derivatives, only in an order that the backend is good
+at.
 """
 
 import dataclasses
@@ -16,8 +17,11 @@ from jaxtyping import Array, Float
 
 from depthjax.ops import linear_map, winograd
 from depthjax.ops.geometry import Geometry, Pair
+from depthjax.typing import AnyArray
 
 Parameters = dict[str, Array]
+Prepared = dict[str, AnyArray]
+"""Parameters in the host's memory, or on a device."""
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
@@ -33,7 +37,7 @@ class Direct:
     height: int = 0
     width: int = 0
 
-    def prepare(self, kernel: Float[Array, "kh kw i o"]) -> Parameters:
+    def prepare(self, kernel: Float[AnyArray, "kh kw i o"]) -> Prepared:
         """The kernel, and the kernel flipped with inputs and outputs exchanged."""
         taps_h, taps_w, inputs, _outputs = kernel.shape
         groups = self.geometry.groups
@@ -60,7 +64,7 @@ class Pointwise:
     height: int = 0
     width: int = 0
 
-    def prepare(self, kernel: Float[Array, "1 1 i o"]) -> Parameters:
+    def prepare(self, kernel: Float[AnyArray, "1 1 i o"]) -> Prepared:
         """The kernel as a matrix, both ways."""
         return {"kernel": kernel[0, 0], "flipped": kernel[0, 0].T}
 
@@ -90,7 +94,7 @@ class Patches:
     height: int = 0
     width: int = 0
 
-    def prepare(self, kernel: Float[Array, "kh kw i o"]) -> Parameters:
+    def prepare(self, kernel: Float[AnyArray, "kh kw i o"]) -> Prepared:
         """The kernel, whose shape says how large a patch is, and the matrix of the way back."""
         return {"kernel": kernel, "flipped": kernel.reshape(-1, kernel.shape[3]).T}
 
@@ -125,11 +129,12 @@ class SpaceToDepth:
     height: int = 0
     width: int = 0
 
-    def prepare(self, kernel: Float[Array, "kh kw i o"]) -> Parameters:
+    def prepare(self, kernel: Float[AnyArray, "kh kw i o"]) -> Prepared:
         """The kernel rearranged to cells, and flipped."""
         taps, _, inputs, outputs = kernel.shape
         even = taps + taps % 2
-        kernel = jnp.pad(kernel, ((0, even - taps), (0, even - taps), (0, 0), (0, 0)))
+        more = (0, even - taps)
+        kernel = kernel.__array_namespace__().pad(kernel, (more, more, (0, 0), (0, 0)))
         half = even // 2
         cells = kernel.reshape(half, 2, half, 2, inputs, outputs)
         cells = cells.transpose(0, 2, 1, 3, 4, 5).reshape(half, half, 4 * inputs, outputs)
@@ -195,7 +200,7 @@ class Winograd:
     height: int = 0
     width: int = 0
 
-    def prepare(self, kernel: Float[Array, "3 3 i o"]) -> Parameters:
+    def prepare(self, kernel: Float[AnyArray, "3 3 i o"]) -> Prepared:
         """Both kernels as `Direct` takes them, and as windows."""
         direct = self._direct.prepare(kernel)
         windows = {
@@ -237,7 +242,7 @@ class GroupedTaps:
     height: int = 0
     width: int = 0
 
-    def prepare(self, kernel: Float[Array, "kh kw i o"]) -> Parameters:
+    def prepare(self, kernel: Float[AnyArray, "kh kw i o"]) -> Prepared:
         """`[kh, kw, i, groups, o / groups]`, and flipped with inputs and outputs exchanged."""
         taps_h, taps_w, inputs, outputs = kernel.shape
         groups = self.geometry.groups

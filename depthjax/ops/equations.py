@@ -15,7 +15,7 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 from jaxtyping import Array
 
-from depthjax.ops.conv import Form, Parameters, choose_form, convolve
+from depthjax.ops.conv import Form, Parameters, Prepared, choose_form, convolve
 from depthjax.ops.geometry import Geometry
 from depthjax.ops.pooling import max_pool
 
@@ -46,7 +46,7 @@ class Convolution:
     kernel: Order
     output: Order
 
-    def prepare(self, kernel: Array) -> Parameters:
+    def prepare(self, kernel: Array) -> Prepared:
         """The arrays that `run` takes, from the equation's kernel."""
         return self.form.prepare(jnp.transpose(kernel, self.kernel))
 

@@ -10,16 +10,17 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from depthjax.typing import AnyArray
 
-def kernel_windows(kernel: Float[Array, "3 3 i o"]) -> list[Float[Array, "i o"]]:
+
+def kernel_windows(kernel: Float[AnyArray, "3 3 i o"]) -> list[Float[AnyArray, "i o"]]:
     """`G k Gᵀ`, its sixteen elements row by row.
 
     Each an array of its own: XLA's CPU backend copies a matrix out of a larger array before it
     multiplies with it, at every step.
     """
-    g = jnp.asarray([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], kernel.dtype)
-    windows = jnp.einsum("ai,bj,ijco->abco", g, g, kernel, precision="highest")
-    return [windows[divmod(element, 4)] for element in range(16)]
+    taps = [[kernel[i, j] for j in range(3)] for i in range(3)]
+    return [element for row in _both_ways(_kernels, taps) for element in row]
 
 
 def pays(x: Float[Array, "b h w i"], outputs: int) -> bool:
@@ -58,10 +59,17 @@ def convolve(kernel: Sequence[Float[Array, "i o"]], x: Float[Array, "b h w i"]) 
     return y.reshape(batch, 2 * rows, 2 * columns, -1)[:, :height, :width]
 
 
-def _both_ways(transform: Callable[..., tuple], matrix: Sequence[Sequence[Array]]) -> list[tuple]:
+def _both_ways(
+    transform: Callable[..., tuple], matrix: Sequence[Sequence[AnyArray]]
+) -> list[tuple]:
     """A linear transform of the columns of a matrix of arrays, then of its rows."""
     columns = [transform(*column) for column in zip(*matrix, strict=True)]
     return [transform(*row) for row in zip(*columns, strict=True)]
+
+
+def _kernels(k0: AnyArray, k1: AnyArray, k2: AnyArray) -> tuple[AnyArray, ...]:
+    """G k."""
+    return k0, (k0 + k1 + k2) * 0.5, (k0 - k1 + k2) * 0.5, k2
 
 
 def _inputs(d0: Array, d1: Array, d2: Array, d3: Array) -> tuple[Array, ...]:

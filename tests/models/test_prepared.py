@@ -273,3 +273,30 @@ def test_no_step_copies_a_kernel(kernel, side, strides, monkeypatch):
     compiled = jax.jit(stepped, compiler_options=compiler_options())
     program = compiled.lower(weights, jnp.ones((2, side, side, 3))).compile().as_text()
     assert not weights_read_alone(program)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", MODELS)
+def test_weights_are_the_same_by_numpy_and_within_a_program(name, dtype, x64):
+    """They come from NumPy where they are numbers in the host's memory, else from XLA."""
+    model_name, fields, layers = MODELS[name]
+    model, variables = build(model_name, **fields)
+    variables = jax.tree.map(lambda leaf: leaf.astype(dtype), variables)
+    layer = depthjax.Layer(model, layers[-1])
+    _, by_numpy = layer.prepare(variables)
+    by_xla = jax.jit(lambda held: layer.prepare(held)[1])(variables)
+    assert jax.tree.structure(by_numpy) == jax.tree.structure(by_xla)
+    for mine, other in zip(jax.tree.leaves(by_numpy), jax.tree.leaves(by_xla), strict=True):
+        assert isinstance(mine, jax.Array) and mine.dtype == other.dtype == dtype
+        scale = np.abs(other).max()
+        np.testing.assert_allclose(mine, other, rtol=0, atol=8 * np.finfo(dtype).eps * scale)
+
+
+def test_weights_that_stay_are_not_copied_and_no_program_is_compiled(caplog):
+    model, variables = build("mlp", widths=(6, 5))
+    layer = depthjax.Layer(model, model.stages()[-1])
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        _, weights = layer.prepare(variables)
+    assert not caplog.records
+    given = {id(leaf) for leaf in jax.tree.leaves(variables)}
+    assert {id(leaf) for leaf in jax.tree.leaves(weights)} <= given

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -20,6 +19,7 @@ from depthjax.models.operations.shared import (
     kept_values,
     ones,
 )
+from depthjax.typing import AnyArray
 
 
 def batch_norm(epsilon: float = 1e-5) -> "BatchNorm":
@@ -93,10 +93,10 @@ class Normalisation(Description):
         """It can be taken into a convolution before it."""
         return self.is_rewritten
 
-    def affine(self, leaves: Leaves) -> tuple[Array, Array]:
+    def affine(self, leaves: Leaves) -> tuple[AnyArray, AnyArray]:
         """`scale / √(var + ε)` and `bias − mean · scale / √(var + ε)`; without them 1 and 0."""
         params, moments = leaves.get("params", {}), leaves["batch_stats"]
-        scale = jax.lax.rsqrt(moments["var"] + self.operation.epsilon)
+        scale = (moments["var"] + self.operation.epsilon) ** -0.5
         if self.operation.use_scale:
             scale = params["scale"] * scale
         shift = -moments["mean"] * scale
@@ -104,7 +104,7 @@ class Normalisation(Description):
             shift = params["bias"] - moments["mean"] * scale
         return scale, shift
 
-    def freeze(self, leaves: Leaves, after: tuple[Array, Array] | None = None) -> Any:
+    def freeze(self, leaves: Leaves, after: tuple[AnyArray, AnyArray] | None = None) -> Any:
         """Scale and shift."""
         if not self.is_rewritten:
             return leaves

@@ -20,6 +20,7 @@ from depthjax.models.operations.shared import (
     ones,
 )
 from depthjax.ops.conv import Form, Geometry, choose_form, convolve
+from depthjax.typing import AnyArray
 
 _ZERO = normal(0.0)
 
@@ -90,7 +91,7 @@ class Convolution(Description):
         """Kernel and bias can be scaled."""
         return self.is_rewritten
 
-    def freeze(self, leaves: Leaves, after: tuple[Array, Array] | None = None) -> Any:
+    def freeze(self, leaves: Leaves, after: tuple[AnyArray, AnyArray] | None = None) -> Any:
         """The arrays that the form takes, and the bias if there is one."""
         if not self.is_rewritten:
             return leaves

@@ -28,6 +28,7 @@ from depthjax.models.operations.shared import (
     outputs_last,
     torch_name,
 )
+from depthjax.typing import AnyArray
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,11 @@ class Description:
         """Whether it is `scale · x + shift` for each channel; then `affine` says which."""
         return False
 
-    def affine(self, leaves: Leaves) -> tuple[Array, Array]:
+    def affine(self, leaves: Leaves) -> tuple[AnyArray, AnyArray]:
         """Scale and shift, each `[C]`."""
         raise NotImplementedError(f"{self.kind} is no affine map")
 
-    def freeze(self, leaves: Leaves, after: tuple[Array, Array] | None = None) -> Any:
+    def freeze(self, leaves: Leaves, after: tuple[AnyArray, AnyArray] | None = None) -> Any:
         """The weights that `run` takes.
 
         Args:

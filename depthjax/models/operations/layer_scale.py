@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from depthjax.models.initializers import Stream, constant
 from depthjax.models.operations.description import Description, describes
 from depthjax.models.operations.shared import Leaves, Path, keeping_sentence, ones
+from depthjax.typing import AnyArray
 
 
 class LayerScale(nn.Module):
@@ -42,10 +43,10 @@ class LayerScaleDescription(Description):
         """It is linear."""
         return True
 
-    def affine(self, leaves: Leaves) -> tuple[Array, Array]:
+    def affine(self, leaves: Leaves) -> tuple[AnyArray, AnyArray]:
         """`gamma`, and no shift."""
         gamma = leaves["params"]["gamma"]
-        return gamma, jnp.zeros_like(gamma)
+        return gamma, 0.0 * gamma
 
     def initialize(self, stream: Stream, shapes: Leaves, inputs: list[Any]) -> Leaves:
         """All factors alike."""

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from depthjax.models.initializers import Initializer, Stream, normal, uniform, uniform_fan_in
 from depthjax.models.operations.description import Description, describes
 from depthjax.models.operations.shared import Leaves, draw, fan_in_mismatch, ones
+from depthjax.typing import AnyArray
 
 
 def linear(features: int, *, std: float | None = None, bound: float | None = None) -> "Linear":
@@ -75,7 +76,7 @@ class LinearDescription(DenseDescription):
         """Kernel and bias can be scaled."""
         return True
 
-    def freeze(self, leaves: Leaves, after: tuple[Array, Array] | None = None) -> Leaves:
+    def freeze(self, leaves: Leaves, after: tuple[AnyArray, AnyArray] | None = None) -> Leaves:
         """The same leaves, scaled."""
         if after is None:
             return leaves
