@@ -14,6 +14,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
+from depthjax.inversion.chains import Named
 from depthjax.typing import Scalar
 
 
@@ -64,7 +65,7 @@ def coordinates_of(names: Sequence[str], decay: Scalar, shape: tuple[int, ...]) 
     """Coordinates by name, the first of them innermost; pixels without a name.
 
     Args:
-        names: "fourier", "decorrelated" or "pyramid:levels".
+        names: of `LINEAR`; "pyramid" with its number, "fourier" without.
         decay: of "fourier".
         shape: of the image, `(H, W, C)`.
 
@@ -78,11 +79,10 @@ def coordinates_of(names: Sequence[str], decay: Scalar, shape: tuple[int, ...]) 
 
 
 def _by_name(name: str, decay: Scalar, shape: tuple[int, ...]) -> Coordinates:
-    if name == "fourier":
-        return fourier(shape, decay)
-    if name == "decorrelated":
-        return decorrelated(shape)
-    return pyramid(shape, int(name.partition(":")[2]))
+    word, _, number = name.partition(":")
+    numbers = [decay] if word == "fourier" else [int(number)] if number else []
+    made: Coordinates = LINEAR[word].function(shape, *numbers)
+    return made
 
 
 def _within(inner: Coordinates, outer: Coordinates) -> Coordinates:
@@ -174,6 +174,20 @@ def pyramid(shape: tuple[int, ...], levels: int) -> Coordinates:
         return list(parts)
 
     return Coordinates(decode, transpose, encode)
+
+
+LINEAR = {
+    "fourier": Named(
+        "coefficients over f^decay, as fourier_decay",
+        *(fourier, ("decay",), lambda decay: decay != 0, "a decay that is not 0"),
+    ),
+    "decorrelated": Named("colours that are uncorrelated over photographs", decorrelated),
+    "pyramid": Named(
+        "a sum of so many images, each half as large as the one before",
+        *(pyramid, ("levels",), lambda n: n >= 1 and n == int(n), "levels from 1"),
+    ),
+}
+"""Linear steps by name."""
 
 
 def analyse(image: Float[Array, "h w c"], decay: Scalar) -> Float[Array, "2 h w2 c"]:

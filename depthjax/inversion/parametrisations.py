@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from depthjax.errors import require
 from depthjax.inversion.chains import Named, Step, read_step, split_chain
-from depthjax.inversion.coordinates import Coordinates, decorrelated, fourier, pyramid
+from depthjax.inversion.coordinates import LINEAR, Coordinates
 from depthjax.inversion.terms import function_of
 from depthjax.typing import Images
 
@@ -90,19 +90,6 @@ def deep_prior(shape: tuple[int, ...], channels: int) -> Parametrisation:
 
     return Parametrisation(*deep_prior_of(shape, channels))
 
-
-LINEAR = {
-    "fourier": Named(
-        "coefficients over f^decay, as fourier_decay",
-        *(fourier, ("decay",), lambda decay: decay != 0, "a decay that is not 0"),
-    ),
-    "decorrelated": Named("colours that are uncorrelated over photographs", decorrelated),
-    "pyramid": Named(
-        "a sum of so many images, each half as large as the one before",
-        *(pyramid, ("levels",), lambda n: n >= 1 and n == int(n), "levels from 1"),
-    ),
-}
-"""Linear steps by name."""
 
 MOVED = {
     "sigmoid": Named("pixels between 0 and 1", sigmoid),
