@@ -19,10 +19,12 @@ def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str
 
 
 def number(value: float | int) -> str:
-    """At most three significant digits, as tables have them: 0.52, 12.3, 12345, 1.5e-06.
+    """At most three significant digits, as tables have them: 0.52, 12.3, 12345, 1.5e-06; – for NaN.
 
     Labels of figures are shorter: `depthjax.figures.text.short_number`.
     """
+    if np.isnan(value):
+        return "–"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

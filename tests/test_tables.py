@@ -31,7 +31,8 @@ def test_spread(values, text):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(1234.5, "1234"), (0.00001234, "1.23e-05"), (7.0, "7")]
+    ("value", "text"),
+    [(1234.5, "1234"), (0.00001234, "1.23e-05"), (7.0, "7"), (np.nan, "–")],
 )
 def test_number(value, text):
     assert number(value) == text

@@ -263,7 +263,7 @@ def _reason(parts: Sequence[PartVerdict]) -> str:
 def interval_text(finding: Finding) -> str:
     """`0.2 [0.1, 0.3]`: the estimate and its interval, as far as there are any."""
     estimate, low, high = finding.interval[:3]
-    text = "–" if isnan(estimate) else number(estimate)
+    text = number(estimate)
     return text if isnan(low) else f"{text} [{number(low)}, {number(high)}]"
 
 

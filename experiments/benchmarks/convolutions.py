@@ -176,4 +176,4 @@ def _all_of_them(races: list[dict[str, Any]], name: str) -> float:
 
 
 def _speed(flops: float, seconds: float) -> str:
-    return "–" if np.isnan(seconds) else number(flops / seconds / 1e9)
+    return number(flops / seconds / 1e9)

@@ -156,7 +156,7 @@ def summary(rows: Sequence[Row]) -> str:
             [
                 *(layer, network, f"{matched} of {restarts}"),
                 f"{np.median(counts):g} ({min(counts)}–{max(counts)})",
-                *("–" if np.isnan(mean) else number(mean) for mean in means),
+                *map(number, means),
             ]
         )
     return markdown_table(headers, lines)
