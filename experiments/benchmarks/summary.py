@@ -114,7 +114,10 @@ def _against_peers(races: list[dict[str, Any]]) -> str:
         faster = [_times(ratios(race, name, _OURS)) for name in peers]
         own = median_and_range(images_per_second(race, _OURS))
         rows.append([race["layer"], str(race["batch"]), own, *faster])
-    note = "How many times as many as each peer, same network, weights, images and start."
+    note = (
+        "Images · steps a second of depthjax over those of each peer, same network, weights, images"
+        " and start. The author's loop is the paper's code in PyTorch."
+    )
     if missing:
         why = (f"{CONTENDERS[name].title} ({reason})" for name, reason in missing.items())
         note += f" Absent: {'; '.join(why)}."
