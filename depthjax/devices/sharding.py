@@ -85,6 +85,13 @@ def part_of(mesh: Mesh, devices: int) -> Mesh:
     return _line(list(np.ravel(mesh.devices))[:devices])
 
 
+def is_default(mesh: Mesh) -> bool:
+    """Whether it is the one device where arrays lie anyway, so that none has to be placed."""
+    given = getattr(jax.config, "jax_default_device")  # noqa: B009 (types do not know it)
+    default = given if isinstance(given, jax.Device) else jax.local_devices(backend=given)[0]
+    return list(np.ravel(mesh.devices)) == [default]
+
+
 def _line(devices: list[jax.Device]) -> Mesh:
     return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
 

@@ -173,7 +173,9 @@ def autoencode(
     if reference is None:
         noise_key = default_reference_key if reference_key is None else reference_key
         noise = ReferenceNoise(noise_key, reference_std, draws)
-        reference = checked_reference(*measured, images, noise)
+        reference = checked_reference(
+            *measured, images, noise, mesh=mesh, spread_weights=spread_weights
+        )
     scale = np.asarray(reference.embedding_distance)
     if init is None:
         init = initial_images(start_key, images.shape, config, others=images, dtype=images.dtype)

@@ -66,7 +66,7 @@ def run_batch(prepared: Prepared, examples: Examples, number: int, plan: Plan) -
     pace = stops(config, _step(state), marks, short=plan.in_short_calls)
     while not finished:
         stop = next(pace)
-        state, records, counts, running = loop(state, jnp.asarray(stop))
+        state, records, counts, running = loop(state, jnp.asarray(stop, jnp.int32))
         records, counts, running = jax.device_get((records, counts, running))
         if data.reference is None:
             records = records._replace(input_distance=np.full_like(records.objective, np.nan))
@@ -170,7 +170,7 @@ def _filled_rows(last: Records | None, rows: Records, counts: np.ndarray, split:
 
 def _result(state: State, rows: Records, frames: list[np.ndarray], plan: Plan) -> Inversion:
     trajectory = Trajectory(*rows)
-    ended = int(trajectory.step[-1])
+    ended = int(np.max(state.stopped_step))
     return Inversion(
         images=state.best_images,
         final_images=state.images,

@@ -37,8 +37,10 @@ def check_functions(
     """
     for one in config.structure.objective:
         if not _is_named(one.piece, OBJECTIVES):
-            there = split(_two(target))[one.at] if one.at and split else _two(target)
-            there = one.part_of(there)
+            layers = split(_two(target)) if split else {}
+            if one.at and one.at not in layers:
+                continue  # `distance_to` says what there is
+            there = one.part_of(layers[one.at] if one.at else _two(target))
             _check("objective", one.piece, there + _noise(there), there)
     for one in config.structure.penalties:
         if not _is_named(one.piece, PENALTIES):
@@ -54,7 +56,14 @@ def _check_parametrisation(config: InversionConfig, images: Images) -> None:
     if found is None or all(_name(step) in PARAMETRISATIONS for step in moved):
         return
     name, two = ",".join(map(str, moved)), _two(images)
-    both = found.decode(found.encode(two))
+    parameters = found.encode(two)
+    of_one_array = getattr(parameters, "ndim", 0) == 4
+    if config.structure.coordinates and not of_one_array:
+        raise ValueError(
+            f"{', '.join(config.structure.coordinates)} need one array like images, and the"
+            f" parametrisation {name} has other parameters: leave them out, and fourier_decay at 0"
+        )
+    both = found.decode(parameters)
     if both.shape != two.shape:
         raise ValueError(
             f"the parametrisation {name} makes images {both.shape} of parameters of images"

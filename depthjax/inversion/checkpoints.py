@@ -10,7 +10,6 @@ split of its examples over devices and batches. The split is therefore kept too.
     kept.discard()
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -29,6 +28,7 @@ from depthjax.checkpoint import Checkpoint, Checkpoints
 from depthjax.devices.sharding import Split
 from depthjax.files import CannotWrite, npz_bytes, write_atomically
 from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.identity import digest_of
 from depthjax.inversion.loop import Records
 from depthjax.inversion.state import State
 
@@ -112,16 +112,12 @@ class DescentCheckpoints:
         Raises:
             ValueError: if the folder is another inversion's, or there are too few devices now.
         """
-        digest = hashlib.sha256(repr(config).encode())
-        for array in arrays:
-            values = np.ascontiguousarray(array)
-            digest.update(f"{values.dtype} {values.shape}".encode())
-            digest.update(values.tobytes())
+        digest = digest_of(config, arrays)
         self._last = time.monotonic()
         file = self._folder / "descent.json"
         if file.is_file():
             before = json.loads(file.read_text())
-            if before["sha256"] != digest.hexdigest():
+            if before["sha256"] != digest:
                 raise ValueError(
                     f"{str(self._folder)!r} holds the state of other descents: their start, target,"
                     " settings or frames were others; remove it, or use those it was begun with"
@@ -133,7 +129,7 @@ class DescentCheckpoints:
                     f" {devices}; go on where it was begun, or remove it"
                 )
             return split
-        text = json.dumps({"sha256": digest.hexdigest(), "split": split})
+        text = json.dumps({"sha256": digest, "split": split})
         write_atomically(file, f"{text}\n".encode())
         return split
 

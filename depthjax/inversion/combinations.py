@@ -5,7 +5,7 @@ from typing import Any
 from depthjax.errors import one_of, require
 from depthjax.inversion.gauss_newton import Options
 from depthjax.inversion.objectives import OBJECTIVES, square_of
-from depthjax.inversion.parametrisations import is_bounded
+from depthjax.inversion.parametrisations import OF_SOMETHING_ELSE, is_bounded
 from depthjax.settings import is_number
 
 
@@ -20,6 +20,8 @@ def check_together(config: Any) -> None:
     """
     if config.structure.moved:
         _check_moved(config)
+    if config.fourier_decay:
+        _check_decay(config)
     if config.relu_gradient == "redirected" and config.step_scale == "layer":
         raise ValueError("relu_gradient='redirected' has no step_scale='layer': use fixed")
     if config.optimizer == "gauss_newton":
@@ -43,6 +45,17 @@ def _check_moved(config: Any) -> None:
     for name, asked in unmet.items():
         if asked:
             raise ValueError(f"{name} is of pixels, and parametrisation {text} moves others")
+
+
+def _check_decay(config: Any) -> None:
+    """Coefficients are of one array, which is an image or is like one."""
+    first = next(iter(config.parametrisation), "")
+    if isinstance(first, str) and first.partition(":")[0] in OF_SOMETHING_ELSE:
+        text = ",".join(map(str, config.parametrisation))
+        raise ValueError(
+            f"fourier_decay={config.fourier_decay:g} is of pixels, and parametrisation {text} makes"
+            " them of something else: set fourier_decay to 0"
+        )
 
 
 def _check_gauss_newton(config: Any) -> None:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from depthjax.devices.processes import my_share
-from depthjax.devices.sharding import local_mesh, part_of, split_of
+from depthjax.devices.sharding import is_default, local_mesh, part_of, split_of
 from depthjax.inversion.batches import Examples, run_batch
 from depthjax.inversion.checking import check_functions
 from depthjax.inversion.checkpoints import DescentCheckpoints
@@ -108,7 +108,7 @@ def invert(
         stop_distance: m_g at which an example stops, `[B]`, `[restarts, B]` or one number for all:
             it keeps the image of the first recorded step at which its embedding is as near.
         max_batch: images × restarts that run at once, over all devices; more are run one batch
-            after the other. `depthjax.fitting_batch` says how many fit into memory.
+            after the other. `depthjax.inversion.memory.largest_batch` says how many fit.
         mesh: of the devices that share a batch between them; by default all of this process. They
             need not divide it: the last example is then there twice, and reported once. With
             several processes (`devices.processes`) each does a share and all get all results.
@@ -152,10 +152,11 @@ def invert(
         target, start, _, near_enough = examples
         defining = (start, target, near_enough, np.array(marks, np.int32))
         split = checkpoints.begin(config, defining, split, mesh.size)
+    devices = part_of(mesh, split.devices)
     plan = Plan(
         config=config,
         count=count,
-        mesh=part_of(mesh, split.devices) if split.devices > 1 else None,
+        mesh=None if is_default(devices) else devices,
         split=split,
         marks=tuple(marks),
         checkpoints=checkpoints,

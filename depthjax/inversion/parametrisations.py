@@ -104,6 +104,12 @@ MOVED = {
 PARAMETRISATIONS = LINEAR | MOVED
 """Every step by name."""
 
+OF_SOMETHING_ELSE = ("pyramid", "phase", "deep_prior")
+"""Steps that make images of other than one array of their shape."""
+
+FIXED = {"phase": "size", "deep_prior": "input"}
+"""What a step makes its images of besides what is moved, by its name among the parameters."""
+
 BOUNDED = ("sigmoid", "deep_prior")
 """Steps whose images lie between 0 and 1."""
 
@@ -137,14 +143,18 @@ def chain_of(steps: Sequence[Any]) -> Chain:
     first = next((n for n, name in enumerate(names) if name not in LINEAR), len(names))
     text = ",".join(map(str, steps))
     require("fourier" not in names[1:], "parametrisation", text, "with fourier as its first step")
-    for name in ("phase", "deep_prior"):
+    for name in OF_SOMETHING_ELSE:
         wanted = f"with {name} as its first step, since it makes images of something else"
         require(name not in names[1:], "parametrisation", text, wanted)
-    after = [name for name in names[first:] if name == "pyramid"]
-    require(not after, "parametrisation", text, "with pyramid before steps that are not linear")
     decay = read[0].numbers[0] if names[:1] == ["fourier"] else None
     linear = tuple(map(_whole, read[:first]))
     return Chain(decay, linear[decay is not None :], tuple(map(_whole, read[first:])))
+
+
+def fixed_parameter(moved: Sequence[Any]) -> str | None:
+    """The parameter of these steps that no optimiser may change, if there is one."""
+    first = next(iter(moved), None)
+    return FIXED.get(first.partition(":")[0]) if isinstance(first, str) else None
 
 
 def is_bounded(moved: Sequence[Any]) -> bool:

@@ -1,5 +1,6 @@
 """What the loop runs on: a layer and its weights, made fast and laid out on the devices."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -51,12 +52,15 @@ def _prepare(
     layer: LayerFn, variables: Variables, config: InversionConfig, images: Any, spread: bool
 ) -> Prepared:
     layer = _with_gradient(layer, config.relu_gradient)
-    if spread and not hasattr(layer, "prepare"):
-        return Prepared(Gathering(layer), variables)
+    own = getattr(layer, "prepare", None)
+    by_operation = own is not None and "rematerialize" in inspect.signature(own).parameters
+    if spread and not by_operation:
+        fast, weights = (layer, variables) if own is None else own(variables)
+        return Prepared(Gathering(fast), weights)
     # Where activations are computed again, weights are gathered again, and need not be kept.
     # Gauss–Newton makes many products with one linearisation, which keeps all that they take.
     again = (config.rematerialize or spread) and config.optimizer != "gauss_newton"
-    settings = {"rematerialize": True} if again else {}
+    settings = {"rematerialize": True} if again and by_operation else {}
     asks = images is not None and ask_the_layer(config.structure.penalties)
     form: Callable[..., tuple[LayerFn, Variables]] = observed_layer if asks else fast_form
     fast, weights = form(layer, variables, images, **settings)

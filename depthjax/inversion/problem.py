@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jaxtyping import Array, Int
 
 from depthjax.devices.precision import matmul_precision
@@ -24,7 +25,7 @@ from depthjax.inversion.config import InversionConfig, Structure
 from depthjax.inversion.coordinates import coordinates_of, in_coordinates
 from depthjax.inversion.objectives import distance_to, norms, weights_of
 from depthjax.inversion.optimizers import make_optimizer
-from depthjax.inversion.parametrisations import parametrisation_of
+from depthjax.inversion.parametrisations import fixed_parameter, parametrisation_of
 from depthjax.inversion.parts import parts_of
 from depthjax.inversion.penalties import ask_the_layer, penalty_of
 from depthjax.inversion.priors import blur3
@@ -153,6 +154,9 @@ def problem_of(
 def optimizer_of(structure: Structure, decay: Array | float) -> Any:
     """The optax optimiser of a config, for one example; `decay` is that of Fourier coefficients."""
     optimizer = make_optimizer(structure.optimizer, structure.optimizer_options)
+    if fixed := fixed_parameter(structure.moved):
+        # Its gradient is 0, but a decay of weights would still change it.
+        return optax.masked(optimizer, lambda moved: {name: name != fixed for name in moved})
     if not structure.coordinates:
         return optimizer
     return in_coordinates(optimizer, partial(coordinates_of, structure.coordinates, decay))

@@ -54,7 +54,7 @@ class Inversion:
 
     Fields:
         images: the iterate with the smallest objective; where `stop_distance` was reached, the
-            one that reached it.
+            one that reached it; with `transform`, whose objectives are random, the last finite one.
         final_images: the last iterate.
         objective: the objective of `images`.
         best_step: the step at which `images` was reached.

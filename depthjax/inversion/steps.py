@@ -112,7 +112,9 @@ def advance(
     finite = jnp.isfinite(objective) & jnp.isfinite(images.sum((1, 2, 3)))
     # Of an example that has come near enough, the image there is what was asked for.
     better = running & (reached | (objective < state.best_objective) | (latest & finite))
-    improved = running & (objective < state.plateau_objective * (1 - numbers["plateau"]))
+    least = numbers["plateau"] * jnp.abs(state.plateau_objective)
+    wanted = jnp.where(jnp.isfinite(least), state.plateau_objective - least, jnp.inf)
+    improved = running & (objective < wanted)
     plateau_step = jnp.where(improved, state.step, state.plateau_step)
     stalled = state.step - plateau_step >= numbers["patience"]
     status = jnp.where(stalled, PLATEAU, RUNNING)

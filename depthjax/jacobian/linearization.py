@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from depthjax.devices.memory import gigabytes, require, tree_bytes
 from depthjax.devices.precision import matmul_precision
-from depthjax.devices.sharding import IMAGES, PROBES, grid_of, local_mesh, replicate
+from depthjax.devices.sharding import IMAGES, PROBES, grid_of, is_default, local_mesh, replicate
 from depthjax.models.fast import prepare_layer
 from depthjax.typing import LayerFn, PerExample, Variables
 
@@ -111,7 +111,7 @@ def linearize(
 def _linearized_at(layer: LayerFn, variables: Variables, x: Array, mesh: Mesh) -> LinearizedLayer:
     fast, weights = prepare_layer(layer, variables, x)
     count = x.shape[0]
-    grid = grid_of(mesh, count) if mesh.size > 1 else None
+    grid = None if is_default(mesh) else grid_of(mesh, count)
     if grid is not None:
         weights = replicate(weights, grid)
         x = jax.device_put(x, NamedSharding(grid, PartitionSpec(IMAGES)))
@@ -143,8 +143,12 @@ def _linearized(
     if grid is not None:
         replicated, split = PartitionSpec(), PartitionSpec(IMAGES)
         function = jax.shard_map(layer, mesh=grid, in_specs=(replicated, split), out_specs=split)
+
+    def embedded(images: Array) -> Array:  # in one dtype with the images, as vectors are
+        return function(variables, images).astype(images.dtype)
+
     with matmul_precision():
-        return jax.linearize(partial(function, variables), images)
+        return jax.linearize(embedded, images)
 
 
 def _depends(maps: LinearizedLayer) -> bool:

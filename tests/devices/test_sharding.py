@@ -136,6 +136,13 @@ def test_weights_that_are_spread_leave_a_device_room(eight):
     assert spread < 0.5 * replicated
 
 
+def test_the_one_device_of_a_mesh_does_the_work(eight):
+    found = eight[0]
+    assert found["elsewhere/here"].tolist() == [0]
+    assert found["elsewhere/descent"].tolist() == found["elsewhere/jacobian"].tolist() == [3]
+    assert found["elsewhere/difference"] < 1e-5
+
+
 @pytest.mark.parametrize(("count", "grid"), [(1, (1, 8)), (4, (4, 2))])
 def test_eight_devices_share_a_jacobian_that_one_finds(eight, count, grid):
     compared = 0

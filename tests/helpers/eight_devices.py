@@ -4,6 +4,7 @@ Writes what it found into the file it is given: the same descents by one device 
 """
 
 import dataclasses
+import importlib
 import json
 import sys
 
@@ -24,6 +25,7 @@ from depthjax.inversion.state import initial_state_on
 from depthjax.jacobian import linearization
 
 ONE, EIGHT = local_mesh(1), local_mesh()
+inverting = importlib.import_module("depthjax.inversion.invert")  # the name is a function's, too
 IMAGES = np.random.default_rng(0).random((11, 8, 8, 3))
 COUNTS = (1, 4)
 STARTS = np.random.default_rng(1).random((11, 8, 8, 3))
@@ -95,6 +97,32 @@ def measured_in_parts():
             arrays = vars(run.measurement) | {"best": run.images, "start": run.start}
             arrays["split"] = np.array(run.inversion.split)
             yield from ((f"autoencode/{who}/{name}", a) for name, a in arrays.items())
+
+
+def elsewhere():
+    """Where a mesh of one other device has a descent and a linearisation, and what both find."""
+    mesh, other = jax.make_mesh((1,), ("any",), devices=jax.devices()[3:4]), []
+    layer, variables = network(jnp.float32)
+    images = jnp.asarray(IMAGES[:1], jnp.float32)
+    run = inverting.run_batch
+
+    def watched(prepared, *arguments):
+        other.append(prepared.weights)
+        return run(prepared, *arguments)
+
+    inverting.run_batch = watched
+    target = layer(variables, images)
+    starts = jnp.asarray(STARTS[:1], jnp.float32)
+    results = [
+        depthjax.invert(layer, variables, target, starts, InversionConfig(steps=3), mesh=one).images
+        for one in (ONE, mesh)
+    ]
+    inverting.run_batch = run
+    other.append(jacobian.linearize(layer, variables, images, mesh=mesh))
+    for name, tree in zip(("here", "descent", "jacobian"), other, strict=True):
+        ids = {device.id for leaf in jax.tree.leaves(tree) for device in leaf.devices()}
+        yield f"elsewhere/{name}", np.array(sorted(ids))
+    yield "elsewhere/difference", np.abs(results[0] - results[1]).max()
 
 
 def fits_in_parts():
@@ -236,6 +264,7 @@ for count in COUNTS:
     for who, mesh in (("one", ONE), ("eight", EIGHT)):
         arrays = spectrum(mesh, count)
         found.update({f"jacobian{count}/{who}/{name}": a for name, a in arrays.items()})
+found.update(elsewhere())
 found.update(in_parts())
 found.update(measured_in_parts())
 found.update(fits_in_parts())

@@ -106,6 +106,31 @@ def test_a_trust_radius_is_one_of_images(x64: Any) -> None:
     np.testing.assert_allclose(jnp.sqrt(jnp.square(moved).mean((1, 2, 3))), 1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("optimizer", ["lion", "adamw", "adam"])
+def test_sizes_of_coefficients_stay_under_every_optimiser(optimizer: str, x64: Any) -> None:
+    """A decay of weights would shrink them, whatever their gradient."""
+    config = InversionConfig(
+        steps=20, parametrisation="phase", pixels="none", optimizer=optimizer, learning_rate=0.5,
+        schedule="constant",
+    )  # fmt: skip
+
+    def sizes(images: jax.Array) -> jax.Array:
+        spectrum = jnp.abs(jnp.fft.rfft2(images, axes=(1, 2)))
+        return spectrum[:, :, 1:-1]  # of the others a real image fixes some phases
+
+    found = descend(config).final_images
+    assert jnp.abs(found - images_of(2)).max() > 0.05
+    np.testing.assert_allclose(sizes(found), sizes(images_of(2)), rtol=1e-4, atol=1e-6)
+
+
+def test_coordinates_need_one_array(x64: Any) -> None:
+    pair = (lambda z: z["a"] + z["b"], lambda images: {"a": images, "b": 0 * images})
+    settings = {"steps": 2, "parametrisation": pair, "pixels": "none"}
+    assert descend(InversionConfig(**settings)).images.shape == images_of(2).shape
+    with pytest.raises(ValueError, match="need one array like images"):
+        descend(InversionConfig(**settings, fourier_decay=0.5))
+
+
 def square(z: jax.Array) -> jax.Array:
     return jnp.square(z)
 
@@ -146,7 +171,11 @@ def test_the_decay_of_a_parametrisation_is_the_configs(x64: Any) -> None:
         ({"parametrisation": "pyramid:1.5"}, "pyramid:levels must be levels from 1"),
         ({"parametrisation": "sigmoid,fourier:1"}, "fourier as its first step"),
         ({"parametrisation": "sigmoid,phase"}, "phase as its first step"),
-        ({"parametrisation": "sigmoid,pyramid:2"}, "pyramid before steps that are not linear"),
+        ({"parametrisation": "sigmoid,pyramid:2"}, "with pyramid as its first step"),
+        ({"parametrisation": "fourier:1,pyramid:2"}, "with pyramid as its first step"),
+        ({"parametrisation": "decorrelated,pyramid:2"}, "with pyramid as its first step"),
+        ({"parametrisation": "pyramid:2", "fourier_decay": 0.5}, "set fourier_decay to 0"),
+        ({"parametrisation": "phase,sigmoid", "fourier_decay": 0.5}, "set fourier_decay to 0"),
         ({"parametrisation": "phase"}, "end it with sigmoid, or use pixels='penalty' or 'none'"),
         ({"parametrisation": "sigmoid", "blur": True}, "blur is of pixels"),
         ({"parametrisation": "sigmoid", "step_scale": "layer"}, "step_scale='layer' is of pixels"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depthjax import InversionConfig, invert
 from depthjax.inversion.reference import (
     REFERENCE_STD,
     ReferenceNoise,
@@ -113,6 +114,19 @@ class TwoForms:
             return self.factor * linear(weights, images)
 
         return fast, variables
+
+
+def test_a_layer_with_a_fast_form_of_its_own_descends_under_any_setting(variables: dict) -> None:
+    a, layer = draw((3, *SHAPE[1:]), 1), TwoForms()
+    config = InversionConfig(steps=3)
+    asked = {"as it is": {}, "again": {"config": config.replace(rematerialize=True)}}
+    asked["in parts"] = {"spread_weights": True}
+    found = {
+        name: invert(layer, variables, linear(variables, a), a + 0.1, **{"config": config, **how})
+        for name, how in asked.items()
+    }
+    for name in ("again", "in parts"):
+        np.testing.assert_allclose(found[name].images, found["as it is"].images, atol=1e-6)
 
 
 def test_copies_are_measured_with_the_fast_form_once_it_was_verified(variables: dict) -> None:

@@ -91,6 +91,29 @@ def test_all_examples_not_finite_ends_the_loop() -> None:
     np.testing.assert_array_equal(found.images, start)
 
 
+@pytest.mark.parametrize("objective", ["dot", "l2"])
+def test_an_objective_that_stays_as_it_is_is_a_plateau(objective: str) -> None:
+    """Also where it is negative: there the smaller is farther from 0."""
+    variables, image = matrix(20), draw(2, *IMAGE)
+    target = linear(variables, image)
+    config = InversionConfig(
+        objective=objective, learning_rate=1e-9, pixels="none", steps=60, plateau=0.01, patience=5,
+        record_every=10,
+    )  # fmt: skip
+    found = invert(linear, variables, target, image + 0.5, config, frames=3)
+    assert (found.objective[0] < 0) == (objective == "dot")
+    np.testing.assert_array_equal(found.status, PLATEAU)
+    np.testing.assert_array_equal(found.stopped_step, 5)
+    assert found.frames is not None and found.frames.step.tolist() == [0, 5]
+
+
+def test_a_negative_objective_that_falls_goes_on() -> None:
+    variables, image = matrix(20), draw(2, *IMAGE)
+    config = plain(objective="dot", learning_rate=0.05, steps=20, plateau=0.001, patience=5)
+    found = invert(linear, variables, linear(variables, image), image, config)
+    np.testing.assert_array_equal(found.status, RUNNING)
+
+
 def plateau_step(objective: np.ndarray, plateau: float, patience: int) -> int | None:
     """The step at which the last improvement by the fraction lies `patience` steps back."""
     best, since = np.inf, 0

@@ -50,6 +50,22 @@ def test_products_are_adjoint_and_those_of_the_layer(x64, dtype):
     assert forward.dtype == back.dtype == dtype
 
 
+@pytest.mark.parametrize("dtypes", [("bfloat16", "float32"), ("float32", "float64")])
+def test_an_embedding_of_another_dtype_is_linearised_in_that_of_the_images(x64, dtypes):
+    inner, outer = dtypes
+    matrix = np.random.default_rng(0).normal(size=(12, 5))
+
+    def layer(variables, x):
+        return x.reshape(len(x), -1).astype(inner) @ variables.astype(inner)
+
+    x = jnp.ones((1, 2, 2, 3), outer)
+    values = top_singular_values(linearize(layer, jnp.asarray(matrix), x), 2).values
+    expected = np.linalg.svd(matrix, compute_uv=False)[:2]
+    np.testing.assert_allclose(values[0], expected, rtol=0.02 if inner == "bfloat16" else 1e-6)
+    dense = dense_jacobian(linearize(layer, jnp.asarray(matrix), x))
+    np.testing.assert_allclose(dense.reshape(5, 12), matrix.T, rtol=0.02, atol=0.01)
+
+
 def test_the_map_is_a_pytree_that_passes_through_jit():
     maps = linearize(LAYER, network(), images())
     v = jnp.ones((2, maps.shape[1]))

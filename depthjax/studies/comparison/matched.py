@@ -56,7 +56,8 @@ def kept_ratios(arrays: Mapping[str, np.ndarray]) -> Float[np.ndarray, "frames b
     Args:
         arrays: of the layer, as in `depthjax.Run.layers`, with `frames`; recorded at every step.
     """
-    rows = np.searchsorted(arrays["trajectory_step"], arrays["frame_step"])
+    recorded = arrays["trajectory_step"]
+    rows = np.clip(np.searchsorted(recorded, arrays["frame_step"]), 0, len(recorded) - 1)
     return arrays["trajectory_embedding_ratio"][rows, 0].astype(np.float64)
 
 
