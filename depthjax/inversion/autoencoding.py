@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
@@ -36,7 +37,7 @@ from depthjax.inversion.results import Inversion, Progress
 from depthjax.inversion.similarity import Similarity, similarity
 from depthjax.models.embeddings import embedding_shape
 from depthjax.models.initialization import checked_key
-from depthjax.typing import LayerFn, Scalar, Variables
+from depthjax.typing import Images, LayerFn, Scalar, Variables
 
 
 @jax.tree_util.register_dataclass
@@ -208,7 +209,7 @@ def autoencode(
             on_progress=tell_ratio if progress or on_progress is not None else None,
         )
     trajectory = inversion.trajectory
-    measure_images = partial(measure_against, reference, *prepare(), images)
+    measure_images = partial(_by_restart, partial(measure_against, reference, *prepare(), images))
     return Autoencoding(
         start=init,
         inversion=inversion,
@@ -223,3 +224,11 @@ def autoencode(
             MATCHED_RATIOS,
         ),
     )
+
+
+def _by_restart(measured: Callable[[Images], Measurement], images: Array) -> Measurement:
+    """Of `[B, …]` at once, or of `[restarts, B, …]` one after the other, as memory is that of B."""
+    if images.ndim == 4:
+        return measured(images)
+    found: Measurement = jax.tree.map(lambda *each: jnp.stack(each), *map(measured, images))
+    return found

@@ -89,14 +89,15 @@ def run_batch(prepared: Prepared, examples: Examples, number: int, plan: Plan) -
 def _data_of(prepared: Prepared, examples: Examples, plan: Plan) -> Data:
     """The arguments of the loop, with the step scales measured if the config asks for them."""
     config, start = plan.config, examples.start
+    numbers = numbers_of(config, start.dtype)
     scale = jnp.ones(start.shape[0], start.dtype)
     if plan.mesh is not None:
         scale = jax.device_put(scale, split_batch(plan.mesh))
     if config.step_scale == "layer":
-        measure = step_scale_on(plan.mesh, prepared.layer, config.objective)
-        c = jnp.asarray(config.objective_scale, start.dtype)
-        scale = measure(prepared.weights, start, examples.target, c).astype(start.dtype)
-    return Data(examples.target, examples.reference, scale, numbers_of(config, start.dtype))
+        measure = step_scale_on(plan.mesh, prepared.layer, config.structure.objective)
+        weights = numbers["objective"]
+        scale = measure(prepared.weights, start, examples.target, weights).astype(start.dtype)
+    return Data(examples.target, examples.reference, scale, numbers)
 
 
 def _begin_or_resume(

@@ -60,7 +60,7 @@ def fitting_batch(
 
     Args:
         layer, variables, config: as in `depthjax.invert`.
-        image_shape: `(H, W, C)`.
+        image_shape: `(H, W, C)`, of float32 images; of float64 twice as much is needed.
         count: images × restarts on one device.
         free: bytes that may be used; by default `SHARE` of what the device has free.
         mesh, spread_weights: as in `depthjax.invert`. Where the weights do not fit on one device of

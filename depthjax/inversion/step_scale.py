@@ -1,23 +1,22 @@
 """A learning rate that fits each layer: the best first step, measured at the start."""
 
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from depthjax.devices.precision import matmul_precision
 from depthjax.devices.sharding import BY_EXAMPLE, WHOLE
 from depthjax.devices.spreading import specs
-from depthjax.inversion.objectives import distance_to, pieces_of, weights_of
+from depthjax.inversion.objectives import Pieces, distance_to, pieces_of, weights_of
 from depthjax.inversion.parts import parts_of
 from depthjax.inversion.terms import Piece, Sum
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Variables
 
 
-@partial(jax.jit, static_argnums=0, static_argnames="objective")
 def step_scale(
     layer: LayerFn,
     variables: Variables,
@@ -42,9 +41,20 @@ def step_scale(
     Returns:
         `[B]`, positive; 1 where the gradient has no effect on the embedding.
     """
+    weights = objective_scale * jnp.asarray(weights_of(objective), start.dtype)
+    return _step_scale(layer, pieces_of(objective), variables, start, target_embedding, weights)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _step_scale(
+    layer: LayerFn,
+    pieces: Pieces,
+    variables: Variables,
+    start: Images,
+    target_embedding: Embedding,
+    weights: Float[Array, " terms"],
+) -> PerExample:
     with matmul_precision():
-        weights = objective_scale * jnp.asarray(weights_of(objective), start.dtype)
-        pieces = pieces_of(objective)
         distance = distance_to(target_embedding, pieces, weights, parts_of(layer))
         embedding, pullback = jax.vjp(partial(layer, variables), start)
         residual = embedding - target_embedding
@@ -58,18 +68,22 @@ def step_scale(
     return jnp.where(usable, along / jnp.where(usable, square, 1), 1)
 
 
-@cache
-def step_scale_on(mesh: Mesh | None, layer: LayerFn, objective: Sum | Piece) -> Any:
-    """`step_scale` as a function `(variables, start, target_embedding, objective_scale)`.
+def step_scale_on(mesh: Mesh | None, layer: LayerFn, pieces: Pieces) -> Any:
+    """`step_scale` as a function `(variables, start, target_embedding, weights)`.
 
     On a mesh every device computes it for its part of the batch.
+
+    Args:
+        mesh: the devices; None for the one where the arrays lie.
+        layer: as in `step_scale`.
+        pieces: of the objective; their weights are an argument, which compiles nothing again.
     """
+    return partial(_step_scale, layer, pieces) if mesh is None else _on_all(mesh, layer, pieces)
 
-    def on_one(variables: Variables, start: Images, target: Embedding, c: Array) -> PerExample:
-        return step_scale(layer, variables, start, target, objective=objective, objective_scale=c)
 
-    if mesh is None:
-        return on_one
+@lru_cache
+def _on_all(mesh: Mesh, layer: LayerFn, pieces: Pieces) -> Any:
+    on_one = partial(_step_scale, layer, pieces)
 
     def on_all(variables: Variables, *arrays: Array) -> PerExample:
         lies = (specs(variables), BY_EXAMPLE, BY_EXAMPLE, WHOLE)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from linear_descents import IMAGE, PIXELS, draw, linear, matrix, plain
 
-from depthjax import invert, step_scale
+from depthjax import invert, step_scale, term
 from depthjax.inversion.state import NON_FINITE, RUNNING
+from depthjax.inversion.step_scale import _step_scale
 
 OF_RESIDUAL = ("l1", "l2", "squared_l2", "relative_l2", "relative_squared_l2")
 
@@ -97,3 +98,16 @@ def test_the_step_scale_tames_a_layer_that_makes_a_fixed_rate_diverge() -> None:
     objective = tame.trajectory.objective
     assert (np.diff(objective[:20], axis=0) < 0).all()
     assert (objective[-1] < 1e-2 * objective[0]).all()
+
+
+def test_another_weight_compiles_nothing_again(x64: None) -> None:
+    variables, start = matrix(7, 0.1, 5.0), draw(3, *IMAGE)
+    target = linear(variables, draw(3, *IMAGE, seed=1))
+    both = [
+        step_scale(linear, variables, start, target, objective=weight * term("l2") + term("l1"))
+        for weight in (0.5, 2.0)
+    ]
+    assert not np.allclose(*both)
+    compiled = _step_scale._cache_size()
+    step_scale(linear, variables, start, target, objective=3 * term("l2") + term("l1"))
+    assert _step_scale._cache_size() == compiled
