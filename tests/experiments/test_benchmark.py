@@ -230,10 +230,10 @@ def test_the_truth_of_part_j_is_that_of_the_whole_jacobian(inputs):
 
 def test_peers_know_nothing_of_jax():
     """They may run where there is no JAX; and importing it would cost them memory."""
-    ours = {"loop", "bare", "descent", "problem", "feeding", "training", "spectrum"}
+    ours = {"loop", "bare", "descent", "problem", "feeding", "training", "spectrum", "convolution"}
     folder = EXPERIMENTS / "benchmarks"
     theirs = [path for path in (folder / "contenders").glob("*.py") if path.stem not in ours]
-    assert {path.stem for path in theirs} >= {*PEERS, *SPECTRAL_PEERS}
+    assert {path.stem for path in theirs} >= set(parts.ALL_PEERS)
     for path in [*theirs, folder / "job.py", folder / "serving.py", folder / "__init__.py"]:
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
