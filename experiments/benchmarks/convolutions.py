@@ -78,8 +78,9 @@ def kinds_of(model: Network, node: str, size: int) -> Counter[Kind]:
         if read != INPUT:
             shape = jax.eval_shape(depthjax.Layer(model, read), variables, images).shape
         padding = operation.padding
-        how = {*operation.kernel_size}, {*operation.strides}, {*padding[0], *padding[1]}
-        if isinstance(padding, str) or any(len(numbers) > 1 for numbers in how):
+        sides = set() if isinstance(padding, str) else {*padding[0], *padding[1]}
+        how = {*operation.kernel_size}, {*operation.strides}, sides
+        if any(len(numbers) != 1 for numbers in how):
             raise ValueError(
                 f"part n takes square convolutions, padded alike; {current.name} is not"
             )

@@ -9,6 +9,7 @@ from torch.nn.functional import conv2d
 from ..job import Job
 from .drawn_convolution import drawn
 from .memory import peak_of_process
+from .torch_network import DEVICE, wait
 
 
 class TorchConvolution:
@@ -17,8 +18,9 @@ class TorchConvolution:
     def __init__(self, job: Job) -> None:
         images, kernel = map(torch.from_numpy, drawn(job))
         layout = torch.channels_last
-        self._images = images.permute(0, 3, 1, 2).contiguous(memory_format=layout)
-        self._kernel = kernel.permute(3, 2, 0, 1).contiguous(memory_format=layout)
+        images, kernel = images.permute(0, 3, 1, 2), kernel.permute(3, 2, 0, 1)
+        self._images = images.to(DEVICE).contiguous(memory_format=layout)
+        self._kernel = kernel.to(DEVICE).contiguous(memory_format=layout)
         self._how = {name: job.fields[name] for name in ("stride", "padding", "groups")}
 
     def _convolved(self, images: torch.Tensor) -> torch.Tensor:
@@ -26,11 +28,13 @@ class TorchConvolution:
 
     def steps(self, count: int) -> float:
         """Seconds for so many."""
+        wait()
         began = time.perf_counter()
         images = self._images.requires_grad_()
         for _ in range(count):
             found = self._convolved(images)
             torch.autograd.grad(found, images, found.detach())
+        wait()
         return time.perf_counter() - began
 
     def distance(self) -> float:
@@ -45,7 +49,7 @@ class TorchConvolution:
     def about(self) -> dict[str, Any]:
         """Versions, device and threads."""
         return {
-            "device": "cpu: cpu",
+            "device": str(DEVICE),
             "threads": torch.get_num_threads(),
             "versions": {"torch": torch.__version__},
         }
