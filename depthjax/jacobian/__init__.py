@@ -26,6 +26,7 @@ from depthjax.jacobian.information import (
     information,
     information_of_values,
 )
+from depthjax.jacobian.injectivity import conv_values_exceed
 from depthjax.jacobian.linearization import LinearizedLayer, dot_test, linearize, resolution
 from depthjax.jacobian.moments import Estimate, Moments, moments, stable_rank
 from depthjax.jacobian.quadrature import (
@@ -53,6 +54,7 @@ __all__ = [
     "bracket_above",
     "condition_number",
     "conv_singular_values",
+    "conv_values_exceed",
     "count_above",
     "dense_jacobian",
     "dense_singular_values",

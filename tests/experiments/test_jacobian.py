@@ -83,6 +83,20 @@ def test_products_alone(script, tmp_path):
     assert float(row["effective_dimension_high"]) <= int(row["rank_bound"])
 
 
+def test_products_prove_that_the_first_convolution_loses_nothing(script, tmp_path):
+    output = tmp_path / "run"
+    run(script, output, spectra="products", seeds=["0"], layers="conv1,layer1", model_field=[])
+    rows = rows_of(output)
+    for row in rows[:2]:  # products find a larger value than the smallest, and prove a smaller one
+        assert 0 < float(row["least_of_all"]) < float(row["least_nonzero"])
+    assert [row["least_of_all"] for row in rows[2:]] == [""] * 2
+    parts = {
+        finding["part"]: finding["verdict"]
+        for finding in json.loads((output / "findings.json").read_text())
+    }
+    assert parts["conv1_injective"] == "supported"
+
+
 def test_bad_input_writes_nothing(script, tmp_path):
     output = tmp_path / "run"
     with pytest.raises(ValueError, match="unknown layer"):

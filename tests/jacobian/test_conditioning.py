@@ -14,6 +14,7 @@ from depthjax.devices import memory as device_memory
 from depthjax.jacobian import (
     condition_number,
     conv_singular_values,
+    conv_values_exceed,
     count_above,
     dense_jacobian,
     dense_singular_values,
@@ -182,6 +183,49 @@ def test_repeated_values_of_a_convolution_are_all_found(x64):
 def test_kernels_without_a_spectrum(kernel, settings, message):
     with pytest.raises(ValueError, match=message):
         conv_singular_values(kernel, (8, 8), **settings)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "strides", "padding"),
+    [
+        ((3, 3, 2, 9), (7, 6), (1, 1), ((1, 1), (1, 1))),
+        ((7, 7, 1, 8), (12, 10), (2, 2), ((3, 3), (3, 3))),
+        ((1, 1, 2, 3), (4, 4), (1, 1), ((0, 0), (0, 0))),
+        ((2, 3, 2, 15), (9, 7), (2, 1), ((1, 0), (1, 2))),
+        ((4, 4, 1, 3), (9, 9), (2, 2), ((-1, 0), (0, 3))),  # pixels that no window covers
+        ((3, 3, 2, 1), (6, 6), (1, 1), ((1, 1), (1, 1))),  # fewer outputs than inputs
+    ],
+)
+def test_the_least_singular_value_of_a_convolution_is_bounded_from_below(
+    x64, shape, size, strides, padding
+):
+    kernel = np.random.default_rng(0).normal(size=shape)
+
+    def convolution(x):
+        layout = ("NHWC", "HWIO", "NHWC")
+        y = jax.lax.conv_general_dilated(x[None], jnp.asarray(kernel), strides, padding,
+                                         dimension_numbers=layout)  # fmt: skip
+        return y.ravel()
+
+    n = size[0] * size[1] * shape[2]
+    dense = np.asarray(jax.jacobian(convolution)(jnp.zeros((*size, shape[2])))).reshape(-1, n)
+    least = np.linalg.svd(dense, compute_uv=False)[-1] if len(dense) >= n else 0
+
+    def exceeds(bound):
+        return conv_values_exceed(kernel, size, bound, strides=strides, padding=padding)
+
+    if least > 1e-12:
+        assert exceeds(0.5 * least) and exceeds(0.999 * least)
+        assert not exceeds(1.001 * least)
+    else:
+        assert not exceeds(1e-6)
+
+
+def test_a_bound_that_rounding_would_decide_is_refused():
+    with pytest.raises(ValueError, match="a bound above 0 are needed"):
+        conv_values_exceed(np.ones((1, 1, 1, 1)), (2, 2), 0.0)
+    with pytest.raises(ValueError, match=r"got \(3, 3\)"):
+        conv_values_exceed(np.ones((3, 3)), (2, 2), 1.0)
 
 
 def test_the_dot_test_tells_transposes_that_are_none():

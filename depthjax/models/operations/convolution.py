@@ -132,17 +132,21 @@ class Convolution(Description):
             return padding if plain and padding in ("SAME", "SAME_LOWER", "VALID") else None
         return tuple((int(before), int(after)) for before, after in padding)
 
-    def _form(self, channels: int) -> Form:
+    @property
+    def geometry(self) -> Geometry:
+        """How the kernel moves over an image; for a convolution that is rewritten."""
         operation = self.operation
-        size = _pair(operation.kernel_size)
-        geometry = Geometry(
+        return Geometry(
             strides=_pair(operation.strides),
             padding=self._padding,
             dilation=_pair(operation.kernel_dilation),
             input_dilation=_pair(operation.input_dilation),
             groups=operation.feature_group_count,
         )
-        return choose_form(size, geometry.resolved(size), channels)
+
+    def _form(self, channels: int) -> Form:
+        size = _pair(self.operation.kernel_size)
+        return choose_form(size, self.geometry.resolved(size), channels)
 
     def initialize(self, stream: Stream, shapes: Leaves, inputs: list[Any]) -> Leaves:
         """Drawn on the host where the distributions are ours."""

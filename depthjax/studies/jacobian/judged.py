@@ -120,28 +120,28 @@ def _of_conditioning(
 
 
 def _of_first_convolutions(rows: Sequence[Row], names: Sequence[str], label: str) -> list[Finding]:
-    """C9: σ_n / σ₁; 0 where there are fewer outputs than inputs."""
-    if not known(rows, "least_of_all"):
-        return []
+    """C9: σ_n / σ₁, or a lower bound on it; 0 where there are fewer outputs than inputs."""
 
     def smallest(row: Row) -> float:
         if row["outputs"] < row["inputs"]:
             return 0.0
         return float(row["least_of_all"]) / float(row["sigma_1"])
 
+    exact = all(row["method"] == "dense" for row in rows)
     return [
         Finding(
             claim="C9",
             part="conv1_injective",
             network=label,
             layer=name,
-            quantity="σ_min / σ₁ over all n inputs",
+            quantity=f"{'' if exact else 'lower bound on '}σ_min / σ₁ over all n inputs",
             bound=bound_of("C9", "conv1_injective"),
             measured=Cells.of(seed_table(rows, smallest, network=label, layer=name), fixed="exact"),
             aside=aside_of(label),
         )
         for name in names
         if name.startswith("conv1")
+        and known(among(rows, network=label, layer=name), "least_of_all")
     ]
 
 

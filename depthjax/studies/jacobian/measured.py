@@ -7,7 +7,7 @@ interrupted run loses only the one it was at.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +17,7 @@ from jaxtyping import Float
 from depthjax.analysis import accounting
 from depthjax.analysis.ball_section import ball_section
 from depthjax.analysis.bits import PRIOR_STD, information_of, noise_std_of
+from depthjax.analysis.first_convolution import least_singular_value
 from depthjax.analysis.singular_values import (
     LEVELS,
     LayerSpectrum,
@@ -167,6 +168,13 @@ def _computed(
     ball: bool,
 ) -> Piece:
     piece = Piece([], [], [])
+
+    _, height, width, _ = accounts.photographs.shape
+
+    @cache  # a convolution is the same at each image
+    def least(upper: float) -> float | None:
+        return least_singular_value(place.layer, place.variables, (height, width), upper)
+
     everything = zip(
         image_names, accounts.photographs, accounts.bounds, accounts.pooling, strict=True
     )
@@ -184,6 +192,8 @@ def _computed(
         if method != "none":
             spectrum = _spectrum(method, place, image[None], settings)
             row |= spectrum_columns(spectrum, settings.values)
+            if method == "products":
+                row["least_of_all"] = least(float(spectrum.least[0]))
             row |= bits_columns(*_information(spectrum, place, image[None], settings))
             piece.curves.append([list(map(float, part)) for part in spectral_curve(spectrum)])
             if ball and not piece.sections:
