@@ -24,6 +24,11 @@ def check_together(config: Any) -> None:
         _check_decay(config)
     if config.relu_gradient == "redirected" and config.step_scale == "layer":
         raise ValueError("relu_gradient='redirected' has no step_scale='layer': use fixed")
+    if config.soft_gates and config.relu_gradient != "true":
+        raise ValueError(
+            f"soft_gates={config.soft_gates:g} and relu_gradient={config.relu_gradient!r} are both"
+            " gradients of ReLUs: take one"
+        )
     if config.optimizer == "gauss_newton":
         _check_gauss_newton(config)
 
@@ -66,6 +71,8 @@ def _check_gauss_newton(config: Any) -> None:
         raise ValueError("gauss_newton takes no transform: it minimises one sum of squares")
     if config.relu_gradient != "true":
         raise ValueError("gauss_newton needs relu_gradient='true': the curvature of the layer")
+    if config.soft_gates:
+        raise ValueError("gauss_newton needs soft_gates=0: the curvature of the layer")
     if square_of(config.objective) is None or config.penalties:
         squares = [name for name, known in OBJECTIVES.items() if known.is_square]
         penalties = " + ".join(map(str, config.penalties)) or "none"

@@ -46,6 +46,7 @@ class Structure(NamedTuple):
     coordinates: tuple[str, ...]
     moved: tuple[Any, ...]
     trust: bool
+    soft: bool
     blur: bool
     pixels: str
     precision: str
@@ -124,6 +125,13 @@ class InversionConfig:
         + "; ".join(f"{name}: {text}" for name, text in RELU_GRADIENTS.items()),
         among=RELU_GRADIENTS,
     )
+    soft_gates: float = setting(
+        0.0,
+        "not 0: the gradient passes closed ReLUs and the losers of max pooling, too, the more the"
+        " nearer they are to winning; at first within so many standard deviations of an"
+        " activation, times the square of the part of the steps that is left",
+        least=0,
+    )
     blur: bool = setting(False, "3×3 Gaussian blur after every step")
     blur_sigma: float = setting(2.4, "its width at the first step, in pixels", above=0)
     final_blur_sigma: float = setting(0.4, "its width at the last step, in pixels", above=0)
@@ -197,8 +205,8 @@ class InversionConfig:
         """The settings of a method by name: see `depthjax.inversion.presets`.
 
         Args:
-            name: "converging" (the default), "fast", "paper", "paper_mlp", "mahendran2015",
-                "feather2023", "lucid" or "maco".
+            name: "converging" (the default), "fast", "accurate", "paper", "paper_mlp",
+                "mahendran2015", "feather2023", "lucid" or "maco".
             fields: replace any other field.
 
         Raises:
@@ -282,6 +290,7 @@ class InversionConfig:
             "coordinates": (*fourier, *chain.linear),
             "moved": chain.moved,
             "trust": self.trust_radius > 0,
+            "soft": self.soft_gates > 0,
             "objective": pieces_of(self.objective),
             "penalties": tuple(one.bare for one in self.penalties),
             "transforms": transformations.pieces_of(self.transform),

@@ -51,7 +51,7 @@ def prepare_for_descent(
 def _prepare(
     layer: LayerFn, variables: Variables, config: InversionConfig, images: Any, spread: bool
 ) -> Prepared:
-    layer = _with_gradient(layer, config.relu_gradient)
+    layer = _with_gradient(layer, config)
     own = getattr(layer, "prepare", None)
     by_operation = own is not None and "rematerialize" in inspect.signature(own).parameters
     if spread and not by_operation:
@@ -69,16 +69,22 @@ def _prepare(
     return Prepared(PartedLayer(fast, shapes) if shapes else fast, weights)
 
 
-def _with_gradient(layer: LayerFn, how: str) -> LayerFn:
-    """The layer with the gradient of ReLUs that a config asks for."""
-    if how == "true":
+def _with_gradient(layer: LayerFn, config: InversionConfig) -> LayerFn:
+    """The layer with the gradient of its gates that a config asks for."""
+    how, soft = config.relu_gradient, config.soft_gates
+    if how == "true" and not soft:
         return layer
     if not hasattr(layer, "with_relu_gradient"):
-        raise ValueError(
-            f"relu_gradient={how!r} needs a depthjax.Layer of a network, whose ReLUs are known;"
-            " within a function of your own, change its ReLUs there"
+        asked, none = (
+            (f"soft_gates={soft:g}", "soft_gates=0")
+            if soft
+            else (f"relu_gradient={how!r}", "relu_gradient='true'")
         )
-    changed: LayerFn = layer.with_relu_gradient(how)
+        raise ValueError(
+            f"{asked} needs a depthjax.Layer of a network, whose gates are known; for a function of"
+            f" your own set {none}, or change its gates there"
+        )
+    changed: LayerFn = layer.with_soft_gates() if soft else layer.with_relu_gradient(how)  # type: ignore[attr-defined]
     return changed
 
 

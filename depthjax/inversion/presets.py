@@ -24,16 +24,19 @@ _PAPER: Settings = {
 _GREYS, _NORM = 255.0, 2.7098e4
 _L6, _TV = 8e-10 / 2, 10 / 2
 
+_FAST: Settings = {
+    "steps": 200,
+    "optimizer": "lbfgs",
+    "learning_rate": 1.0,
+    "schedule": "constant",
+    "fourier_decay": 0.5,
+    "trust_radius": 0.1,
+}
+
 PRESETS: dict[str, Settings] = {
     "converging": {},
-    "fast": {
-        "steps": 200,
-        "optimizer": "lbfgs",
-        "learning_rate": 1.0,
-        "schedule": "constant",
-        "fourier_decay": 0.5,
-        "trust_radius": 0.1,
-    },
+    "fast": _FAST,
+    "accurate": _FAST | {"steps": 600, "soft_gates": 0.3},
     "paper": _PAPER | {"objective_scale": 0.15, "final_learning_rate": 0.1, "blur": True},
     "paper_mlp": _PAPER | {"objective_scale": 0.35, "final_learning_rate": 1e-4},
     "mahendran2015": {

@@ -31,6 +31,7 @@ from depthjax.inversion.penalties import ask_the_layer, penalty_of
 from depthjax.inversion.priors import blur3
 from depthjax.inversion.schedules import scheduled_rate
 from depthjax.inversion.transformations import transformed
+from depthjax.ops.soft_gates import at_temperature
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
 
 
@@ -58,8 +59,8 @@ class Problem(NamedTuple):
 
     Fields:
         view: images and the number of the step -> what the network sees of them, of one shape.
-        observe: images `[B, H, W, C]` -> embedding `[B, …]`, and what the layer tells beside it
-            for a penalty, `[B]`; None if no penalty asks.
+        observe: images `[B, H, W, C]` and the number of the step -> embedding `[B, …]`, and what
+            the layer tells beside it for a penalty, `[B]`; None if no penalty asks.
         assess: images and what was observed of them -> the objective of each example, `[B]`.
         place: images, a change of them, and the number of the step -> the next images.
         decode: what the loop moves instead of images -> images `[B, H, W, C]`; None: it moves them.
@@ -67,7 +68,7 @@ class Problem(NamedTuple):
     """
 
     view: Callable[[Images, Int[Array, ""]], Images]
-    observe: Callable[[Images], Observation]
+    observe: Callable[[Images, Int[Array, ""]], Observation]
     assess: Callable[[Images, Observation], PerExample]
     place: Callable[[Images, Images, Int[Array, ""]], Images]
     decode: Callable[[Any], Images] | None
@@ -102,12 +103,16 @@ def problem_of(
         # The last pass only evaluates: the image as it is.
         return jax.lax.cond(step < numbers["steps"], change, lambda images: images, images)
 
-    def observe(images: Images) -> Observation:
+    def observe(images: Images, step: Int[Array, ""]) -> Observation:
+        weights = variables
+        if structure.soft:
+            left = 1 - step / numbers["steps"]
+            weights = at_temperature(variables, numbers["soft_gates"] * left**2)
         # Weights in float64 make a float64 embedding; the descent stays in the start's dtype.
         with matmul_precision(structure.precision):
             if not ask_the_layer(structure.penalties):
-                return layer(variables, images).astype(images.dtype), None
-            embedding, told = layer.observe(variables, images)  # type: ignore[attr-defined]
+                return layer(weights, images).astype(images.dtype), None
+            embedding, told = layer.observe(weights, images)  # type: ignore[attr-defined]
             return embedding.astype(images.dtype), told.astype(images.dtype)
 
     def assess(images: Images, observation: Observation) -> PerExample:
@@ -171,7 +176,7 @@ def numbers_of(config: InversionConfig, dtype: Any) -> dict[str, Array]:
     """
     names = (
         "learning_rate", "final_learning_rate", "blur_sigma", "final_blur_sigma", "plateau",
-        "trust_radius",
+        "trust_radius", "soft_gates",
     )  # fmt: skip
     values = {name: getattr(config, name) for name in names}
     values["fourier_decay"] = config.decay

@@ -53,7 +53,7 @@ def _gradient_step(structure: Structure, problem: Problem, data: Data, state: St
 
     def evaluate(point: Any) -> tuple[Array, tuple[PerExample, Embedding]]:
         images = decode(point) if decode else point
-        observation = problem.observe(problem.view(images, state.step))
+        observation = problem.observe(problem.view(images, state.step), state.step)
         objective = problem.assess(images, observation)
         return objective.sum(), (objective, observation[0])
 
@@ -72,7 +72,7 @@ def _gauss_newton_step(
     decay, shape = data.numbers["fourier_decay"], state.images.shape[1:]
     coordinates = coordinates_of(structure.coordinates, decay, shape)
     embedding, change = gauss_newton.change(
-        lambda images: problem.observe(images)[0],
+        lambda images: problem.observe(images, state.step)[0],
         state.images,
         data.target,
         state.optimizer,
@@ -81,7 +81,7 @@ def _gauss_newton_step(
     )
     objective = problem.assess(state.images, (embedding, None))
     images = problem.place(state.images, change, state.step)
-    accepted = problem.assess(images, problem.observe(images)) < objective
+    accepted = problem.assess(images, problem.observe(images, state.step)) < objective
     images = _select(accepted, images, state.images)
     damping = gauss_newton.adapted(state.optimizer, accepted)
     return Candidate(embedding, objective, images, None, damping)

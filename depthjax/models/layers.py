@@ -19,6 +19,7 @@ from depthjax.models.network import (
 from depthjax.models.normalization import as_normalization
 from depthjax.models.prepared import PreparedLayer, prepare, rewrites_anything
 from depthjax.models.regated import regated
+from depthjax.models.softened import softened
 from depthjax.typing import Embedding, Inputs, Variables
 
 
@@ -121,6 +122,14 @@ class Layer:
             ValueError: for another way, or where there is no ReLU to change.
         """
         return replace(self, model=regated(self.model, self.node, how))
+
+    def with_soft_gates(self) -> "Layer":
+        """The same function of the images; prepared, its gates and maxima have a soft derivative.
+
+        Raises:
+            ValueError: where there is no ReLU and no max pooling.
+        """
+        return replace(self, model=softened(self.model, self.node, self.start))
 
     @property
     def needs_verification(self) -> bool:

@@ -278,7 +278,7 @@ def test_only_what_changes_the_program_is_structure() -> None:
     structure = {
         "objective": "l1", "optimizer": "sgd", "optimizer_options": {"b1": 0.5},
         "schedule": "linear", "blur": True, "pixels": "penalty", "precision": "tf32",
-        "fourier_decay": 0.5, "trust_radius": 0.1, "penalty": "tv",
+        "fourier_decay": 0.5, "trust_radius": 0.1, "soft_gates": 0.1, "penalty": "tv",
         "transform": "jitter:1", "parametrisation": "sigmoid",
     }  # fmt: skip
     assert {*numbers, *structure} == {field.name for field in dataclasses.fields(config)}
@@ -291,7 +291,7 @@ def test_only_what_changes_the_program_is_structure() -> None:
         assert hash(changed.structure) == hash(config.replace(**options, **{name: value}).structure)
 
 
-@pytest.mark.parametrize("name", ["fourier_decay", "trust_radius"])
+@pytest.mark.parametrize("name", ["fourier_decay", "trust_radius", "soft_gates"])
 def test_what_is_switched_on_by_a_number_is_then_a_number(name: str) -> None:
     on = InversionConfig(**{name: 0.5})
     assert on.replace(**{name: 0.25}).structure == on.structure

@@ -31,7 +31,8 @@ def last_image(config: InversionConfig) -> jax.Array:
 @pytest.mark.parametrize("name", PRESETS)
 def test_each_runs_and_takes_other_fields(name: str, x64: Any) -> None:
     # The ReLUs of a plain function are not known.
-    config = InversionConfig.preset(name, steps=2, record_every=1, relu_gradient="true")
+    gates: Any = {"relu_gradient": "true", "soft_gates": 0.0}
+    config = InversionConfig.preset(name, steps=2, record_every=1, **gates)
     assert config.steps == 2
     assert np.isfinite(last_image(config)).all()
 

@@ -1,0 +1,90 @@
+"""Networks whose ReLUs and max poolings have a soft derivative in descents; values are the same."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from depthjax.models.derived import Derived
+from depthjax.models.network import Network, Node, graph_of, needed_nodes
+from depthjax.models.operations.description import Description, describes
+from depthjax.models.operations.max_pool import MaxPool
+from depthjax.models.operations.relu import relu, relu6
+from depthjax.models.operations.shared import Leaves
+from depthjax.ops.pooling import Windows, window
+from depthjax.ops.soft_gates import TEMPERATURE, soft_gate, soft_max_pool
+from depthjax.typing import AnyArray
+
+_HIGHEST = {relu: np.inf, relu6: 6.0}
+
+
+@dataclass(frozen=True)
+class Soft:
+    """A ReLU, a ReLU6 or a max pooling. Only the prepared one is soft: its weight is T."""
+
+    operation: Any
+
+    def __call__(self, x: Array) -> Array:
+        """The operation as it is."""
+        return jnp.asarray(self.operation(x))
+
+
+@describes(Soft)
+@dataclass(frozen=True)
+class SoftDescription(Description):
+    """Its temperature is a weight, so that it can fall during a descent."""
+
+    operation: Soft
+    kind = "soft"
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Its derivative is another one."""
+        return True
+
+    def freeze(self, leaves: Leaves, after: tuple[AnyArray, AnyArray] | None = None) -> Any:
+        """T, which is 0 until `at_temperature` says otherwise."""
+        return {TEMPERATURE: np.zeros((), np.float32)}
+
+    def run(self, weights: Any, *inputs: Array) -> Array:
+        """The same values, with a soft derivative."""
+        (x,), temperature = inputs, weights[TEMPERATURE]
+        inner = self.operation.operation
+        if not isinstance(inner, MaxPool):
+            return soft_gate(_HIGHEST[inner], temperature, x)
+        moves = window(inner.window, inner.strides, inner.padding, inner.dilation, inner.ceil)
+        return soft_max_pool(Windows(moves, *x.shape[1:3]), temperature, x)
+
+
+class Softened(Derived):
+    """A network with soft ReLUs and max poolings."""
+
+    def graph(self) -> tuple[Node, ...]:
+        """That of the network, with soft operations."""
+        return tuple(
+            node._replace(operation=Soft(node.operation)) if _is_gate(node) else node
+            for node in graph_of(self.network)
+        )
+
+
+def softened(network: Network, node: str, start: str) -> Network:
+    """A network whose ReLUs and max poolings have a soft derivative once it is prepared.
+
+    Args:
+        network: any.
+        node: the layer that is matched.
+        start: where the network begins.
+
+    Raises:
+        ValueError: where there is nothing to soften.
+    """
+    if not any(map(_is_gate, needed_nodes(network, node, start))):
+        raise ValueError(f"soft_gates changes nothing: no ReLU and no max pooling before {node}")
+    return Softened(network.clone(parent=None))
+
+
+def _is_gate(node: Node) -> bool:
+    operation = node.operation
+    return isinstance(operation, MaxPool) or operation in (relu, relu6)

@@ -1,0 +1,98 @@
+"""Gates and maxima with exact values and a soft derivative, so that a descent can change them.
+
+Max pooling passes the gradient to the winner of each window alone, and a ReLU to open gates alone.
+A descent that has the wrong winners therefore never learns that another one would do better, and
+stops far from its target. Here the derivative is that of `T·log Σ exp(x/T)` over a window, and of
+`T·log(1 + exp(x/T))` for a gate: the nearer to winning, or to opening, the more passes. With T = 0
+it is the true one, where nothing ties.
+"""
+
+from functools import partial, reduce
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from depthjax.ops.pooling import Windows
+from depthjax.typing import Variables
+
+TEMPERATURE = "temperature"
+"""The name of T among the weights of a soft operation."""
+
+Temperature = Float[Array, ""]
+"""T in standard deviations of what comes in, of each example by itself."""
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def soft_gate(highest: float, temperature: Temperature, x: Array) -> Array:
+    """`min(max(x, 0), highest)`: ReLU, or with `highest` 6 ReLU6."""
+    return jnp.clip(x, 0, highest)
+
+
+@soft_gate.defjvp
+def _soft_gate_jvp(
+    highest: float, primals: tuple[Temperature, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    (temperature, x), (_, tangent) = primals, tangents
+    scale = _scale(temperature, x)
+    passes = _opening(x, scale)
+    if np.isfinite(highest):
+        passes *= _opening(highest - x, scale)
+    return soft_gate(highest, temperature, x), passes * tangent
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def soft_max_pool(
+    windows: Windows, temperature: Temperature, x: Float[Array, "b h w c"]
+) -> Float[Array, "b h2 w2 c"]:
+    """The largest value of each window."""
+    return reduce(jnp.maximum, windows.taps(x, -np.inf))
+
+
+@soft_max_pool.defjvp
+def _soft_max_pool_jvp(
+    windows: Windows, primals: tuple[Temperature, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    (temperature, x), (_, tangent) = primals, tangents
+    taps = windows.taps(x, -np.inf)
+    largest, scale = reduce(jnp.maximum, taps), _scale(temperature, x)
+
+    def share(tap: Array) -> Array:
+        below = jnp.where(tap < largest, (tap - largest) / _positive(scale), 0)
+        return jnp.where((scale > 0) | (tap == largest), jnp.exp(below), 0)
+
+    shares = list(map(share, taps))
+    passed = map(jnp.multiply, shares, windows.taps(tangent, 0.0))
+    return largest, reduce(jnp.add, passed) / reduce(jnp.add, shares)
+
+
+def at_temperature(weights: Variables, temperature: Array) -> Variables:
+    """The weights of a prepared layer with another temperature of everything soft.
+
+    Args:
+        weights: of a prepared layer (`depthjax.models.softened`).
+        temperature: T, in standard deviations of what comes into each operation.
+    """
+
+    def changed(path: Any, leaf: Any) -> Any:
+        return temperature if getattr(path[-1], "key", None) == TEMPERATURE else leaf
+
+    return jax.tree_util.tree_map_with_path(changed, weights)
+
+
+def _opening(x: Array, scale: Array) -> Array:
+    """How open a gate is that opens above 0."""
+    soft = jax.nn.sigmoid(x / _positive(scale))
+    return jnp.where(scale > 0, soft, (x > 0).astype(x.dtype))
+
+
+def _scale(temperature: Temperature, x: Array) -> Array:
+    """T in the units of x, `[B, 1, …]`."""
+    spread = x.std(tuple(range(1, x.ndim)), keepdims=True)
+    return temperature.astype(x.dtype) * spread
+
+
+def _positive(scale: Array) -> Array:
+    return jnp.where(scale > 0, scale, 1)

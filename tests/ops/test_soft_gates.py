@@ -1,0 +1,105 @@
+"""Soft gates and maxima: exact values, the derivative of a soft maximum, the true one at T = 0."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from depthjax.models.operations.relu import relu, relu6
+from depthjax.ops.pooling import Windows, max_pool, window
+from depthjax.ops.soft_gates import at_temperature, soft_gate, soft_max_pool
+
+POOLS = [(3, 2, 1), (2, 2, 0), ((2, 3), (1, 2), (1, 1)), (3, 1, ((2, 0), (0, 2)))]
+
+
+def pooled(pool, temperature):
+    size, strides, padding = pool
+    return lambda x: soft_max_pool(
+        Windows(window(size, strides, padding), *x.shape[1:3]), jnp.float32(temperature), x
+    )
+
+
+def drawn(shape, dtype=np.float32):
+    return jnp.asarray(np.random.default_rng(0).normal(size=shape), dtype)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.3, 9.0])
+@pytest.mark.parametrize("pool", POOLS)
+def test_values_of_max_pooling_are_exact(pool, temperature):
+    x = jnp.round(drawn((2, 7, 6, 3)))  # with ties
+    np.testing.assert_array_equal(pooled(pool, temperature)(x), max_pool(x, *pool))
+    assert np.isfinite(jax.grad(lambda x: pooled(pool, temperature)(x).sum())(x)).all()
+
+
+@pytest.mark.parametrize(("highest", "true"), [(np.inf, relu), (6.0, relu6)])
+def test_values_of_gates_are_exact(highest, true):
+    x = jnp.concatenate([jnp.linspace(-9, 9, 61), jnp.array([0.0, 6.0, 1e30])])[None]
+    for temperature in (0.0, 0.3):
+        np.testing.assert_array_equal(soft_gate(highest, jnp.float32(temperature), x), true(x))
+
+
+def gradient(function, x):
+    weights = jnp.sin(jnp.arange(function(x).size, dtype=x.dtype)).reshape(function(x).shape)
+    return jax.grad(lambda x: (weights * function(x)).sum())(x)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_at_no_temperature_the_derivative_is_the_true_one(x64, pool):
+    x = drawn((2, 7, 6, 3), float)
+    ours = gradient(pooled(pool, 0), x)
+    np.testing.assert_allclose(ours, gradient(lambda x: max_pool(x, *pool), x), atol=1e-14)
+    for highest, true in ((np.inf, relu), (6.0, relu6)):
+        soft = gradient(lambda x, top=highest: soft_gate(top, jnp.zeros(()), 9 * x), x)
+        np.testing.assert_array_equal(soft, gradient(lambda x, true=true: true(9 * x), x))
+    flat = jnp.zeros((1, 4, 4, 1))  # no spread, so no scale for T: as at T = 0
+    assert not gradient(lambda x: soft_gate(np.inf, jnp.ones(()), x), flat).any()
+
+
+def log_sum(x, temperature, pool):
+    """`T log Σ exp(x/T)` of each window, T in standard deviations of each example."""
+    size, strides, padding = pool
+    scale = temperature * jax.lax.stop_gradient(x.std((1, 2, 3), keepdims=True))
+    windows = Windows(window(size, strides, padding), *x.shape[1:3])
+    taps = [tap / scale for tap in windows.taps(x, -np.inf)]
+    return scale * jax.nn.logsumexp(jnp.stack(taps), axis=0)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_the_derivative_is_that_of_a_soft_maximum(x64, pool):
+    x = drawn((2, 7, 6, 3), float) * jnp.array([1.0, 30.0]).reshape(2, 1, 1, 1)
+    ours = gradient(pooled(pool, 0.4), x)
+    expected = gradient(lambda x: log_sum(x, jnp.float32(0.4), pool), x)
+    np.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-12)
+    pushed = jax.jvp(pooled(pool, 0.4), (x,), (jnp.cos(x),))[1]
+    pulled = jax.vjp(pooled(pool, 0.4), x)[1](pushed)[0]
+    np.testing.assert_allclose((pushed**2).sum(), (pulled * jnp.cos(x)).sum(), rtol=1e-12)
+
+
+def test_the_derivative_of_a_gate_is_that_of_softplus(x64):
+    x = drawn((2, 5, 4, 3), float)
+    scale = 0.4 * x.std((1, 2, 3), keepdims=True)
+    ours = gradient(lambda x: soft_gate(np.inf, jnp.array(0.4), x), x)
+    expected = gradient(lambda x: scale * jax.nn.softplus(x / scale), x)
+    np.testing.assert_allclose(ours, expected, rtol=1e-12)
+    between = gradient(lambda x: soft_gate(6.0, jnp.array(0.4), 9 * x), x)
+    inside = jax.nn.sigmoid(x / scale) * jax.nn.sigmoid((6 - 9 * x) / (9 * scale))
+    np.testing.assert_allclose(between, 9 * gradient(lambda x: x, x) * inside, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "function", [pooled(POOLS[0], 0.3), lambda x: soft_gate(6.0, jnp.ones(()), x)]
+)
+def test_examples_do_not_mix(function):
+    x = drawn((3, 7, 6, 2)) * jnp.array([1.0, 20.0, 0.1]).reshape(3, 1, 1, 1)
+    whole = jax.vjp(function, x)[1](jnp.ones_like(function(x)))[0]
+    for i in range(3):
+        one = x[i : i + 1]
+        alone = jax.vjp(function, one)[1](jnp.ones_like(function(one)))[0]
+        np.testing.assert_allclose(whole[i : i + 1], alone, rtol=1e-5)
+
+
+def test_only_temperatures_change():
+    weights = {"relu": {"temperature": jnp.zeros(())}, "conv": {"kernel": jnp.ones(2)}}
+    hot = at_temperature(weights, jnp.float32(2))
+    assert hot["relu"]["temperature"] == 2 and hot["conv"]["kernel"] is weights["conv"]["kernel"]
+    assert weights["relu"]["temperature"] == 0
