@@ -30,7 +30,7 @@ def eight(tmp_path_factory):
         env={
             **os.environ, "JAX_PLATFORMS": "cpu",
             "PYTHONPATH": str(Path(__file__).parents[2]),
-            "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+            "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8",
         },
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

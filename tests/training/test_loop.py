@@ -295,7 +295,7 @@ def test_eight_devices_do_what_one_does():
         cwd=Path(__file__).parent, capture_output=True, text=True, timeout=300,
         env={
             **os.environ, "JAX_PLATFORMS": "cpu",
-            "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+            "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8",
         },
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
