@@ -1,5 +1,8 @@
-"""What the first convolution of a network certainly keeps: a proof for images of any size."""
+"""What the first convolution of a network certainly keeps: a proof, where products show none."""
 
+import math
+
+import jax
 import numpy as np
 
 from depthjax.jacobian import conv_values_exceed
@@ -29,8 +32,9 @@ def least_singular_value(
             `depthjax.jacobian.smallest_nonzero` finds; the lower one is a part of it.
 
     Returns:
-        0.0 if no part of `upper` down to a thousandth is a bound. None for layers that are not one
-        convolution without groups and dilation.
+        0.0 if no part of `upper` down to a thousandth is a bound, and where there are fewer outputs
+        than inputs. None for layers that are not one convolution without groups and dilation, and
+        where memory is too small.
     """
     if not isinstance(layer, Layer) or (convolution := _convolution(layer)) is None:
         return None
@@ -41,11 +45,18 @@ def least_singular_value(
         kernel = kernel / np.asarray(layer.normalization.std)[:, None]
     geometry = convolution.geometry
     padding = geometry.pads(size, kernel.shape[:2])
+    image = jax.ShapeDtypeStruct((1, *size, kernel.shape[2]), np.float32)
+    outputs = math.prod(jax.eval_shape(layer, variables, image).shape)
+    if outputs < math.prod(image.shape) or not upper > 0:
+        return 0.0
     part = _CLOSE
     while part >= _FLOOR:
         bound = part * upper
-        if conv_values_exceed(kernel, size, bound, strides=geometry.strides, padding=padding):
-            return bound
+        try:
+            if conv_values_exceed(kernel, size, bound, strides=geometry.strides, padding=padding):
+                return bound
+        except ValueError:  # its blocks do not fit into memory
+            return None
         part *= _STEP
     return 0.0
 

@@ -7,7 +7,10 @@ import scipy.linalg
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from depthjax.devices.memory import require
 from depthjax.ops.geometry import Pair
+
+_FLOAT64 = 8
 
 
 def conv_values_exceed(
@@ -21,9 +24,9 @@ def conv_values_exceed(
     """Whether all n singular values of a convolution exceed a bound; n is the number of its inputs.
 
     They do exactly if JᵀJ − bound²·I has a Cholesky factor. Krylov methods only ever bound the
-    smallest singular value from above; this bounds it from below, up to the rounding of float64.
-    Two pixels meet in JᵀJ only if a window covers both, so that groups of rows form a block
-    tridiagonal matrix, and two of its blocks are held at once.
+    smallest singular value from above; this bounds it from below. Bounds that the rounding of
+    float64 could decide are never exceeded. Two pixels meet in JᵀJ only if a window covers both, so
+    that groups of rows form a block tridiagonal matrix, of which three blocks are held at once.
 
     Args:
         kernel: `[height, width, inputs, outputs]`, as in Flax, without groups or dilation.
@@ -33,8 +36,9 @@ def conv_values_exceed(
         padding: zeros before and after, down and across.
 
     Raises:
-        ValueError: for a kernel with other axes or with values that are not finite, and for a bound
-            of 0 or less, which rounding would decide.
+        ValueError: for a kernel with other axes or with values that are not finite, for a bound of
+            0 or less, and if the blocks do not fit into memory: they grow with the square of
+            kernel rows × image columns × channels.
     """
     weights = np.asarray(kernel, np.float64)
     if weights.ndim != 4 or not np.isfinite(weights).all() or not bound > 0:
@@ -42,10 +46,17 @@ def conv_values_exceed(
             "a finite kernel [height, width, inputs, outputs] and a bound above 0 are needed,"
             f" got {weights.shape} and {bound}"
         )
-    taps, rows = weights.shape[0], size[0]
+    (taps, _, channels, _), (rows, columns) = weights.shape, size
+    height = max(1, taps - 1)  # rows that are farther apart share no window
+    across, side = columns * channels, height * columns * channels
+    blocks = _FLOAT64 * (taps**2 * across**2 + 4 * side**2)
+    require("the proof for this convolution", blocks, "take smaller images")
+    # Σ ‖tap‖ bounds ‖J‖: each tap by itself is one matrix at every position.
+    norm = np.linalg.norm(weights, 2, axis=(2, 3)).sum()
+    if bound**2 <= 10 * side * np.finfo(float).eps * norm**2:
+        return False
     windows = _windows(rows, taps, strides[0], padding[0])
-    products = _products_across(weights, size[1], strides[1], padding[1])
-    across = products.shape[-1]
+    products = _products_across(weights, columns, strides[1], padding[1])
 
     def block(of: range, to: range) -> Float[np.ndarray, "a b"]:
         """JᵀJ between two groups of rows."""
@@ -56,7 +67,6 @@ def conv_values_exceed(
                     found[i, :, j] += products[row - first, other - first]
         return found.reshape(len(of) * across, len(to) * across)
 
-    height = max(1, taps - 1)  # rows that are farther apart share no window
     groups = [range(top, min(top + height, rows)) for top in range(0, rows, height)]
     above = None  # the factor of the group before, and that group
     for group in groups:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 from study_findings import STUDIES
-from study_rows import TRAINED_ON, compared, jacobian_rows, manifold_rows
+from study_rows import JACOBIAN_LAYERS, TRAINED_ON, compared, jacobian_rows, manifold_rows
 
 import depthjax.studies
 from depthjax.claims.beside import BESIDE
@@ -83,7 +83,7 @@ def test_findings_beside_a_claim_are_about_a_claim_that_exists() -> None:
 
 def test_a_singular_value_is_no_active_unit() -> None:
     """The bound > 1e-13 at conv1 once counted as that enough is active before pooling."""
-    findings = jacobian.findings(jacobian_rows(), ("conv1", "deep"), ["untrained"])
+    findings = jacobian.findings(jacobian_rows(), JACOBIAN_LAYERS, ["untrained"])
     judged = judge_claim(CLAIMS["C9"], findings)
     assert judged.verdict == SUPPORTED
     assert [len(part.findings) for part in judged.parts] == [1, 1, 1]

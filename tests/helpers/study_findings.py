@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 from study_rows import (
+    JACOBIAN_LAYERS,
     TRAINED_ON,
     WITNESS_ROWS,
     blocks,
@@ -65,7 +66,7 @@ STUDIES: dict[str, Callable[[], list[Finding]]] = {
         *filters.findings(filter_rows(True, untrained=0.4, photos=0.9, shuffled=0.4), "untrained"),
     ],
     "gradients": lambda: gradients.findings(gradient_rows(), ("a", "b"), ["untrained"]),
-    "jacobian": lambda: jacobian.findings(jacobian_rows(), ("conv1", "deep"), ["untrained"]),
+    "jacobian": lambda: jacobian.findings(jacobian_rows(), JACOBIAN_LAYERS, ["untrained"]),
     "manifold": lambda: manifold.findings(
         manifold_rows(("fc1", "fc2")), ("fc1", "fc2"), "untrained", TRAINED_ON
     ),

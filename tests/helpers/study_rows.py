@@ -146,13 +146,18 @@ def piece(name: str, depth: int, seed: int, decay: float, **columns: Any) -> Pie
     return Piece([row | {"image": image} for image in IMAGES], [curve] * 3, [])
 
 
+JACOBIAN_LAYERS = ("conv1", "deep", "deepest")
+
+
 def jacobian_rows() -> list[Row]:
-    """A first convolution, and a layer that contracts more."""
+    """A first convolution, and two layers that contract more."""
     return jacobian.finished_rows(
         [
             piece(name, depth, seed, near(decay, name, seed))
             for seed in SEEDS
-            for depth, (name, decay) in enumerate({"conv1": 0.5, "deep": 0.25}.items())
+            for depth, (name, decay) in enumerate(
+                zip(JACOBIAN_LAYERS, (0.5, 0.25, 0.125), strict=True)
+            )
         ]
     )
 

@@ -221,7 +221,17 @@ def test_the_least_singular_value_of_a_convolution_is_bounded_from_below(
         assert not exceeds(1e-6)
 
 
-def test_a_bound_that_rounding_would_decide_is_refused():
+def test_rounding_proves_nothing(monkeypatch):
+    """Of two channels that are the same only the sum is seen: no bound is exceeded."""
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 1, 9)).repeat(2, axis=2)
+    for bound in (1e-3, 1e-6, 1e-9):
+        assert not conv_values_exceed(kernel, (6, 6), bound, padding=((1, 1), (1, 1)))
+    monkeypatch.setattr("depthjax.devices.memory.free_memory", lambda: 1000)
+    with pytest.raises(ValueError, match="are free: take smaller images"):
+        conv_values_exceed(kernel, (6, 6), 1.0)
+
+
+def test_a_bound_that_is_none_is_refused():
     with pytest.raises(ValueError, match="a bound above 0 are needed"):
         conv_values_exceed(np.ones((1, 1, 1, 1)), (2, 2), 0.0)
     with pytest.raises(ValueError, match=r"got \(3, 3\)"):

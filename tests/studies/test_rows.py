@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from study_rows import (
+    JACOBIAN_LAYERS,
     TRAINED_ON,
     WITNESS_ROWS,
     jacobian_rows,
@@ -174,7 +175,7 @@ def test_networks_see_the_same_pixels():
 STORED = {
     "jacobian": (
         jacobian_rows(),
-        lambda rows: jacobian.findings(rows, ("conv1", "deep"), ["untrained"]),
+        lambda rows: jacobian.findings(rows, JACOBIAN_LAYERS, ["untrained"]),
     ),
     "manifold": (
         manifold_rows(),

@@ -15,6 +15,9 @@ from depthjax.studies.networks import ONE_NETWORK, aside_of, fixed_in
 from depthjax.studies.rows import Row, among, seed_table
 from depthjax.tables import markdown_table
 
+_FEWEST = 3
+"""Layers that a slope against depth is of: two are one step, such as one pooling."""
+
 
 def finished_rows(pieces: Sequence[Piece]) -> list[Row]:
     """All rows, with both ends of σ / σ₁ of the ranks that C16 compares layers at.
@@ -92,6 +95,8 @@ def _of_conditioning(
     Layers with as many outputs are a stage. At one rank for all, that deeper layers have fewer
     dimensions makes a slope by itself.
     """
+    if len(names) < _FEWEST:
+        return []
     outputs = [among(rows, network=label, layer=name)[0]["outputs"] for name in names]
     asked = (
         ("contract_with_depth", "half_rank", None, "σ at half of the rank bound"),
@@ -120,21 +125,27 @@ def _of_conditioning(
 
 
 def _of_first_convolutions(rows: Sequence[Row], names: Sequence[str], label: str) -> list[Finding]:
-    """C9: σ_n / σ₁, or a lower bound on it; 0 where there are fewer outputs than inputs."""
+    """C9: σ_n / σ₁; 0 where there are fewer outputs than inputs.
+
+    A lower bound on it where products found σ₁, up to the convergence of that.
+    """
 
     def smallest(row: Row) -> float:
         if row["outputs"] < row["inputs"]:
             return 0.0
         return float(row["least_of_all"]) / float(row["sigma_1"])
 
-    exact = all(row["method"] == "dense" for row in rows)
+    def exact(name: str) -> bool:
+        here = among(rows, network=label, layer=name)
+        return all(row["method"] == "dense" for row in here)
+
     return [
         Finding(
             claim="C9",
             part="conv1_injective",
             network=label,
             layer=name,
-            quantity=f"{'' if exact else 'lower bound on '}σ_min / σ₁ over all n inputs",
+            quantity=f"{'' if exact(name) else 'lower bound on '}σ_min / σ₁ over all n inputs",
             bound=bound_of("C9", "conv1_injective"),
             measured=Cells.of(seed_table(rows, smallest, network=label, layer=name), fixed="exact"),
             aside=aside_of(label),
