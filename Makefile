@@ -2,6 +2,8 @@
 PYTHON ?= python3
 # The versions that the project's own checks ran with; `make CONSTRAINTS= …` takes the newest.
 CONSTRAINTS ?= -c constraints.txt
+# Packages are installed without being compiled: Python does it at the first import, if it may.
+unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 # What a demo needs, and what everything needs. Python compiles what is imported, and pip need not

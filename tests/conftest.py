@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,10 @@ os.environ.setdefault(
     " --xla_cpu_parallel_codegen_split_count=1",
 )
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# Python compiles a package at its first import and keeps that; otherwise each of the scripts and
+# workers that tests start does it again, for 2 s.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # What one process has compiled, no other compiles again: the workers, scripts, notebooks.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # workers have it from the process that began
     PROGRAMS = tempfile.TemporaryDirectory()  # for this session only
@@ -21,7 +26,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # workers have it from the pr
 # Scripts that ask for huge pages start twice.
 os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0")
 
-import jaxtyping
+import jaxtyping  # noqa: E402
 
 PACKAGE = Path(__file__).parent.parent / "depthjax"
 # These check what they are given themselves, and say so in one line.
@@ -60,8 +65,16 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("compiled")
 
 
-MAPPINGS = 30_000
+MAPPINGS, PROGRAMS = 30_000, 2_000
 """From here on programs are let go, to be read again from the cache on disk."""
+
+compiled = [0]
+
+
+@jax.monitoring.register_event_duration_secs_listener
+def count_programs(event, seconds, **_):
+    """How many there are since they were last let go."""
+    compiled[0] += event == "/jax/core/compile/backend_compile_duration"
 
 
 def pytest_collection_finish():
@@ -75,11 +88,14 @@ def few_programs():
     """Lets go of compiled programs before there are too many for one process.
 
     Each takes several mappings of memory; Linux allows 65,530, and XLA crashes where it gets none.
+    JAX lets the oldest of 4,096 go by itself, and some tests count them.
     """
     yield
     mappings = Path("/proc/self/maps")
-    if mappings.is_file() and mappings.read_bytes().count(b"\n") > MAPPINGS:
+    many = mappings.is_file() and mappings.read_bytes().count(b"\n") > MAPPINGS
+    if many or compiled[0] > PROGRAMS:
         jax.clear_caches()
+        compiled[0] = 0
 
 
 @pytest.fixture
