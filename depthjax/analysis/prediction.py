@@ -159,6 +159,8 @@ def _check_linear(config: InversionConfig, embedding_norm: float | None) -> None
         "a parametrisation": bool(config.parametrisation),
         "a transform": bool(config.transform),
         "a plateau": config.plateau > 0,
+        "another gradient of ReLUs": config.relu_gradient != "true",
+        "soft gates": config.soft_gates > 0,
         **{
             f"optimizer option {name!r}": name not in _LINEAR_OPTIONS
             for name, _ in config.structure.optimizer_options

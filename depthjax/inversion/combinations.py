@@ -29,6 +29,15 @@ def check_together(config: Any) -> None:
             f"soft_gates={config.soft_gates:g} and relu_gradient={config.relu_gradient!r} are both"
             " gradients of ReLUs: take one"
         )
+    if config.soft_gates and config.plateau:
+        raise ValueError(
+            "soft_gates become harder over all steps, and until then an objective may stand still:"
+            " set plateau to 0"
+        )
+    if config.soft_gates and config.step_scale == "layer":
+        raise ValueError(
+            "step_scale='layer' measures the true gradient, soft_gates another: use fixed"
+        )
     if config.optimizer == "gauss_newton":
         _check_gauss_newton(config)
 

@@ -127,9 +127,9 @@ class InversionConfig:
     )
     soft_gates: float = setting(
         0.0,
-        "not 0: the gradient passes closed ReLUs and the losers of max pooling, too, the more the"
-        " nearer they are to winning; at first within so many standard deviations of an"
-        " activation, times the square of the part of the steps that is left",
+        "0: the true gradient. Above 0, closed ReLUs and losers of max pooling pass some of it, the"
+        " more the nearer they are to opening or winning: within so many standard deviations of"
+        " what comes in at first, and less and less as the descent goes on",
         least=0,
     )
     blur: bool = setting(False, "3×3 Gaussian blur after every step")

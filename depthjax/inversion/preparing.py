@@ -74,17 +74,18 @@ def _with_gradient(layer: LayerFn, config: InversionConfig) -> LayerFn:
     how, soft = config.relu_gradient, config.soft_gates
     if how == "true" and not soft:
         return layer
-    if not hasattr(layer, "with_relu_gradient"):
-        asked, none = (
-            (f"soft_gates={soft:g}", "soft_gates=0")
-            if soft
-            else (f"relu_gradient={how!r}", "relu_gradient='true'")
-        )
+    method, asked, none, arguments = (
+        ("with_soft_gates", f"soft_gates={soft:g}", "soft_gates=0", ())
+        if soft
+        else ("with_relu_gradient", f"relu_gradient={how!r}", "relu_gradient='true'", (how,))
+    )
+    change = getattr(layer, method, None)
+    if change is None:
         raise ValueError(
             f"{asked} needs a depthjax.Layer of a network, whose gates are known; for a function of"
             f" your own set {none}, or change its gates there"
         )
-    changed: LayerFn = layer.with_soft_gates() if soft else layer.with_relu_gradient(how)  # type: ignore[attr-defined]
+    changed: LayerFn = change(*arguments)
     return changed
 
 

@@ -124,12 +124,10 @@ class Layer:
         return replace(self, model=regated(self.model, self.node, how))
 
     def with_soft_gates(self) -> "Layer":
-        """The same function of the images; prepared, its gates and maxima have a soft derivative.
-
-        Raises:
-            ValueError: where there is no ReLU and no max pooling.
+        """The same function of the images, for descents: what `prepare` makes of it has a soft
+        derivative of ReLUs and max poolings (`depthjax.ops.soft_gates`).
         """
-        return replace(self, model=softened(self.model, self.node, self.start))
+        return replace(self, model=softened(self.model))
 
     @property
     def needs_verification(self) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array
 
 from depthjax.models.derived import Derived
-from depthjax.models.network import Network, Node, graph_of, needed_nodes
+from depthjax.models.network import Network, Node, graph_of
 from depthjax.models.operations.description import Description, describes
 from depthjax.models.operations.max_pool import MaxPool
 from depthjax.models.operations.relu import relu, relu6
@@ -69,20 +69,14 @@ class Softened(Derived):
         )
 
 
-def softened(network: Network, node: str, start: str) -> Network:
+def softened(network: Network) -> Network:
     """A network whose ReLUs and max poolings have a soft derivative once it is prepared.
 
     Args:
-        network: any.
-        node: the layer that is matched.
-        start: where the network begins.
-
-    Raises:
-        ValueError: where there is nothing to soften.
+        network: any; one that has neither is given back.
     """
-    if not any(map(_is_gate, needed_nodes(network, node, start))):
-        raise ValueError(f"soft_gates changes nothing: no ReLU and no max pooling before {node}")
-    return Softened(network.clone(parent=None))
+    gates = any(map(_is_gate, graph_of(network)))
+    return Softened(network.clone(parent=None)) if gates else network
 
 
 def _is_gate(node: Node) -> bool:

@@ -3,8 +3,8 @@
 Max pooling passes the gradient to the winner of each window alone, and a ReLU to open gates alone.
 A descent that has the wrong winners therefore never learns that another one would do better, and
 stops far from its target. Here the derivative is that of `T·log Σ exp(x/T)` over a window, and of
-`T·log(1 + exp(x/T))` for a gate: the nearer to winning, or to opening, the more passes. With T = 0
-it is the true one, where nothing ties.
+`T·log(1 + exp(x/T))` for a gate (a product of two for ReLU6): the nearer to winning, or to opening,
+the more passes. With T = 0 it is the true one, where nothing ties.
 """
 
 from functools import partial, reduce
@@ -18,8 +18,8 @@ from jaxtyping import Array, Float
 from depthjax.ops.pooling import Windows
 from depthjax.typing import Variables
 
-TEMPERATURE = "temperature"
-"""The name of T among the weights of a soft operation."""
+TEMPERATURE = "temperature of soft gates"
+"""The name of T among the weights of a soft operation; no variable of a network has it."""
 
 Temperature = Float[Array, ""]
 """T in standard deviations of what comes in, of each example by itself."""

@@ -194,6 +194,8 @@ def test_jacobians_are_float64_from_float32_weights():
         ({"trust_radius": 0.1}, "a trust radius"),
         ({"fourier_decay": 0.5}, "a Fourier decay"),
         ({"plateau": 0.1}, "a plateau"),
+        ({"relu_gradient": "fake"}, "another gradient of ReLUs"),
+        ({"soft_gates": 0.3}, "soft gates"),
         ({"optimizer_options": {"accumulator_dtype": "float32"}}, "option 'accumulator_dtype'"),
         ({"objective": "relative_squared_l2"}, "needs embedding_norm"),
     ],

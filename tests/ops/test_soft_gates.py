@@ -7,15 +7,17 @@ import pytest
 
 from depthjax.models.operations.relu import relu, relu6
 from depthjax.ops.pooling import Windows, max_pool, window
-from depthjax.ops.soft_gates import at_temperature, soft_gate, soft_max_pool
+from depthjax.ops.soft_gates import TEMPERATURE, at_temperature, soft_gate, soft_max_pool
 
-POOLS = [(3, 2, 1), (2, 2, 0), ((2, 3), (1, 2), (1, 1)), (3, 1, ((2, 0), (0, 2)))]
+POOLS = [
+    *[(3, 2, 1), (2, 2, 0), ((2, 3), (1, 2), (1, 1)), (3, 1, ((2, 0), (0, 2)))],
+    *[(2, 1, 0, 2), (3, 2, 1, 1, True)],  # dilated; rounded up
+]
 
 
 def pooled(pool, temperature):
-    size, strides, padding = pool
     return lambda x: soft_max_pool(
-        Windows(window(size, strides, padding), *x.shape[1:3]), jnp.float32(temperature), x
+        Windows(window(*pool), *x.shape[1:3]), jnp.float32(temperature), x
     )
 
 
@@ -57,9 +59,8 @@ def test_at_no_temperature_the_derivative_is_the_true_one(x64, pool):
 
 def log_sum(x, temperature, pool):
     """`T log Σ exp(x/T)` of each window, T in standard deviations of each example."""
-    size, strides, padding = pool
     scale = temperature * jax.lax.stop_gradient(x.std((1, 2, 3), keepdims=True))
-    windows = Windows(window(size, strides, padding), *x.shape[1:3])
+    windows = Windows(window(*pool), *x.shape[1:3])
     taps = [tap / scale for tap in windows.taps(x, -np.inf)]
     return scale * jax.nn.logsumexp(jnp.stack(taps), axis=0)
 
@@ -99,7 +100,8 @@ def test_examples_do_not_mix(function):
 
 
 def test_only_temperatures_change():
-    weights = {"relu": {"temperature": jnp.zeros(())}, "conv": {"kernel": jnp.ones(2)}}
+    """A parameter of a network that is called so, too, is none."""
+    weights = {"relu": {TEMPERATURE: jnp.zeros(())}, "softmax": {"temperature": jnp.ones(2)}}
     hot = at_temperature(weights, jnp.float32(2))
-    assert hot["relu"]["temperature"] == 2 and hot["conv"]["kernel"] is weights["conv"]["kernel"]
-    assert weights["relu"]["temperature"] == 0
+    assert hot["relu"][TEMPERATURE] == 2 and weights["relu"][TEMPERATURE] == 0
+    assert hot["softmax"]["temperature"] is weights["softmax"]["temperature"]
