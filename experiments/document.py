@@ -40,9 +40,14 @@ from depthjax.weights import tables as weights_tables
 FLAGS = flags.FLAGS
 cli.define_script_flags()
 flags.DEFINE_string("run", None, "run folder that the table and figure come from")
-flags.DEFINE_list("benchmark", [], "folders of experiments/benchmark.py, for speeds")
+flags.DEFINE_list(
+    "benchmark",
+    [],
+    "folders of experiments/benchmark.py, for speeds: each part of the last that has it",
+)
 flags.DEFINE_list("networks", [], "folders of experiments/benchmark.py, a network each")
 flags.DEFINE_list("presets", [], "folders of its part d, for seconds by preset")
+flags.DEFINE_list("nearest", [], "folders of its part d, for how near descents come at all")
 flags.DEFINE_list("methods", [], "folders of its part m, for methods of the field")
 flags.DEFINE_list("convolutions", [], "folders of its part n, for convolutions one by one")
 flags.DEFINE_string("gallery", None, "folder of experiments/gallery.py that the figure comes from")
@@ -91,14 +96,15 @@ def main() -> None:
         save_figure(folder / "figures" / "gallery.png", folder.name)
     if FLAGS.benchmark:
         measured = [load_benchmark(folder) for folder in FLAGS.benchmark]
-        blocks["benchmark"] = "\n\n".join(map(summary.summarise, measured))
+        for results in measured:
+            blocks |= summary.blocks_of(results)
         if raced := [
             readme.lowest_and_highest(results) for results in measured if results.get("races")
         ]:
-            blocks["speed"] = "\n\n".join(raced)
-    if FLAGS.presets:
-        descents = [load_benchmark(folder) for folder in FLAGS.presets]
-        blocks["presets"] = summary.presets_together(descents)
+            blocks["speed"] = raced[-1]
+    for name, given in (("presets", FLAGS.presets), ("nearest", FLAGS.nearest)):
+        if given:
+            blocks[name] = summary.presets_together([load_benchmark(folder) for folder in given])
     for name, given in (("methods", FLAGS.methods), ("convolutions", FLAGS.convolutions)):
         if given:
             blocks[name] = "\n\n".join(map(summary.summarise, map(load_benchmark, given)))

@@ -27,6 +27,25 @@ def test_the_demo_imports_nothing_that_is_only_for_data():
     assert done.returncode == 0, done.stderr
 
 
+def test_names_and_modules_are_there_after_the_import_of_the_package():
+    code = """
+import sys, depthjax
+assert "jax" not in sys.modules
+assert depthjax.images.load_images and depthjax.jacobian.linearize
+from depthjax import statistics, InversionConfig
+try:
+    depthjax.invrt
+except AttributeError as error:
+    print(error)
+assert not hasattr(depthjax, "nothing_like_it")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "module 'depthjax' has no attribute 'invrt'; did you mean invert?\n"
+
+
 @pytest.mark.parametrize(
     ("module", "package", "use"),
     [

@@ -15,7 +15,7 @@ _OURS = "loop"
 
 
 def lowest_and_highest(results: dict[str, Any]) -> str:
-    """How a step compares with its peers: lowest and highest median over layers and batches.
+    """How a step compares with its peers: lowest, middle and highest median of layers and batches.
 
     Args:
         results: the contents of a `benchmark.json` that has races.
@@ -30,11 +30,13 @@ def lowest_and_highest(results: dict[str, Any]) -> str:
         if name == _OURS or not medians:
             continue
         what = f"{'images · steps/s' if peer else 'seconds'} ÷ {title}"
-        rows.append([what, *(f"{end:.2f}×" for end in (medians[0], medians[-1]))])
+        rows.append(
+            [what, *(f"{end:.2f}×" for end in (medians[0], float(np.median(medians)), medians[-1]))]
+        )
     layers = ", ".join(dict.fromkeys(race["layer"] for race in races))
-    batches = " and ".join(dict.fromkeys(str(race["batch"]) for race in races))
+    batches = ", ".join(dict.fromkeys(str(race["batch"]) for race in races))
     return (
-        f"{markdown_table(['a step', 'lowest median', 'highest median'], rows)}\n\n"
+        f"{markdown_table(['a step', 'lowest', 'middle', 'highest'], rows)}\n\n"
         f"{settings['model']} at {settings['size']}×{settings['size']}; {layers}; batches of"
         f" {batches}.\nMade by `{command(machine['command'])}` on a {machine['device']}"
         f" ({machine['processor']}, {machine['cores']} cores)."

@@ -60,6 +60,34 @@ def summarise(results: dict[str, Any]) -> str:
     return "\n\n".join([*blocks, machine(results)])
 
 
+_KEPT = {
+    **{"c": "curves", "d": "presets", "f": "startup", "h": "feeding", "j": "spectra"},
+    **{"k": "imported", "m": "methods", "n": "convolutions"},
+}
+"""Where the measurements of a part are, if not among the races."""
+
+BLOCKS = {
+    "races": "benchmark",
+    "curves": "curves",
+    "startup": "startup",
+    "feeding": "feeding",
+    "spectra": "spectra",
+}
+"""Parts of the measurements, and the blocks of a document that show them."""
+
+
+def blocks_of(results: dict[str, Any]) -> dict[str, str]:
+    """What each block of a document shows of these measurements; see `summarise`."""
+    settings = results["settings"]
+
+    def alone(part: str) -> dict[str, Any]:
+        own = [letter for letter in settings["parts"] if _KEPT.get(letter, "races") == part]
+        others = {"machine": results["machine"], "settings": settings | {"parts": own}}
+        return {part: results[part], **others}
+
+    return {block: summarise(alone(part)) for part, block in BLOCKS.items() if results.get(part)}
+
+
 def presets_together(benchmarks: Sequence[dict[str, Any]]) -> str:
     """Part d of several benchmarks: one table for each size of images, and every command."""
     by_size: dict[int, list[dict[str, Any]]] = {}
@@ -170,7 +198,7 @@ def _presets(descents: list[dict[str, Any]]) -> str:
     first = descents[0] if descents else {"images": 0, "size": 0}
     note = (
         f"Until all of {first['images']} photographs at {first['size']}×{first['size']} are there,"
-        " untrained network; compilation is not counted."
+        " untrained network; compilation is not counted, preparing the weights is."
     )
     return f"{markdown_table(headers, rows)}\n\n{note}"
 
@@ -203,7 +231,7 @@ def _startup(startup: dict[str, Any]) -> str:
     imports = {name: np.asarray(seconds) for name, seconds in startup["imports"].items()}
     ours, theirs = imports.values()
     cold, warm = (startup["first_step"][kind] for kind in ("cold", "warm"))
-    rows = [[f"`import {name}`", median_and_range(seconds)] for name, seconds in imports.items()]
+    rows = [[f"`{name}`", median_and_range(seconds)] for name, seconds in imports.items()]
     rows += [["… their ratio", median_and_range(ours / theirs)]]
     for kind, seconds in (("no", cold), ("a warm", warm)):
         total = seconds["start_seconds"] + seconds["first_step_seconds"]
@@ -287,9 +315,7 @@ def machine(results: dict[str, Any]) -> str:
         f" {environment['memory_gb']:.0f} GB, huge pages {environment['huge_pages']}; {listed};"
         f" revision {environment['git_revision']})."
     )
-    kept = {"c": "curves", "d": "presets", "f": "startup", "h": "feeding", "j": "spectra"}
-    kept |= {"k": "imported", "m": "methods", "n": "convolutions"}
-    if missing := [p for p in settings["parts"] if kept.get(p, "races") not in results]:
+    if missing := [p for p in settings["parts"] if _KEPT.get(p, "races") not in results]:
         text += f" It was cut off before part{'s' * (len(missing) > 1)} {', '.join(missing)}."
     if environment["load"] > 0.5:
         text += f" Something else ran too: the load was {number(environment['load'])} before."

@@ -44,7 +44,8 @@ class Descent(Problem):
         }
 
     def _invert(self, config: depthjax.InversionConfig) -> depthjax.Inversion:
-        found = depthjax.invert(self.prepared, self.weights, self.target, self._init, config)
+        # The layer as it is: `invert` prepares it as the preset asks.
+        found = depthjax.invert(self.layer, self.variables, self.target, self._init, config)
         return jax.block_until_ready(found)
 
 
