@@ -64,10 +64,20 @@ def check_same(path: Path, definition: Mapping[str, Any]) -> None:
     old = read_config(path)
     for name in dict.fromkeys([*definition, *(key for key in old if key != "environment")]):
         if old.get(name) != definition.get(name):
+            where, begun, asked = _difference(name, old.get(name), definition.get(name))
             raise ValueError(
-                f"cannot resume {str(path)!r}: its {name} is {_short(old.get(name))}, not"
-                f" {_short(definition.get(name))}; use the settings it was begun with"
+                f"cannot resume {str(path)!r}: its {where} is {_short(begun)}, not"
+                f" {_short(asked)}; use the settings, and the version, it was begun with"
             )
+
+
+def _difference(where: str, old: Any, new: Any) -> tuple[str, Any, Any]:
+    """The first place within two unequal values where they differ, and what is there."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in dict.fromkeys([*new, *old]):
+            if old.get(name) != new.get(name):
+                return _difference(f"{where}.{name}", old.get(name), new.get(name))
+    return where, old, new
 
 
 def _short(value: Any) -> str:

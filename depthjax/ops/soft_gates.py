@@ -25,47 +25,16 @@ Temperature = Float[Array, ""]
 """T in standard deviations of what comes in, of each example by itself."""
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
 def soft_gate(highest: float, temperature: Temperature, x: Array) -> Array:
     """`min(max(x, 0), highest)`: ReLU, or with `highest` 6 ReLU6."""
-    return jnp.clip(x, 0, highest)
+    return _soft_gate(highest, temperature, x)
 
 
-@soft_gate.defjvp
-def _soft_gate_jvp(
-    highest: float, primals: tuple[Temperature, Array], tangents: tuple[Array, Array]
-) -> tuple[Array, Array]:
-    (temperature, x), (_, tangent) = primals, tangents
-    scale = _scale(temperature, x)
-    passes = _opening(x, scale)
-    if np.isfinite(highest):
-        passes *= _opening(highest - x, scale)
-    return soft_gate(highest, temperature, x), passes * tangent
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
 def soft_max_pool(
     windows: Windows, temperature: Temperature, x: Float[Array, "b h w c"]
 ) -> Float[Array, "b h2 w2 c"]:
     """The largest value of each window."""
-    return reduce(jnp.maximum, windows.taps(x, -np.inf))
-
-
-@soft_max_pool.defjvp
-def _soft_max_pool_jvp(
-    windows: Windows, primals: tuple[Temperature, Array], tangents: tuple[Array, Array]
-) -> tuple[Array, Array]:
-    (temperature, x), (_, tangent) = primals, tangents
-    taps = windows.taps(x, -np.inf)
-    largest, scale = reduce(jnp.maximum, taps), _scale(temperature, x)
-
-    def share(tap: Array) -> Array:
-        below = jnp.where(tap < largest, (tap - largest) / _positive(scale), 0)
-        return jnp.where((scale > 0) | (tap == largest), jnp.exp(below), 0)
-
-    shares = list(map(share, taps))
-    passed = map(jnp.multiply, shares, windows.taps(tangent, 0.0))
-    return largest, reduce(jnp.add, passed) / reduce(jnp.add, shares)
+    return _soft_max_pool(windows, temperature, x)
 
 
 def at_temperature(weights: Variables, temperature: Array) -> Variables:
@@ -80,6 +49,45 @@ def at_temperature(weights: Variables, temperature: Array) -> Variables:
         return temperature if getattr(path[-1], "key", None) == TEMPERATURE else leaf
 
     return jax.tree_util.tree_map_with_path(changed, weights)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _soft_gate(highest: float, temperature: Temperature, x: Array) -> Array:
+    return jnp.clip(x, 0, highest)
+
+
+@_soft_gate.defjvp
+def _soft_gate_jvp(
+    highest: float, primals: tuple[Temperature, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    (temperature, x), (_, tangent) = primals, tangents
+    scale = _scale(temperature, x)
+    passes = _opening(x, scale)
+    if np.isfinite(highest):
+        passes *= _opening(highest - x, scale)
+    return _soft_gate(highest, temperature, x), passes * tangent
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _soft_max_pool(windows: Windows, temperature: Temperature, x: Array) -> Array:
+    return reduce(jnp.maximum, windows.taps(x, -np.inf))
+
+
+@_soft_max_pool.defjvp
+def _soft_max_pool_jvp(
+    windows: Windows, primals: tuple[Temperature, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    (temperature, x), (_, tangent) = primals, tangents
+    taps = windows.taps(x, -np.inf)
+    largest, scale = reduce(jnp.maximum, taps), _scale(temperature, x)
+
+    def share(tap: Array) -> Array:
+        below = jnp.where(tap < largest, (tap - largest) / _positive(scale), 0)
+        return jnp.where((scale > 0) | (tap == largest), jnp.exp(below), 0)
+
+    shares = list(map(share, taps))
+    passed = map(jnp.multiply, shares, windows.taps(tangent, 0.0))
+    return largest, reduce(jnp.add, passed) / reduce(jnp.add, shares)
 
 
 def _opening(x: Array, scale: Array) -> Array:

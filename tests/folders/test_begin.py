@@ -94,6 +94,17 @@ def test_older_results_are_kept_or_gone_on_with_or_replaced(folder):
     assert names(folder) == ["config.json"]
 
 
+def test_of_settings_that_differ_the_message_names_the_one(folder):
+    long = {f"option_{i}": i for i in range(40)}
+    begin(folder, {"inversion": {**long, "soft": {"gates": 0.3}}}, first=FIRST).close()
+    with pytest.raises(ValueError, match=r"its inversion\.soft\.gates is 0\.3, not 0\.5"):
+        begin(folder, {"inversion": {**long, "soft": {"gates": 0.5}}}, resume=True)
+    with pytest.raises(ValueError, match=r"its inversion\.soft is \{.*\}, not null"):
+        begin(folder, {"inversion": long}, resume=True)
+    with pytest.raises(ValueError, match=r"its inversion\.option_40 is null, not 1.* the version"):
+        begin(folder, {"inversion": {**long, "option_40": 1}}, resume=True)
+
+
 def test_what_is_no_run_is_left_alone(folder):
     folder.mkdir(parents=True)
     (folder / "thesis.tex").write_text("precious")
