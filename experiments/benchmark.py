@@ -57,7 +57,9 @@ flags.DEFINE_string(
     "peers_python", None, "interpreter that has PyTorch and plenoptic (default: this one)"
 )
 flags.DEFINE_boolean("huge_pages", True, "ask for transparent huge pages, in every process")
-flags.DEFINE_string("curve_layer", "layer2", "part c: the layer of the curves")
+flags.DEFINE_string(
+    "curve_layer", "", "part c: the layer of the curves (default: the middle of --layers)"
+)
 flags.DEFINE_list("curve_batches", ["1", "2", "4", "8", "16"], "part c: batches")
 flags.DEFINE_list("curve_sizes", ["64", "96", "128", "192", "224"], "part c: image sizes")
 flags.DEFINE_list("curve_restarts", ["1", "2", "4", "8", "16"], "part c: restarts of one image")
@@ -105,14 +107,14 @@ def main() -> None:
         for name, value in QUICK.items():
             FLAGS.set_default(name, value)
     asked = parts.checked_parts(FLAGS.parts)
-    if FLAGS.weights != "untrained":
-        raise ValueError(f"--weights={FLAGS.weights}: the benchmark runs untrained weights only")
+    if FLAGS.weights != "untrained" and asked != ("d",):
+        raise ValueError(f"--weights={FLAGS.weights}: trained weights are for --parts=d alone")
     model = cli.model_from_flags()
     settings = settings_from_flags(model)
     fields = cli.fields_from_flags()
     definition = {
-        "model": FLAGS.model, "model_fields": fields, "weights_seed": FLAGS.weights_seed,
-        "parts": asked, **vars(settings),
+        "model": FLAGS.model, "model_fields": fields, "weights": FLAGS.weights,
+        "weights_seed": FLAGS.weights_seed, "parts": asked, **vars(settings),
     }  # fmt: skip
     # Numbers of two machines, or of two versions, do not belong into one table.
     here = machine.describe()
@@ -126,7 +128,7 @@ def main() -> None:
         ) as folder,
         tempfile.TemporaryDirectory() as arrays,
     ):
-        inputs = Inputs(Path(arrays), FLAGS.model, fields, model, FLAGS.weights_seed)
+        inputs = Inputs(Path(arrays), FLAGS.model, fields, model, FLAGS.weights_seed, FLAGS.weights)
         results = {
             "machine": folder.piece("machine", lambda: here),
             "settings": json.loads(json.dumps(definition)),
@@ -187,10 +189,11 @@ def measure(
 
 def settings_from_flags(model: depthjax.models.network.Network) -> parts.Settings:
     """The flags, checked before anything is measured."""
-    depthjax.Layer(model, FLAGS.curve_layer)
     for preset in FLAGS.presets:
         depthjax.InversionConfig.from_word(preset)
     layers = depthjax.select_layers(model, FLAGS.layers)
+    curve_layer = FLAGS.curve_layer or layers[len(layers) // 2]
+    depthjax.Layer(model, curve_layer)
     return parts.Settings(
         layers=layers,
         batches=cli.whole_numbers("batch"),
@@ -200,7 +203,7 @@ def settings_from_flags(model: depthjax.models.network.Network) -> parts.Setting
         turn_seconds=FLAGS.turn_seconds,
         peers_python=FLAGS.peers_python or sys.executable,
         huge_pages=FLAGS.huge_pages,
-        curve_layer=FLAGS.curve_layer,
+        curve_layer=curve_layer,
         curve_batches=cli.whole_numbers("curve_batches"),
         curve_sizes=cli.whole_numbers("curve_sizes"),
         curve_restarts=cli.whole_numbers("curve_restarts"),

@@ -1,5 +1,6 @@
 """The same weights, photographs and starts for every contender, as files."""
 
+import dataclasses
 import io
 import itertools
 from pathlib import Path
@@ -14,6 +15,7 @@ from depthjax.files import write_atomically
 from depthjax.images import EMBEDDED, load_images
 from depthjax.models.catalogue import TIMM_MODELS, find_model
 from depthjax.models.network import Network
+from depthjax.models.normalization import Normalization
 from depthjax.weights import to_torch_state_dict, weights_of
 
 from .job import Job
@@ -27,23 +29,33 @@ class Inputs:
         name, fields: of the network, as for `depthjax.build_model`.
         model: the network.
         seed: of its weights.
+        source: of its weights, as `weights_of` takes it.
     """
 
     def __init__(
-        self, folder: Path, name: str, fields: dict[str, Any], model: Network, seed: int
+        self,
+        folder: Path,
+        name: str,
+        fields: dict[str, Any],
+        model: Network,
+        seed: int,
+        source: str = "untrained",
     ) -> None:
         self.folder, self.name, self.fields = folder, name, fields
-        self.model, self.seed = model, seed
+        self.model, self.seed, self.source = model, seed, source
+        self._normalizations: dict[int, Normalization | None] = {}
 
     def job(self, layer: str, batch: int, size: int, **others: Any) -> Job:
         """A job at a layer, its files written. `others` are further fields of `Job`."""
         node = depthjax.Layer(self.model, layer).node
         peer = peer_of(self.name)
         job = Job(str(self.folder), self.name, self.fields, node, batch, size, peer=peer, **others)
-        if not job.weights_file.exists():
+        if size not in self._normalizations:
             found = find_model(self.name, self.fields)
-            variables = weights_of(found, "untrained", self.seed, size).variables
-            _write(job.weights_file, **to_torch_state_dict(variables, self.model))
+            weights = weights_of(found, self.source, self.seed, size)
+            _write(job.weights_file, **to_torch_state_dict(weights.variables, self.model))
+            self._normalizations[size] = weights.normalization
+        job = dataclasses.replace(job, normalization=self._normalizations[size])
         if not job.images_file.exists():
             images = np.tile(photographs(batch, size), (job.restarts, 1, 1, 1))
             config = InversionConfig.preset("paper")

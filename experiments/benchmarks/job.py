@@ -21,6 +21,7 @@ class Job:
         restarts: starts for each photograph.
         preset: settings of the descent, see `InversionConfig.from_word`.
         steps: at most so many; 0 for the preset's.
+        normalization: mean and standard deviation of the pixels that the network was trained on.
         peer: the same network in PyTorch, `torchvision:NAME` or `timm:NAME`.
     """
 
@@ -33,6 +34,7 @@ class Job:
     restarts: int = 1
     preset: str = "paper"
     steps: int = 0
+    normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     peer: str = ""
 
     @classmethod

@@ -44,7 +44,7 @@ def summarise(results: dict[str, Any]) -> str:
     if "curves" in results:
         blocks.append(_costs(results["curves"]))
     if "presets" in results:
-        blocks.append(_presets(results["presets"]))
+        blocks.append(_presets(results["presets"], results["settings"]))
     if races and "g" in parts:
         blocks.append(_memory(races))
     if "startup" in results:
@@ -89,16 +89,17 @@ def blocks_of(results: dict[str, Any]) -> dict[str, str]:
 
 
 def presets_together(benchmarks: Sequence[dict[str, Any]]) -> str:
-    """Part d of several benchmarks: one table for each size of images, and every command."""
-    by_size: dict[int, list[dict[str, Any]]] = {}
+    """Part d of several benchmarks: a table for each network and size, and every command."""
+    alike: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for results in benchmarks:
-        by_size.setdefault(results["settings"]["preset_size"], []).append(results)
+        alike.setdefault(_descended(results["settings"]), []).append(results)
     blocks = []
-    for same in by_size.values():
+    for same in alike.values():
         descents = [descent for results in same for descent in results["presets"]]
         order = list(dict.fromkeys(descent["preset"] for descent in descents))
         descents.sort(key=lambda descent: order.index(descent["preset"]))
-        blocks.append("\n\n".join([_presets(descents), *map(machine, same)]))
+        table = _presets(descents, same[0]["settings"])
+        blocks.append("\n\n".join([table, *map(machine, same)]))
     return "\n\n".join(blocks)
 
 
@@ -179,7 +180,12 @@ def _costs(curves: dict[str, list[dict[str, Any]]]) -> str:
     return f"{markdown_table(headers, rows)}\n\n{note}"
 
 
-def _presets(descents: list[dict[str, Any]]) -> str:
+def _descended(settings: dict[str, Any]) -> tuple[str, str, int]:
+    """The network of part d, its weights and the size of images."""
+    return settings["model"], settings.get("weights", "untrained"), settings["preset_size"]
+
+
+def _presets(descents: list[dict[str, Any]], settings: dict[str, Any]) -> str:
     headers = ["preset", "layer", *(f"s to ρ ≤ {level:g}" for level in LEVELS), "best ρ", "steps"]
     headers += ["ms a step"]
     rows = []
@@ -195,10 +201,10 @@ def _presets(descents: list[dict[str, Any]]) -> str:
                 number(1e3 * descent["seconds"] / descent["steps"]),
             ]
         )
-    first = descents[0] if descents else {"images": 0, "size": 0}
+    model, weights, size = _descended(settings)
     note = (
-        f"Until all of {first['images']} photographs at {first['size']}×{first['size']} are there,"
-        " untrained network; compilation is not counted, preparing the weights is."
+        f"Until all of {settings['preset_images']} photographs at {size}×{size} are there; {model},"
+        f" weights: {weights}. Compilation is not counted, preparing the weights is."
     )
     return f"{markdown_table(headers, rows)}\n\n{note}"
 

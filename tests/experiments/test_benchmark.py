@@ -1,6 +1,7 @@
 """The benchmark's machinery on tiny networks and made-up numbers; no test asserts a time."""
 
 import ast
+import dataclasses
 import json
 import os
 import re
@@ -214,6 +215,19 @@ def test_a_descent_reports_ratios_of_every_photograph(inputs):
     assert found["step"] == [0, 2, 4, 6, 8, 9] and found["steps"] == 9
     ratio = np.array(found["ratio"])
     assert ratio.shape == (6, 2) and (ratio[-1] < ratio[0]).all()
+
+
+def test_a_descent_sees_the_weights_that_were_asked_for_and_their_normalisation(inputs, tmp_path):
+    asked = (inputs.name, inputs.fields, inputs.model, inputs.seed)
+    shuffled = Inputs(tmp_path, *asked, source="shuffled:untrained").job("conv1", 1, SIZE)
+    plain = inputs.job("conv1", 1, SIZE)
+    kernel, drawn = (job.weights()["conv1.weight"] for job in (shuffled, plain))
+    assert (kernel != drawn).any()
+    np.testing.assert_array_equal(np.sort(kernel, axis=None), np.sort(drawn, axis=None))
+    half = depthjax.models.normalization.NORMALIZATIONS["half"]
+    trained = Job.from_json(dataclasses.replace(plain, normalization=half).to_json())
+    assert Descent(trained).layer.normalization == half
+    assert Descent(plain).layer.normalization is None
 
 
 def test_the_truth_of_part_j_is_that_of_the_whole_jacobian(inputs):
@@ -553,6 +567,19 @@ def test_a_photograph_that_overflowed_has_no_ratio():
     np.testing.assert_array_equal(quantities.best_ratio(descent), [np.nan, 0.5])
 
 
+def test_descents_of_other_weights_or_sizes_have_a_table_of_their_own():
+    untrained, trained, large = made_up("d"), made_up("d"), made_up("d")
+    trained["settings"]["weights"] = "pretrained"
+    large["settings"]["preset_size"] = 224
+    text = summary.presets_together([untrained, trained, untrained, large])
+    notes = [line for line in text.splitlines() if line.startswith("Until all of")]
+    named = ("128×128 are there; resnet50, weights: untrained", "weights: pretrained", "224×224")
+    assert len(notes) == 3
+    assert all(name in note for name, note in zip(named, notes, strict=True))
+    rows = [line for line in text.splitlines() if line.startswith("| paper ")]
+    assert len(rows) == 2 * (2 + 1 + 1), "those of one network and size are together"
+
+
 def test_the_summary_says_what_was_measured():
     text = summary.summarise(made_up())
     for part in (
@@ -702,6 +729,7 @@ def test_the_command_writes_numbers_table_and_figure(tmp_path):
     ("arguments", "message"),
     [
         (["--parts=a,z"], "unknown part 'z'"),
+        (["--weights=zoo:resnet18_small/photos"], "trained weights are for --parts=d alone"),
         (["--batch=1,two"], "--batch=1,two must be whole numbers of at least 1"),
     ],
 )

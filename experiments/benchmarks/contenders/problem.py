@@ -25,7 +25,7 @@ class Problem:
         if job.model == job.peer:  # PyTorch's own; this declares what its torchvision may lack
             from . import torch_network  # noqa: F401
         model = depthjax.build_model(job.model, **job.fields)
-        self.layer = depthjax.Layer(model, job.node)
+        self.layer = depthjax.Layer(model, job.node, job.normalization)
         self.variables = from_torch_state_dict(job.weights(), model, job.size)
         images, start = job.images()
         self.images, self.start = jnp.asarray(images), jnp.asarray(start)
