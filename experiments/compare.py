@@ -25,6 +25,7 @@ from depthjax.studies.comparison.judges import (
     Judges,
     class_judges,
     photograph_judge,
+    shares_classes,
     without_colour,
 )
 from depthjax.studies.comparison.tables import comparison_tables
@@ -108,7 +109,11 @@ def main() -> None:
         )
         resolutions = measured.relative_resolutions(asked.model, every[0], targets)
         compared = measured.gather(every, targets, study.starts, noise, judges, levels, resolutions)
-        findings = judged.findings(compared, single_networks(asked.networks))
+        findings = judged.findings(
+            compared,
+            single_networks(asked.networks),
+            judge_shares_classes=knows_classes(asked.model, asked.networks, judges),
+        )
         figures = draw(compared, every, targets, study.starts, ratio=FLAGS.matched_ratio)
         tables = comparison_tables(compared)
         cli.finish_study(study.folder, compared.rows(), findings, figures, before=[tables])
@@ -125,6 +130,17 @@ def as_seen(photographs: np.ndarray) -> np.ndarray:
     """Photographs as all networks see them: floats in [0, 1], and with --grey without colour."""
     pixels = photographs / np.float32(255) if photographs.dtype == np.uint8 else photographs
     return np.asarray(without_colour(pixels)) if FLAGS.grey else pixels
+
+
+def knows_classes(model: Network, networks: Networks, judges: Judges) -> bool:
+    """Whether the networks were trained on the classes that their judge reads; says so if not."""
+    if not judges.classes:
+        return True
+    first = next(iter(networks.values()))[0]
+    same = shares_classes(model, first.variables, judges.classes[0], FLAGS.size)
+    if not same:
+        print("The judge reads other classes than the networks learned, so C12 is not judged.")
+    return same
 
 
 def judges_from_flags(model: Network, networks: Networks) -> Judges:

@@ -43,6 +43,11 @@ class Cells:
         return np.array([[np.nan if v is None else v for v in row] for row in self.values], float)
 
     @property
+    def known(self) -> float:
+        """The share of the numbers that are known."""
+        return float(np.isfinite(self.table).mean())
+
+    @property
     def sampled(self) -> bool:
         """Whether there are seeds and images enough for an interval, if they all become known."""
         sizes = dict(zip(("seeds", "images"), self.table.shape, strict=True))

@@ -82,6 +82,13 @@ class Finding:
         return found
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether too few of its cells, or of the values behind them, exist."""
+        behind = self.known is not None and self.known[0] < KNOWN * self.known[1]
+        cells = isinstance(self.measured, Cells) and self.measured.known < KNOWN
+        return behind or cells
+
+    @property
     def sampled(self) -> bool:
         """Whether its run has seeds and images enough for an interval, whatever they came to."""
         if isinstance(self.measured, Cells):

@@ -8,7 +8,8 @@ images make no mean with them, since they are other questions; what they say sta
 correction over claims is over the runs that judge.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,14 +61,26 @@ class StoredRun(NamedTuple):
 
 
 def stored_run(
-    name: str, folder: Path, power: Mapping[str, Mapping[str, float]] | None = None
+    name: str,
+    folder: Path,
+    power: Mapping[str, Mapping[str, float]] | None = None,
+    without: Collection[str] = (),
 ) -> StoredRun:
     """A run with what it found, from its folder.
+
+    Args:
+        name: of the run.
+        folder: where it lies.
+        power: as it was announced.
+        without: claims about which it was found afterwards to say nothing: it has no vote there.
 
     Raises:
         ValueError: if there is no run, or its findings cannot be read.
     """
-    findings = load_findings(folder) if (folder / "findings.json").is_file() else []
+    found = load_findings(folder) if (folder / "findings.json").is_file() else []
+    findings = [
+        replace(one, aside="contrast", part="") if one.claim in without else one for one in found
+    ]
     return StoredRun(name, folder, read_config(folder), findings, power or {})
 
 

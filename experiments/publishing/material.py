@@ -18,6 +18,7 @@ class Material(NamedTuple):
         folder: of what was kept.
         runs: those that were kept, and the steps of reproductions.
         reproductions: the contents of each `reproduce.json`, by name.
+        set_aside: of each run, the claims on which its vote was withdrawn, with the reason.
         judged: the verdict on each claim, by its id.
         judges: the runs that judge each part of a claim, by claim and part.
         waiting: flag files of which no run was kept.
@@ -26,6 +27,7 @@ class Material(NamedTuple):
     folder: Path
     runs: Sequence[StoredRun]
     reproductions: Mapping[str, Mapping[str, Any]]
+    set_aside: Mapping[str, Mapping[str, str]]
     judged: Mapping[str, Judgement]
     judges: Mapping[str, Mapping[str, Sequence[StoredRun]]]
     waiting: Sequence[Planned]
@@ -56,9 +58,9 @@ def material_in(folder: Path) -> Material:
     Raises:
         ValueError: if what lies there cannot be read.
     """
-    runs, reproductions = results_in(folder)
+    runs, reproductions, set_aside = results_in(folder)
     judged, judges = judge_together(runs), judging_runs(runs)
-    return Material(folder, runs, reproductions, judged, judges, planned(runs))
+    return Material(folder, runs, reproductions, set_aside, judged, judges, planned(runs))
 
 
 def decided_by(judged: Judgement) -> str:

@@ -87,7 +87,10 @@ def page(folder: Path) -> str:
     parts += ["## The claims, one by one", _claims(material)]
     parts += ["## What is not supported", _contradicted(judged)]
     parts += ["## What could not be decided, and what it would take", _undecided(judged)]
-    parts += [RULES, "## Runs", _runs(material)]
+    parts += [RULES]
+    if material.set_aside:
+        parts += ["Votes that were withdrawn after the run:", _set_aside(material)]
+    parts += ["## Runs", _runs(material)]
     if (folder / EARLIER).is_file():
         parts += ["## Earlier runs", _earlier(folder.name)]
     return "\n\n".join(parts) + "\n"
@@ -136,10 +139,22 @@ def _takes(part: PartVerdict) -> str:
     """What it would take to decide a part."""
     if part.whole is None:
         return "no run has measured it"
+    if part.whole.is_sparse:
+        return "too few of its cells have a value: descents that come nearer, not more of them"
     needed = sample_needed(part)
     if needed is None:
-        return "more seeds and images alone will hardly decide it"
+        return "if the effect is the smallest of interest, more seeds and images hardly decide it"
     return f"about {needed[0]} × {needed[1]} seeds × images, by the spread found here"
+
+
+def _set_aside(material: Material) -> str:
+    """Votes that were withdrawn after a run, and why."""
+    lines = [
+        f"- {run}, {claim}: {reason}."
+        for run, claims in material.set_aside.items()
+        for claim, reason in claims.items()
+    ]
+    return "\n".join(lines)
 
 
 def _runs(material: Material) -> str:

@@ -17,16 +17,22 @@ NOT_STUDIES = (
 """Scripts whose results other documents show."""
 
 
+SET_ASIDE = "set_aside.json"
+"""In a folder of results, written by hand: `{run: {claim: why it has no vote after all}}`."""
+
+
 class Results(NamedTuple):
     """What lies in a folder of results.
 
     Fields:
         runs: those of scripts, and the steps of reproductions, by name.
         reproductions: the contents of each `reproduce.json`, by name.
+        set_aside: of each run, the claims on which its vote was withdrawn, with the reason.
     """
 
     runs: list[StoredRun]
     reproductions: dict[str, dict[str, Any]]
+    set_aside: dict[str, dict[str, str]]
 
 
 def results_in(folder: Path) -> Results:
@@ -35,12 +41,15 @@ def results_in(folder: Path) -> Results:
         path.parent.name: json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob("*/reproduce.json"))
     }
+    withdrawn = folder / SET_ASIDE
+    set_aside = json.loads(withdrawn.read_text(encoding="utf-8")) if withdrawn.is_file() else {}
     runs = []
     for config in sorted([*folder.glob("*/config.json"), *folder.glob("*/*/config.json")]):
         within = config.parent.relative_to(folder)
         announced = reproductions.get(within.parts[0], {}).get("power")
-        runs.append(stored_run(within.as_posix(), config.parent, announced))
-    return Results(runs, reproductions)
+        name = within.as_posix()
+        runs.append(stored_run(name, config.parent, announced, set_aside.get(name, {})))
+    return Results(runs, reproductions, set_aside)
 
 
 class Planned(NamedTuple):

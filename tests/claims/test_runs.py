@@ -10,7 +10,14 @@ from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
 from depthjax.claims.judging import NOT_DECIDABLE, NOT_RUN, SUPPORTED, judge
 from depthjax.claims.paper import CLAIMS, bound_of
-from depthjax.claims.runs import StoredRun, judge_alone, judge_together, judging_runs, sample_needed
+from depthjax.claims.runs import (
+    StoredRun,
+    judge_alone,
+    judge_together,
+    judging_runs,
+    sample_needed,
+    stored_run,
+)
 
 CLAIM, PART = "C3", "image_stays_lost"
 
@@ -104,3 +111,24 @@ def test_how_many_would_decide(spread, least):
     part = judge([found(0.03, spread)], [CLAIMS[CLAIM]])[0].parts[0]
     needed = sample_needed(part)
     assert needed == least if least in (None, (3, 5)) else needed >= least
+
+
+def test_a_vote_may_be_withdrawn_afterwards():
+    """Its numbers stay, as a contrast; nothing else changes."""
+    kept = Path(__file__).parents[2] / "results" / "compare_thin_224"
+    whole, without = stored_run("a", kept), stored_run("a", kept, without=["C12"])
+    votes = {one.claim for one in without.findings if one.votes and one.part}
+    assert votes == {one.claim for one in whole.findings if one.votes and one.part} - {"C12"}
+    assert [one.measured for one in without.findings] == [one.measured for one in whole.findings]
+    assert "C12" not in {one.claim.id for one in judge_alone(without)}
+
+
+def test_a_number_is_sparse_if_a_fifth_of_what_is_behind_it_is_missing():
+    noise = np.random.default_rng(0).normal(size=(3, 5))
+    few = noise.copy()
+    few[:, :2] = np.nan
+    finding = found(0.0)
+    assert not finding.is_sparse and not replace(finding, known=(8, 10)).is_sparse
+    assert replace(finding, known=(7, 10)).is_sparse
+    assert replace(finding, measured=Cells.of(few)).is_sparse
+    assert not replace(finding, measured=Cells.of(noise[:1])).is_sparse, "small is not sparse"

@@ -15,6 +15,7 @@ from depthjax.studies.comparison.judges import (
     class_evidence,
     class_judges,
     log_odds,
+    shares_classes,
 )
 from depthjax.studies.comparison.numbers import Comparison
 from depthjax.studies.comparison.setting import (
@@ -142,3 +143,10 @@ def test_the_class_of_the_target_is_looked_for_in_what_was_recovered():
     np.testing.assert_allclose(found["target_log_odds_start"], [[0, 0]] * 3, atol=0.1)
     np.testing.assert_allclose(found["class_log_odds"], [[2, 2]] * 3, **near)
     assert found["in_imagenet"].tolist() == [[1, 0]] * 3
+
+
+def test_a_judge_of_other_classes_is_told_from_one_of_the_same():
+    model = depthjax.build_model("mlp", widths=(4, 2))
+    variables = depthjax.init_variables(model, jax.random.key(0), 8)
+    assert shares_classes(model, variables, Judge(depthjax.Layer(model, "fc2"), variables), 8)
+    assert not shares_classes(model, variables, Judge(brightness, {}), 8)

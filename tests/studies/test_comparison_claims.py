@@ -174,6 +174,17 @@ def test_class_evidence_is_of_photographs_that_show_a_class() -> None:
     assert parts(strange, "C12")["any_class_added"] != "not measured"
 
 
+def test_of_networks_that_learned_other_classes_nothing_counts_about_c12():
+    made = compared()
+    votes, contrasts = (
+        [one for one in findings(made, judge_shares_classes=same) if one.claim == "C12"]
+        for same in (True, False)
+    )
+    assert any(one.part for one in votes) and not any(one.part for one in contrasts)
+    assert [one.measured for one in votes] == [one.measured for one in contrasts]
+    assert {one.aside for one in contrasts} == {"contrast"}
+
+
 def test_trained_on_noise_is_a_contrast_to_photographs() -> None:
     """An untrained network's ρ may be above 1 too: what counts is what photographs do not do."""
     both = {**NOISY, (PHOTOS, BLURRED, "embedding_ratio"): 40.0}

@@ -22,7 +22,9 @@ from depthjax.studies.comparison.setting import (
 from depthjax.studies.networks import ONE_NETWORK, fixed_in
 
 
-def findings(comparison: Comparison, single: Collection[str] = ()) -> list[Finding]:
+def findings(
+    comparison: Comparison, single: Collection[str] = (), *, judge_shares_classes: bool = True
+) -> list[Finding]:
     """What the numbers say of claims C10 to C13, as far as their networks were compared.
 
     Where a descent did not reach a matched distance, its values do not exist: nothing is put in
@@ -33,6 +35,8 @@ def findings(comparison: Comparison, single: Collection[str] = ()) -> list[Findi
         comparison: the numbers.
         single: labels of networks that are one trained network; see
             `depthjax.studies.networks.single_networks`.
+        judge_shares_classes: whether the networks were trained on the classes that the judge reads.
+            If not, what it reads says nothing of what their training adds, and C12 is not judged.
     """
     there = set(comparison.networks)
     found: list[_Question] = []
@@ -42,7 +46,7 @@ def findings(comparison: Comparison, single: Collection[str] = ()) -> list[Findi
     if PHOTOS in there:
         found += _nearer_when_trained(comparison)
         found += _clearer_when_trained(comparison)
-        found += _class_evidence_added(comparison)
+        found += _class_evidence_added(comparison, "" if judge_shares_classes else "contrast")
     if NOISE in there:
         found += _trained_on_noise(comparison)
     return [question.answer(single) for question in found]
@@ -157,7 +161,7 @@ _EVIDENCE = {CONVERGING: "converging", BLURRED: "paper's recipe"}
 """Descents whose images other networks look at."""
 
 
-def _class_evidence_added(comparison: Comparison) -> Iterator[_Question]:
+def _class_evidence_added(comparison: Comparison, aside: Aside) -> Iterator[_Question]:
     """C12: the class of the photograph where there is one, any class elsewhere."""
     last = comparison.layers[-1]
     layers = [layer for layer in comparison.layers if layer in (*comparison.late, last)]
@@ -166,7 +170,7 @@ def _class_evidence_added(comparison: Comparison) -> Iterator[_Question]:
 
     def question(part: str, text: str, values: np.ndarray, against: str = "") -> _Question:
         fields = ("C12", part, PHOTOS, layer, f"{text}, {_EVIDENCE[condition]}", values, against)
-        return _Question(*fields, counts=layer == last)
+        return _Question(*fields, counts=layer == last, aside=aside)
 
     for layer, condition in product(layers, _EVIDENCE):
         if of_class.any():

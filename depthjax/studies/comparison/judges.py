@@ -150,6 +150,23 @@ def class_judges(model: Network, networks: Networks, source: str, size: int) -> 
     ]
 
 
+def shares_classes(model: Network, variables: Variables, judge: Judge, size: int) -> bool:
+    """Whether a network has as many classes as its judge; one of others has learned other classes.
+
+    Args:
+        model, variables: of the network.
+        judge: who reads the classes.
+        size: height and width of the images.
+    """
+    images = jnp.zeros((1, size, size, model.channels or 3))
+    head = Layer(model, layer_names(model)[-1])
+    own, others = (
+        jax.eval_shape(layer, weights, images).shape
+        for layer, weights in ((head, variables), (judge.head, judge.variables))
+    )
+    return own == others
+
+
 def _third_networks(model: Network, networks: Networks, source: str, size: int) -> list[Weights]:
     photos = list(networks.get(PHOTOS, ()))
     if not source:
