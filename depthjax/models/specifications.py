@@ -39,8 +39,8 @@ class Specified:
         origin: what the config of a run records of the model (JSON).
         initialize: from a seed to untrained weights, where `init_variables` is not the way.
         download: gives the trained weights of the model's library.
-        fill: from (a name for messages, a state dict, whether to leave out the head) to weights,
-            where `load_weights` is not the way.
+        fill: from (a name for messages, a state dict, whether to leave out the head, the prefix
+            that was asked for) to weights and their prefix, where `load_weights` is not the way.
     """
 
     model: Network
@@ -51,7 +51,9 @@ class Specified:
     origin: Mapping[str, Any] = field(default_factory=dict)
     initialize: Callable[[int], Variables] | None = None
     download: Callable[[], Variables] | None = None
-    fill: Callable[[str, Mapping[str, np.ndarray], bool], Variables] | None = None
+    fill: (
+        Callable[[str, Mapping[str, np.ndarray], bool, str | None], tuple[Variables, str]] | None
+    ) = None
 
     def pretrained(self) -> Variables:
         """The weights that come with it, or those of its library.

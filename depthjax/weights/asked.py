@@ -139,10 +139,8 @@ def _of_file(
 ) -> LoadedWeights:
     if found.fill is None or file.path is None or file.network is not None:
         return find_and_load(found.model, file, prefix=prefix, **settings)
-    state = file.read()
-    if prefix is not None:
-        state = {n.removeprefix(prefix): a for n, a in state.items() if n.startswith(prefix)}
-    return LoadedWeights(found.fill(file.path.name, state, settings["drop_head"]), prefix or "")
+    filled = found.fill(file.path.name, file.read(), settings["drop_head"], prefix)
+    return LoadedWeights(*filled)
 
 
 def _seed_of(source: str, own: str, seed: int) -> int:

@@ -1,7 +1,7 @@
 """Does a state dict fit a model? Other people's names become ours, and all that differs is told."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -12,12 +12,14 @@ from depthjax.models import MODELS, Network
 from depthjax.models.initialization import variable_shapes
 from depthjax.models.network import graph_of
 from depthjax.models.operations.description import describe
-from depthjax.weights.mismatch import MOST, Shape, Shapes, WeightsMismatch, some
+from depthjax.weights.mismatch import Shape, Shapes, WeightsMismatch, some
 from depthjax.weights.prefixes import (
     asked_prefix,
     fitting_prefixes,
-    nearest_prefix,
     normalizer_names,
+    of_these_shapes,
+    only_prefix,
+    under,
 )
 from depthjax.weights.renaming import module_spellings, weight_spellings
 from depthjax.weights.state_dict import IGNORED, to_torch_state_dict
@@ -80,22 +82,16 @@ def fit(
     body = _without_head(expected, model) or expected
     wanted = list(weight_spellings(body).values())
     names = [name for name in state if name.rpartition(".")[2] not in IGNORED]
-    fits = _of_these_shapes(state, fitting_prefixes(names, wanted), body)
+    fits = of_these_shapes(state, fitting_prefixes(names, wanted), body)
     if not fits and (unwrapped := _unwrapped(state)).keys() != state.keys():
         return fit(
             model, unwrapped, what=what, drop_head=drop_head, image_size=image_size, prefix=prefix
         )
-    if prefix is not None:
-        chosen = asked_prefix(prefix, names, fits)
-    elif len(fits) > 1:
-        raise ValueError(
-            f"{what} holds {_name(model)} {len(fits)} times, under"
-            f" {' and '.join(map(_shown, fits[:MOST]))}; choose one with"
-            f" prefix={fits[0]!r} (--weights_prefix={_shown(fits[0])})"
-        )
+    if prefix is None:
+        chosen = only_prefix(fits, names, wanted, f"{what} holds {_name(model)}")
     else:
-        chosen = fits[0] if fits else nearest_prefix(names, wanted)
-    given = _our_names(_under(chosen, state, fits), expected)
+        chosen = asked_prefix(prefix, names, fits)
+    given = _our_names(under(chosen, state, fits), expected)
     if drop_head:
         given, expected = _without_head(given, model), _without_head(expected, model)
     if differences := _differences(given, expected):
@@ -109,34 +105,6 @@ def _unwrapped(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {
         ".".join(part for part in name.split(".") if part not in _WRAPPERS): array
         for name, array in state.items()
-    }
-
-
-def _shown(prefix: str) -> str:
-    return prefix or '""'
-
-
-def _of_these_shapes(
-    state: Mapping[str, np.ndarray], prefixes: list[str], shapes: Shapes
-) -> list[str]:
-    """Of several prefixes those under which the shapes fit too, if there are any."""
-    exact = [
-        prefix
-        for prefix in prefixes
-        if all(np.shape(state.get(prefix + name, ())) == shapes[name] for name in shapes)
-    ]
-    return exact or prefixes
-
-
-def _under(
-    prefix: str, state: Mapping[str, np.ndarray], fits: Iterable[str]
-) -> dict[str, np.ndarray]:
-    """The entries under a prefix, without it; other copies of the network are no part of it."""
-    others = tuple(other for other in fits if len(other) > len(prefix))
-    return {
-        name.removeprefix(prefix): np.asarray(array)
-        for name, array in state.items()
-        if name.startswith(prefix) and not name.startswith(others)
     }
 
 
@@ -235,15 +203,15 @@ def _other_model(state: Mapping[str, np.ndarray], image_size: int | tuple[int, i
         wanted = list(module_spellings(modules).values())
         known = set().union(*wanted)
         for prefix in fitting_prefixes({*state, *held}, wanted):
-            under = _under(prefix, state, ())
-            found = {key if key in known else key.rpartition(".")[0] for key in under}
+            given = under(prefix, state, ())
+            found = {key if key in known else key.rpartition(".")[0] for key in given}
             if len(found) != len(modules):
                 continue  # told without tracing the model, which takes a quarter of a second
             try:
                 expected = torch_shapes(model, image_size)
             except ValueError:  # of a ViT, which takes images of its own size only
                 continue
-            theirs = _our_names(under, expected)
+            theirs = _our_names(given, expected)
             shapes = {key: array.shape for key, array in theirs.items()}
             if _without_head(shapes, model) == _without_head(expected, model):
                 return f"did you mean {name}?"

@@ -14,6 +14,7 @@ import numpy as np
 
 from depthjax.errors import unknown
 from depthjax.models.normalization import Normalization
+from depthjax.weights.mismatch import MOST, Shapes
 
 Spellings = Sequence[str]
 """The names that one weight may have."""
@@ -35,6 +36,53 @@ def fitting_prefixes(names: Iterable[str], wanted: Sequence[Spellings]) -> list[
     return sorted(fits, key=lambda prefix: (prefix.count("."), prefix))
 
 
+def of_these_shapes(
+    state: Mapping[str, np.ndarray], prefixes: list[str], shapes: Shapes
+) -> list[str]:
+    """Of several prefixes those under which the shapes fit too, if there are any."""
+    exact = [
+        prefix
+        for prefix in prefixes
+        if all(np.shape(state.get(prefix + name, ())) == shapes[name] for name in shapes)
+    ]
+    return exact or prefixes
+
+
+def only_prefix(
+    fits: Sequence[str], names: Collection[str], wanted: Sequence[Spellings], holds: str
+) -> str:
+    """The one prefix that fits, or without any the one that fits best.
+
+    Args:
+        fits: from `fitting_prefixes`.
+        names: of the file.
+        wanted: as `fitting_prefixes` takes it.
+        holds: what holds which network, for the message.
+
+    Raises:
+        ValueError: if several fit.
+    """
+    if len(fits) > 1:
+        raise ValueError(
+            f"{holds} {len(fits)} times, under"
+            f" {' and '.join(map(_shown, fits[:MOST]))}; choose one with"
+            f" prefix={fits[0]!r} (--weights_prefix={_shown(fits[0])})"
+        )
+    return fits[0] if fits else nearest_prefix(names, wanted)
+
+
+def under(
+    prefix: str, state: Mapping[str, np.ndarray], fits: Iterable[str]
+) -> dict[str, np.ndarray]:
+    """The entries under a prefix, without it; other copies of the network are no part of it."""
+    others = tuple(other for other in fits if len(other) > len(prefix))
+    return {
+        name.removeprefix(prefix): np.asarray(array)
+        for name, array in state.items()
+        if name.startswith(prefix) and not name.startswith(others)
+    }
+
+
 def nearest_prefix(names: Collection[str], wanted: Sequence[Spellings]) -> str:
     """The prefix under which most weights exist; without any, what all names begin with."""
     counts: dict[str, int] = {}
@@ -45,6 +93,10 @@ def nearest_prefix(names: Collection[str], wanted: Sequence[Spellings]) -> str:
         return min(counts, key=lambda prefix: (-counts[prefix], len(prefix)))
     first = {name.partition(".")[0] for name in names}
     return f"{first.pop()}." if len(first) == 1 and all("." in name for name in names) else ""
+
+
+def _shown(prefix: str) -> str:
+    return prefix or '""'
 
 
 def _prefixes(names: Iterable[str], spellings: Spellings) -> set[str]:

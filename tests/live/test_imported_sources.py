@@ -102,6 +102,27 @@ def test_weights_that_pytorch_computes_others_of_go_through_its_module(tmp_path)
     np.testing.assert_allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
 
 
+def test_a_checkpoint_of_timms_training_holds_the_network_twice(tmp_path):
+    """As `timm.utils.CheckpointSaver` writes it: the weights, and their moving average."""
+    torch.manual_seed(8)
+    plain, average = (timm.create_model("convnext_atto", num_classes=5) for _ in range(2))
+    checkpoint = {"epoch": 3, "state_dict": plain.state_dict()}
+    file = tmp_path / "last.pth.tar"
+    torch.save(checkpoint | {"state_dict_ema": average.state_dict()}, file)
+    found = find_model("timm:convnext_atto", {"num_classes": 5})
+    message = error_of(lambda: weights_of(found, str(file), 0, 224))
+    assert "holds timm:convnext_atto 2 times" in message, message
+    assert "--weights_prefix=state_dict" in message
+    for prefix, module in (("state_dict_ema", average), ("state_dict.", plain)):
+        weights = weights_of(found, str(file), 0, 224, prefix=prefix)
+        equal(weights.variables, from_torch(module, torch.zeros(1, 3, 224, 224))[1])
+        assert weights.record["prefix"] == f"{prefix.removesuffix('.')}."
+    torch.save({"model": {f"module.{n}": t for n, t in plain.state_dict().items()}}, file)
+    weights = weights_of(found, str(file), 0, 224)
+    equal(weights.variables, from_torch(plain, torch.zeros(1, 3, 224, 224))[1])
+    assert "no_such" in error_of(lambda: weights_of(found, str(file), 0, 224, prefix="no_such"))
+
+
 def test_sizes_and_normalizations():
     vit = find_model("timm:vit_tiny_patch16_224", {"depth": 1})
     assert (vit.model.image_size, vit.normalization) == ((224, 224), as_normalization("half"))

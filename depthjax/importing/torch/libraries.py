@@ -16,6 +16,13 @@ from depthjax.models.specifications import Specified
 from depthjax.typing import Variables
 from depthjax.weights.fitting import head_of
 from depthjax.weights.mismatch import WeightsMismatch
+from depthjax.weights.prefixes import (
+    asked_prefix,
+    fitting_prefixes,
+    of_these_shapes,
+    only_prefix,
+    under,
+)
 
 SIZE = "image_size"
 """The field that says for which height and width a network is made and traced."""
@@ -102,44 +109,46 @@ def _pretrained(asked: Asked) -> Imported:
 
 
 def _filled(
-    asked: Asked, first: Imported, what: str, state: Mapping[str, np.ndarray], drop_head: bool
-) -> Variables:
-    """The weights of a state dict, by the module's own `load_state_dict`."""
+    asked: Asked,
+    first: Imported,
+    what: str,
+    state: Mapping[str, np.ndarray],
+    drop_head: bool,
+    prefix: str | None,
+) -> tuple[Variables, str]:
+    """The weights of a state dict, by the module's own `load_state_dict`, and their prefix."""
     import torch
 
     module = _seeded(asked, 0)
-    own = module.state_dict()
+    shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     head = f"{head_of(first.model)}." if drop_head else None
-    kept = {n: a for n, a in _unwrapped(state, own).items() if not (head and n.startswith(head))}
-    expected = {n: tuple(t.shape) for n, t in own.items() if not (head and n.startswith(head))}
-    counters = [name for name in expected if name.endswith("num_batches_tracked")]
-    missing = [name for name in expected if name not in kept and name not in counters]
-    unexpected = [name for name in kept if name not in expected]
-    shapes = {
+    body = {n: shape for n, shape in shapes.items() if not (head and n.startswith(head))}
+    needed = [name for name in body if not name.endswith("num_batches_tracked")]
+    wanted = [(name,) for name in needed]
+    fits = of_these_shapes(state, fitting_prefixes(state, wanted), {n: body[n] for n in needed})
+    if prefix is None:
+        chosen = only_prefix(fits, state.keys(), wanted, f"{what} holds {asked}")
+    else:
+        chosen = asked_prefix(prefix, state, fits)
+    kept = {
+        n: a for n, a in under(chosen, state, fits).items() if not (head and n.startswith(head))
+    }
+    missing = [name for name in needed if name not in kept]
+    unexpected = [name for name in kept if name not in body]
+    others = {
         name: (kept[name].shape, shape)
-        for name, shape in expected.items()
+        for name, shape in body.items()
         if name in kept and kept[name].shape != shape
     }
-    if missing or unexpected or shapes:
+    if missing or unexpected or others:
         hint = "check the name, and fields such as num_classes; other classes: leave out the head"
-        raise WeightsMismatch(what, str(asked), missing, unexpected, shapes, hint)
+        raise WeightsMismatch(what, str(asked), missing, unexpected, others, hint)
     broken = [n for n, a in kept.items() if a.dtype.kind == "f" and not np.isfinite(a).all()]
     if broken:
         raise ValueError(f"{what} holds NaN or infinite values in {', '.join(broken[:5])}")
     tensors = {name: torch.from_numpy(np.array(array)) for name, array in kept.items()}
     module.load_state_dict(tensors, strict=False)
-    return _weights(first, _imported(asked, module))
-
-
-def _unwrapped(state: Mapping[str, np.ndarray], own: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Without what a wrapper puts before all names (`module.`)."""
-    given = dict(state)
-    while given and not given.keys() & own.keys():
-        first = {name.partition(".")[0] for name in given}
-        if len(first) != 1 or not all("." in name for name in given):
-            break
-        given = {name.partition(".")[2]: array for name, array in given.items()}
-    return given
+    return _weights(first, _imported(asked, module)), chosen
 
 
 def _weights(first: Imported, other: Imported) -> Variables:
