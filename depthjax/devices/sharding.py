@@ -93,7 +93,8 @@ def is_default(mesh: Mesh) -> bool:
 
 
 def _line(devices: list[jax.Device]) -> Mesh:
-    return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
+    # `jax.make_mesh` would ask that the chips of a TPU are a whole cuboid, which three are not.
+    return Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
 
 
 def grid_of(mesh: Mesh, images: int) -> Mesh:
@@ -103,12 +104,8 @@ def grid_of(mesh: Mesh, images: int) -> Mesh:
     along the second divide the probes of each image, of which there can be any number.
     """
     along = math.gcd(mesh.size, images)
-    return jax.make_mesh(
-        (along, mesh.size // along),
-        (IMAGES, PROBES),
-        axis_types=(AxisType.Auto, AxisType.Auto),
-        devices=list(np.ravel(mesh.devices)),
-    )
+    devices = np.reshape(mesh.devices, (along, mesh.size // along))
+    return Mesh(devices, (IMAGES, PROBES), axis_types=(AxisType.Auto, AxisType.Auto))
 
 
 def split_batch(mesh: Mesh) -> NamedSharding:

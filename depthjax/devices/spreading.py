@@ -82,12 +82,16 @@ def gathered(weights: Variables) -> Variables:
 
 
 def zero_after(values: Any) -> Array:
-    """A zero that the compiler cannot compute before `values`; it removes barriers on CPUs.
+    """A zero that the compiler cannot compute before the numbers among `values`, if there are any.
 
-    It is 0 even where `values` are not finite.
+    Barriers it removes on CPUs. The zero is one even where `values` are not finite.
     """
-    first = jnp.stack([value.ravel()[0] for value in jax.tree.leaves(values)])
-    return 0 * jnp.nan_to_num(jax.lax.stop_gradient(first)).sum()
+    leaves = jax.tree.leaves(values)
+    # Gates and indices have no cotangents that could be waited for.
+    numbers = [leaf.ravel()[0] for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    if not numbers:
+        return jnp.zeros(())
+    return 0 * jnp.nan_to_num(jax.lax.stop_gradient(jnp.stack(numbers))).sum()
 
 
 def delayed(weights: Variables, values: Any) -> Variables:

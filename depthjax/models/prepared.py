@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from depthjax.compat import precision_of_products
 from depthjax.devices.spreading import delayed, gathered, zero_after
 from depthjax.models.network import INPUT, Network, Node, needed_nodes, needed_variables
 from depthjax.models.normalization import Normalization
@@ -43,17 +44,19 @@ class PreparedLayer:
         if self.start == INPUT:
             self.model.check_images(images)
         values: Values = {self.start: normalize(images)}
-        steps = plan(self.model, self.node, self.start)
+        fixed, steps = _fixed_first(plan(self.model, self.node, self.start), self.start)
+        # Computed again for the gradient, where a context that is set here may have ended.
+        precision = precision_of_products()
+        run_all = partial(_run_steps, precision=precision)
+        held = weights, run_all(fixed, None, (weights, {}), {})
         # Of n steps only the √n borders between √n segments are kept for the gradient.
         length = math.isqrt(len(steps)) if self.rematerialize else len(steps)
         for first in range(0, len(steps), length):
             segment, later = steps[first : first + length], steps[first + length :]
             wanted = {self.node}.union(*(step.inputs for step in later))
-            run = partial(_run_segment, segment, frozenset(wanted))
-            values = (
-                _forgetful(run, weights, values) if self.rematerialize else run(weights, values)
-            )
-        return values[self.node]
+            run = partial(run_all, segment, frozenset(wanted))
+            values = _forgetful(run, held, values) if self.rematerialize else run(held, values)
+        return (held[1] | values)[self.node]
 
     @property
     def pushable(self) -> "PreparedLayer":
@@ -62,22 +65,45 @@ class PreparedLayer:
 
 
 Values = dict[str, Array]
-Run = Callable[[Weights, Values], Values]
+Held = tuple[Weights, Values]
+"""Weights, and the values that do not depend on the images."""
+Run = Callable[[Held, Values], Values]
 
 
-def _run_segment(
-    steps: tuple["Step", ...], wanted: frozenset[str], weights: Weights, values: Values
-) -> Values:
-    """Some steps: from all values known before to those that are wanted afterwards."""
+def _fixed_first(
+    steps: tuple["Step", ...], start: str
+) -> tuple[tuple["Step", ...], tuple["Step", ...]]:
+    """The steps whose values do not depend on the images, and the others."""
+    moving = {start}
     for step in steps:
-        inputs = [values[name] for name in step.inputs]
-        own = gathered(delayed(weights.get(step.name, {}), inputs))
-        values = values | {step.name: describe(step.operation).run(own, *inputs)}
-    return {name: value for name, value in values.items() if name in wanted}
+        if not moving.isdisjoint(step.inputs):
+            moving.add(step.name)
+    return (
+        tuple(step for step in steps if step.name not in moving),
+        tuple(step for step in steps if step.name in moving),
+    )
+
+
+def _run_steps(
+    steps: tuple["Step", ...],
+    wanted: frozenset[str] | None,
+    held: Held,
+    values: Values,
+    *,
+    precision: str | None,
+) -> Values:
+    """Some steps: from all values known before to those that are wanted afterwards, or to all."""
+    weights, fixed = held
+    with jax.default_matmul_precision(precision):
+        for step in steps:
+            inputs = [(fixed | values)[name] for name in step.inputs]
+            own = gathered(delayed(weights.get(step.name, {}), inputs))
+            values = values | {step.name: describe(step.operation).run(own, *inputs)}
+    return {name: value for name, value in values.items() if wanted is None or name in wanted}
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _forgetful(run: Run, weights: Weights, values: Values) -> Values:
+def _forgetful(run: Run, held: Held, values: Values) -> Values:
     """`run`, of which only the inputs are kept for the gradient with respect to `values`.
 
     It cannot be pushed forward (`jvp`, `linearize`): a layer's `pushable` can.
@@ -85,23 +111,26 @@ def _forgetful(run: Run, weights: Weights, values: Values) -> Values:
     `jax.checkpoint` does the same with barriers, but XLA's CPU backend removes those and then finds
     that the activations are there already. It cannot see through inputs that wait for a cotangent.
     """
-    return run(weights, values)
+    return run(held, values)
 
 
-def _forgetful_forward(
-    run: Run, weights: Weights, values: Values
-) -> tuple[Values, tuple[Weights, Values]]:
-    return run(weights, values), (weights, values)
+def _forgetful_forward(run: Run, held: Held, values: Values) -> tuple[Values, tuple[Held, Values]]:
+    return run(held, values), (held, values)
 
 
 def _forgetful_backward(
-    run: Run, kept: tuple[Weights, Values], cotangents: Values
-) -> tuple[Weights, Values]:
-    weights, values = kept
+    run: Run, kept: tuple[Held, Values], cotangents: Values
+) -> tuple[Held, Values]:
+    held, values = kept
     zero = zero_after(cotangents)
-    late = {name: value + zero for name, value in values.items()}
-    _, pullback = jax.vjp(partial(run, delayed(weights, cotangents)), late)
-    return jax.tree.map(jnp.zeros_like, weights), *pullback(cotangents)
+    late = {
+        name: value + zero.astype(value.dtype)
+        if jnp.issubdtype(value.dtype, jnp.inexact)
+        else value
+        for name, value in values.items()
+    }
+    _, pullback = jax.vjp(partial(run, delayed(held, cotangents)), late)
+    return jax.tree.map(jnp.zeros_like, held), *pullback(cotangents)
 
 
 _forgetful.defvjp(_forgetful_forward, _forgetful_backward)

@@ -16,6 +16,8 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
 
+from depthjax.compat import precision_of_products
+
 
 @runtime_checkable
 class LinearMap(Protocol):
@@ -72,11 +74,17 @@ def apply(linear: LinearMap, parameters: Any, x: Array) -> Array:
         parameters: a pytree of arrays, taken as constants: to train them, use the model itself.
         x: `[B, …]`.
 
+    Products within have the precision of matrix products that is set where this is called, also
+    those of derivatives that are taken elsewhere.
+
     Raises:
         ValueError: on differentiation with respect to the parameters.
     """
     leaves, structure = jax.tree.flatten(parameters)
-    (y,) = _linear_map_p.bind(x, *leaves, linear=linear, structure=structure)
+    # The map is traced when the program is lowered, and a context that was set here has ended then.
+    precision = precision_of_products()
+    settings = {"linear": linear, "structure": structure, "precision": precision}
+    (y,) = _linear_map_p.bind(x, *leaves, **settings)
     return y
 
 
@@ -88,8 +96,11 @@ _linear_map_p = Primitive("linear_map")
 _linear_map_p.multiple_results = True
 
 
-def _run(x: Any, *leaves: Any, linear: LinearMap, structure: Any) -> list[Any]:
-    return [linear.forward(jax.tree.unflatten(structure, leaves), x)]
+def _run(
+    x: Any, *leaves: Any, linear: LinearMap, structure: Any, precision: str | None
+) -> list[Any]:
+    with jax.default_matmul_precision(precision):
+        return [linear.forward(jax.tree.unflatten(structure, leaves), x)]
 
 
 def _abstract(x: Any, *leaves: Any, **settings: Any) -> list[Any]:
@@ -108,23 +119,19 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **settings: Any) -> tu
 
 
 def _transpose(
-    cotangents: Sequence[Any],
-    x: Any,
-    *leaves: Any,
-    linear: LinearMap,
-    structure: Any,
+    cotangents: Sequence[Any], x: Any, *leaves: Any, linear: LinearMap, **settings: Any
 ) -> list[Any]:
     (cotangent,) = cotangents
     none = [None] * len(leaves)
     if isinstance(cotangent, ad.Zero):
         return [ad.Zero(x.aval), *none]
     back = linear.inner if isinstance(linear, Transposed) else Transposed(linear)
-    y = _linear_map_p.bind(cotangent, *leaves, linear=back, structure=structure)
+    y = _linear_map_p.bind(cotangent, *leaves, linear=back, **settings)
     return [*y, *none]
 
 
 def _batch(
-    arguments: Sequence[Any], axes: Sequence[Any], *, linear: LinearMap, structure: Any
+    arguments: Sequence[Any], axes: Sequence[Any], *, linear: LinearMap, **settings: Any
 ) -> tuple[Any, Any]:
     x, *leaves = arguments
     if axes[0] is None:
@@ -137,10 +144,10 @@ def _batch(
     else:
         x = jnp.moveaxis(x, axes[0], 0)
     batched = Batched(linear, tuple(axes[1:]))
-    return _linear_map_p.bind(x, *leaves, linear=batched, structure=structure), [0]
+    return _linear_map_p.bind(x, *leaves, linear=batched, **settings), [0]
 
 
-_linear_map_p.def_impl(jax.jit(_run, static_argnames=("linear", "structure")))
+_linear_map_p.def_impl(jax.jit(_run, static_argnames=("linear", "structure", "precision")))
 _linear_map_p.def_abstract_eval(_abstract)
 mlir.register_lowering(_linear_map_p, mlir.lower_fun(_run, multiple_results=True))
 ad.primitive_jvps[_linear_map_p] = _jvp

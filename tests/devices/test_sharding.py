@@ -99,7 +99,7 @@ def test_examples_stop_on_their_own_devices(eight):
         np.testing.assert_allclose(rows, rows[0], rtol=1e-12)
 
 
-@pytest.mark.parametrize("layer", ["prepared", "plain", "observed"])
+@pytest.mark.parametrize("layer", ["prepared", "plain", "observed", "function"])
 def test_weights_that_are_spread_over_devices_change_no_number(eight, layer):
     compared = dict.fromkeys(())
     for field, one, many in pairs(eight[0], f"spread_{layer}"):

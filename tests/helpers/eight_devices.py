@@ -73,12 +73,16 @@ def in_parts():
         starts = STARTS[:8]
         target = layer(variables, IMAGES[:8])
         config = InversionConfig.paper(steps=6, step_scale="layer")
-        asked = {"prepared": (layer, config), "plain": (plain, config)}
-        asked["observed"] = layer, config.replace(penalty="batch_norm")
-        for name, (one, config) in asked.items():
+        model, held = depthjax.as_network(
+            lambda *asked: {"layer1": plain(*asked)}, variables, IMAGES[:1]
+        )
+        asked = {"prepared": (layer, variables, config), "plain": (plain, variables, config)}
+        asked["observed"] = layer, variables, config.replace(penalty="batch_norm")
+        asked["function"] = depthjax.Layer(model, "layer1"), held, config
+        for name, (one, weights, config) in asked.items():
             for who, mesh in (("one", ONE), ("eight", EIGHT)):
                 found = depthjax.invert(
-                    one, variables, target, starts, config, mesh=mesh, spread_weights=mesh is EIGHT
+                    one, weights, target, starts, config, mesh=mesh, spread_weights=mesh is EIGHT
                 )
                 yield f"spread_{name}/{who}/images", found.images
                 yield f"spread_{name}/{who}/objective", found.objective

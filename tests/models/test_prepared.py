@@ -28,6 +28,7 @@ from depthjax.models.operations import (
     linear,
     relu,
 )
+from depthjax.models.operations.elementwise import Arithmetic, Where
 from depthjax.models.prepared import plan
 from depthjax.ops import winograd
 
@@ -300,3 +301,45 @@ def test_weights_that_stay_are_not_copied_and_no_program_is_compiled(caplog):
     assert not caplog.records
     given = {id(leaf) for leaf in jax.tree.leaves(variables)}
     assert {id(leaf) for leaf in jax.tree.leaves(weights)} <= given
+
+
+def test_gates_that_are_numbers_of_no_kind_pass_between_parts(x64):
+    """Of true and false there is no gradient to wait for; PReLU is imported so."""
+    net = GraphBuilder()
+    x = net("conv", conv(4, 3, bias=True), INPUT)
+    gate = net("gate", Arithmetic("greater", 0.2), x)
+    late = net("late", conv(4, 3), net("relu", relu, net("first", conv(4, 3), x)))
+    net("end", Where(), gate, late, x)
+    model = Nodes(tuple(net.nodes))
+    variables = depthjax.init_variables(model, jax.random.key(0), 6)
+    exact = jax.tree.map(lambda leaf: leaf.astype(float), variables)
+    images = jnp.asarray(np.random.default_rng(0).random((2, 6, 6, 3)))
+
+    def gradient(rematerialize):
+        fast, weights = depthjax.Layer(model, "end").prepare(exact, rematerialize=rematerialize)
+        return jax.jit(jax.grad(lambda x: jnp.square(fast(weights, x)).sum()))(images)
+
+    assert np.ptp(gradient(False)) > 0
+    np.testing.assert_allclose(gradient(True), gradient(False), rtol=1e-10)
+    half = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), exact)
+    fast, weights = depthjax.Layer(model, "end").prepare(half, rematerialize=True)
+    few = images.astype(jnp.bfloat16)
+    assert jax.grad(lambda x: fast(weights, x).sum())(few).dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("rematerialize", [False, True])
+def test_all_products_have_the_precision_that_was_set(rematerialize):
+    """Also of the gradient, which is taken after that."""
+    model, variables = build("resnet18", width=4, stage_sizes=(1, 1))
+    fast, weights = depthjax.Layer(model, "fc").prepare(variables, rematerialize=rematerialize)
+
+    def gradient(images):
+        with jax.default_matmul_precision("highest"):
+            value, pullback = jax.vjp(lambda x: fast(weights, x), images)
+        return pullback(value)
+
+    with jax.default_matmul_precision("bfloat16"):
+        text = jax.jit(gradient).lower(jnp.zeros((1, 16, 16, 3))).as_text()
+    products = re.findall(r"stablehlo\.(?:convolution|dot_general).*", text)
+    assert len(products) > 10
+    assert all(product.count("HIGHEST") == 2 for product in products)

@@ -90,6 +90,21 @@ def test_derivative_in_a_loop_uses_the_explicit_transpose(arrays):
     assert str(gradient).count("linear_map[") == 2
 
 
+@pytest.mark.parametrize(("precision", "said"), [("highest", "HIGHEST"), ("bfloat16", "DEFAULT")])
+def test_products_have_the_precision_that_is_set_where_the_map_is_applied(precision, said, arrays):
+    """Also those of its derivatives, and though a program is lowered when the context has ended."""
+
+    def gradient(x):
+        with jax.default_matmul_precision(precision):
+            value, pullback = jax.vjp(ours(arrays["a"]), x)
+        return pullback(value)
+
+    with jax.default_matmul_precision("high"):
+        text = jax.jit(gradient).lower(arrays["x"]).as_text()
+    products = [line for line in text.splitlines() if "dot_general" in line]
+    assert len(products) == 2 and all(line.count(said) == 2 for line in products), text
+
+
 def test_weights_are_constants(arrays):
     with pytest.raises(ValueError, match="weights constant") as error:
         jax.grad(lambda a: total(ours(a))(arrays["x"]))(arrays["a"])
