@@ -38,7 +38,7 @@ def as_network(
         images: `[B, H, W, C]`, or their shape and dtype; only to ask for the names.
 
     Returns:
-        The network and its variables. It hashes by the function itself.
+        The network and its variables. Networks of the same function and of equal trees are equal.
 
     Raises:
         ValueError: if the function returns anything but arrays by name.
@@ -63,7 +63,7 @@ def _is_learned(leaf: Any) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _Whole:
-    """The function, and what in its variables is no weight: keys, counters.
+    """The function, and what in its variables is no weight: keys, counters; compared by value.
 
     Fields:
         function: as `as_network` takes it.
@@ -79,6 +79,29 @@ class _Whole:
         rest = iter(weights)
         leaves = [next(rest) if leaf is None else leaf for leaf in self.others]
         return self.function(jax.tree.unflatten(self.structure, leaves), images)
+
+    def __hash__(self) -> int:
+        return hash((self.function, self.structure))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Whole)
+            and self.function == other.function
+            and self.structure == other.structure
+            and all(map(_is_same, self.others, other.others))
+        )
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    if not all(isinstance(leaf, jax.Array | np.ndarray) for leaf in (one, other)):
+        return type(one) is type(other) and bool(one == other)
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    if jnp.issubdtype(one.dtype, jax.dtypes.prng_key):
+        one, other = map(jax.random.key_data, (one, other))
+    return bool(np.array_equal(one, other))
 
 
 @dataclass(frozen=True)

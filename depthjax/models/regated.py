@@ -68,9 +68,10 @@ def regated(network: Network, node: str, how: str) -> Network:
         one.name for one in graph_of(network) if one.name in chosen and one.operation in _GATES
     )
     if not gates:
-        where = f"{node} is no ReLU; try fake_everywhere" if how == "fake" else "it has no ReLU"
+        where = f"{node} is no ReLU" if how == "fake" else "it has no ReLU that is known"
         raise ValueError(
-            f"relu_gradient={how!r} changes nothing of {type(network).__name__}: {where}"
+            f"relu_gradient={how!r} changes nothing of {type(network).__name__}: {where}; set"
+            " relu_gradient='true'"
         )
     return Regated(network.clone(parent=None), gates, how)
 

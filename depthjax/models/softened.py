@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array
 
 from depthjax.models.derived import Derived
+from depthjax.models.functions import Activation
 from depthjax.models.network import Network, Node, graph_of
 from depthjax.models.operations.description import Description, describes
 from depthjax.models.operations.max_pool import MaxPool
@@ -74,9 +75,17 @@ def softened(network: Network) -> Network:
 
     Args:
         network: any; one that has neither is given back.
+
+    Raises:
+        ValueError: for a function as a network (`as_network`), whose gates are not known.
     """
-    gates = any(map(_is_gate, graph_of(network)))
-    return Softened(network.clone(parent=None)) if gates else network
+    nodes = graph_of(network)
+    if any(isinstance(node.operation, Activation) for node in nodes):
+        raise ValueError(
+            "soft_gates changes nothing of a function whose ReLUs and max poolings are not known;"
+            " set soft_gates=0, or change them in the function"
+        )
+    return Softened(network.clone(parent=None)) if any(map(_is_gate, nodes)) else network
 
 
 def _is_gate(node: Node) -> bool:

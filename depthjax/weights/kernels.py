@@ -12,6 +12,10 @@ from depthjax.typing import Variables
 
 _Change: TypeAlias = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
+_OUTPUTS_LAST = {"kernel": True, "w": True, "weight": False}
+"""What kernels are called by us, Flax, Haiku and Equinox, and whether outputs are the last axis or,
+as in PyTorch, the first."""
+
 
 def shuffled(variables: Variables, seed: int) -> dict[str, Any]:
     """Weights with the entries of each kernel permuted within that kernel.
@@ -20,8 +24,11 @@ def shuffled(variables: Variables, seed: int) -> dict[str, Any]:
     say together. Biases, scales and the statistics of BatchNorm stay as they are.
 
     Args:
-        variables: of a model.
+        variables: of a model; what is called kernel, weight or w and has two axes is a kernel.
         seed: of the permutations, which depend on it and on a kernel's name and size alone.
+
+    Raises:
+        ValueError: if there is no kernel among them.
     """
 
     def permuted(random: np.random.Generator, kernel: np.ndarray) -> np.ndarray:
@@ -41,8 +48,11 @@ def rotated(variables: Variables, seed: int) -> dict[str, Any]:
     statistics of BatchNorm stay as they are.
 
     Args:
-        variables: of a model.
+        variables: of a model; what is called kernel, weight or w and has two axes is a kernel.
         seed: of the vectors, which depend on it and on a kernel's name and shape alone.
+
+    Raises:
+        ValueError: if there is no kernel among them.
     """
 
     def turned(random: np.random.Generator, kernel: np.ndarray) -> np.ndarray:
@@ -67,14 +77,33 @@ def _frame(random: np.random.Generator, size: int, count: int) -> np.ndarray:
 
 
 def _with_kernels(variables: Variables, seed: int, change: _Change) -> dict[str, Any]:
-    """Weights with every kernel changed; each has random numbers of its own."""
+    """Weights with every kernel `[…, out]` changed; each has random numbers of its own."""
     key = jax.random.key(seed)
+    kernels = []
 
     def changed(path: tuple[Any, ...], leaf: Any) -> Any:
         names = [str(getattr(part, "key", part)) for part in path]
-        if names[0] != "params" or names[-1] != "kernel" or leaf.ndim < 2:
+        last = _OUTPUTS_LAST.get(_called(names))
+        if names[0] != "params" or last is None or leaf.ndim < 2:
             return leaf
+        kernels.append(names)
         random = Stream(key, "/".join(names)).generator()
-        return jnp.asarray(change(random, np.asarray(leaf)))
+        kernel = np.asarray(leaf) if last else np.moveaxis(np.asarray(leaf), 0, -1)
+        other = change(random, kernel)
+        return jnp.asarray(other if last else np.moveaxis(other, -1, 0))
 
-    return jax.tree_util.tree_map_with_path(changed, dict(variables))
+    made = jax.tree_util.tree_map_with_path(changed, dict(variables))
+    if not kernels:
+        raise ValueError(
+            "there is no kernel to change: none of the weights has two axes or more and is called"
+            f" {', '.join(_OUTPUTS_LAST)}"
+        )
+    return made
+
+
+def _called(names: list[str]) -> str:
+    """The name of a weight. That of a function (`as_network`) is within that of its operation."""
+    parts = [part for name in names for part in name.split(".")]
+    while parts[-1] in ("value", "raw_value"):
+        parts.pop()
+    return parts[-1]

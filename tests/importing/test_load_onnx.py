@@ -13,6 +13,7 @@ from onnx_files import kernel, model, node, saved
 
 import depthjax
 from depthjax.models.layers import Layer
+from depthjax.models.operations import relu6
 
 
 def compare(folder: Path, made: Any, channels_last: bool = False, **settings: Any) -> Any:
@@ -153,3 +154,13 @@ def test_functions_of_the_file_and_known_conditions(tmp_path: Path) -> None:
     images = jnp.linspace(-1, 1, 192).reshape(1, 8, 8, 3)
     output, _ = network.apply(variables, images)
     np.testing.assert_allclose(output, -jnp.where(images < 0, 0.25 * images, images), rtol=1e-6)
+
+
+def test_a_clip_from_0_to_6_is_a_relu6(tmp_path: Path) -> None:
+    """So PyTorch exports one; its gate is known, and no other clip's."""
+    made = model(
+        [node("Clip", "images low high", "six"), node("Clip", "six low two", "output")],
+        {"low": np.float32(0), "high": np.float32(6), "two": np.float32(2)},
+    )
+    network, _ = compare(tmp_path, made)
+    assert [node.operation is relu6 for node in network.graph()] == [True, False]

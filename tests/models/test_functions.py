@@ -13,6 +13,7 @@ from flax import nnx
 import depthjax
 from depthjax.analysis.accounting import account
 from depthjax.models.specifications import specified
+from depthjax.weights import rotated, shuffled
 
 IMAGES = jnp.asarray(np.random.default_rng(0).uniform(size=(2, 12, 10, 3)), jnp.float32)
 
@@ -96,6 +97,67 @@ def test_weights_are_all_that_is_learned_and_nothing_else() -> None:
     doubled = jax.tree.map(lambda leaf: 2 * leaf, weights)
     layer = depthjax.Layer(model, "stage1.conv")
     np.testing.assert_allclose(layer(doubled, IMAGES), 2 * layer(weights, IMAGES), rtol=1e-5)
+
+
+def test_networks_of_the_same_function_and_the_same_counters_are_equal() -> None:
+    """So that nothing is compiled again."""
+    function, variables = of_nnx()
+    first, second = (depthjax.as_network(function, variables, IMAGES)[0] for _ in range(2))
+    assert first == second and hash(first) == hash(second)
+    _, others = of_nnx(seed=1)  # another key of dropout
+    assert first != depthjax.as_network(function, others, IMAGES)[0]
+    assert first != depthjax.as_network(of_nnx()[0], variables, IMAGES)[0]
+
+
+def test_its_activations_are_computed_again_for_the_gradient() -> None:
+    """Its weights are values of the graph there, of which no gradient is asked."""
+    model, weights = networks()
+    layer, config = depthjax.Layer(model, "stage2"), depthjax.InversionConfig(steps=4)
+    start, target = jnp.full_like(IMAGES, 0.5), layer(weights, IMAGES)
+    kept, again = (
+        depthjax.invert(layer, weights, target, start, config.replace(rematerialize=flag)).images
+        for flag in (False, True)
+    )
+    assert np.abs(kept - start).max() > 1e-3
+    np.testing.assert_allclose(again, kept, rtol=1e-4, atol=1e-5)
+
+
+def test_its_gates_are_not_known() -> None:
+    model, weights = networks()
+    layer = depthjax.Layer(model, "stage2")
+    start, target = jnp.full_like(IMAGES, 0.5), layer(weights, IMAGES)
+    accurate = depthjax.InversionConfig.preset("accurate")
+    with pytest.raises(ValueError, match=r"soft_gates changes nothing .* set soft_gates=0"):
+        depthjax.invert(layer, weights, target, start, accurate)
+    feathers = depthjax.InversionConfig(relu_gradient="fake")
+    with pytest.raises(ValueError, match=r"stage2 is no ReLU; set relu_gradient='true'"):
+        depthjax.invert(layer, weights, target, start, feathers)
+
+
+@pytest.mark.parametrize(("library", "first"), [(of_nnx, False), (of_equinox, True)])
+def test_controls_know_its_kernels(library, first) -> None:
+    _, weights = depthjax.as_network(*library(), IMAGES)
+    mixed, turned = shuffled(weights, 0)["params"], rotated(weights, 0)["params"]
+    kernels = [name for name, leaf in weights["params"].items() if leaf["value"].ndim == 4]
+    assert len(kernels) == 2
+    for name in weights["params"]:
+        trees = weights["params"], mixed, turned
+        before, permuted, other = (tree[name]["value"] for tree in trees)
+        if name not in kernels:
+            np.testing.assert_array_equal(permuted, before)
+            continue
+        assert not np.array_equal(permuted, before)
+        np.testing.assert_array_equal(np.sort(permuted, None), np.sort(before, None))
+        assert other.shape == before.shape
+
+        def values(kernel: jax.Array) -> np.ndarray:
+            outputs = kernel if first else jnp.moveaxis(kernel, -1, 0)
+            matrix = outputs.reshape(len(outputs), -1)
+            return np.linalg.svd(matrix, compute_uv=False)
+
+        np.testing.assert_allclose(values(other), values(before), rtol=1e-4)
+    with pytest.raises(ValueError, match="there is no kernel to change"):
+        shuffled({"params": {"weights.embedding": {"value": jnp.ones((3, 4))}}}, 0)
 
 
 def test_accounting_counts_nothing_within() -> None:

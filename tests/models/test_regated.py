@@ -97,7 +97,7 @@ def test_fake_is_of_the_layer_itself(network):
 
 def test_what_has_no_relu_is_said(network):
     model, _ = network
-    with pytest.raises(ValueError, match=r"layer1\.0\.conv1 is no ReLU; try fake_everywhere"):
+    with pytest.raises(ValueError, match=r"layer1\.0\.conv1 is no ReLU; set relu_gradient='true'"):
         Layer(model, "layer1.0.conv1").with_relu_gradient("fake")
     linear = build_model("mlp", widths=(4,))
     with pytest.raises(ValueError, match="changes nothing of MLP: it has no ReLU"):

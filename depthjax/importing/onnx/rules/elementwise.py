@@ -13,7 +13,7 @@ from depthjax.importing.values import Known, Value
 from depthjax.models.operations.elementwise import Where
 from depthjax.models.operations.gelu import GELU
 from depthjax.models.operations.leaky_relu import LeakyReLU
-from depthjax.models.operations.relu import relu
+from depthjax.models.operations.relu import relu, relu6
 
 _FUNCTIONS = {
     **{"Abs": "abs", "Acos": "arccos", "Acosh": "arccosh", "Asin": "arcsin", "Asinh": "arcsinh"},
@@ -198,6 +198,8 @@ def _clip(
     if not _is_whole(x) and not any(isinstance(bound, Value) for bound in bounds):
         ends = [-np.inf if numbers[0] is None else numbers[0]]
         ends += [np.inf if numbers[1] is None else numbers[1]]
+        if ends == [0, 6]:  # PyTorch exports its ReLU6 as this
+            return ctx.build.elementwise(ctx.name, relu6, ctx.value(x))
         return ctx.build.function(ctx.name, "clip", ctx.value(x), *ends)
     for bound, number, function in zip(bounds, numbers, ("maximum", "minimum"), strict=True):
         if bound is not None:

@@ -10,7 +10,7 @@ from depthjax.importing.values import Known, Value
 from depthjax.models.operations.elementwise import Where
 from depthjax.models.operations.gelu import GELU
 from depthjax.models.operations.leaky_relu import LeakyReLU
-from depthjax.models.operations.relu import relu
+from depthjax.models.operations.relu import relu, relu6
 
 _FUNCTIONS = {
     **{
@@ -120,11 +120,13 @@ def _relu(ctx: Context, x: Operand) -> Value:
 
 @rule("relu6")
 def _relu6(ctx: Context, x: Operand) -> Value:
-    return ctx.build.function(ctx.name, "hard_tanh", ctx.value(x), 0.0, 6.0)
+    return ctx.build.elementwise(ctx.name, relu6, ctx.value(x))
 
 
 @rule("hardtanh")
 def _hard_tanh(ctx: Context, x: Operand, low: Number = -1.0, high: Number = 1.0) -> Value:
+    if (low, high) == (0, 6):
+        return _relu6(ctx, x)
     return ctx.build.function(ctx.name, "hard_tanh", ctx.value(x), float(low), float(high))
 
 
