@@ -15,6 +15,7 @@ from depthjax.importing.network import Graph, ImportedNetwork, renamed
 from depthjax.importing.values import Value
 from depthjax.models.network import INPUT, Node
 from depthjax.models.operations import AveragePool, MaxPool, describe
+from depthjax.models.operations.elementwise import Arithmetic
 from depthjax.models.operations.shaping import Broadcast, Pad, Slice, Take
 
 
@@ -181,7 +182,9 @@ def takes_any_size(
     """Whether the graph means the same for images of other sizes.
 
     It does if it runs for them, and no operation that holds positions (a slice, padding, copies, a
-    pooling over all there is) meets an axis of another length than where it was traced.
+    pooling over all there is) meets an axis of another length than where it was traced. A whole
+    number that is the height, the width or the area of an activation is taken to hold a size, too:
+    a mean may be written as a sum over so many positions.
 
     Args:
         graph, variables: of the network.
@@ -194,11 +197,23 @@ def takes_any_size(
         found = _shapes(replace(graph, any_size=True, image_shape=larger), variables)
     except (TypeError, ValueError, FlaxError):  # the last: weights of another shape
         return False
-    return all(
+    moved = {
+        size
+        for name, shape in traced.items()
+        if len(shape) == 4 and shape[1:3] != found[name][1:3]
+        for size in (*shape[1:3], shape[1] * shape[2])
+    } - {1}
+    return not any(_number(node) in moved for node in graph.nodes) and all(
         found[node.inputs[0]][axis] == traced[node.inputs[0]][axis]
         for node in graph.nodes
         for axis in _held_axes(node, traced)
     )
+
+
+def _number(node: Node) -> int | None:
+    """The whole number that an operation computes with, if there is one."""
+    number = node.operation.number if isinstance(node.operation, Arithmetic) else None
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
 def _shapes(graph: Graph, variables: dict[str, Any]) -> dict[str, tuple[int, ...]]:

@@ -113,6 +113,63 @@ def test_layers_of_an_imported_network_are_layers() -> None:
     assert layer(variables, larger).shape == (1, 12, 10, 4)
 
 
+class InPlace(torch.nn.Module):
+    """It changes what it has a view of, in one of several ways."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.conv, self.how = torch.nn.Conv2d(3, 4, 3), how
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.conv(x)
+        if self.how == "a view, then the whole":
+            y[:, 0].mul_(2)
+            return y
+        if self.how == "the whole, then a view":
+            z = y.flatten(1)
+            y.relu_()
+            return z
+        if self.how == "a view of a view":
+            y.flatten(2).transpose(1, 2).relu_()
+            return y + 1
+        same = y
+        y.relu_().add_(1)
+        return same.flatten(1).sub_(0.5)
+
+
+@pytest.mark.parametrize(
+    "how", ["a view, then the whole", "the whole, then a view", "a view of a view"]
+)
+def test_what_is_changed_through_a_view_is_refused(how: str) -> None:
+    """The exported graph does not say that the other view has changed, too."""
+    with pytest.raises(ValueError, match=r"InPlace: \w+_ of .* changes in place .* is used later"):
+        from_torch(InPlace(how), torch.zeros(1, 3, 8, 8))
+
+
+def test_what_changes_nothing_else_is_imported() -> None:
+    module, example = InPlace("nothing else").eval(), torch.rand(1, 3, 8, 8)
+    model, variables = from_torch(module, example)
+    ours = depthjax.Layer(model, depthjax.layer_names(model)[-1])(
+        variables, jnp.asarray(example.permute(0, 2, 3, 1).numpy())
+    )
+    with torch.no_grad():
+        theirs = module(example)
+    np.testing.assert_allclose(np.sort(ours, None), np.sort(theirs.numpy(), None), atol=1e-5)
+
+
+class Averaged(torch.nn.Module):
+    """A mean as a sum over as many positions as there are."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.sum((2, 3)) / (x.shape[2] * x.shape[3])
+
+
+def test_a_size_may_be_a_number() -> None:
+    model, variables = from_torch(Averaged(), torch.zeros(1, 3, 7, 7))
+    with pytest.raises(ValueError, match="was imported for images of 7×7"):
+        depthjax.Layer(model, depthjax.layer_names(model)[-1])(variables, jnp.ones((1, 9, 9, 3)))
+
+
 def test_another_size_is_refused_where_a_size_is_held() -> None:
     class Positions(torch.nn.Module):
         def __init__(self) -> None:

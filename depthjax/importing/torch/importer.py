@@ -11,6 +11,7 @@ from depthjax.importing.building import Builder
 from depthjax.importing.finishing import finish
 from depthjax.importing.network import ImportedNetwork
 from depthjax.importing.torch import rules  # noqa: F401, which registers them
+from depthjax.importing.torch.in_place import seen_elsewhere
 from depthjax.importing.torch.naming import (
     first_tensor,
     functions,
@@ -214,6 +215,12 @@ class _Lowering:
         if name not in RULES:
             self.missing[name] += 1
             return
+        if (other := seen_elsewhere(node)) is not None:
+            raise ValueError(
+                f"{self.source}: {name}_ of {label(node)} changes in place what {label(other)} is a"
+                f" view of, and that is used later; it cannot be imported: make a new tensor there"
+                f" (.{name}() without the underscore, or .clone() before)"
+            )
         self.made[node] = self._apply(node)
 
     def _apply(self, node: Any) -> Any:
