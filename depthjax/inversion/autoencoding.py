@@ -25,6 +25,7 @@ from depthjax.inversion.metrics import (
     input_ratio_at,
     measure_against,
 )
+from depthjax.inversion.parametrisations import where_descents_begin
 from depthjax.inversion.preparing import must_spread, prepare_for_measuring
 from depthjax.inversion.reference import (
     REFERENCE_STD,
@@ -35,7 +36,7 @@ from depthjax.inversion.reference import (
 )
 from depthjax.inversion.results import Inversion, Progress
 from depthjax.inversion.similarity import Similarity, similarity
-from depthjax.models.embeddings import embedding_shape
+from depthjax.models.embeddings import embed, embedding_shape
 from depthjax.models.initialization import checked_key
 from depthjax.typing import Images, LayerFn, Scalar, Variables
 
@@ -181,7 +182,7 @@ def autoencode(
     if init is None:
         init = initial_images(start_key, images.shape, config, others=images, dtype=images.dtype)
     with matmul_precision():
-        target_embedding = measured.layer(measured.weights, images)
+        target_embedding = embed(measured.layer, measured.weights, images)
     del measured  # weights in parts make room for those of the descents
 
     shown = DescentBar("descent", config.steps) if progress else nullcontext()
@@ -209,15 +210,16 @@ def autoencode(
             on_progress=tell_ratio if progress or on_progress is not None else None,
         )
     trajectory = inversion.trajectory
+    start = where_descents_begin(config.structure.moved, init)
     measure_images = partial(_by_restart, partial(measure_against, reference, *prepare(), images))
     return Autoencoding(
-        start=init,
+        start=start,
         inversion=inversion,
         measurement=measure_images(inversion.images),
         similarity=similarity(images, inversion.images),
         final_measurement=measure_images(inversion.final_images),
         final_similarity=similarity(images, inversion.final_images),
-        baselines=baselines(images, init, reference.input_distance),
+        baselines=baselines(images, start, reference.input_distance),
         matched_input_ratio=input_ratio_at(
             trajectory.embedding_distance / scale,
             trajectory.input_distance / np.asarray(reference.input_distance),

@@ -110,7 +110,7 @@ def _begin_or_resume(
         kept = plan.checkpoints.resume(number, plan.config, state, len(plan.marks))
         if kept is not None:
             return kept.state, [kept.records], list(kept.frames), kept.finished
-    return state, [], [on_screen(examples.start)] if plan.marks else [], False
+    return state, [], [on_screen(state.images)] if plan.marks else [], False
 
 
 def stops(

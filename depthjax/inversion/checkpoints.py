@@ -86,12 +86,16 @@ class DescentCheckpoints:
     Args:
         folder: of this inversion alone; each of several processes has its own within.
         seconds: between two checkpoints.
+        anew: whether to begin anew, with a warning, where the folder holds what cannot be gone on
+            with; otherwise that is an error.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, seconds: float = 60.0) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], *, seconds: float = 60.0, anew: bool = False
+    ) -> None:
         several = jax.process_count() > 1
         own = f"process-{jax.process_index()}" if several else ""
-        self._folder, self._seconds = Path(folder, own), seconds
+        self._folder, self._seconds, self._anew = Path(folder, own), seconds, anew
         self._open: tuple[int, Checkpoints | _OwnCheckpoints] | None = None
         self._last = time.monotonic()
 
@@ -110,28 +114,39 @@ class DescentCheckpoints:
             `split`, or the one that the inversion began with if the folder holds states of it.
 
         Raises:
-            ValueError: if the folder is another inversion's, or there are too few devices now.
+            ValueError: if the folder is another inversion's, or there are too few devices now;
+                with `anew`, neither is an error.
         """
         digest = digest_of(config, arrays)
         self._last = time.monotonic()
         file = self._folder / "descent.json"
         if file.is_file():
             before = json.loads(file.read_text())
-            if before["sha256"] != digest:
-                raise ValueError(
-                    f"{str(self._folder)!r} holds the state of other descents: their start, target,"
-                    " settings or frames were others; remove it, or use those it was begun with"
-                )
-            split = Split(*before["split"])
-            if split.devices > devices:
-                raise ValueError(
-                    f"{str(self._folder)!r} was begun on {split.devices} devices and here are"
-                    f" {devices}; go on where it was begun, or remove it"
-                )
-            return split
+            problem = self._problem(before, digest, devices)
+            if not problem:
+                return Split(*before["split"])
+            if not self._anew:
+                raise ValueError(problem)
+            warnings.warn(f"descents begin anew: {problem}", stacklevel=2)
+            self.discard()
         text = json.dumps({"sha256": digest, "split": split})
         write_atomically(file, f"{text}\n".encode())
         return split
+
+    def _problem(self, before: dict[str, Any], digest: str, devices: int) -> str:
+        """Why the states in the folder cannot be gone on with, or nothing."""
+        if before["sha256"] != digest:
+            return (
+                f"{str(self._folder)!r} holds the state of other descents: their start, target,"
+                " settings or frames were others, and another kind of device or version of this"
+                " package may make other targets; remove it, or use those it was begun with"
+            )
+        if (used := Split(*before["split"]).devices) > devices:
+            return (
+                f"{str(self._folder)!r} was begun on {used} devices and here are {devices}; go on"
+                " where it was begun, or remove it"
+            )
+        return ""
 
     def resume(
         self, batch: int, config: InversionConfig, like: State, frames: int = 0

@@ -195,6 +195,8 @@ def _checked_examples(
             f"init must be floats [batch, height, width, channels], or with restarts before the"
             f" batch, got {init.dtype} {init.shape}"
         )
+    if init.dtype.itemsize < 4:  # sums over an image overflow in them
+        init = init.astype(jnp.float32)
     leading = init.shape[:-3]
     if target.ndim < 1 or target.shape[0] != leading[-1]:
         raise ValueError(

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from depthjax.errors import require
 from depthjax.inversion.chains import Named, Step, read_step, split_chain
 from depthjax.inversion.coordinates import LINEAR, Coordinates
 from depthjax.inversion.terms import function_of
-from depthjax.typing import Images
+from depthjax.typing import AnyArray, Images
 
 LIMIT = 1 / 512
 """Half a grey level: black and white are parameters of finite size."""
@@ -185,6 +186,18 @@ def parametrisation_of(moved: Sequence[Any], shape: tuple[int, ...]) -> Parametr
         return images
 
     return Parametrisation(decode, encode)
+
+
+def where_descents_begin(
+    moved: Sequence[Any], images: Float[AnyArray, "*leading h w c"]
+) -> Float[Array, "*leading h w c"]:
+    """Of starts, the nearest images that what is moved can make; without a map, the starts."""
+    parametrisation = parametrisation_of(moved, images.shape[-3:])
+    if parametrisation is None:
+        return jnp.asarray(images)
+    flat = images.reshape(-1, *images.shape[-3:])
+    nearest = jax.jit(lambda start: parametrisation.decode(parametrisation.encode(start)))
+    return nearest(flat).reshape(images.shape)
 
 
 def _map_of(piece: Any, shape: tuple[int, ...]) -> Parametrisation:

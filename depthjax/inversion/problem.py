@@ -189,7 +189,7 @@ def numbers_of(config: InversionConfig, dtype: Any) -> dict[str, Array]:
     most = np.iinfo(np.int32).max
     patience = config.patience if config.plateau > 0 else most
     counts = {"steps": config.steps, "record_every": config.record_every, "patience": patience}
-    counts["transform_seed"] = config.transform_seed
+    numbers["transform_seed"] = jnp.asarray(config.transform_seed % 2**32, jnp.uint32)
     return numbers | {
         name: jnp.asarray(min(value, most), jnp.int32) for name, value in counts.items()
     }

@@ -166,8 +166,14 @@ def checked_images(images: ArrayLike) -> Images:
     if not np.isfinite(values).all():
         raise ValueError("images hold NaN or infinite pixels; check how they were made")
     if values.size and (values.min() < -0.01 or values.max() > 1.01):
+        normalized = values.min() < -0.01 and values.max() <= 16
+        way = (
+            "give them as they are before normalisation, which a layer does itself:"
+            " depthjax.Layer(model, name, normalization='imagenet')"
+            if normalized
+            else "divide 8-bit pixels by 255"
+        )
         raise ValueError(
-            f"images must lie in [0, 1], got {values.min():g} to {values.max():g};"
-            " divide 8-bit pixels by 255"
+            f"images must lie in [0, 1], got {values.min():g} to {values.max():g}; {way}"
         )
     return jnp.asarray(images)

@@ -111,7 +111,8 @@ def advance(
     # A sum is finite only if all of its terms are, and takes one pass instead of three.
     finite = jnp.isfinite(objective) & jnp.isfinite(images.sum((1, 2, 3)))
     # Of an example that has come near enough, the image there is what was asked for.
-    better = running & (reached | (objective < state.best_objective) | (latest & finite))
+    nearer = jnp.isfinite(objective) & (objective < state.best_objective)
+    better = running & (reached | nearer | (latest & finite))
     least = numbers["plateau"] * jnp.abs(state.plateau_objective)
     wanted = jnp.where(jnp.isfinite(least), state.plateau_objective - least, jnp.inf)
     improved = running & (objective < wanted)
@@ -120,7 +121,9 @@ def advance(
     status = jnp.where(stalled, PLATEAU, RUNNING)
     status = jnp.where(finite, status, NON_FINITE)
     status = jnp.where(reached, REACHED, status)
-    status = jnp.where(running & (reached | ~final), status, state.status)
+    # After the last update nothing stalls, and what the step would have led to does not count.
+    told = reached | ~final | ~jnp.isfinite(objective)
+    status = jnp.where(running & told, status, state.status)
     moved = (status == RUNNING) & ~final
     return State(
         step=state.step + 1,

@@ -1,11 +1,20 @@
 """What a layer has to give: one array of real floats whose first axis is the batch."""
 
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from depthjax.typing import Images, LayerFn, Variables
+from depthjax.typing import Embedding, Images, Inputs, LayerFn, Variables
+
+
+@partial(jax.jit, static_argnums=0)
+def embed(layer: LayerFn, variables: Variables, images: Inputs) -> Embedding:
+    """The embedding of images, compiled as a whole: a function of one's own would run operation by
+    operation.
+    """
+    return layer(variables, images)
 
 
 def name_of_layer(layer: LayerFn) -> str:

@@ -11,6 +11,7 @@ from jaxtyping import Array
 from numpy.typing import ArrayLike
 
 from depthjax.devices.precision import matmul_precision
+from depthjax.models.embeddings import embed
 from depthjax.typing import LayerFn, Variables
 
 _AMPLIFIED = 100
@@ -86,13 +87,8 @@ def _nudged(layer: LayerFn, variables: Variables, image: Array, epsilon: float) 
     return _evaluate(layer, variables, image + epsilon * jnp.abs(image).max())
 
 
-@partial(jax.jit, static_argnums=0)
-def _traced(layer: LayerFn, variables: Variables, images: Array) -> Array:
-    return layer(variables, images)
-
-
 def _evaluate(layer: LayerFn, variables: Variables, images: Array) -> np.ndarray:
-    return np.asarray(_traced(layer, variables, images), np.float64)
+    return np.asarray(embed(layer, variables, images), np.float64)
 
 
 def _where(weights: Variables) -> jax.Device | None:

@@ -246,7 +246,8 @@ def run_cell(cell: Cell, context: Context) -> list[dict[str, Any]]:
         reference_std=cell["reference_std"],
         draws=cell["draws"],
         max_batch=batch_of(layer, variables, images.shape, config),
-        checkpoints=DescentCheckpoints(context.unfinished),
+        # The name of a cell says which descents they are; this may be another kind of machine.
+        checkpoints=DescentCheckpoints(context.unfinished, anew=True),
         on_progress=lambda *_: context.beat(),
     )
     names = layer_names(layer.model, sublayers=True)

@@ -286,7 +286,7 @@ def test_a_layer_that_is_not_finite(variables: dict[str, Any]) -> None:
     ("pixels", "text"),
     [
         ((200.0, 100.0, 0.0), "must lie in [0, 1], got 0 to 200; divide 8-bit pixels by 255"),
-        ((-0.5, 0.5, 0.9), "must lie in [0, 1], got -0.5 to 0.9"),
+        ((-0.5, 0.5, 0.9), "got -0.5 to 0.9; give them as they are before normalisation"),
         ((0.5, np.nan, 0.5), "NaN or infinite"),
         ((0.5, np.inf, 0.5), "NaN or infinite"),
     ],

@@ -144,6 +144,19 @@ def test_without_any_readable_state_it_begins_anew_and_says_so(tmp_path):
     same(found, inversion())
 
 
+def test_where_that_is_asked_for_they_are_let_go(tmp_path):
+    """A sweep's worker of another kind takes a cell over that one before it could not finish."""
+    cut_off(tmp_path / "kept", CONFIG.steps // 2)
+    file = tmp_path / "kept" / "descent.json"
+    text = file.read_text()
+    for change in ({"sha256": "of another device"}, {"split": [4, 2, 1]}):
+        file.write_text(json.dumps({**json.loads(text), **change}))
+        with pytest.warns(UserWarning, match="descents begin anew: .* (other descents|4 devices)"):
+            found = inversion(checkpoints=DescentCheckpoints(tmp_path / "kept", anew=True))
+        same(found, inversion())
+        assert json.loads(file.read_text()) == json.loads(text)
+
+
 def test_other_descents_are_refused(tmp_path):
     cut_off(tmp_path / "kept", CONFIG.steps // 2)
     for other in ({"config": CONFIG.replace(steps=61)}, {"starts": STARTS + 1e-3}, {"frames": 3}):

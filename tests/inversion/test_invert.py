@@ -246,6 +246,16 @@ def test_the_precision_of_the_descent(precision: str, expected: str) -> None:
         assert seen == {"highest"}
 
 
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_a_start_of_few_digits_is_widened(dtype: Any) -> None:
+    """Sums over an image would overflow in float16."""
+    variables, start, target = matrix(7), draw(2, *IMAGE).astype(dtype), draw(2, 7)
+    found = invert(linear, variables, target, start, InversionConfig(steps=2))
+    wide = invert(linear, variables, target, start.astype(jnp.float32), InversionConfig(steps=2))
+    assert found.images.dtype == jnp.float32
+    np.testing.assert_array_equal(found.images, wide.images)
+
+
 @pytest.mark.parametrize("step_scale", ["fixed", "layer"])
 def test_float64_weights_with_a_float32_start(step_scale: str) -> None:
     """The descent stays in the dtype of its start, whatever the weights are."""

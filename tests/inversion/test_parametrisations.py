@@ -85,6 +85,24 @@ def test_a_descent_arrives_and_examples_never_mix(text: str, x64: Any) -> None:
         assert ((both.images >= 0) & (both.images <= 1)).all()
 
 
+def test_the_start_that_is_shown_is_where_the_descent_begins() -> None:
+    config = InversionConfig(steps=3, parametrisation="deep_prior:4")
+    run = depthjax.autoencode(
+        jax.random.key(0), layer, WEIGHTS, images_of(1).astype(jnp.float32), config,
+        init=images_of(2)[None].astype(jnp.float32), frames=3,
+    )  # fmt: skip
+    found = parametrisation_of(("deep_prior:4",), SIZE)
+    assert found is not None and run.inversion.frames is not None
+    begun = found.decode(found.encode(images_of(2).astype(jnp.float32)))
+    np.testing.assert_allclose(run.start[0], begun, atol=1e-6)
+    assert np.abs(begun - images_of(2)).max() > 0.01
+    shown = run.inversion.frames.images[0].reshape(begun.shape)
+    np.testing.assert_allclose(shown / 255, begun, atol=0.51 / 255)
+    first = np.asarray(run.inversion.trajectory.input_distance[0])
+    ratio = first / np.asarray(run.measurement.reference_input_distance)
+    np.testing.assert_allclose(run.baselines["start"], ratio, rtol=1e-5)
+
+
 def test_the_first_step_is_that_of_the_parameters(x64: Any) -> None:
     config = InversionConfig(
         steps=1, parametrisation="sigmoid", optimizer="sgd", schedule="constant", learning_rate=0.3

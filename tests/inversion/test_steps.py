@@ -59,6 +59,19 @@ def test_an_example_that_overflows_stops_alone(bad: float, objective: str, x64: 
         leaves_close(example(found, b), alone, 1e-12)
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+def test_an_example_that_overflows_at_the_end_is_said_to(steps: int, x64: None) -> None:
+    """What the last step leads to is evaluated too, and nothing infinite is the best."""
+    variables = {**matrix(20), "bad": jnp.asarray(-jnp.inf)}
+    start, target = draw(2, *IMAGE), jnp.ones((2, 20))
+    toward = jnp.zeros(IMAGE).at[0, 0, 0].set(10.0)  # one example goes there, by its start
+    start = start.at[1].add(toward) if steps == 3 else start
+    config = plain(objective="dot", steps=steps, learning_rate=1e4, step_scale="fixed")
+    found = invert(overflowing, variables, target, start, config)
+    assert (np.asarray(found.status) == NON_FINITE)[1]
+    assert not np.isneginf(found.objective).any()
+
+
 def cracked(variables: dict[str, Any], images: jax.Array) -> jax.Array:
     """Linear; the gradient, not the value, is NaN for images that have a pixel below −1."""
     crack = jnp.sqrt(jnp.maximum(images + 1, 0)) - jnp.sqrt(jnp.maximum(images + 1, 0))
