@@ -2,7 +2,7 @@ r"""Are the images recovered from a layer metamers of their targets? And do othe
 
     python experiments/metamers.py --flagfile=experiments/flags/metamers_lite0_128.flags
     python experiments/metamers.py --model=resnet50 --networks=trained=resnet50.pth,untrained \
-        --layers=conv1,layer1:layer4 --null_images=folder:photos
+        --layers=conv1,layer1:layer4 --null_images=photos/
 
 The test of Feather et al. (2023). An image passes if the network gives it the target's class, and
 if Spearman's and Pearson's correlation and the SNR of the two embeddings exceed those of unrelated

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from depthjax.importing.encoding import encoded
 from depthjax.importing.values import Value
 from depthjax.models.network import Network, Node
+from depthjax.models.operations.shared import channels_first_hint
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +88,13 @@ class ImportedNetwork(Network):
         if images.shape[3:] != (channels,):
             raise ValueError(
                 f"{self.content.source} takes images of {channels} channels, got {given}"
+                f"{channels_first_hint(images.shape, channels)}"
             )
         if not self.content.any_size and images.shape[1:3] != (height, width):
             raise ValueError(
                 f"{self.content.source} was imported for images of {height}×{width} and holds"
-                f" that size, got {given}; resize the images, or import it for their size"
+                f" that size, got {given}; resize the images (--size={height}), or import it for"
+                f" their size (timm, torchvision: --model_field=image_size={images.shape[1]})"
             )
 
     def in_source(self, name: str) -> Value:

@@ -64,10 +64,14 @@ class Specified:
         if self.download is not None:
             return self.download()
         if self.variables is None:
+            way = (
+                "let its function return (model, variables)"
+                if is_specification(self.name)
+                else f"such as torchvision:{self.name} or a file"
+            )
             raise ValueError(
                 f"the model {self.name!r} brings no weights, so none of it are pretrained; give a"
-                " source of weights, or let the function of package.module:function return"
-                " (model, variables)"
+                f" source of weights, {way}"
             )
         return self.variables
 

@@ -95,7 +95,7 @@ class ViT(Network):
         if (height, width) != (self.image_size, self.image_size):
             raise ValueError(
                 f"this ViT takes images of {self.image_size}×{self.image_size}, got"
-                f" {height}×{width}; resize them, or build it with another image_size"
+                f" {height}×{width}; resize them, or build it with image_size={height}"
             )
 
     def aliases(self) -> dict[str, str]:

@@ -148,6 +148,11 @@ def fetch(
 def _unknown_source(text: str) -> ValueError:
     if os.path.isdir(text):
         return _empty_folder(Path(text))
+    if text.partition(":")[0] in (*CONTROLS, "untrained", "pretrained"):
+        return ValueError(
+            f"{text!r} names no file of weights: depthjax.weights.weights_of(found, {text!r}, seed,"
+            " image_size) makes such weights, with found from depthjax.models.catalogue.find_model"
+        )
     if meant := _meant(text):
         return ValueError(f"unknown weights {text!r}; did you mean {meant!r}?")
     folder = Path(text).parent

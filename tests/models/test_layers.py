@@ -544,3 +544,12 @@ def test_a_field_and_another_operation_of_its_name() -> None:
 
     message = error_of(lambda: init_variables(Confused(nn.Dense(3, parent=None)), KEY, 5))
     assert "give the operation another name" in message
+
+
+def test_images_whose_channels_come_first_are_told_from_others() -> None:
+    variables = init_variables(SMALL, KEY, 8)
+    layer = Layer(SMALL, "conv1")
+    message = error_of(lambda: layer(variables, images_of(2, 3, 8, 8)))
+    assert message.endswith("give it 8; channels come last here: jnp.moveaxis(images, 1, -1)")
+    message = error_of(lambda: layer(variables, images_of(2, 8, 8, 5)))
+    assert "channels come last" not in message and "that the weights were made for" in message

@@ -111,7 +111,10 @@ def test_a_vit_takes_images_of_its_size() -> None:
     for call in (lambda x: layer(variables, x), lambda x: prepared(weights, x)):
         assert call(jnp.zeros((2, 32, 32, 3))).shape == (2, 17, 24)
         message = error_of(lambda call=call: call(jnp.zeros((1, 40, 32, 3))))
-        assert "takes images of 32×32, got 40×32" in message
+        assert (
+            "takes images of 32×32, got 40×32; resize them, or build it with image_size=40"
+            in message
+        )
     assert "32×32, got 224×224" in error_of(lambda: init_variables(model, KEY))
 
 

@@ -320,6 +320,8 @@ def test_what_does_not_exist_names_the_nearest(name, near, content, tmp_path, mo
     (tmp_path / "trained.safetensors").write_bytes(content)
     refused(name, f"unknown weights '{name}'.*{near}")
     refused("s3://bucket/w.safetensors", "unknown weights")
+    for word in ("untrained", "pretrained", "shuffled:pretrained"):
+        refused(word, f"'{word}' names no file of weights: .*weights_of")
 
 
 def test_a_file_says_what_it_expects_of_pixels(content, tmp_path):

@@ -86,10 +86,18 @@ def fan_in_mismatch(leaves: Leaves, x: Array, groups: int = 1) -> str:
     kernel = leaves.get("params", {}).get("kernel")
     if kernel is None or kernel.shape[-2] * groups == x.shape[-1]:
         return ""
-    return (
-        f"has weights for {kernel.shape[-2] * groups} inputs but the images give it {x.shape[-1]};"
-        " use images of the size and channels that the weights were made for"
+    inputs = kernel.shape[-2] * groups
+    way = channels_first_hint(x.shape, inputs) or (
+        "; use images of the size and channels that the weights were made for"
     )
+    return f"has weights for {inputs} inputs but the images give it {x.shape[-1]}{way}"
+
+
+def channels_first_hint(shape: tuple[int, ...], channels: int) -> str:
+    """What to do with images that have their channels where PyTorch has them; else nothing."""
+    if len(shape) != 4 or shape[1] != channels or shape[-1] == channels:
+        return ""
+    return "; channels come last here: jnp.moveaxis(images, 1, -1)"
 
 
 def mapping_sentence(loss: Any, verb: str) -> str:
