@@ -28,6 +28,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isnan
+from types import MappingProxyType
 from typing import Any
 
 from depthjax.claims.cells import Cells
@@ -173,15 +174,15 @@ def judge(
     findings: Sequence[Finding],
     claims: Iterable[Claim] | None = None,
     *,
-    weak: Collection[str] = (),
+    weak: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> list[Judgement]:
     """Judges claims together, with the correction over those that were run.
 
     Args:
         findings: of all runs.
         claims: which; all of the paper, in its order, if not given.
-        weak: ids of claims of which it was announced, before the runs, that they could hardly be
-            decided (`depthjax.claims.power`). If they are not, the verdict says so.
+        weak: by claim, the parts of which it was announced, before the runs, that they could hardly
+            be decided (`depthjax.claims.power`). If one is not, the verdict says so.
     """
     chosen = CLAIMS.values() if claims is None else claims
     judged = [judge_claim(claim, findings) for claim in chosen]
@@ -189,7 +190,7 @@ def judge(
     kept = holm(run)
     told = [
         replace(one, verdict=NOT_DECIDABLE)
-        if one.verdict == UNDECIDED and one.claim.id in weak
+        if one.verdict == UNDECIDED and _open(one) & set(weak.get(one.claim.id, ()))
         else one
         for one in judged
     ]
@@ -197,6 +198,15 @@ def judge(
         replace(one, survives=one.claim.id in kept if one.verdict == SUPPORTED else None)
         for one in told
     ]
+
+
+def _open(judged: Judgement) -> set[str]:
+    """The parts with a vote that are neither supported nor contradicted."""
+    return {
+        part.name
+        for part in judged.parts
+        if part.part.votes and part.verdict not in ("supported", "contradicted")
+    }
 
 
 def judge_claim(claim: Claim, findings: Sequence[Finding]) -> Judgement:

@@ -132,9 +132,13 @@ def announced(
     }
 
 
-def undecidable(told: Mapping[str, Mapping[str, float]]) -> set[str]:
-    """The claims of which a part has too little power (`depthjax.statistics.POWER`)."""
-    return {claim for claim, parts in told.items() if min(parts.values(), default=1.0) < POWER}
+def undecidable(told: Mapping[str, Mapping[str, float]]) -> dict[str, set[str]]:
+    """The parts with too little power (`depthjax.statistics.POWER`), of claims that have such."""
+    parts = {
+        claim: {name for name, power in powers.items() if power < POWER}
+        for claim, powers in told.items()
+    }
+    return {claim: weak for claim, weak in parts.items() if weak}
 
 
 def _supported(

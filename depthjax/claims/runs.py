@@ -121,7 +121,9 @@ def judge_together(runs: Sequence[StoredRun]) -> dict[str, Judgement]:
             place = claim, part, run.model, one.where, one.quantity, one.detail
             places[place] = max(places.get(place, one), one, key=_cells)
     findings = list(places.values())
-    weak = {claim for claim, _, run in judging if claim in undecidable(run.power)}
+    weak: dict[str, set[str]] = {}
+    for claim, part, run in judging:
+        weak.setdefault(claim, set()).update({part} & undecidable(run.power).get(claim, set()))
     return {judged.claim.id: judged for judged in judge(findings, weak=weak)}
 
 

@@ -94,8 +94,9 @@ def _lines(claim: str, material: Material) -> Iterator[str]:
     for run in material.runs:
         for other in judge_alone(run):
             if other.claim.id == claim and run.name not in alone:
-                told = "; ".join(_measured(part) for part in other.parts if part.whole is not None)
-                yield f"  - {material.link(run)}: {told}."
+                told = [_measured(part) for part in other.parts if part.part.votes and part.whole]
+                if told:  # parts without a vote are on the run's page
+                    yield f"  - {material.link(run)}: {'; '.join(told)}."
 
 
 def _measured(part: PartVerdict) -> str:

@@ -44,11 +44,11 @@ class Material(NamedTuple):
         return ", ".join(map(self.link, runs.values()))
 
     def power_of(self, claim: str) -> float | None:
-        """The least power of a part, as it was announced before the run."""
-        judges = self.judges.get(claim, {}).items()
-        powers = [
-            run.power.get(claim, {}).get(part) for part, together in judges for run in together
-        ]
+        """The least power of the part that decided, as it was announced before the run."""
+        decisive = self.judged[claim].decisive
+        part = "" if decisive is None else decisive.part
+        judges = self.judges.get(claim, {}).get(part, ())
+        powers = [run.power.get(claim, {}).get(part) for run in judges]
         return min((power for power in powers if power is not None), default=None)
 
 

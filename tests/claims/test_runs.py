@@ -8,7 +8,7 @@ import pytest
 
 from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
-from depthjax.claims.judging import NOT_DECIDABLE, NOT_RUN, SUPPORTED, judge
+from depthjax.claims.judging import NOT_DECIDABLE, NOT_RUN, SUPPORTED, UNDECIDED, judge
 from depthjax.claims.paper import CLAIMS, bound_of
 from depthjax.claims.runs import (
     StoredRun,
@@ -102,6 +102,8 @@ def test_parts_of_a_claim_may_be_of_several_runs():
 def test_what_was_announced_before_the_run_counts():
     weak = run("a", 32, found(0.04, 0.1), **{CLAIM: {PART: 0.1}})
     assert judge_together([weak])[CLAIM].verdict == NOT_DECIDABLE
+    other = weak._replace(power={CLAIM: {PART: 0.9, "image_recedes": 0.1}})
+    assert judge_together([other])[CLAIM].verdict == UNDECIDED, "that part is not what is open"
     strong = weak._replace(power={CLAIM: {PART: 0.9}})
     assert judge_together([strong])[CLAIM].verdict == "undecided at this scale"
 
