@@ -69,3 +69,9 @@ def imported(module: str, needs_it: str, install: str) -> Any:
         raise ValueError(
             f"{needs_it} needs {package}, which is not installed: pip install {install}"
         ) from error
+
+
+def name_of_layer(layer: Any) -> str:
+    """What messages call a layer: its name, that of its node or function, else of its class."""
+    names = (getattr(layer, attribute, None) for attribute in ("name", "node", "__name__"))
+    return str(next(filter(None, names), type(layer).__name__))

@@ -5,6 +5,7 @@ import math
 import jax
 import numpy as np
 
+from depthjax.devices.memory import NoRoom
 from depthjax.jacobian import conv_values_exceed
 from depthjax.models.layers import Layer
 from depthjax.models.network import INPUT, needed_nodes
@@ -55,7 +56,7 @@ def least_singular_value(
         try:
             if conv_values_exceed(kernel, size, bound, strides=geometry.strides, padding=padding):
                 return bound
-        except ValueError:  # its blocks do not fit into memory
+        except NoRoom:
             return None
         part *= _STEP
     return 0.0

@@ -10,6 +10,10 @@ SHARE = 0.8
 """Of the free memory that a computation may plan with; the rest is for what runs beside it."""
 
 
+class NoRoom(ValueError):
+    """Something does not fit into memory."""
+
+
 def require(what: str, needed: int, advice: str, *, free: int | None = None) -> None:
     """Refuses what does not fit, before any of it is allocated.
 
@@ -20,13 +24,11 @@ def require(what: str, needed: int, advice: str, *, free: int | None = None) -> 
         free: bytes that may be used; by default `SHARE` of what the device has free.
 
     Raises:
-        ValueError: if `needed` is more than that.
+        NoRoom: if `needed` is more than that.
     """
     free = usable_memory() if free is None else free
     if free is not None and needed > free:
-        raise ValueError(
-            f"{what} takes {gigabytes(needed)}, but {gigabytes(free)} are free: {advice}"
-        )
+        raise NoRoom(f"{what} takes {gigabytes(needed)}, but {gigabytes(free)} are free: {advice}")
 
 
 def total_bytes(jaxpr: Any) -> int:

@@ -17,6 +17,7 @@ from jaxtyping import Array
 
 from depthjax.devices.memory import tree_bytes, usable_memory
 from depthjax.devices.sharding import AXIS, WHOLE
+from depthjax.errors import name_of_layer
 from depthjax.typing import Embedding, Inputs, LayerFn, Variables
 
 
@@ -142,8 +143,7 @@ class SpreadLayer:
     @property
     def name(self) -> str:
         """What errors call it."""
-        layer = self.layer
-        return getattr(layer, "name", None) or getattr(layer, "node", None) or str(layer)
+        return name_of_layer(self.layer)
 
     def __call__(self, weights: Variables, images: Inputs) -> Embedding:
         """`layer(weights, images)`."""

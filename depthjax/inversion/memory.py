@@ -9,6 +9,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from depthjax.devices.memory import gigabytes, total_bytes, usable_memory
 from depthjax.devices.sharding import BY_EXAMPLE, WHOLE, local_mesh
+from depthjax.errors import name_of_layer
 from depthjax.inversion.config import InversionConfig, as_config
 from depthjax.inversion.loop import descend
 from depthjax.inversion.preparing import Prepared, must_spread, place_weights, prepared_shapes
@@ -86,11 +87,10 @@ def fitting_batch(
         return Fit(count, 1, all_at_once, free)
     one = program_memory(trace(1))
     if one > free:
-        name = getattr(layer, "node", None) or getattr(layer, "__name__", layer)
         raise ValueError(
-            f"one image of {image_shape[0]}×{image_shape[1]} at layer {name!r} takes"
-            f" {gigabytes(one)}, but {gigabytes(free)} are free: use smaller images, an earlier"
-            " layer, or rematerialize"
+            f"one image of {image_shape[0]}×{image_shape[1]} at layer {name_of_layer(layer)!r}"
+            f" takes {gigabytes(one)}, but {gigabytes(free)} are free: use smaller images, an"
+            " earlier layer, or rematerialize"
         )
     each = max(1.0, (all_at_once - one) / max(1, count - 1))
     most = max(1, min(count, 1 + int((free - one) / each)))

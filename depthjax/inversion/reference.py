@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from depthjax.devices.precision import matmul_precision
 from depthjax.devices.spreading import SpreadLayer
+from depthjax.errors import name_of_layer
 from depthjax.inversion.objectives import norms
 from depthjax.inversion.preparing import Prepared, prepare_for_measuring
 from depthjax.models.fast import prepare_layer
@@ -137,10 +138,9 @@ def checked_reference(
     usable = np.isfinite(scale) & (scale > 0)
     if not usable.all():
         first = int(np.argmin(usable))
-        name = getattr(layer, "name", None) or getattr(layer, "__name__", layer)
         what = "constant" if scale[first] == 0 else "not finite"
         raise ValueError(
-            f"the embedding of layer {name!r} is {what} around image"
+            f"the embedding of layer {name_of_layer(layer)!r} is {what} around image"
             f" {first}: noise on the input moves it by {scale[first]:g}; choose an earlier layer or"
             " other weights"
         )

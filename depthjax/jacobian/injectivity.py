@@ -36,9 +36,10 @@ def conv_values_exceed(
         padding: zeros before and after, down and across.
 
     Raises:
-        ValueError: for a kernel with other axes or with values that are not finite, for a bound of
-            0 or less, and if the blocks do not fit into memory: they grow with the square of
-            kernel rows × image columns × channels.
+        ValueError: for a kernel with other axes or with values that are not finite, and for a bound
+            of 0 or less.
+        NoRoom: if the blocks do not fit into memory: they grow with the square of kernel rows ×
+            image columns × channels.
     """
     weights = np.asarray(kernel, np.float64)
     if weights.ndim != 4 or not np.isfinite(weights).all() or not bound > 0:

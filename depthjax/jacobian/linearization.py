@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from depthjax.devices.memory import gigabytes, require, tree_bytes
 from depthjax.devices.precision import matmul_precision
 from depthjax.devices.sharding import IMAGES, PROBES, grid_of, is_default, local_mesh, replicate
+from depthjax.errors import name_of_layer
 from depthjax.models.fast import prepare_layer
 from depthjax.typing import LayerFn, PerExample, Variables
 
@@ -100,8 +101,9 @@ def linearize(
         split = getattr(layer, "split", None)
         if split is None:
             raise ValueError(
-                f"{_name(layer)} cannot be split at {from_layer!r}; give a depthjax.Layer, or the"
-                " function of that activation and the activation in place of images"
+                f"layer {name_of_layer(layer)!r} cannot be split at {from_layer!r}; give a"
+                " depthjax.Layer, or the function of that activation and the activation in"
+                " place of images"
             )
         before, layer = split(from_layer)
         x = before(variables, x)
@@ -118,7 +120,7 @@ def _linearized_at(layer: LayerFn, variables: Variables, x: Array, mesh: Mesh) -
     traced = _linearized.trace(fast, grid, weights, x)
     kept = tree_bytes(traced.out_info) // (grid.shape[IMAGES] if grid else 1)
     require(
-        f"linearising {_name(layer)} at {count} image{'s' if count > 1 else ''} of"
+        f"linearising layer {name_of_layer(layer)!r} at {count} image{'s' if count > 1 else ''} of"
         f" {'×'.join(map(str, x.shape[1:]))}",
         kept,
         f"take fewer images at once (about {gigabytes(kept // count)} each), smaller ones, or an"
@@ -129,8 +131,8 @@ def _linearized_at(layer: LayerFn, variables: Variables, x: Array, mesh: Mesh) -
     maps = LinearizedLayer(pushforward, x.shape[1:], shape[1:], count, str(embedding.dtype), grid)
     if not _depends(maps):
         raise ValueError(
-            f"{_name(layer)} does not depend on the image at all, so its Jacobian says nothing;"
-            " choose a layer that images reach"
+            f"layer {name_of_layer(layer)!r} does not depend on the image at all, so its Jacobian"
+            " says nothing; choose a layer that images reach"
         )
     return maps
 
@@ -175,11 +177,6 @@ def _reached(program: Any, given: list[bool]) -> list[bool]:
             var for var, is_read in zip(equation.outvars, outputs, strict=True) if is_read
         )
     return [reads(atom) for atom in program.outvars]
-
-
-def _name(layer: Any) -> str:
-    name = getattr(layer, "name", None) or getattr(layer, "__name__", None)
-    return f"layer {name!r}" if name else f"{layer!r:.60}"
 
 
 def push(

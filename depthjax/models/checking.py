@@ -10,7 +10,8 @@ from jaxtyping import Array
 from numpy.typing import ArrayLike
 
 from depthjax.devices.precision import matmul_precision
-from depthjax.models.embeddings import embedding_problem, name_of_layer
+from depthjax.errors import name_of_layer
+from depthjax.models.embeddings import embedding_problem
 from depthjax.models.verification import beyond_rounding, coarsest_epsilon
 from depthjax.ops.rewriting import rewrite
 from depthjax.typing import LayerFn, Variables

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from depthjax.errors import name_of_layer
 from depthjax.typing import Embedding, Images, Inputs, LayerFn, Variables
 
 
@@ -15,11 +16,6 @@ def embed(layer: LayerFn, variables: Variables, images: Inputs) -> Embedding:
     operation.
     """
     return layer(variables, images)
-
-
-def name_of_layer(layer: LayerFn) -> str:
-    """What messages call a layer: the name of the function or of the layer, else of its class."""
-    return getattr(layer, "__name__", None) or str(getattr(layer, "name", type(layer).__name__))
 
 
 def embedding_problem(output: Any, count: int) -> str:

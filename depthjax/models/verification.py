@@ -11,6 +11,7 @@ from jaxtyping import Array
 from numpy.typing import ArrayLike
 
 from depthjax.devices.precision import matmul_precision
+from depthjax.errors import name_of_layer
 from depthjax.models.embeddings import embed
 from depthjax.typing import LayerFn, Variables
 
@@ -106,10 +107,9 @@ def coarsest_epsilon(*arrays: Any) -> float:
 
 
 def _refused(layer: LayerFn, difference: str) -> ValueError:
-    name = getattr(layer, "name", None) or type(layer).__name__
     owner = type(getattr(layer, "model", layer)).__name__
     return ValueError(
-        f"the prepared form of {name} of {owner} {difference}: one of its operations was rewritten"
-        " wrongly, and nothing was computed with it; give lambda variables, images:"
-        " layer(variables, images), a plain function, and report the network"
+        f"the prepared form of {name_of_layer(layer)} of {owner} {difference}: one of its"
+        " operations was rewritten wrongly, and nothing was computed with it; give lambda"
+        " variables, images: layer(variables, images), a plain function, and report the network"
     )

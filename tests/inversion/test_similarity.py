@@ -14,6 +14,7 @@ from depthjax.inversion.similarity import (
     gradient_energy_ratio,
     gradients,
     multiscale_similarity,
+    psnr,
     similarity,
     structural_similarity,
 )
@@ -178,3 +179,6 @@ def test_psnr_is_that_of_scikit_image_over_all_channels():
     np.testing.assert_allclose(similarity(a, b).psnr, expected, rtol=1e-6)  # of float32
     assert np.isposinf(similarity(a, a).psnr).all()
     np.testing.assert_array_equal(similarity(a, b).ssim, structural_similarity(a, b))
+    black = np.zeros((1, 2, 2, 3), np.float32)
+    assert psnr(black + 1 / 255, black) == pytest.approx(48.13, abs=0.01)  # one grey level
+    assert np.isnan(psnr(black + np.inf, black))

@@ -13,7 +13,6 @@ files that `depthjax.images.save_png` writes. ρ and D are those of `depthjax.in
 
 from depthjax.analysis.witnesses.eigendistortion import Eigendistortions, eigendistortions
 from depthjax.analysis.witnesses.null_space import WITNESS_RATIO, Witness, null_space_witness
-from depthjax.analysis.witnesses.pairs import psnr
 
 __all__ = [
     "WITNESS_RATIO",
@@ -21,5 +20,4 @@ __all__ = [
     "Witness",
     "eigendistortions",
     "null_space_witness",
-    "psnr",
 ]

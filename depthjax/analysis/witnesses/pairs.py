@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from depthjax.images import to_uint8
 from depthjax.inversion.metrics import embedding_distances
 from depthjax.inversion.reference import Reference
+from depthjax.inversion.similarity import psnr
 from depthjax.typing import LayerFn, Variables
 
 
@@ -15,24 +16,6 @@ def on_grid(images: ArrayLike) -> np.ndarray:
     """Images in [0, 1], rounded to what an 8-bit file gives back; shape and dtype are kept."""
     values = np.asarray(images)
     return to_uint8(values).astype(values.dtype) / values.dtype.type(255)
-
-
-def psnr(
-    images: Float[np.ndarray, "*leading height width channels"],
-    targets: Float[np.ndarray, "batch height width channels"],
-) -> Float[np.ndarray, "*leading"]:
-    """The peak signal-to-noise ratio in dB, `−10 log₁₀ mean((x − a)²)`, of pixels in [0, 1].
-
-    Args:
-        images: x, `[…, B, H, W, C]`.
-        targets: a, `[B, H, W, C]`.
-
-    Returns:
-        `[…, B]`; infinity where both images are equal.
-    """
-    square = np.square(np.asarray(images, np.float64) - targets).mean((-3, -2, -1))
-    with np.errstate(divide="ignore"):
-        return -10 * np.log10(square)
 
 
 def pair_distances(
