@@ -107,14 +107,14 @@ def main() -> None:
         for name, value in QUICK.items():
             FLAGS.set_default(name, value)
     asked = parts.checked_parts(FLAGS.parts)
+    model = cli.model_from_flags()
     if FLAGS.weights != "untrained" and asked != ("d",):
         raise ValueError(f"--weights={FLAGS.weights}: trained weights are for --parts=d alone")
-    model = cli.model_from_flags()
     settings = settings_from_flags(model)
     fields = cli.fields_from_flags()
     definition = {
-        "model": FLAGS.model, "model_fields": fields, "weights": FLAGS.weights,
-        "weights_seed": FLAGS.weights_seed, "parts": asked, **vars(settings),
+        "model": FLAGS.model, "model_fields": fields, "parts": asked, **vars(settings),
+        **cli.flag_values("weights", "weights_seed", "weights_prefix", "drop_head"),
     }  # fmt: skip
     # Numbers of two machines, or of two versions, do not belong into one table.
     here = machine.describe()
@@ -128,7 +128,11 @@ def main() -> None:
         ) as folder,
         tempfile.TemporaryDirectory() as arrays,
     ):
-        inputs = Inputs(Path(arrays), FLAGS.model, fields, model, FLAGS.weights_seed, FLAGS.weights)
+        inputs = Inputs(
+            *(Path(arrays), FLAGS.model, fields, model, FLAGS.weights_seed, FLAGS.weights),
+            prefix=FLAGS.weights_prefix,
+            drop_head=FLAGS.drop_head,
+        )
         results = {
             "machine": folder.piece("machine", lambda: here),
             "settings": json.loads(json.dumps(definition)),

@@ -23,9 +23,9 @@ from depthjax.studies.comparison import judged, measured, natural, setting
 from depthjax.studies.comparison.drawn import draw
 from depthjax.studies.comparison.judges import (
     Judges,
+    as_many_classes,
     class_judges,
     photograph_judge,
-    shares_classes,
     without_colour,
 )
 from depthjax.studies.comparison.tables import comparison_tables
@@ -91,6 +91,7 @@ def main() -> None:
     asked = cli.asked_from_flags()
     asked = asked._replace(targets=as_seen(asked.targets))
     judges = judges_from_flags(asked.model, asked.networks)
+    shares_classes = knows_classes(asked, judges)
     every = cli.descents_from_flags(
         *("compare", asked, conditions),
         rates=cli.rising_numbers("paper_rates"),
@@ -112,7 +113,7 @@ def main() -> None:
         findings = judged.findings(
             compared,
             single_networks(asked.networks),
-            judge_shares_classes=knows_classes(asked.model, asked.networks, judges),
+            judge_shares_classes=shares_classes,
         )
         figures = draw(compared, every, targets, study.starts, ratio=FLAGS.matched_ratio)
         tables = comparison_tables(compared)
@@ -132,14 +133,16 @@ def as_seen(photographs: np.ndarray) -> np.ndarray:
     return np.asarray(without_colour(pixels)) if FLAGS.grey else pixels
 
 
-def knows_classes(model: Network, networks: Networks, judges: Judges) -> bool:
-    """Whether the networks were trained on the classes that their judge reads; says so if not."""
+def knows_classes(asked: cli.Asked, judges: Judges) -> bool:
+    """Whether the networks have as many classes as their judge reads; says so if not."""
     if not judges.classes:
         return True
-    first = next(iter(networks.values()))[0]
-    same = shares_classes(model, first.variables, judges.classes[0], FLAGS.size)
+    first = next(iter(asked.networks.values()))[0]
+    same = as_many_classes(asked.model, first.variables, judges.classes[0], asked.targets.shape)
     if not same:
-        print("The judge reads other classes than the networks learned, so C12 is not judged.")
+        print(
+            "C12 is not judged: the judge reads another number of classes than the networks have."
+        )
     return same
 
 

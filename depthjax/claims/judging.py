@@ -13,8 +13,9 @@ A claim has parts. What was measured of a part at several places is one number, 
 
 A claim is *supported* if every part of it is: since all must hold together, no correction is due
 within it. It is *not supported* if a part is contradicted, and *undecided at this scale* otherwise;
-*not decidable at this scale* if that was announced before the run (`depthjax.claims.power`). A
-claim that was announced so may still come out: the errors of a verdict do not grow with low power.
+*not decidable at this scale* if that was announced, before the run, of a part that is undecided
+(`depthjax.claims.power`). A claim that was announced so may still come out: the errors of a verdict
+do not grow with low power.
 Without any finding it was *not run*, and from findings that tell of no part, or have no cells, no
 verdict follows. Over the claims that were run supports are corrected after Holm, at one-sided
 2.5 %; which survive is said beside them.

@@ -85,7 +85,7 @@ def gathered(weights: Variables) -> Variables:
 def zero_after(values: Any) -> Array:
     """A zero that the compiler cannot compute before the numbers among `values`, if there are any.
 
-    Barriers it removes on CPUs. The zero is one even where `values` are not finite.
+    XLA removes barriers on CPUs. The result is 0 even where `values` are not finite.
     """
     leaves = jax.tree.leaves(values)
     # Gates and indices have no cotangents that could be waited for.

@@ -182,9 +182,8 @@ def takes_any_size(
     """Whether the graph means the same for images of other sizes.
 
     It does if it runs for them, and no operation that holds positions (a slice, padding, copies, a
-    pooling over all there is) meets an axis of another length than where it was traced. A whole
-    number that is the height, the width or the area of an activation is taken to hold a size, too:
-    a mean may be written as a sum over so many positions.
+    pooling over all there is) meets an axis of another length than where it was traced. Nor may
+    what has no positions be divided by as many as an activation has: a mean may be written so.
 
     Args:
         graph, variables: of the network.
@@ -197,23 +196,25 @@ def takes_any_size(
         found = _shapes(replace(graph, any_size=True, image_shape=larger), variables)
     except (TypeError, ValueError, FlaxError):  # the last: weights of another shape
         return False
-    moved = {
-        size
-        for name, shape in traced.items()
-        if len(shape) == 4 and shape[1:3] != found[name][1:3]
-        for size in (*shape[1:3], shape[1] * shape[2])
-    } - {1}
-    return not any(_number(node) in moved for node in graph.nodes) and all(
+    areas = {shape[1] * shape[2] for shape in traced.values() if len(shape) == 4} - {1}
+    return not any(_counted(node, traced) in areas for node in graph.nodes) and all(
         found[node.inputs[0]][axis] == traced[node.inputs[0]][axis]
         for node in graph.nodes
         for axis in _held_axes(node, traced)
     )
 
 
-def _number(node: Node) -> int | None:
-    """The whole number that an operation computes with, if there is one."""
-    number = node.operation.number if isinstance(node.operation, Arithmetic) else None
-    return number if isinstance(number, int) and not isinstance(number, bool) else None
+def _counted(node: Node, shapes: dict[str, tuple[int, ...]]) -> int | None:
+    """The whole number by which what has no positions any more is divided or multiplied."""
+    operation = node.operation
+    if not isinstance(operation, Arithmetic) or operation.name not in ("divide", "multiply"):
+        return None
+    shape = shapes[node.inputs[0]]
+    if not operation.number or (len(shape) == 4 and shape[1] * shape[2] > 1):
+        return None
+    number = abs(float(operation.number))
+    number = 1 / number if number < 1 else number
+    return round(number) if abs(number - round(number)) < 1e-4 * number else None
 
 
 def _shapes(graph: Graph, variables: dict[str, Any]) -> dict[str, tuple[int, ...]]:

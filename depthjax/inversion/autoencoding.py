@@ -36,6 +36,7 @@ from depthjax.inversion.reference import (
 )
 from depthjax.inversion.results import Inversion, Progress
 from depthjax.inversion.similarity import Similarity, similarity
+from depthjax.inversion.starts import widened
 from depthjax.models.embeddings import embed, embedding_shape
 from depthjax.models.initialization import checked_key
 from depthjax.typing import Images, LayerFn, Scalar, Variables
@@ -181,6 +182,8 @@ def autoencode(
     scale = np.asarray(reference.embedding_distance)
     if init is None:
         init = initial_images(start_key, images.shape, config, others=images, dtype=images.dtype)
+    init = widened(jnp.asarray(init))
+    start = where_descents_begin(config.structure.moved, init)
     with matmul_precision():
         target_embedding = embed(measured.layer, measured.weights, images)
     del measured  # weights in parts make room for those of the descents
@@ -210,7 +213,6 @@ def autoencode(
             on_progress=tell_ratio if progress or on_progress is not None else None,
         )
     trajectory = inversion.trajectory
-    start = where_descents_begin(config.structure.moved, init)
     measure_images = partial(_by_restart, partial(measure_against, reference, *prepare(), images))
     return Autoencoding(
         start=start,

@@ -28,7 +28,7 @@ from depthjax.inversion.results import (
     join_batches,
     reshape_examples,
 )
-from depthjax.inversion.starts import draw_start
+from depthjax.inversion.starts import draw_start, widened
 from depthjax.models.embeddings import embedding_shape
 from depthjax.models.fast import verified
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
@@ -195,8 +195,7 @@ def _checked_examples(
             f"init must be floats [batch, height, width, channels], or with restarts before the"
             f" batch, got {init.dtype} {init.shape}"
         )
-    if init.dtype.itemsize < 4:  # sums over an image overflow in them
-        init = init.astype(jnp.float32)
+    init = widened(init)
     leading = init.shape[:-3]
     if target.ndim < 1 or target.shape[0] != leading[-1]:
         raise ValueError(

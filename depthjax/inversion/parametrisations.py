@@ -8,6 +8,7 @@ step on that is not linear, parameters are what the loop moves, and only their i
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -192,12 +193,18 @@ def where_descents_begin(
     moved: Sequence[Any], images: Float[AnyArray, "*leading h w c"]
 ) -> Float[Array, "*leading h w c"]:
     """Of starts, the nearest images that what is moved can make; without a map, the starts."""
-    parametrisation = parametrisation_of(moved, images.shape[-3:])
-    if parametrisation is None:
+    if not moved:
         return jnp.asarray(images)
-    flat = images.reshape(-1, *images.shape[-3:])
-    nearest = jax.jit(lambda start: parametrisation.decode(parametrisation.encode(start)))
-    return nearest(flat).reshape(images.shape)
+    if images.ndim == 4:
+        return _nearest(tuple(moved), images)
+    return jnp.stack([where_descents_begin(moved, restart) for restart in images])  # memory: of B
+
+
+@partial(jax.jit, static_argnums=0)
+def _nearest(moved: tuple[Any, ...], images: Images) -> Images:
+    parametrisation = parametrisation_of(moved, images.shape[1:])
+    assert parametrisation is not None
+    return parametrisation.decode(parametrisation.encode(images))
 
 
 def _map_of(piece: Any, shape: tuple[int, ...]) -> Parametrisation:

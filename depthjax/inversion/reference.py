@@ -19,6 +19,7 @@ from depthjax.devices.spreading import SpreadLayer
 from depthjax.errors import name_of_layer
 from depthjax.inversion.objectives import norms
 from depthjax.inversion.preparing import Prepared, prepare_for_measuring
+from depthjax.inversion.starts import widened
 from depthjax.models.fast import prepare_layer
 from depthjax.typing import Images, LayerFn, PerExample, Scalar, Variables
 
@@ -161,8 +162,7 @@ def checked_images(images: ArrayLike) -> Images:
         )
     if not len(values):
         raise ValueError(f"there are no images to recover: they have the shape {values.shape}")
-    if values.dtype.itemsize < 4:
-        images = values = values.astype(np.float32)
+    values = widened(values)
     if not np.isfinite(values).all():
         raise ValueError("images hold NaN or infinite pixels; check how they were made")
     if values.size and (values.min() < -0.01 or values.max() > 1.01):
@@ -176,4 +176,4 @@ def checked_images(images: ArrayLike) -> Images:
         raise ValueError(
             f"images must lie in [0, 1], got {values.min():g} to {values.max():g}; {way}"
         )
-    return jnp.asarray(images)
+    return widened(jnp.asarray(images))

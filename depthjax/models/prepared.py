@@ -50,7 +50,7 @@ class PreparedLayer:
         run_all = partial(_run_steps, precision=precision)
         held = weights, run_all(fixed, None, (weights, {}), {})
         # Of n steps only the √n borders between √n segments are kept for the gradient.
-        length = math.isqrt(len(steps)) if self.rematerialize else len(steps)
+        length = max(1, math.isqrt(len(steps)) if self.rematerialize else len(steps))
         for first in range(0, len(steps), length):
             segment, later = steps[first : first + length], steps[first + length :]
             wanted = {self.node}.union(*(step.inputs for step in later))

@@ -67,7 +67,7 @@ class Specified:
             way = (
                 "let its function return (model, variables)"
                 if is_specification(self.name)
-                else f"such as torchvision:{self.name} or a file"
+                else "such as a file, torchvision:resnet50, hf://… or pip:efficientnet_lite0"
             )
             raise ValueError(
                 f"the model {self.name!r} brings no weights, so none of it are pretrained; give a"

@@ -29,7 +29,7 @@ class Inputs:
         name, fields: of the network, as for `depthjax.build_model`.
         model: the network.
         seed: of its weights.
-        source: of its weights, as `weights_of` takes it.
+        source, loading: of its weights, as `weights_of` takes them.
     """
 
     def __init__(
@@ -40,9 +40,10 @@ class Inputs:
         model: Network,
         seed: int,
         source: str = "untrained",
+        **loading: Any,
     ) -> None:
         self.folder, self.name, self.fields = folder, name, fields
-        self.model, self.seed, self.source = model, seed, source
+        self.model, self.seed, self.source, self.loading = model, seed, source, loading
         self._normalizations: dict[int, Normalization | None] = {}
 
     def job(self, layer: str, batch: int, size: int, **others: Any) -> Job:
@@ -52,7 +53,7 @@ class Inputs:
         job = Job(str(self.folder), self.name, self.fields, node, batch, size, peer=peer, **others)
         if size not in self._normalizations:
             found = find_model(self.name, self.fields)
-            weights = weights_of(found, self.source, self.seed, size)
+            weights = weights_of(found, self.source, self.seed, size, **self.loading)
             _write(job.weights_file, **to_torch_state_dict(weights.variables, self.model))
             self._normalizations[size] = weights.normalization
         job = dataclasses.replace(job, normalization=self._normalizations[size])

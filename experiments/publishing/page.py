@@ -50,16 +50,17 @@ and that effect is 0.1, an interval wholly above 0.9 contradicts, even if it hol
 Otherwise a part is *supported* if its whole interval meets what is asked, *open* if only some of
 it does, and *not reached* if too little is known for an interval, whatever the estimate. A claim
 is *supported* if all its parts are, *not supported* if one is contradicted, and otherwise
-*undecided at this scale*. If we had said before the run that it could hardly decide the claim, it
-is *not decidable at this scale*. Supports are corrected for multiple testing over the claims
-(Holm). A verdict is *exploratory* if its run was made before the claim got its present wording, or
-before a [rule of judging](#which-rules-are-older-than-which-results) got its present form. More:
+*undecided at this scale*. If we had said before the run that it could hardly decide a part that is
+undecided, the claim is *not decidable at this scale*. Supports are corrected for multiple testing
+over the claims (Holm). A verdict is *exploratory* if its run was made before the claim got its
+present wording, or before a [rule of judging](#which-rules-are-older-than-which-results) got its
+present form. More:
 [the guide](docs/claims.md#what-a-verdict-rests-on).
 
 **Columns of the table.** *n*: weight seeds × photographs. *Of interest*: the smallest effect that
-matters. *Power*: the chance that a run of this size supports the claim if that is the effect, as
-announced before the run. *Detectable*: the smallest effect that this run finds in four of five
-cases. *Plan*: a hash of the claim and of the rules, written before the run."""
+matters. *Power*: the chance that a run of this size supports the part with this number if that is
+the effect, as announced before the run. *Detectable*: the smallest effect that this run finds in
+four of five cases. *Plan*: a hash of the claim and of the rules, written before the run."""
 
 RULES = """\
 ## Which rules are older than which results
@@ -140,7 +141,7 @@ def _takes(part: PartVerdict) -> str:
     if part.whole is None:
         return "no run has measured it"
     if part.whole.is_sparse:
-        return "too few of its cells have a value: descents that come nearer, not more of them"
+        return "too few of its cells have a value, which more seeds and images do not change"
     needed = sample_needed(part)
     if needed is None:
         return "if the effect is the smallest of interest, more seeds and images hardly decide it"

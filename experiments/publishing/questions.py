@@ -81,10 +81,11 @@ QUESTIONS = (
         " holds of the start to within a hundredth, and was contradicted at the paper's size: by"
         " the solver. Through four narrow layers conjugate gradients have not converged after"
         " 20,000 steps, and end at 1.03 times that, with one narrow layer of four at 1.00. Nothing"
-        " ends below it, and to be no nearer is what cannot be inverted means; so C4 now asks for"
-        " no less, and its verdict is exploratory: [all numbers](results/widths_cpu/README.md). C5:"
-        " within the 10,000 steps of the paper's descent, MLPs of four layers do not recover (D"
-        " 1.83 [1.17, 2.49]); all do within a billion steps at the rate 1/σ₁²:"
+        " ends nearer. That the input cannot be recovered says no more than this, so C4 now asks"
+        " for no less than the null space holds, and its verdict is exploratory:"
+        " [all numbers](results/widths_cpu/README.md). C5: within the 10,000 steps of the paper's"
+        " descent, MLPs of four layers do not recover (D 1.83 [1.17, 2.49]); all do within a"
+        " billion steps at the rate 1/σ₁²:"
         " [numbers](results/reproduce_quick/widths/README.md).",
     ),
     Question(

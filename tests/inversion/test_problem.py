@@ -10,6 +10,8 @@ import pytest
 from linear_descents import IMAGE, PIXELS, draw, plain
 
 from depthjax import InversionConfig, invert
+from depthjax.compat import enable_x64
+from depthjax.inversion.problem import numbers_of
 
 # ---------------------------------------------------------------------------------------- schedules
 
@@ -72,3 +74,18 @@ def test_the_penalty_pulls_towards_the_box(weight: float, x64: None) -> None:
     np.testing.assert_allclose(found.images, (image + weight * nearest) / (1 + weight), atol=1e-9)
     expected = (1 / (1 + 1 / weight) if weight else 0) * np.square(image - nearest).sum()
     np.testing.assert_allclose(found.objective, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_long_seeds_are_seeds_of_their_own(wide: bool) -> None:
+    with enable_x64(wide):
+        config = InversionConfig(transform="jitter:1")
+        seeds = [7, 2**31, 2**31 + 1, 2**32 - 1]
+        found = [
+            numbers_of(config.replace(transform_seed=seed), jnp.float32)["transform_seed"]
+            for seed in seeds
+        ]
+        keys = {tuple(np.asarray(jax.random.key_data(jax.random.key(seed)))) for seed in found}
+        assert len(keys) == len(seeds)
+        plain = jax.random.key_data(jax.random.key(jnp.int32(7)))
+        np.testing.assert_array_equal(jax.random.key_data(jax.random.key(found[0])), plain)

@@ -1,5 +1,7 @@
 """Imported networks beside PyTorch's, layer by layer."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -113,61 +115,111 @@ def test_layers_of_an_imported_network_are_layers() -> None:
     assert layer(variables, larger).shape == (1, 12, 10, 4)
 
 
-class InPlace(torch.nn.Module):
-    """It changes what it has a view of, in one of several ways."""
+def _a_view(y: torch.Tensor) -> torch.Tensor:
+    y[:, 0].mul_(2)
+    return y
 
-    def __init__(self, how: str) -> None:
+
+def _the_whole(y: torch.Tensor) -> torch.Tensor:
+    z = y.flatten(1)
+    y.relu_()
+    return z
+
+
+def _a_view_of_a_view(y: torch.Tensor) -> torch.Tensor:
+    y.flatten(2).transpose(1, 2).relu_()
+    return y + 1
+
+
+def _in_a_region(y: torch.Tensor) -> torch.Tensor:
+    z = y.flatten(1)
+    with torch.no_grad():
+        y.relu_()
+    return z
+
+
+def _itself(y: torch.Tensor) -> torch.Tensor:
+    same = y
+    y.relu_().add_(1)
+    return same.flatten(1).sub_(0.5)
+
+
+def _a_copy(y: torch.Tensor) -> torch.Tensor:
+    z = y.permute(0, 2, 3, 1).contiguous().relu_()
+    return z.flatten(1) + y.flatten(1)
+
+
+def _one_part(y: torch.Tensor) -> torch.Tensor:
+    one, other = y[:, :2], y[:, 2:]
+    return one.relu_().flatten(1) + other.flatten(1)
+
+
+def _dropout(y: torch.Tensor) -> torch.Tensor:
+    z = y.flatten(1)
+    torch.nn.functional.dropout(y, 0.5, training=False, inplace=True)
+    return z
+
+
+class InPlace(torch.nn.Module):
+    """It changes what else has a name, in one of several ways."""
+
+    def __init__(self, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
         super().__init__()
-        self.conv, self.how = torch.nn.Conv2d(3, 4, 3), how
+        self.conv, self.change = torch.nn.Conv2d(3, 4, 3), change
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.conv(x)
-        if self.how == "a view, then the whole":
-            y[:, 0].mul_(2)
-            return y
-        if self.how == "the whole, then a view":
-            z = y.flatten(1)
-            y.relu_()
-            return z
-        if self.how == "a view of a view":
-            y.flatten(2).transpose(1, 2).relu_()
-            return y + 1
-        same = y
-        y.relu_().add_(1)
-        return same.flatten(1).sub_(0.5)
+        return self.change(self.conv(x))
 
 
-@pytest.mark.parametrize(
-    "how", ["a view, then the whole", "the whole, then a view", "a view of a view"]
-)
-def test_what_is_changed_through_a_view_is_refused(how: str) -> None:
-    """The exported graph does not say that the other view has changed, too."""
+@pytest.mark.parametrize("change", [_a_view, _the_whole, _a_view_of_a_view, _in_a_region])
+def test_what_is_changed_under_another_name_is_refused(change: Callable) -> None:
+    """The exported graph does not say that what has the other name has changed, too."""
     with pytest.raises(ValueError, match=r"InPlace: \w+_ of .* changes in place .* is used later"):
-        from_torch(InPlace(how), torch.zeros(1, 3, 8, 8))
+        from_torch(InPlace(change), torch.zeros(1, 3, 8, 8))
 
 
-def test_what_changes_nothing_else_is_imported() -> None:
-    module, example = InPlace("nothing else").eval(), torch.rand(1, 3, 8, 8)
+@pytest.mark.parametrize("change", [_itself, _a_copy, _one_part, _dropout])
+def test_what_changes_nothing_else_is_imported(change: Callable) -> None:
+    module, example = InPlace(change).eval(), torch.rand(1, 3, 8, 8)
     model, variables = from_torch(module, example)
     ours = depthjax.Layer(model, depthjax.layer_names(model)[-1])(
         variables, jnp.asarray(example.permute(0, 2, 3, 1).numpy())
     )
     with torch.no_grad():
-        theirs = module(example)
-    np.testing.assert_allclose(np.sort(ours, None), np.sort(theirs.numpy(), None), atol=1e-5)
+        theirs = module(example).numpy()
+    np.testing.assert_allclose(np.sort(ours, None), np.sort(theirs, None), atol=1e-5)
 
 
 class Averaged(torch.nn.Module):
-    """A mean as a sum over as many positions as there are."""
+    """A mean as a sum over as many positions as there are, whichever way that is written."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.sum((2, 3)) / (x.shape[2] * x.shape[3])
+        count = x.shape[2] * x.shape[3]
+        total = (2 * x - 49).sum((2, 3))  # numbers of pixels are no sizes
+        if self.how == "multiplied":
+            return total * (1 / count)
+        return total / (float(count) if self.how == "float" else count)
 
 
-def test_a_size_may_be_a_number() -> None:
-    model, variables = from_torch(Averaged(), torch.zeros(1, 3, 7, 7))
+@pytest.mark.parametrize("how", ["divided", "float", "multiplied"])
+def test_a_size_may_be_a_number(how: str) -> None:
+    model, variables = from_torch(Averaged(how), torch.zeros(1, 3, 7, 7))
     with pytest.raises(ValueError, match="was imported for images of 7×7"):
         depthjax.Layer(model, depthjax.layer_names(model)[-1])(variables, jnp.ones((1, 9, 9, 3)))
+
+
+def test_numbers_of_pixels_are_no_sizes() -> None:
+    class Scaled(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x / 49 * 7 - 49).mean((2, 3))
+
+    model, variables = from_torch(Scaled(), torch.zeros(1, 3, 7, 7))
+    layer = depthjax.Layer(model, depthjax.layer_names(model)[-1])
+    np.testing.assert_allclose(layer(variables, jnp.ones((1, 9, 9, 3))), 7 / 49 - 49, rtol=1e-6)
 
 
 def test_another_size_is_refused_where_a_size_is_held() -> None:

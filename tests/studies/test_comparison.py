@@ -12,10 +12,10 @@ from depthjax.models.normalization import as_normalization
 from depthjax.studies.comparison.judges import (
     Judge,
     Judges,
+    as_many_classes,
     class_evidence,
     class_judges,
     log_odds,
-    shares_classes,
 )
 from depthjax.studies.comparison.numbers import Comparison
 from depthjax.studies.comparison.setting import (
@@ -148,5 +148,12 @@ def test_the_class_of_the_target_is_looked_for_in_what_was_recovered():
 def test_a_judge_of_other_classes_is_told_from_one_of_the_same():
     model = depthjax.build_model("mlp", widths=(4, 2))
     variables = depthjax.init_variables(model, jax.random.key(0), 8)
-    assert shares_classes(model, variables, Judge(depthjax.Layer(model, "fc2"), variables), 8)
-    assert not shares_classes(model, variables, Judge(brightness, {}), 8)
+    shape = (2, 8, 8, 3)
+    assert as_many_classes(model, variables, Judge(depthjax.Layer(model, "fc2"), variables), shape)
+    assert not as_many_classes(model, variables, Judge(brightness, {}), shape)
+    own, held = depthjax.as_network(
+        lambda weights, images: {"head": images.mean((1, 2)) * weights[None]},
+        jnp.ones(3),
+        jnp.ones(shape),
+    )
+    assert not as_many_classes(own, held, Judge(brightness, {}), shape)

@@ -124,6 +124,7 @@ class _Lowering:
         self.visited: list[Any] = []  # fx nodes, also those of inner graphs
         self.tensors: dict[Any, Any] = {}  # fx node -> torch.Tensor, where it is known
         self.missing: Counter[str] = Counter()
+        self.regions: list[Any] = []  # fx nodes whose inner graphs are being visited
         self.images: Value | None = None
 
     def finish(self) -> tuple[ImportedNetwork, dict[str, Any]]:
@@ -170,8 +171,10 @@ class _Lowering:
         placeholders = [n for n in graph_module.graph.nodes if n.op == "placeholder"]
         for placeholder, operand in zip(placeholders, operands, strict=True):
             self._copy(operand, placeholder)
+        self.regions.insert(0, node)
         for part in graph_module.graph.nodes:
             self._visit(part, graph_module)
+        self.regions.pop(0)
         (output,) = (n for n in graph_module.graph.nodes if n.op == "output")
         outputs = nodes_in(output.args[0])
         if all(part in self.made for part in outputs):
@@ -215,11 +218,11 @@ class _Lowering:
         if name not in RULES:
             self.missing[name] += 1
             return
-        if (other := seen_elsewhere(node)) is not None:
+        if (other := seen_elsewhere(node, self.regions)) is not None:
             raise ValueError(
-                f"{self.source}: {name}_ of {label(node)} changes in place what {label(other)} is a"
-                f" view of, and that is used later; it cannot be imported: make a new tensor there"
-                f" (.{name}() without the underscore, or .clone() before)"
+                f"{self.source}: {name}_ of {label(node)} changes in place what {label(other)} has"
+                " in memory, too, and that is used later; it cannot be imported: make a new tensor"
+                f" there (.{name}() without the underscore, or .clone() before)"
             )
         self.made[node] = self._apply(node)
 

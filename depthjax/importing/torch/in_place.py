@@ -1,48 +1,55 @@
 """What an operation changes in place, and whether that shows elsewhere.
 
-An exported graph names the changed tensor anew, and a rule computes that new tensor. What else is a
-view of the old one, PyTorch changes too and the graph does not say so.
+An exported graph names the changed tensor anew, and a rule computes that new tensor. What else lies
+in the same memory PyTorch changes too, and the graph does not say so.
 """
 
-import operator
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
+from depthjax.importing.torch.naming import operation_name
 
-def seen_elsewhere(node: Any) -> Any | None:
-    """Another view of what an operation changes in place that is used after it; None without any.
+_UNCHANGED = ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
+"""Operations that change nothing in evaluation mode."""
+
+
+def seen_elsewhere(node: Any, regions: Sequence[Any] = ()) -> Any | None:
+    """Another name of what an operation changes in place that is used after it; None without any.
 
     Args:
         node: of a graph of `torch.export`, any operation.
+        regions: the nodes of outer graphs that it lies within.
     """
-    if not getattr(getattr(node.target, "_schema", None), "is_mutable", False):
+    is_mutable = getattr(getattr(node.target, "_schema", None), "is_mutable", False)
+    if not is_mutable or operation_name(node.target) in _UNCHANGED:
         return None
-    later = {other: place for place, other in enumerate(node.graph.nodes)}
-    for other in _other_views(node.args[0], node):
-        if any(later[user] > later[node] for user in other.users):
-            return other
+    changed = node.args[0].meta["val"]
+    for place in (node, *regions):
+        order = {other: number for number, other in enumerate(place.graph.nodes)}
+        for other in place.graph.nodes:
+            used = any(order[user] > order[place] for user in other.users)
+            if order[other] < order[place] and used and _overlap(changed, other.meta.get("val")):
+                return other
     return None
 
 
-def _other_views(changed: Any, node: Any) -> Iterator[Any]:
-    """All that has memory in common with what is changed, but for what the operation returns."""
-    yield from _views_of(changed, node)
-    while _is_view(changed):
-        below, changed = changed, changed.args[0]
-        yield from _views_of(changed, below)
+def _overlap(one: Any, other: Any) -> bool:
+    """Whether two tensors have an element in common."""
+    import torch
 
-
-def _views_of(base: Any, without: Any) -> Iterator[Any]:
-    yield base
-    for user in base.users:
-        if user is not without and _is_view(user) and user.args[0] is base:
-            yield from _views_of(user, without)
-
-
-def _is_view(node: Any) -> bool:
-    if node.op != "call_function":
+    if not isinstance(other, torch.Tensor):
         return False
-    if node.target is operator.getitem:  # a part of a split, or one of several results
-        return _is_view(node.args[0])
-    schema = getattr(node.target, "_schema", None)
-    return any(result.alias_info is not None for result in getattr(schema, "returns", ()))
+    if one.untyped_storage()._cdata != other.untyped_storage()._cdata:
+        return False
+    size = 1 + max(
+        tensor.storage_offset()
+        + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+        for tensor in (one, other)
+    )
+    taken = torch.zeros(int(size), dtype=torch.bool)
+    of_one, of_other = (
+        taken.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
+        for tensor in (one, other)
+    )
+    of_one.fill_(True)
+    return bool(of_other.any())

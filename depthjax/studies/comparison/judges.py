@@ -150,15 +150,17 @@ def class_judges(model: Network, networks: Networks, source: str, size: int) -> 
     ]
 
 
-def shares_classes(model: Network, variables: Variables, judge: Judge, size: int) -> bool:
-    """Whether a network has as many classes as its judge; one of others has learned other classes.
+def as_many_classes(
+    model: Network, variables: Variables, judge: Judge, shape: tuple[int, ...]
+) -> bool:
+    """Whether a network has as many classes as its judge; otherwise they are others for certain.
 
     Args:
         model, variables: of the network.
         judge: who reads the classes.
-        size: height and width of the images.
+        shape: of the images that both see, `[B, H, W, C]`.
     """
-    images = jnp.zeros((1, size, size, model.channels or 3))
+    images = jax.ShapeDtypeStruct(shape, jnp.float32)
     head = Layer(model, layer_names(model)[-1])
     own, others = (
         jax.eval_shape(layer, weights, images).shape

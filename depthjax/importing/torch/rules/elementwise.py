@@ -172,6 +172,8 @@ def _clip(ctx: Context, x: Operand, low: Any = None, high: Any = None) -> Value:
     if any(isinstance(bound, Value | Known) for bound in bounds):
         above = ctx.build.arithmetic(ctx.name, "maximum", x, bounds[0])
         return ctx.build.arithmetic(ctx.name, "minimum", above, bounds[1])
+    if bounds == (0, 6):
+        return _relu6(ctx, x)
     return ctx.build.function(ctx.name, "clip", ctx.value(x), *map(float, bounds))
 
 
