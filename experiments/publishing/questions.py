@@ -47,7 +47,9 @@ QUESTIONS = (
         " luminance's variance at blocks.2 and 0.30 at blocks.4, next to nothing at blocks.6:"
         " [not represented, or not found](docs/bits.md#not-represented-or-not-found). And"
         " what a descent shows depends on its prior: [what each preset makes of a"
-        " photograph](docs/presets.md#what-each-makes-of-a-photograph).",
+        " photograph](docs/presets.md#what-each-makes-of-a-photograph). That ResNet-18 gives back"
+        " 0.60 of the luminance's variance from layer4 (C2) holds for steps with the spectrum of"
+        " photographs; the same without that prior has not been run.",
     ),
     Question(
         "Trained, untrained, trained on noise",
