@@ -2,7 +2,8 @@
 
 A part of a claim is judged by the runs with the largest images: together, as places of one run
 are (`depthjax.claims.places`), so that no choice among networks decides. A place that several have
-measured counts once, with the most seeds and images. Runs with too few seeds or
+measured counts once: of the run with the most seeds and images, then of the one that has come to
+the most values there, or else anywhere. Runs with too few seeds or
 images for an interval, whatever they came to, judge only where no run has enough. Runs of smaller
 images make no mean with them, since they are other questions; what they say stands beside it. The
 correction over claims is over the runs that judge.
@@ -115,12 +116,17 @@ def judge_together(runs: Sequence[StoredRun]) -> dict[str, Judgement]:
         for part, judges in parts.items()
         for run in judges
     ]
-    places: dict[tuple[str, ...], Finding] = {}
+    places: dict[tuple[str, ...], dict[str, list[Finding]]] = {}
     for claim, part, run in judging:
         for one in _about(run, claim, part):
-            place = claim, part, run.model, one.where, one.quantity, one.detail
-            places[place] = max(places.get(place, one), one, key=_cells)
-    findings = list(places.values())
+            place = places.setdefault((claim, part, run.model, one.where), {})
+            place.setdefault(run.name, []).append(one)
+    reached = {run.name: _known(run.findings) for _, _, run in judging}
+    findings = [
+        one
+        for place in places.values()
+        for one in place[max(place, key=lambda name: (*_known(place[name]), *reached[name]))]
+    ]
     weak: dict[str, set[str]] = {}
     for claim, part, run in judging:
         weak.setdefault(claim, set()).update({part} & undecidable(run.power).get(claim, set()))
@@ -151,10 +157,15 @@ def _enough(part: Part, pilot: Pilot, size: tuple[int, int]) -> bool:
     return power(part, pilot, size) >= POWER
 
 
-def _cells(finding: Finding) -> int:
-    """How many seeds × images it was asked of."""
-    measured = finding.measured
-    return measured.table.size if isinstance(measured, Cells) else 0
+def _known(findings: Sequence[Finding]) -> tuple[int, float]:
+    """Of how many seeds × images they were asked, and how many values behind them are known."""
+    cells, known = 0, 0.0
+    for finding in findings:
+        measured, behind = finding.measured, finding.known or (1, 1)
+        if isinstance(measured, Cells):
+            cells += measured.table.size
+            known += measured.table.size * measured.known * behind[0] / max(1, behind[1])
+    return cells, known
 
 
 def _about(run: StoredRun, claim: str, part: str) -> list[Finding]:

@@ -38,9 +38,15 @@ class Material(NamedTuple):
         return f"[{run.name}]({self.folder.name}/{run.name}/README.md){left}"
 
     def judges_of(self, claim: str) -> str:
-        """The runs that judge a claim."""
+        """The runs whose numbers a claim is judged by."""
         judges = self.judges.get(claim, {}).values()
-        runs = {run.name: run for together in judges for run in together}
+        counted = {id(one) for part in self.judged[claim].parts for one in part.findings}
+        runs = {
+            run.name: run
+            for together in judges
+            for run in together
+            if not counted.isdisjoint(map(id, run.findings))
+        }
         return ", ".join(map(self.link, runs.values()))
 
     def power_of(self, claim: str) -> float | None:

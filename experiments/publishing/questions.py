@@ -48,8 +48,9 @@ QUESTIONS = (
         " [not represented, or not found](docs/bits.md#not-represented-or-not-found). And"
         " what a descent shows depends on its prior: [what each preset makes of a"
         " photograph](docs/presets.md#what-each-makes-of-a-photograph). That ResNet-18 gives back"
-        " 0.60 of the luminance's variance from layer4 (C2) holds for steps with the spectrum of"
-        " photographs; the same without that prior has not been run.",
+        " 0.72 of the luminance's variance from layer4 (C2) holds for steps with the spectrum of"
+        " photographs; the same without that prior has not been run. With soft gates, which come"
+        " nearer to the embedding, more of it comes back: 0.72 at ρ 0.006, else 0.60 at 0.01.",
     ),
     Question(
         "Trained, untrained, trained on noise",

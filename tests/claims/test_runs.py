@@ -74,6 +74,13 @@ def test_a_place_that_two_runs_measured_counts_once_with_the_larger_sample():
         for order in (runs, runs[::-1]):
             part = judge_together(order)[CLAIM].parts[0]
             assert part.findings == (many,)
+    few = Cells.of(np.where(np.eye(3, 5) > 0, np.nan, 0.0))
+    sparse = run("c", 32, replace(found(0.0), measured=few, quantity="least elasticity"))
+    for order in ([sparse, runs[1]], [runs[1], sparse]):
+        assert judge_together(order)[CLAIM].parts[0].findings == tuple(runs[1].findings)
+    same = run("d", 32, found(0.0), replace(found(0.0, part=""), claim="C1"))
+    for order in ([same, run("c", 32, found(0.4))], [run("c", 32, found(0.4)), same]):
+        assert judge_together(order)[CLAIM].parts[0].findings == (same.findings[0],)
     of_models = [one._replace(config={**one.config, "model": one.name}) for one in runs]
     assert len(judge_together(of_models)[CLAIM].parts[0].findings) == 2
 
