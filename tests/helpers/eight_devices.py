@@ -78,7 +78,8 @@ def in_parts():
         )
         asked = {"prepared": (layer, variables, config), "plain": (plain, variables, config)}
         asked["observed"] = layer, variables, config.replace(penalty="batch_norm")
-        asked["function"] = depthjax.Layer(model, "layer1"), held, config
+        plain_config = InversionConfig(steps=3)  # the other asks for two programs more
+        asked["function"] = depthjax.Layer(model, "layer1"), held, plain_config
         for name, (one, weights, config) in asked.items():
             for who, mesh in (("one", ONE), ("eight", EIGHT)):
                 found = depthjax.invert(

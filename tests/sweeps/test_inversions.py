@@ -115,8 +115,8 @@ def test_a_cell_that_was_cut_off_goes_on_to_the_same_rows(tmp_path, monkeypatch)
     whole = inversions.run_cell(cell, context(tmp_path / "whole"))
 
     class Often(DescentCheckpoints):
-        def __init__(self, folder):
-            super().__init__(folder, seconds=0.0)
+        def __init__(self, folder, *, anew):
+            super().__init__(folder, seconds=0.0, anew=anew)
 
     class Cut(BaseException):
         """As `kill -9`: nothing in between notices."""
