@@ -14,11 +14,10 @@ from depthjax.models.network import graph_of
 from depthjax.models.operations.description import describe
 from depthjax.weights.mismatch import Shape, Shapes, WeightsMismatch, some
 from depthjax.weights.prefixes import (
-    asked_prefix,
+    chosen_prefix,
     fitting_prefixes,
     normalizer_names,
     of_these_shapes,
-    only_prefix,
     under,
 )
 from depthjax.weights.renaming import module_spellings, weight_spellings
@@ -87,10 +86,7 @@ def fit(
         return fit(
             model, unwrapped, what=what, drop_head=drop_head, image_size=image_size, prefix=prefix
         )
-    if prefix is None:
-        chosen = only_prefix(fits, names, wanted, f"{what} holds {_name(model)}")
-    else:
-        chosen = asked_prefix(prefix, names, fits)
+    chosen = chosen_prefix(prefix, fits, names, wanted, f"{what} holds {_name(model)}")
     given = _our_names(under(chosen, state, fits), expected)
     if drop_head:
         given, expected = _without_head(given, model), _without_head(expected, model)

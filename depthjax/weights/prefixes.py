@@ -48,20 +48,27 @@ def of_these_shapes(
     return exact or prefixes
 
 
-def only_prefix(
-    fits: Sequence[str], names: Collection[str], wanted: Sequence[Spellings], holds: str
+def chosen_prefix(
+    asked: str | None,
+    fits: Sequence[str],
+    names: Collection[str],
+    wanted: Sequence[Spellings],
+    holds: str,
 ) -> str:
-    """The one prefix that fits, or without any the one that fits best.
+    """The prefix that is asked for; else the one that fits, or without any the one that fits best.
 
     Args:
+        asked: by a user, see `asked_prefix`; None if nothing is.
         fits: from `fitting_prefixes`.
         names: of the file.
         wanted: as `fitting_prefixes` takes it.
         holds: what holds which network, for the message.
 
     Raises:
-        ValueError: if several fit.
+        ValueError: if several fit and none is asked for, or no name begins with the one that is.
     """
+    if asked is not None:
+        return asked_prefix(asked, names, fits)
     if len(fits) > 1:
         raise ValueError(
             f"{holds} {len(fits)} times, under"

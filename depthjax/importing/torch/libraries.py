@@ -17,10 +17,9 @@ from depthjax.typing import Variables
 from depthjax.weights.fitting import head_of
 from depthjax.weights.mismatch import WeightsMismatch
 from depthjax.weights.prefixes import (
-    asked_prefix,
+    chosen_prefix,
     fitting_prefixes,
     of_these_shapes,
-    only_prefix,
     under,
 )
 
@@ -126,10 +125,7 @@ def _filled(
     needed = [name for name in body if not name.endswith("num_batches_tracked")]
     wanted = [(name,) for name in needed]
     fits = of_these_shapes(state, fitting_prefixes(state, wanted), {n: body[n] for n in needed})
-    if prefix is None:
-        chosen = only_prefix(fits, state.keys(), wanted, f"{what} holds {asked}")
-    else:
-        chosen = asked_prefix(prefix, state, fits)
+    chosen = chosen_prefix(prefix, fits, state.keys(), wanted, f"{what} holds {asked}")
     kept = {
         n: a for n, a in under(chosen, state, fits).items() if not (head and n.startswith(head))
     }
