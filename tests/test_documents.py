@@ -272,6 +272,21 @@ def test_blocks_that_need_no_run_are_up_to_date(document_script, tmp_path):
     ]
 
 
+def test_what_is_told_beyond_the_claims_has_its_numbers_from_kept_runs(document_script):
+    from publishing.material import material_in
+    from publishing.questions import QUESTIONS
+    from publishing.told import Told, filled
+
+    kept = material_in(ROOT / "results").runs
+    for question in QUESTIONS:
+        text = filled(question.beyond, question.told, kept)
+        assert bool(text) == bool(question.beyond)
+        assert not question.told or filled(question.beyond, question.told, []) == ""
+    elsewhere = Told(kept[0].name, "C1", "no such place")
+    with pytest.raises(ValueError, match="0 findings"):
+        filled("{one}", {"one": elsewhere}, kept)
+
+
 def test_what_is_kept_is_small_and_names_no_folder_of_a_machine():
     every = [path for path in (ROOT / "results").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in every) <= 6_000_000

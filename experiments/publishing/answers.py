@@ -17,6 +17,7 @@ from depthjax.claims.runs import judge_alone
 from depthjax.claims.tables import UNCORRECTED, verdict_text
 from publishing.material import Material, decided_by
 from publishing.questions import QUESTIONS, Question
+from publishing.told import filled
 
 
 def answers(material: Material) -> Iterator[str]:
@@ -45,8 +46,8 @@ def _section(question: Question, material: Material) -> Iterator[str]:
     yield f"## {question.heading}"
     yield f"{question.asks}\n{_answer([material.judged[claim] for claim in claims])}"
     yield "\n".join(line for claim in claims for line in _lines(claim, material))
-    if question.beyond:
-        yield f"**Beyond the claims**, not planned before these runs: {question.beyond}"
+    if text := filled(question.beyond, question.told, material.runs):
+        yield f"**Beyond the claims**, not planned before these runs: {text}"
     runs = [run for run in material.runs if run.script in question.scripts]
     for figure, words in question.figures.items():
         shown = [run for run in runs if (run.folder / f"{figure}.webp").is_file()]

@@ -1,6 +1,9 @@
 """The paper's questions in plain words, and which claims and scripts answer each."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from publishing.told import Told
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,7 @@ class Question:
         figures: names of figures of these scripts; each is shown, with these words below it, of
             the kept runs with the largest images that have it.
         beyond: what runs showed that no claim asks for; in Markdown, with links to the numbers.
+        told: the numbers that `beyond` has in its sentences.
     """
 
     heading: str
@@ -23,7 +27,17 @@ class Question:
     scripts: tuple[str, ...]
     figures: dict[str, str]
     beyond: str = ""
+    told: Mapping[str, Told] = field(default_factory=dict)
 
+
+_LAYER4 = ("C2", "resnet18, layer4")
+_FAST, _ACCURATE = ("depth_resnet18_224", *_LAYER4), ("depth_resnet18_224_accurate", *_LAYER4)
+_NOISE, _PHOTOS = (
+    Told("filters_resnet18_small", "C15", f"{label}, layer4.1.conv2", "low-frequency power")
+    for label in ("noise", "photos")
+)
+_SOLVED = "conjugate gradients (20000 steps)"
+_LAST_OVER_FIRST = ("C18", "untrained, layer4 / conv1, at the start", "standard deviation")
 
 QUESTIONS = (
     Question(
@@ -48,11 +62,18 @@ QUESTIONS = (
         " [not represented, or not found](docs/bits.md#not-represented-or-not-found). And"
         " what a descent shows depends on its prior: [what each preset makes of a"
         " photograph](docs/presets.md#what-each-makes-of-a-photograph). That ResNet-18 gives back"
-        " 0.72 of the luminance's variance from layer4 (C2) holds for steps with the spectrum of"
+        " {soft} of the luminance's variance from layer4 (C2) holds for steps with the spectrum of"
         " photographs; the same without that prior has not been run. C1's run was made because one"
         " without soft gates came to ρ 0.1 in too few descents of layer1, with much the same slope"
-        " (0.044). With soft gates, which come"
-        " nearer to the embedding, more of it comes back: 0.72 at ρ 0.006, else 0.60 at 0.01.",
+        " ({slope}). With soft gates, which come nearer to the embedding, more of it comes back:"
+        " {soft} at ρ {soft_rho}, else {hard} at {hard_rho}.",
+        {
+            "slope": Told("depth_resnet18_224", "C1", "resnet18, within stages"),
+            "soft": Told(*_ACCURATE, "r²"),
+            "soft_rho": Told(*_ACCURATE, "ρ"),
+            "hard": Told(*_FAST, "r²"),
+            "hard_rho": Told(*_FAST, "ρ"),
+        },
     ),
     Question(
         "Trained, untrained, trained on noise",
@@ -85,13 +106,20 @@ QUESTIONS = (
         "When these runs were made, C4 asked that a narrow MLP's result be what the null space"
         " holds of the start to within a hundredth, and was contradicted at the paper's size: by"
         " the solver. Through four narrow layers conjugate gradients have not converged after"
-        " 20,000 steps, and end at 1.03 times that, with one narrow layer of four at 1.00. Nothing"
-        " ends nearer. That the input cannot be recovered says no more than this, so C4 now asks"
-        " for no less than the null space holds, and its verdict is exploratory:"
+        " 20,000 steps, and end at {four} times that, with one narrow layer of four at {one}."
+        " Nothing ends nearer. That the input cannot be recovered says no more than this, so C4 now"
+        " asks for no less than the null space holds, and its verdict is exploratory:"
         " [all numbers](results/widths_cpu/README.md). C5: within the 10,000 steps of the paper's"
-        " descent, MLPs of four layers do not recover (D 1.83 [1.17, 2.49]); all do within a"
+        " descent, MLPs of four layers do not recover (D {descent:interval}); all do within a"
         " billion steps at the rate 1/σ₁²:"
         " [numbers](results/reproduce_quick/widths/README.md).",
+        {
+            "four": Told("widths_cpu", "C4", f"narrow, 4 layers, {_SOLVED}"),
+            "one": Told("widths_cpu", "C4", f"one narrow layer, 4 layers, {_SOLVED}"),
+            "descent": Told(
+                "reproduce_quick/widths", "C5", "wide, 4 layers, paper's descent", "D after 10000"
+            ),
+        },
     ),
     Question(
         "Why depth forgets",
@@ -104,8 +132,12 @@ QUESTIONS = (
             " for it, and what they see best.",
             "witnesses_untrained": "The same of an untrained network.",
         },
-        "C18's number is the mean of two networks that differ: 0.82 in ResNet-18 and 48 in"
-        " ResNet-50. It describes neither.",
+        "C18's number is the mean of two networks that differ: {resnet18} in ResNet-18 and"
+        " {resnet50} in ResNet-50. It describes neither.",
+        {
+            "resnet18": Told("gradients_resnet18_224", *_LAST_OVER_FIRST),
+            "resnet50": Told("gradients_resnet50_224", *_LAST_OVER_FIRST),
+        },
     ),
     Question(
         "What do filters show?",
@@ -115,10 +147,11 @@ QUESTIONS = (
         ("filters.py",),
         {"filters": "Filters of one convolution."},
         "C15's statistic replaced an earlier one, which the same three networks had contradicted,"
-        " and its bound of a quarter is wide: filters trained on noise have 1.14 [1.12, 1.15] times"
-        " the low-frequency power of untrained ones, those trained on photographs 1.05 [1.05, 1.06]"
-        " ([numbers](results/filters_resnet18_small/README.md)). C17 is of another network and"
-        " layer, and of no network trained on noise.",
+        " and its bound of a quarter is wide: filters trained on noise have {noise:interval} times"
+        " the low-frequency power of untrained ones, those trained on photographs"
+        " {photos:interval} ([numbers](results/filters_resnet18_small/README.md)). C17 is of"
+        " another network and layer, and of no network trained on noise.",
+        {"noise": _NOISE, "photos": _PHOTOS},
     ),
 )
 
