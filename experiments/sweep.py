@@ -13,20 +13,24 @@ The same command again does what is left, whatever died meanwhile; of a finished
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from absl import flags
 
-import depthjax
 from depthjax import cli, figures, images, sweeps
 from depthjax.folders import results
 from depthjax.folders.begin import begin
 from depthjax.inversion.config import InversionConfig
+from depthjax.models.catalogue import find_model
+from depthjax.models.specifications import Specified
 from depthjax.report import write_report
+from depthjax.studies.networks import same_normalization
 from depthjax.sweeps import inversions, listing, planning, scaling
 from depthjax.sweeps import tables as sweep_tables
+from depthjax.weights.asked import expected_normalization
+from depthjax.weights.controls import is_unnormalized, is_untrained
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -132,17 +136,53 @@ def cells_from_flags() -> list[dict[str, Any]]:
     """The cells of the flags, or of the rows of --table with the flags for what a row leaves out.
 
     Raises:
-        ValueError: for a table that cannot be read or has unknown columns, and for all that
-            `inversion_cells` refuses.
+        ValueError: for a table that cannot be read or has unknown columns, for trained networks of
+            one architecture that expect their pixels otherwise where others are untrained, and for
+            all that `inversion_cells` refuses.
     """
     config = cli.config_from_flags()
     rows = [{}] if FLAGS.table is None else listing.read_table(FLAGS.table)
-    cells = [cell for row in rows for cell in cells_of_row(row, config)]
+    asked = [asked_by(row) for row in rows]
+    cells = [cell for one in asked for cell in cells_of(one, normalization(one, asked), config)]
     return sorted(cells, key=inversions.program)
 
 
-def cells_of_row(row: Mapping[str, str], config: InversionConfig) -> list[dict[str, Any]]:
-    """The cells of a row; lists in it are separated by semicolons or commas."""
+class Asked(NamedTuple):
+    """What a row asks for.
+
+    Fields:
+        model, fields: the architecture, as `build_model` takes it.
+        sources: of weights, by the label of the network.
+        photographs: the images.
+        layers: as `select_layers` takes them.
+        seeds: of weights and starts.
+    """
+
+    model: str
+    fields: dict[str, Any]
+    sources: dict[str, str]
+    photographs: inversions.Photographs
+    layers: str
+    seeds: list[int]
+
+    @property
+    def found(self) -> Specified:
+        """The architecture, with the weights that it brings."""
+        return find_model(self.model, self.fields)
+
+    @property
+    def of_seeds(self) -> list[str]:
+        """The sources of all seeds; not of networks that see the pixels as they are."""
+        return [
+            source.replace("{seed}", str(seed))
+            for source in self.sources.values()
+            if not is_unnormalized(source)
+            for seed in (self.seeds if "{seed}" in source else self.seeds[:1])
+        ]
+
+
+def asked_by(row: Mapping[str, str]) -> Asked:
+    """What a row asks for; lists in it are separated by semicolons or commas."""
 
     def listed(name: str) -> list[str]:
         given = row[name].replace(";", ",").split(",") if name in row else FLAGS[name].value
@@ -150,34 +190,58 @@ def cells_of_row(row: Mapping[str, str], config: InversionConfig) -> list[dict[s
 
     texts = row["model_field"].split(";") if "model_field" in row else FLAGS.model_field
     model, fields = row.get("model", FLAGS.model), cli.parse_fields(texts or (), "model_field")
+    found = find_model(model, fields)
+    said = "networks" in row or not FLAGS["networks"].using_default_value
+    networks = ["pretrained"] if found.variables is not None and not said else listed("networks")
     photographs = inversions.Photographs(
         [os.fspath(image) for image in images.find_images(listed("images"))],
-        size=int(row.get("size") or cli.size_for(depthjax.build_model(model, **fields))),
+        size=int(row.get("size") or cli.size_for(found.model)),
         fit=FLAGS.fit,
         group_size=int(row.get("group_size", FLAGS.group_size)),
     )
-    cells = []
-    for label, source in cli.network_sources(listed("networks")).items():
-        network = inversions.SweptNetwork(
-            model,
-            source,
-            fields,
-            cli.normalization_setting(),
-            label,
-            FLAGS.weights_prefix,
-            cli.judge_from_flags(model, fields),
-        )
-        cells += inversions.inversion_cells(
-            network,
-            photographs,
-            ",".join(listed("layers")) if "layers" in row else FLAGS.layers,
+    return Asked(
+        *(model, fields, cli.network_sources(networks), photographs),
+        layers=",".join(listed("layers")) if "layers" in row else FLAGS.layers,
+        seeds=cli.seed_numbers(listed("seeds")),
+    )
+
+
+def normalization(one: Asked, every: Sequence[Asked]) -> Any:
+    """Of a row's pixels: untrained networks see them as the trained ones of their architecture do.
+
+    Without both kinds each network's weights say it themselves.
+    """
+    given = cli.normalization_setting()
+    of_model = [other for other in every if (other.model, other.fields) == (one.model, one.fields)]
+    sources = [source for other in of_model for source in other.of_seeds]
+    trained = [source for source in sources if not is_untrained(source)]
+    if given != "auto" or len(trained) in (0, len(sources)):
+        return given
+    return same_normalization(
+        expected_normalization(one.found, source) for source in dict.fromkeys(trained)
+    )
+
+
+def cells_of(one: Asked, normalization: Any, config: InversionConfig) -> list[dict[str, Any]]:
+    """The cells of a row."""
+    return [
+        cell
+        for label, source in one.sources.items()
+        for cell in inversions.inversion_cells(
+            inversions.SweptNetwork(
+                *(one.model, source, one.fields, normalization, label),
+                FLAGS.weights_prefix,
+                cli.judge_from_flags(one.model, one.fields),
+            ),
+            one.photographs,
+            one.layers,
             config,
-            seeds=cli.seed_numbers(listed("seeds")),
+            seeds=one.seeds,
             reference_seed=FLAGS.reference_seed,
             reference_std=FLAGS.reference_std,
             draws=FLAGS.reference_draws,
         )
-    return cells
+    ]
 
 
 def compare_workers(cells: list[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from depthjax.cli.weights_flags import define_prefix_flag, weights_from_source
 from depthjax.models.network import Network
 from depthjax.studies.networks import same_normalization
 from depthjax.weights import Weights
-from depthjax.weights.controls import UNNORMALIZED, controls_in, is_drawn, is_untrained
+from depthjax.weights.controls import is_drawn, is_unnormalized, is_untrained
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
@@ -75,8 +75,12 @@ def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weigh
     asked = normalization_setting()
     untrained = [label for label, source in sources.items() if is_untrained(source)]
     trained = load([label for label in sources if label not in untrained], asked)
-    said = {k: v for k, v in trained.items() if UNNORMALIZED not in controls_in(sources[k])[0]}
-    shared = same_normalization(said)
+    shared = same_normalization(
+        weights.normalization
+        for label, of_seeds in trained.items()
+        if not is_unnormalized(sources[label])
+        for weights in of_seeds
+    )
     loaded = trained | load(untrained, shared if asked == "auto" else asked)
     return {label: loaded[label] for label in sources}
 

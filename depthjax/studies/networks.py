@@ -116,13 +116,16 @@ def untrained_label(networks: Networks) -> str | None:
     )
 
 
-def same_normalization(networks: Networks) -> Normalization | None:
+def same_normalization(expected: Iterable[Normalization | None]) -> Normalization | None:
     """The normalisation of the pixels that all networks expect; None also if there are none.
+
+    Args:
+        expected: of each network.
 
     Raises:
         ValueError: if it differs; the networks would then see different images.
     """
-    normalizations = {w.normalization for of_seeds in networks.values() for w in of_seeds}
+    normalizations = set(expected)
     if len(normalizations) > 1:
         raise ValueError(
             "the networks do not normalise pixels alike; choose what all of them do, as in"

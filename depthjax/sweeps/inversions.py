@@ -42,7 +42,7 @@ class SweptNetwork:
         weights: as `weights_of` takes them, with `{seed}` in the place of the seed. The SHA-256 of
             a file, and of weights that come with the model, is part of the cell.
         model_fields: as `build_model` takes them.
-        normalization: of the pixels; "auto" for what the weights expect.
+        normalization: of the pixels, as for `Layer`; "auto" for what the weights expect.
         label: the name of the network in the table; by default its weights.
         weights_prefix: of the network's names in its file, if several copies of it are there.
         judge: another network, in which perceptual distances are measured: `model`,
@@ -52,7 +52,7 @@ class SweptNetwork:
     model: str
     weights: str = "untrained"
     model_fields: Mapping[str, Any] = field(default_factory=dict)
-    normalization: str | None = "auto"
+    normalization: Any = "auto"
     label: str | None = None
     weights_prefix: str | None = None
     judge: Mapping[str, Any] = field(default_factory=dict)

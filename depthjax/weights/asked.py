@@ -10,7 +10,14 @@ from depthjax.models.normalization import NORMALIZATIONS, Normalization, as_norm
 from depthjax.models.specifications import Specified, variables_sha256
 from depthjax.typing import Variables
 from depthjax.weights.calibration import calibrated, crops_for, folded_norms, unfolded
-from depthjax.weights.controls import CALIBRATED, CONTROLS, ROTATED, SHUFFLED, UNNORMALIZED
+from depthjax.weights.controls import (
+    CALIBRATED,
+    CONTROLS,
+    ROTATED,
+    SHUFFLED,
+    UNNORMALIZED,
+    controls_in,
+)
 from depthjax.weights.download import Report
 from depthjax.weights.kernels import rotated, shuffled
 from depthjax.weights.loading import LoadedWeights, find_and_load
@@ -125,13 +132,32 @@ def _plain(
         variables = found.pretrained()
         record = {"source": source, "sha256": variables_sha256(variables), **origin}
         return Weights(variables, expected, found.has_trained_head, record)
-    assumed = found.normalization if found.origin else NORMALIZATIONS["imagenet"]
-    file = fetch(source, on_progress=on_progress, normalization=normalization, assumed=assumed)
+    file = _file(found, source, normalization=normalization, on_progress=on_progress)
     loaded = _of_file(found, file, prefix, drop_head=drop_head, image_size=image_size)
     place = {"prefix": loaded.prefix} if loaded.prefix else {}
     record = {**file.record(), "drop_head": drop_head, **place, **origin}
     trained = file.path is not None and not drop_head
     return Weights(loaded.variables, file.normalization, trained, record)
+
+
+def expected_normalization(found: Specified, source: str) -> Normalization | None:
+    """What trained weights expect of their pixels, without loading them.
+
+    Args:
+        found: the model that they are for.
+        source: as `weights_of` takes it. A file that is not here is downloaded.
+
+    Raises:
+        ValueError: for weights that do not exist.
+    """
+    base = controls_in(source)[1]
+    return found.normalization if base == "pretrained" else _file(found, base).normalization
+
+
+def _file(found: Specified, source: str, **settings: Any) -> WeightsFile:
+    """The file of a source; one that says nothing of its pixels is taken to be as its model is."""
+    assumed = found.normalization if found.origin else NORMALIZATIONS["imagenet"]
+    return fetch(source, assumed=assumed, **settings)
 
 
 def _of_file(

@@ -28,6 +28,11 @@ def is_untrained(source: str) -> bool:
     return controls_in(source)[1].partition(":")[0] == "untrained"
 
 
+def is_unnormalized(source: str) -> bool:
+    """Whether the network sees the pixels as they are, whatever its weights expect."""
+    return UNNORMALIZED in controls_in(source)[0]
+
+
 def is_drawn(source: str) -> bool:
     """Whether each seed of the weights has other weights of a source."""
     controls, base = controls_in(source)

@@ -2,14 +2,17 @@
 
 import json
 
+import jax
 import pytest
 from absl.testing import flagsaver
 from script_loading import loaded
 
+import depthjax
+from depthjax.models.normalization import as_normalization
 from depthjax.report import collect
 from depthjax.sweeps import SweepFolder, cell_hash, load_sweep
 from depthjax.sweeps.attempt import Context
-from depthjax.sweeps.inversions import run_cell
+from depthjax.sweeps.inversions import load_cell, run_cell
 
 SMALL = {
     "model": "resnet18",
@@ -86,6 +89,63 @@ def test_a_table_is_as_many_networks(script, tmp_path):
     (rows,) = ([{"model": "mlp", "model_field": "widths=20", "layers": "fc1", "size": 8}],)
     (tmp_path / "cells.json").write_text(json.dumps(rows))
     assert cells(script, table=str(tmp_path / "cells.json")) == mlp
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A file of weights for the small network that expects its pixels in [-1, 1]."""
+    model = depthjax.build_model("resnet18", width=4, stage_sizes=(1, 1), num_classes=3)
+    file = tmp_path / "half.safetensors"
+    variables = depthjax.init_variables(model, jax.random.key(0), 16)
+    depthjax.save_weights(file, variables, normalization="half")
+    return file
+
+
+def normalizations(cells):
+    """How each network of some cells sees its pixels: what the cells say, else what they have."""
+    return {cell["network"]: as_normalization(cell["normalization"]) for cell in cells}
+
+
+def test_untrained_networks_see_pixels_as_the_trained_ones_beside_them(script, trained, tmp_path):
+    networks = ["untrained", f"trained={trained}", "plain=unnormalized:untrained"]
+    half = as_normalization("half")
+    found = normalizations(cells(script, networks=networks))
+    assert found["untrained"] == found["trained"] == half
+    plain = next(cell for cell in cells(script, networks=networks) if cell["network"] == "plain")
+    assert load_cell(plain).layer.normalization is None
+    in_rows = tmp_path / "cells.csv"
+    in_rows.write_text(f"networks\nuntrained\ntrained={trained}\n")
+    assert normalizations(cells(script, table=str(in_rows)))["untrained"] == half
+    stated = cells(script, networks=networks, normalization="imagenet")
+    assert set(normalizations(stated).values()) == {as_normalization("imagenet")}
+    alone = cells(script)
+    assert {cell["normalization"] for cell in alone} == {"auto"}
+
+
+def test_a_sweep_refuses_trained_networks_that_see_other_pixels(script, trained):
+    other = trained.with_name("other.safetensors")
+    other.write_bytes(trained.read_bytes().replace(b"0.5", b"0.4"))
+    networks = ["untrained", f"a={trained}", f"b={other}"]
+    with pytest.raises(ValueError, match="do not normalise pixels alike"):
+        cells(script, networks=networks)
+
+
+def test_weights_that_come_with_a_model_are_swept_unless_others_are_asked_for(
+    script, tmp_path, monkeypatch
+):
+    (tmp_path / "own_networks.py").write_text(
+        "import depthjax, jax\n"
+        "def trained():\n"
+        "    model = depthjax.build_model('mlp', widths=20)\n"
+        "    return model, depthjax.init_variables(model, jax.random.key(0), 16)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = SMALL | {"model": "own_networks:trained", "model_field": [], "layers": "fc1"}
+    del settings["networks"]  # what the command leaves out
+    with flagsaver.flagsaver(**settings):
+        assert {cell["weights"] for cell in script.cells_from_flags()} == {"pretrained"}
+    asked = cells(script, **settings)
+    assert {cell["weights"] for cell in asked} == {"untrained"}
 
 
 @pytest.mark.parametrize(
