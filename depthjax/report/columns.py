@@ -12,7 +12,7 @@ _KNOWN = (
     Column("condition", "descent"),
     Column("depth", "depth", "layers", "place among the layers of the run, from 0"),
     Column("restart", "restart", "", "which start, from 0"),
-    Column("seed", "seed", "", "of the weights"),
+    Column("seed", "seed", "", "of the weights; in sweeps that of the starts, too"),
     Column("status", "stopped by"),
     Column("input_ratio", "D", _RATIO, "m_i / m_i′: distance to the target over a noisy copy's"),
     Column("luminance_r2", "r²", _SHARE, "of the target's luminance, whatever the contrast"),

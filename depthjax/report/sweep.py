@@ -6,6 +6,7 @@ from pathlib import Path
 from depthjax.report import tabular
 from depthjax.report.contents import Section
 from depthjax.sweeps import SweepFolder
+from depthjax.sweeps.tables import by_architecture
 
 _QUANTITIES = (
     ("input_ratio", "D"),
@@ -32,11 +33,18 @@ def sweep_section(folder: Path) -> Section:
     place = SweepFolder(folder)
     cells, status = place.cells(), place.status()
     rows = place.table().drop_columns(_ABOUT_THE_RUN).to_pylist() if status.done else []
-    models = list(dict.fromkeys(row["model"] for row in rows))
-    wanted = [
-        (quantity, {"model": model}, title if len(models) == 1 else f"{title}, {model}")
-        for model in models
-        for quantity, title in _QUANTITIES
+    rows_of = by_architecture(rows)
+    charts = [
+        chart
+        for model, own in rows_of.items()
+        for chart in tabular.depth_charts(
+            own,
+            [
+                (name, {}, f"{title}, {model}" if len(rows_of) > 1 else title)
+                for name, title in _QUANTITIES
+            ],
+            seeds="seeds",
+        )
     ]
     states = {
         "running": len(status.running),
@@ -54,6 +62,6 @@ def sweep_section(folder: Path) -> Section:
             ("networks", ", ".join(dict.fromkeys(row["network"] for row in rows)) or "–"),
         ],
         config=json.dumps(cells[0], indent=2, ensure_ascii=False),
-        charts=tabular.depth_charts(rows, wanted) if rows else [],
+        charts=charts,
         tables=[tabular.table("Every inversion", rows, where="cells/")] if rows else [],
     )

@@ -86,15 +86,19 @@ def _median(values: Sequence[float | int]) -> float:
 
 
 def depth_charts(
-    rows: Rows, wanted: Sequence[tuple[str, Mapping[str, str], str]] = ()
+    rows: Rows,
+    wanted: Sequence[tuple[str, Mapping[str, str], str]] = (),
+    *,
+    seeds: str = "weight seeds",
 ) -> list[Chart]:
-    """Means against depth with intervals over weight seeds × images: a line for each network.
+    """Means against depth with intervals over seeds × images: a line for each network.
 
     Args:
         rows: with `layer` and `depth`, and mostly with `network`, `seed` and `image`.
         wanted: the charts: the quantity, the values that its rows have in common, and the title.
             By default there is a chart of every quantity for each combination of the other words
             in a row, 12 at most.
+        seeds: what the seeds are of, in words.
     """
     if not wanted:
         wanted = _every_chart(rows)
@@ -102,7 +106,7 @@ def depth_charts(
     for quantity, where, title in wanted:
         chosen = [row for row in rows if all(row[name] == value for name, value in where.items())]
         if chosen and quantity in chosen[0] and any(_finite(row[quantity]) for row in chosen):
-            charts.append(_depth_chart(chosen, quantity, title))
+            charts.append(_depth_chart(chosen, quantity, title, seeds))
     return charts
 
 
@@ -126,7 +130,7 @@ def _every_chart(rows: Rows) -> Sequence[tuple[str, Mapping[str, str], str]]:
     return wanted[:_MOST_CHARTS]
 
 
-def _depth_chart(rows: Rows, quantity: str, title: str) -> Chart:
+def _depth_chart(rows: Rows, quantity: str, title: str, of_seeds: str) -> Chart:
     layers = dict(sorted({int(row["depth"]): str(row["layer"]) for row in rows}.items()))
     networks = list(dict.fromkeys(str(row.get("network", "")) for row in rows))
     logarithmic = quantity in LOGARITHMIC
@@ -144,11 +148,11 @@ def _depth_chart(rows: Rows, quantity: str, title: str) -> Chart:
         series.append(Series(network or "all", depths, estimate, low, high))
     seeds, examples = max(sizes)
     mean = "Geometric means" if logarithmic else "Means"
-    sample = f"{seeds} weight seeds × {examples} examples"
+    sample = f"{seeds} {of_seeds} × {examples} examples"
     if min(seeds, examples) < LEAST <= max(seeds, examples):
-        sample = f"{examples} examples of these {seeds} weight seeds"
+        sample = f"{examples} examples of these {seeds} {of_seeds}"
         if seeds > examples:
-            sample = f"{seeds} weight seeds, of these {examples} examples"
+            sample = f"{seeds} {of_seeds}, of these {examples} examples"
     return Chart(
         title,
         "layer",

@@ -3,9 +3,11 @@
 import errno
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, NamedTuple, TypeAlias
 
 from depthjax.files import CannotWrite
@@ -24,11 +26,9 @@ class Context:
     Fields:
         unfinished: a folder for intermediate state, so that an interrupted cell can go on; it is
             removed when the cell is done.
-        beat: call it now and then to say that the cell is still at work.
     """
 
     unfinished: Path
-    beat: Callable[[], None]
 
 
 RunCell: TypeAlias = Callable[[Cell, Context], Sequence[Mapping[str, Any]]]
@@ -70,7 +70,9 @@ def attempt(place: SweepFolder, cell: Cell, run_cell: RunCell, attempts: int) ->
         if place.is_done(name):  # another process was faster
             return Outcome(name, "elsewhere")
         return _run(place, cell, run_cell, attempts)
-    except (CannotWrite, FolderLost) as error:
+    except FolderLost as error:  # others took the cell, or somebody removed the sweep
+        return Outcome(name, "elsewhere" if place.is_begun else "unwritable", str(error))
+    except CannotWrite as error:
         return Outcome(name, "unwritable", str(error))
     finally:
         place.release(cell)
@@ -78,16 +80,10 @@ def attempt(place: SweepFolder, cell: Cell, run_cell: RunCell, attempts: int) ->
 
 def _run(place: SweepFolder, cell: Cell, run_cell: RunCell, attempts: int) -> Outcome:
     name = cell_hash(cell)
-    began = last = time.monotonic()
-
-    def beat() -> None:
-        nonlocal last
-        if time.monotonic() - last > _BEAT:
-            last = time.monotonic()
-            place.beat(cell)
-
+    began = time.monotonic()
     try:
-        rows = run_cell(cell, Context(place.unfinished(cell), beat))
+        with _beating(place, cell):
+            rows = run_cell(cell, Context(place.unfinished(cell)))
     except Exception as error:
         if _is_of_storage(error):
             return Outcome(name, "unwritable", _one_line(error))
@@ -96,6 +92,24 @@ def _run(place: SweepFolder, cell: Cell, run_cell: RunCell, attempts: int) -> Ou
         return Outcome(name, "failed" if count >= attempts else "again", _one_line(error))
     place.write_result(cell, rows, time.monotonic() - began)
     return Outcome(name, "done")
+
+
+@contextmanager
+def _beating(place: SweepFolder, cell: Cell) -> Iterator[None]:
+    """Says now and then that the cell is at work, also while it loads, compiles or measures."""
+    ended = Event()
+
+    def beat() -> None:
+        while not ended.wait(_BEAT):
+            place.beat(cell)
+
+    thread = Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _is_of_storage(error: BaseException | None) -> bool:

@@ -98,16 +98,20 @@ class SweepFolder:
         if not file.is_file() or file.read_text(encoding="utf-8") != content:
             write_atomically(file, content.encode())
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is a list of cells."""
+        return (self.path / "sweep.json").is_file()
+
     def cells(self) -> list[dict[str, Any]]:
         """The list that was last begun with.
 
         Raises:
             ValueError: if there is none.
         """
-        file = self.path / "sweep.json"
-        if not file.is_file():
+        if not self.is_begun:
             raise ValueError(f"no sweep in {str(self.path)!r}: it has no sweep.json")
-        return json.loads(file.read_text(encoding="utf-8"))["cells"]
+        return json.loads((self.path / "sweep.json").read_text(encoding="utf-8"))["cells"]
 
     def clear(self) -> None:
         """Removes all that the sweep has written, so that it can begin anew.

@@ -15,7 +15,7 @@ from depthjax.analysis.perceptual import Judge, check_other, load_judge
 from depthjax.files import file_sha256
 from depthjax.folders.layer_arrays import layer_arrays
 from depthjax.folders.result_rows import rows_of_layer
-from depthjax.images import load_images
+from depthjax.images import image_labels, load_images
 from depthjax.inversion.autoencoding import autoencode
 from depthjax.inversion.checkpoints import DescentCheckpoints
 from depthjax.inversion.config import InversionConfig
@@ -24,13 +24,13 @@ from depthjax.inversion.reference import REFERENCE_STD
 from depthjax.models import Network, layer_names
 from depthjax.models.catalogue import find_model
 from depthjax.models.layers import Layer, select_layers
-from depthjax.models.normalization import Normalization
+from depthjax.models.normalization import NORMALIZATIONS, Normalization
 from depthjax.models.specifications import Specified, variables_sha256
 from depthjax.sweeps.attempt import Context
 from depthjax.sweeps.cells import Cell
 from depthjax.typing import Variables
 from depthjax.weights import fetch, weights_of
-from depthjax.weights.controls import controls_in
+from depthjax.weights.controls import controls_in, is_drawn
 
 
 @dataclass(frozen=True)
@@ -111,12 +111,20 @@ def inversion_cells(
         reference_seed, reference_std, draws: of the reference noise, the same in all cells.
 
     Raises:
-        ValueError: for a model, layer, weights or image that does not exist, and for no seeds.
+        ValueError: for a model, layer, weights or image that does not exist, for no seeds, and for
+            starts of other images in a group of one.
     """
     sources, size, fit = photographs.sources, photographs.size, photographs.fit
     seeds = list(seeds)
     if not seeds:
         raise ValueError("a sweep needs at least one seed")
+    of_others = any("image" in kind.split("+") for kind in config.start)
+    if of_others and len(photographs.groups()[-1]) < 2:
+        raise ValueError(
+            "a descent that starts from another image needs one in its group, and the last group"
+            f" of {len(sources)} images has one alone; choose another group_size than"
+            f" {photographs.group_size}"
+        )
     found = find_model(network.model, network.model_fields)
     files = {image: file_sha256(image) for image in sources if Path(image).is_file()}
     channels = getattr(found.model, "channels", 3)
@@ -126,6 +134,7 @@ def inversion_cells(
     hashes = {seed: _sha256(source, found, stated) for seed, source in weights.items()}
     prefix = network.weights_prefix
     place: dict[str, Any] = {"weights_prefix": prefix} if prefix else {}
+    labels = dict(zip(sources, image_labels(sources), strict=True))
     if network.judge:
         judge = load_judge(**network.judge, image_size=size)
         for sha256 in hashes.values():
@@ -143,6 +152,7 @@ def inversion_cells(
             "normalization": network.normalization,
             "layer": layer,
             "images": group,
+            **_labels_beside_others(group, labels),
             "image_sha256": {image: files[image] for image in group if image in files},
             "size": size,
             "fit": fit,
@@ -157,6 +167,12 @@ def inversion_cells(
         for group in photographs.groups()
     ]
     return json.loads(json.dumps(cells))  # tuples become lists, as when they are read again
+
+
+def _labels_beside_others(group: Sequence[str], labels: Mapping[str, str]) -> dict[str, Any]:
+    """The labels of a group where other images of the sweep have names like theirs."""
+    own = [labels[image] for image in group]
+    return {} if own == list(image_labels(group)) else {"image_labels": own}
 
 
 _WITHOUT_FILE = ("untrained", "hf", "torchvision", "http", "https", "file")
@@ -212,6 +228,8 @@ def load_cell(cell: Cell) -> LoadedCell:
         *("normalization", "size", "seed"),
     )
     settings = {"origin": {}, **{name: cell[name] for name in names if name in cell}}
+    if not is_drawn(cell["weights"]):
+        del settings["seed"]  # it is that of the starts alone
     model, variables, normalization = _network(json.dumps(settings))
     image_names, photographs = load_images(
         cell["images"], cell["size"], fit=cell["fit"], channels=getattr(model, "channels", 3)
@@ -219,7 +237,7 @@ def load_cell(cell: Cell) -> LoadedCell:
     return LoadedCell(
         Layer(model, cell["layer"], normalization),
         variables,
-        list(image_names),
+        list(cell.get("image_labels", image_names)),
         jnp.asarray(photographs),
         _config(cell),
     )
@@ -245,16 +263,21 @@ def run_cell(cell: Cell, context: Context) -> list[dict[str, Any]]:
         reference_key=jax.random.key(cell["reference_seed"]),
         reference_std=cell["reference_std"],
         draws=cell["draws"],
-        max_batch=batch_of(layer, variables, images.shape, config),
+        max_batch=largest_batch(layer, variables, images.shape, config)[0],
         # The name of a cell says which descents they are; this may be another kind of machine.
         checkpoints=DescentCheckpoints(context.unfinished, anew=True),
-        on_progress=lambda *_: context.beat(),
     )
     names = layer_names(layer.model, sublayers=True)
     depth = names.index(layer.node) if layer.node in names else -1
     split = result.inversion.split
-    of_cell = {name: cell[name] for name in ("network", "model", "weights", "seed")}
-    of_cell |= {"size": cell["size"], "devices": split.devices, "per_device": split.per_device}
+    of_cell = {name: cell[name] for name in ("network", "model", "weights", "seed", "size", "fit")}
+    of_cell |= {
+        "model_fields": _as_text(cell["model_fields"]),
+        "normalization": _normalization_text(layer.normalization),
+        "settings": _as_text(_changed_settings(config)),
+        "devices": split.devices,
+        "per_device": split.per_device,
+    }
     arrays = layer_arrays(result)
     if "judge" in cell:
         judge = _judge(json.dumps(cell["judge"]), cell["size"])
@@ -262,11 +285,24 @@ def run_cell(cell: Cell, context: Context) -> list[dict[str, Any]]:
     return [of_cell | row for row in rows_of_layer(cell["layer"], depth, image_names, arrays)]
 
 
-def batch_of(
-    layer: Layer, variables: Variables, shape: tuple[int, ...], config: InversionConfig
-) -> int:
-    """How many images × restarts run at once on the devices of this process."""
-    return largest_batch(layer, variables, shape, config)[0]
+def _as_text(fields: Mapping[str, Any]) -> str:
+    """`width=4 stage_sizes=1,1`, as scripts take fields."""
+    return " ".join(
+        f"{name}={','.join(map(str, v)) if isinstance(v, list | tuple) else v}"
+        for name, v in fields.items()
+    )
+
+
+def _changed_settings(config: InversionConfig) -> dict[str, Any]:
+    """The settings of a descent that are not the defaults."""
+    given, default = dataclasses.asdict(config), dataclasses.asdict(InversionConfig())
+    return {name: value for name, value in given.items() if value != default[name]}
+
+
+def _normalization_text(normalization: Normalization | None) -> str:
+    """Its name, or its numbers."""
+    known = [name for name, value in NORMALIZATIONS.items() if value == normalization]
+    return known[0] if known or normalization is None else _as_text(normalization._asdict())
 
 
 def _changed(what: str) -> ValueError:
@@ -295,7 +331,7 @@ def _network(text: str) -> tuple[Network, Variables, Normalization | None]:
         for name, value in settings["model_fields"].items()
     }
     found = find_model(settings["model"], fields)
-    of_cell = settings["weights"], settings["seed"], settings["size"]
+    of_cell = settings["weights"], settings.get("seed", 0), settings["size"]
     prefix = settings.get("weights_prefix")
     weights = weights_of(found, *of_cell, normalization=settings["normalization"], prefix=prefix)
     if settings["weights_sha256"] not in (None, weights.record.get("sha256")):

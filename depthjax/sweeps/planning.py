@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from depthjax.devices.sharding import split_of
+from depthjax.devices.sharding import local_mesh, split_of
 from depthjax.inversion.loop import descend
-from depthjax.inversion.memory import compiled_memory
+from depthjax.inversion.memory import compiled_memory, fitting_batch
 from depthjax.inversion.preparing import prepare_for_descent
 from depthjax.inversion.problem import Data, numbers_of
 from depthjax.inversion.state import initial_state
 from depthjax.sweeps.cells import Cell
-from depthjax.sweeps.inversions import batch_of, load_cell, program
+from depthjax.sweeps.inversions import load_cell, program
 
 MEASURED_PASSES = 3
 
@@ -130,7 +130,9 @@ def plan(cells: Sequence[Cell], *, measured: bool = True) -> Plan:
 def _planned(cell: Cell, cells: int, measured: bool) -> ProgramPlan:
     of_cell, variables, _, images, config = load_cell(cell)
     count = len(images) * config.restarts
-    split = split_of(count, 1, batch_of(of_cell, variables, images.shape, config))
+    one = local_mesh(1)
+    fit = fitting_batch(of_cell, variables, images.shape[1:], count, config, mesh=one)
+    split = split_of(count, 1, fit.batch)
     layer, weights = prepare_for_descent(of_cell, variables, config, images)
     start = jnp.resize(images, (split.per_device, *images.shape[1:]))
     embed = jax.jit(layer) if measured else partial(jax.eval_shape, layer)

@@ -1,6 +1,7 @@
 """A sweep as text: where it stands, what it found, what it will take."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,9 +33,10 @@ def sweep_table(table: Any) -> str:
     signs = {"input_ratio": "D", "luminance_r2": "r²", "embedding_ratio": "ρ"}
     columns = [name for name in signs if name in table.column_names]  # older sweeps have no r²
     groups: dict[tuple, list[list[float]]] = {}
-    for row in table.to_pylist():
-        key = row["model"], row["network"], row["depth"], row["layer"]
-        groups.setdefault(key, []).append([row[name] for name in columns])
+    for model, rows in by_architecture(table.to_pylist()).items():
+        for row in rows:
+            key = model, row["network"], row["depth"], row["layer"]
+            groups.setdefault(key, []).append([row[name] for name in columns])
     heads = ["model", "network", "layer", "n", *(signs[name] for name in columns)]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for (model, network, _, layer), values in sorted(groups.items()):
@@ -45,6 +47,23 @@ def sweep_table(table: Any) -> str:
         ]
         lines.append(f"| {' | '.join([model, network, layer, str(len(values)), *texts])} |")
     return "\n".join(lines)
+
+
+def by_architecture(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The rows of each architecture and image size, by a name that tells it from the others.
+
+    That is its model, and of models that there are several of also their fields and size:
+    `resnet18 width=4, 32²`.
+    """
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        fields, size = (row.get(name) for name in ("model_fields", "size"))  # not in older sweeps
+        rest = f"{f' {fields}' if fields else ''}{f', {size}²' if size else ''}"
+        groups.setdefault((row["model"], rest), []).append(row)
+    count = Counter(model for model, _ in groups)
+    return {
+        model if count[model] == 1 else model + rest: own for (model, rest), own in groups.items()
+    }
 
 
 def plan_text(plan: Plan, devices: Sequence[int], within_hours: float) -> str:

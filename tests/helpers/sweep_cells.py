@@ -11,7 +11,6 @@ def cells(count, **fields):
 
 def squares(cell, context):
     """Two rows; slow, wrong or deadly where the cell asks for it."""
-    context.beat()
     time.sleep(cell.get("seconds", 0.0))
     if cell["number"] in cell.get("wrong", ()):
         raise ArithmeticError(f"no square of {cell['number']}")

@@ -169,7 +169,7 @@ def test_a_cell_of_a_sweep_notices_another_network(folder, tmp_path):
     network = inversions.SweptNetwork(str(place), "shuffled:pretrained")
     config = depthjax.InversionConfig(steps=2)
     (cell,) = inversions.inversion_cells(network, photographs, "block", config)
-    rows = inversions.run_cell(cell, Context(tmp_path / "state", lambda: None))
+    rows = inversions.run_cell(cell, Context(tmp_path / "state"))
     assert [row["weights"] for row in rows] == ["shuffled:pretrained"]
     model, variables = small_import(any_size=True)
     depthjax.save_network(place, model, variables)

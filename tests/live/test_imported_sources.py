@@ -183,13 +183,13 @@ def test_a_sweep_runs_on_them_and_a_worker_has_the_same_weights(tmp_path):
     photographs = inversions.Photographs(["chelsea"], 32)
     config = depthjax.InversionConfig(steps=2)
     (cell,) = inversions.inversion_cells(network, photographs, "conv1", config, seeds=[3])
-    (row,) = inversions.run_cell(cell, Context(tmp_path / "state", lambda: None))
+    (row,) = inversions.run_cell(cell, Context(tmp_path / "state"))
     code = (
         f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tests' / 'golden')]!r};"
         "from torch_peer import import_torchvision; import_torchvision();"
         "import json, pathlib; from depthjax.sweeps import Context, inversions;"
         f"cell = json.loads({json.dumps(cell)!r});"
-        f"c = Context(pathlib.Path({str(tmp_path / 'other')!r}), lambda: None);"
+        f"c = Context(pathlib.Path({str(tmp_path / 'other')!r}));"
         "(row,) = inversions.run_cell(cell, c); print('ROW', row['embedding_ratio'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

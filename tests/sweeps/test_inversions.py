@@ -19,7 +19,7 @@ from depthjax.sweeps import Context, SweepFolder, cell_hash, inversions, load_sw
 
 
 def context(folder):
-    return Context(folder / "state", lambda: None)
+    return Context(folder / "state")
 
 
 def test_layers_groups_and_seeds():
@@ -46,6 +46,38 @@ def test_a_cell_is_what_its_files_hold(tmp_path):
 def cells_of_a_photo(file, grey):
     Image.fromarray(np.full((20, 20, 3), grey, np.uint8)).save(file)
     return cells(images=[str(file)], seeds=[0])[0]
+
+
+def test_images_of_one_name_stay_apart_in_other_groups(tmp_path):
+    files = [tmp_path / folder / f"{name}.png" for folder in "ab" for name in (1, 2)]
+    for number, file in enumerate(files):
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((20, 20, 3), 50 * number, np.uint8)).save(file)
+    listed = cells(images=list(map(str, files)), seeds=[0], layers="conv1")
+    names = [inversions.load_cell(cell).image_names for cell in listed]
+    assert names == [["1", "2"], ["1-2", "2-2"]]
+    alone = cells(images=list(map(str, files[:2])), seeds=[0], layers="conv1")
+    assert listed[0] == alone[0], "what is said of other groups would make another cell of it"
+
+
+def test_a_network_is_loaded_once_for_all_seeds_of_its_starts(tmp_path, monkeypatch):
+    model = depthjax.build_model("resnet18", **FIELDS)
+    file = str(tmp_path / "trained.safetensors")
+    depthjax.save_weights(file, depthjax.init_variables(model, jax.random.key(0), 16))
+    asked = []
+
+    def counted(found, source, seed, *rest, **settings):
+        asked.append((source, seed))
+        return depthjax.weights.weights_of(found, source, seed, *rest, **settings)
+
+    monkeypatch.setattr(inversions, "weights_of", counted)
+    for source in (file, f"calibrated:{file}", "untrained:7", "untrained", f"shuffled:{file}"):
+        asked.clear()
+        inversions._network.cache_clear()
+        for cell in cells(weights=source, layers="conv1"):
+            inversions.load_cell(cell)
+        drawn = source.startswith(("shuffled", "untrained")) and ":7" not in source
+        assert len(asked) == (2 if drawn else 1), source
 
 
 def test_weights_are_hashed_whatever_their_file_is_called(tmp_path, monkeypatch):
@@ -107,6 +139,8 @@ def test_a_cell_finds_what_the_library_finds(tmp_path):
     np.testing.assert_allclose([row["input_ratio"] for row in rows], found.input_ratio, rtol=1e-5)
     row = rows[0]
     assert (row["layer"], row["seed"], row["network"]) == ("layer1", 1, "untrained")
+    assert (row["model_fields"], row["fit"]) == ("width=4 stage_sizes=1,1 num_classes=3", "crop")
+    assert (row["normalization"], row["settings"]) == ("none", "steps=6 record_every=2")
     assert row["depth"] > 0 and (row["devices"], row["per_device"]) == (1, 2)
 
 
@@ -114,16 +148,18 @@ def test_a_cell_that_was_cut_off_goes_on_to_the_same_rows(tmp_path, monkeypatch)
     cell = cells(config=CONFIG.replace(steps=40))[0]
     whole = inversions.run_cell(cell, context(tmp_path / "whole"))
 
+    class Cut(BaseException):
+        """As `kill -9`: nothing in between notices."""
+
     class Often(DescentCheckpoints):
         def __init__(self, folder, *, anew):
             super().__init__(folder, seconds=0.0, anew=anew)
 
-    class Cut(BaseException):
-        """As `kill -9`: nothing in between notices."""
-
-    def cut():
-        if len(list((tmp_path / "sweep").rglob("batch-0/last/*"))) > 1:
-            raise Cut
+    class UntilCut(Often):
+        def keep(self, *arguments, **settings):
+            super().keep(*arguments, **settings)
+            if len(list((tmp_path / "sweep").rglob("batch-0/last/*"))) > 1:
+                raise Cut
 
     resumed, resume = [], DescentCheckpoints.resume
 
@@ -131,12 +167,10 @@ def test_a_cell_that_was_cut_off_goes_on_to_the_same_rows(tmp_path, monkeypatch)
         resumed.append(resume(*arguments))
         return resumed[-1] and resumed[-1]._replace(state=resumed[-1].state)
 
-    def cut_cell(cell, context):
-        return inversions.run_cell(cell, Context(context.unfinished, cut))
-
-    monkeypatch.setattr(inversions, "DescentCheckpoints", Often)
+    monkeypatch.setattr(inversions, "DescentCheckpoints", UntilCut)
     with pytest.raises(Cut):
-        run_sweep([cell], cut_cell, tmp_path / "sweep")
+        run_sweep([cell], inversions.run_cell, tmp_path / "sweep")
+    monkeypatch.setattr(inversions, "DescentCheckpoints", Often)
     assert SweepFolder(tmp_path / "sweep").status().waiting == (cell_hash(cell),)
     monkeypatch.setattr(DescentCheckpoints, "resume", watched)
     run_sweep([cell], inversions.run_cell, tmp_path / "sweep")
@@ -156,6 +190,7 @@ def test_a_cell_that_was_cut_off_goes_on_to_the_same_rows(tmp_path, monkeypatch)
         ({"seeds": []}, "at least one seed"),
         ({"weights": "trained.pth"}, "unknown weights"),
         ({"model": "resnet19"}, "did you mean"),
+        ({"config": CONFIG.replace(start="gaussian+image")}, "last group of 3 images has one"),
     ],
 )
 def test_what_does_not_exist_is_refused(settings, message):

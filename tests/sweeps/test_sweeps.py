@@ -4,9 +4,11 @@ import errno
 import itertools
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import threading
 import types
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +34,7 @@ from depthjax.sweeps import (
     ray_workers,
     run_sweep,
 )
+from depthjax.sweeps.attempt import attempt
 from depthjax.sweeps.order import Queue
 
 
@@ -295,6 +298,40 @@ def test_what_another_machine_works_at_is_left_to_it_for_a_while(tmp_path):
         place.take(cell)
     os.utime(lock, (0, 0))
     assert run(tmp_path, [cell])[1] == ["done"]
+
+
+def test_a_cell_that_others_took_meanwhile_is_theirs(tmp_path):
+    """Locks do not reach from one machine to another, and this one was not heard of for a while."""
+
+    def taken(cell, context):
+        shutil.rmtree(tmp_path / "running")
+        return squares(cell, context)
+
+    assert [outcome.kind for outcome in outcomes(tmp_path, taken)] == ["elsewhere"]
+
+    def removed(cell, context):
+        shutil.rmtree(tmp_path)
+        return squares(cell, context)
+
+    assert [outcome.kind for outcome in outcomes(tmp_path, removed)] == ["unwritable"]
+
+
+def outcomes(folder, run_cell):
+    listed = cells(1)
+    SweepFolder(folder).begin(listed)
+    return [attempt(SweepFolder(folder), listed[0], run_cell, attempts=1)]
+
+
+def test_a_cell_gives_signs_of_life_whatever_it_does(tmp_path, monkeypatch):
+    monkeypatch.setattr("depthjax.sweeps.attempt._BEAT", 0.001)
+    heard = threading.Event()
+    monkeypatch.setattr(SweepFolder, "beat", lambda *_: heard.set())
+
+    def silent(cell, context):
+        assert heard.wait(60)
+        return squares(cell, context)
+
+    assert [outcome.kind for outcome in outcomes(tmp_path, silent)] == ["done"]
 
 
 def test_two_drivers_share_the_cells(tmp_path):

@@ -42,3 +42,15 @@ def test_older_cells_without_r2_are_in_the_table_too():
     )
     assert sweep_table(both).splitlines()[-1] == "| m | n | l | 2 | 5 | 0.123 | 0.375 |"
     assert "| D | r² | ρ |" in sweep_table(both)
+
+
+def test_architectures_and_sizes_of_one_name_stay_apart():
+    row = {"network": "n", "layer": "l", "depth": 1, "input_ratio": 1.0, "embedding_ratio": 1.0}
+    wide = row | {"model": "m", "model_fields": "width=8", "size": 32}
+    rows = [wide, wide | {"model_fields": "", "size": 32}, wide | {"size": 16}]
+    other = wide | {"model": "other"}
+    lines = sweep_table(pa.Table.from_pylist([*rows, other, other])).splitlines()[2:]
+    assert [tuple(line.split(" | "))[:1] for line in lines] == [
+        ("| m width=8, 16²",), ("| m width=8, 32²",), ("| m, 32²",), ("| other",),
+    ]  # fmt: skip
+    assert [line.split(" | ")[3] for line in lines] == ["1", "1", "1", "2"]
