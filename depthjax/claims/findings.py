@@ -35,6 +35,7 @@ class Finding:
         bound: when the number counts as support.
         measured: the number of each weight seed and image. Of files that have none, the interval
             alone; such findings are shown and decide nothing.
+        without_cells: what is no sample, of such a finding; see `fixed`.
         aside: why it has no vote: `contrast` if it is of another case than the claim's, `control`
             if it is of a network that differs from its counterpart by chance alone. Empty if it has
             a vote.
@@ -56,6 +57,7 @@ class Finding:
     known: tuple[int, int] | None = None
     bound: Bound
     measured: Cells | Interval
+    without_cells: Fixed = ""
     aside: Aside = ""
     search: bool = False
     plan: str = ""
@@ -69,7 +71,7 @@ class Finding:
     @property
     def fixed(self) -> Fixed:
         """What is no sample; see `depthjax.statistics.Fixed`."""
-        return self.measured.fixed if isinstance(self.measured, Cells) else ""
+        return self.measured.fixed if isinstance(self.measured, Cells) else self.without_cells
 
     @property
     def interval(self) -> Interval:
@@ -158,8 +160,8 @@ class Finding:
         numbers = {name: _plain(value) for name, value in self.interval._asdict().items()}
         fields: dict[str, Any] = {name: getattr(self, name) for name in _WORDS}
         fields["known"] = None if self.known is None else list(self.known)
+        fields["fixed"] = self.fixed
         if isinstance(self.measured, Cells):
-            fields["fixed"] = self.fixed
             fields["cells"] = [list(row) for row in self.measured.values]
         told = {"verdict": self.verdict, "sample": self.sample}
         return {**printed, **numbers, **told, **fields}
@@ -196,6 +198,7 @@ def finding_from_record(record: Mapping[str, Any]) -> Finding:
             if name in record
         }
         measured = Interval(**told)
+        fields["without_cells"] = record.get("fixed", "")
     return Finding(
         claim=claim.removesuffix(_CONTRAST),
         bound=Bound.parse(record["rule"]),

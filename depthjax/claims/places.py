@@ -92,11 +92,13 @@ def _mean_table(tables: np.ndarray) -> Table:
 
 
 def _mean_interval(places: Sequence[Cells]) -> Interval:
-    """Of places with other seeds or images; their errors are taken to be wholly dependent."""
+    """Of places with other seeds or images; their errors are taken to be wholly dependent.
+
+    So it rests on no more seeds and images than the place with the fewest.
+    """
     found = [place.interval for place in places]
-    seeds, images, missing = (
-        sum(getattr(one, name) for one in found) for name in ("seeds", "images", "missing")
-    )
+    seeds, images = (min(getattr(one, name) for one in found) for name in ("seeds", "images"))
+    missing = sum(one.missing for one in found)
     scale = {one.logarithmic for one in found}
     if len(scale) > 1:
         raise ValueError("places with geometric and arithmetic means make no part together")

@@ -2,7 +2,8 @@
 
     config.json    what was asked for and where it ran; names of folders are left out
     rows.parquet   the table of the run, one row for each number's origin
-    findings.json  what the numbers say of the paper's claims, with their cells
+    findings.json  what the numbers say of the paper's claims, with their cells where they can
+                   decide about one
     summary.md     the table to read first, where a run has one
     NAME.webp      figures
 
@@ -163,10 +164,16 @@ def _inverts(run: Path) -> bool:
 
 
 def _smaller(path: Path) -> bytes:
-    """A file as it is; of JSON each record in a line."""
+    """A file as it is; of findings each in a line, without the cells of those that judge nothing.
+
+    Cells of which some are unknown stay: how many is part of what is printed.
+    """
     if path.suffix != ".json":
         return path.read_bytes()
     records = json.loads(path.read_text(encoding="utf-8"))
+    for record in records:
+        if not record.get("part") and not record.get("missing"):
+            record.pop("cells", None)
     lines = [json.dumps(record, ensure_ascii=False, separators=(",", ":")) for record in records]
     return ("[\n" + ",\n".join(lines) + "\n]\n").encode()
 

@@ -79,7 +79,7 @@ def test_other_seeds_and_images_are_taken_to_err_alike() -> None:
     assert found.estimate == pytest.approx((one.estimate + other.estimate) / 2, rel=1e-5)
     assert found.error == pytest.approx((one.error + other.error) / 2, rel=1e-5)
     assert found.freedom == pytest.approx(min(one.freedom, other.freedom), rel=1e-5)
-    assert (found.seeds, found.images) == (8, 10)
+    assert (found.seeds, found.images) == (3, 5)
     ratios = together([at(np.exp(table), logarithmic=True) for table in (first, second)]).interval
     assert ratios.estimate == pytest.approx(np.exp(found.estimate), rel=1e-5)
 

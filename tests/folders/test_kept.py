@@ -28,6 +28,16 @@ FINDING = Finding(
 )
 
 
+_NORMAL = np.random.default_rng(1).normal(1, 0.1, (3, 200))
+BESIDE = [  # these judge no part of a claim
+    Finding(claim="C1", quantity="beside", bound=Bound.above(0), measured=Cells.of(values))
+    for values in (_NORMAL, np.where(_NORMAL > 1.2, np.nan, _NORMAL))
+] + [
+    Finding(claim="C1", quantity=f, bound=Bound.above(0), measured=Cells.of(_NORMAL, fixed=f))
+    for f in ("seeds", "images", "exact")
+]
+
+
 @pytest.fixture
 def run(tmp_path):
     """A finished run of a study, with a figure."""
@@ -55,6 +65,19 @@ def test_a_run_is_judged_by_what_is_kept_of_it(run, tmp_path):
     assert found.record() == wanted.record()
     with Image.open(kept / "depth.webp") as figure:
         assert figure.size == (1000, 10)
+
+
+def test_what_judges_nothing_is_printed_as_before_without_its_cells(tmp_path):
+    with begin(tmp_path / "run", {}) as begun:
+        write_results(begun, ROWS, [FINDING, *BESIDE], "")
+    keep(tmp_path / "run", tmp_path / "results")
+    kept, before = (load_findings(folder) for folder in (tmp_path / "results/run", begun.path))
+    assert [isinstance(one.measured, Cells) for one in kept] == [True, False, True] + [False] * 3
+    for one, other in zip(kept, before, strict=True):
+        assert {**one.record(), "cells": 0} == {**other.record(), "cells": 0}
+    small, whole = ((folder / "findings.json").stat().st_size
+                    for folder in (tmp_path / "results/run", begun.path))  # fmt: skip
+    assert small < whole / 3
 
 
 def test_names_of_folders_stay_behind(run, tmp_path):
