@@ -19,13 +19,13 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from depthjax.analysis.singular_directions import SingularDirections, singular_directions
-from depthjax.devices.precision import matmul_precision
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import invert
 from depthjax.inversion.objectives import square_of, weights_of
 from depthjax.inversion.results import Inversion
 from depthjax.inversion.schedules import scheduled_rate
 from depthjax.jacobian import dense_jacobian, exact_jacobian, linearize
+from depthjax.models.embeddings import embed
 from depthjax.typing import Images, LayerFn, Variables
 
 
@@ -292,6 +292,5 @@ def descend(
         learning_rate=config.learning_rate / curvature,
         final_learning_rate=config.final_learning_rate / curvature,
     )
-    with matmul_precision():
-        embedding = layer(variables, images)
+    embedding = embed(layer, variables, images)
     return config, invert(layer, variables, embedding, starts, config, compare_to=images)

@@ -6,8 +6,13 @@ the distances reported here. So results are always measured at `highest`; the de
 
 import functools
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import jax
+import numpy as np
+from jaxtyping import Array
+
+T = TypeVar("T", np.ndarray, Array)
 
 _MATMUL = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "bfloat16"}
 PRECISIONS = tuple(_MATMUL)
@@ -16,6 +21,11 @@ PRECISIONS = tuple(_MATMUL)
 def matmul_precision(precision: str = "float32") -> AbstractContextManager[None]:
     """A context in which products are traced at this precision (of their operands' mantissas)."""
     return jax.default_matmul_precision(_MATMUL[precision])
+
+
+def widened(images: T) -> T:
+    """Floats of two bytes as float32: sums over an image overflow in them."""
+    return images.astype(np.float32) if images.dtype.itemsize < 4 else images
 
 
 _COMPILER_OPTIONS = {

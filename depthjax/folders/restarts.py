@@ -8,6 +8,9 @@ _RECORDED = ("trajectory_objective", "trajectory_embedding_ratio", "trajectory_i
 _SECOND = (*_RECORDED, "matched_input_ratio", "frames")
 """Arrays `[…, R, B, …]` of a layer, whose first axis is that of records, levels or frames."""
 
+_OF_TARGETS = "target_"
+"""Before the names of arrays `[B, …]`, which no restart changes."""
+
 
 def best_restart(arrays: Mapping[str, np.ndarray], *, last: bool = False) -> dict[str, np.ndarray]:
     """The arrays of a layer with one restart, chosen for each image by the least objective.
@@ -29,6 +32,6 @@ def best_restart(arrays: Mapping[str, np.ndarray], *, last: bool = False) -> dic
     for name, values in arrays.items():
         if name in _SECOND:
             taken[name] = values[:, chosen, every][:, None]
-        elif values.shape[:2] == (restarts, count):
+        elif values.shape[:2] == (restarts, count) and not name.startswith(_OF_TARGETS):
             taken[name] = values[chosen, every][None]
     return taken | {"restart": chosen}

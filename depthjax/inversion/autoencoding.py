@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
-from depthjax.devices.precision import matmul_precision
+from depthjax.devices.precision import widened
 from depthjax.devices.sharding import local_mesh
 from depthjax.inversion.bar import DescentBar
 from depthjax.inversion.checkpoints import DescentCheckpoints
@@ -36,7 +36,6 @@ from depthjax.inversion.reference import (
 )
 from depthjax.inversion.results import Inversion, Progress
 from depthjax.inversion.similarity import Similarity, similarity
-from depthjax.inversion.starts import widened
 from depthjax.models.embeddings import embed, embedding_shape
 from depthjax.models.initialization import checked_key
 from depthjax.typing import Images, LayerFn, Scalar, Variables
@@ -184,8 +183,7 @@ def autoencode(
         init = initial_images(start_key, images.shape, config, others=images, dtype=images.dtype)
     init = widened(jnp.asarray(init))
     start = where_descents_begin(config.structure.moved, init)
-    with matmul_precision():
-        target_embedding = embed(measured.layer, measured.weights, images)
+    target_embedding = embed(measured.layer, measured.weights, images)
     del measured  # weights in parts make room for those of the descents
 
     shown = DescentBar("descent", config.steps) if progress else nullcontext()

@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
+from depthjax.devices.precision import widened
 from depthjax.devices.processes import my_share
 from depthjax.devices.sharding import is_default, local_mesh, part_of, split_of
 from depthjax.inversion.batches import Examples, run_batch
@@ -28,7 +29,7 @@ from depthjax.inversion.results import (
     join_batches,
     reshape_examples,
 )
-from depthjax.inversion.starts import draw_start, widened
+from depthjax.inversion.starts import draw_start
 from depthjax.models.embeddings import embedding_shape
 from depthjax.models.fast import verified
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables

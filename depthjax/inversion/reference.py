@@ -14,12 +14,11 @@ from jax.sharding import Mesh
 from jaxtyping import Array
 from numpy.typing import ArrayLike
 
-from depthjax.devices.precision import matmul_precision
+from depthjax.devices.precision import matmul_precision, widened
 from depthjax.devices.spreading import SpreadLayer
 from depthjax.errors import name_of_layer
 from depthjax.inversion.objectives import norms
 from depthjax.inversion.preparing import Prepared, prepare_for_measuring
-from depthjax.inversion.starts import widened
 from depthjax.models.fast import prepare_layer
 from depthjax.typing import Images, LayerFn, PerExample, Scalar, Variables
 

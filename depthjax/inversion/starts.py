@@ -1,24 +1,14 @@
 """Images that descents start from, drawn by kind."""
 
-from typing import TypeVar
-
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from depthjax.errors import one_of
 from depthjax.typing import Images
 
-T = TypeVar("T", np.ndarray, Array)
-
 STARTS = ("gaussian", "flat", "uniform", "pink", "image")
 """Kinds of starting images, see `draw_start`."""
-
-
-def widened(images: T) -> T:
-    """Floats of two bytes as float32: sums over an image overflow in them."""
-    return images.astype(np.float32) if images.dtype.itemsize < 4 else images
 
 
 def draw_start(

@@ -75,7 +75,7 @@ def exact_jacobian(
     with enable_x64(True):
         exact = jax.tree.map(_as_float64, variables)
         x = np.asarray(images)
-        x = x.astype(np.float64) if np.issubdtype(x.dtype, np.floating) else x
+        x = x.astype(np.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x
         maps = linearize(layer, exact, x, from_layer=from_layer)
         _require(maps, copies=3)
         return dense_jacobian(maps, block=block)

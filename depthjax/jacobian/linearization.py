@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from depthjax.devices.memory import gigabytes, require, tree_bytes
-from depthjax.devices.precision import matmul_precision
+from depthjax.devices.precision import matmul_precision, widened
 from depthjax.devices.sharding import IMAGES, PROBES, grid_of, is_default, local_mesh, replicate
 from depthjax.errors import name_of_layer
 from depthjax.models.fast import prepare_layer
@@ -75,7 +75,7 @@ def linearize(
 
     Args:
         layer, variables: see `depthjax.typing.LayerFn`; examples of a batch must be independent.
-        images: `[B, H, W, C]`, or one `[H, W, C]`; floats.
+        images: `[B, H, W, C]`, or one `[H, W, C]`; floats. Those of two bytes become float32.
         from_layer: the name of an earlier layer. The Jacobian is then taken with respect to the
             activation of that layer, at these images. For a `depthjax.Layer`, or any other layer
             with a method `split`.
@@ -95,6 +95,7 @@ def linearize(
             f"images must be floats [batch, height, width, channels], got {x.dtype} {x.shape};"
             " divide 8-bit pixels by 255"
         )
+    x = widened(x)
     if not np.isfinite(np.asarray(x)).all():
         raise ValueError("images hold NaN or infinite pixels; there is no derivative there")
     if from_layer is not None:
@@ -106,7 +107,8 @@ def linearize(
                 " place of images"
             )
         before, layer = split(from_layer)
-        x = before(variables, x)
+        with matmul_precision():
+            x = before(variables, x)
     return _linearized_at(layer, variables, x, mesh or local_mesh())
 
 

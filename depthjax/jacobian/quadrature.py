@@ -111,7 +111,7 @@ def count_above(quadrature: SpectralQuadrature, thresholds: ArrayLike) -> Counts
         thresholds: ε in units of σ, `[thresholds]` for all images or `[B, thresholds]`.
     """
     levels = _levels(quadrature, thresholds)
-    low, high = bracket_above(quadrature, thresholds)
+    low, high = bracket_above(quadrature, np.maximum(levels, quadrature.floor[:, None]))
     probes = low.shape[1]
     middle = (low + high) / 2
     error = (

@@ -6,15 +6,22 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from depthjax.devices.precision import matmul_precision
 from depthjax.errors import name_of_layer
 from depthjax.typing import Embedding, Images, Inputs, LayerFn, Variables
 
 
-@partial(jax.jit, static_argnums=0)
 def embed(layer: LayerFn, variables: Variables, images: Inputs) -> Embedding:
-    """The embedding of images, compiled as a whole: a function of one's own would run operation by
-    operation.
+    """The embedding of images, with products in full precision on every device.
+
+    It is compiled as a whole: a function of one's own would run operation by operation.
     """
+    with matmul_precision():
+        return _compiled(layer, variables, images)
+
+
+@partial(jax.jit, static_argnums=0)
+def _compiled(layer: LayerFn, variables: Variables, images: Inputs) -> Embedding:
     return layer(variables, images)
 
 

@@ -20,7 +20,6 @@ from jaxtyping import Array, Float
 
 from depthjax.claims.frozen import plan
 from depthjax.devices import processes
-from depthjax.devices.precision import matmul_precision
 from depthjax.folders.begin import RunFolder, begin
 from depthjax.folders.run_writer import RunWriter, check_pictures, input_file, start_run
 from depthjax.inversion.autoencoding import autoencode
@@ -28,6 +27,7 @@ from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images, invert
 from depthjax.inversion.reference import Reference, ReferenceNoise, checked_reference
 from depthjax.inversion.state import NON_FINITE
+from depthjax.models.embeddings import embed
 from depthjax.typing import LayerFn, Variables
 
 
@@ -183,8 +183,7 @@ def best_rate(
     """
     first = starts.reshape(-1, *targets.shape)[0]
     pixels, init = jnp.asarray(targets[:TRIED]), jnp.asarray(first[:TRIED])
-    with matmul_precision():
-        embedding = layer(variables, pixels)
+    embedding = embed(layer, variables, pixels)
     ends: dict[InversionConfig, float] = {}
     for rate in rates:
         tried = at_rate(config, rate)

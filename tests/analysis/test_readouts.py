@@ -16,6 +16,7 @@ from depthjax.analysis.readouts import (
     power_law_root,
     ridge_estimate,
 )
+from depthjax.analysis.readouts.decoder import _step
 from depthjax.jacobian import information_of_values
 
 SHAPE = (4, 4, 2)
@@ -149,5 +150,8 @@ def test_a_decoder_learns_what_the_embedding_holds(shape):
     assert held_out.shape == (20, 8, 6, 3)
     error = np.sqrt(np.square(held_out - images[60:]).mean())
     assert error < 0.3 * images.std() and readout.error < 0.3 * images.std()
+    before = _step._cache_size()  # examples are arguments, and no part of the program
+    fit_decoder(jax.random.key(1), embeddings[:60] / 2, images[:60] / 2, channels=32, steps=300)
+    assert _step._cache_size() == before
     with pytest.raises(ValueError, match="examples must be 2 or more"):
         fit_decoder(jax.random.key(0), embeddings[:1], images[:1])

@@ -44,3 +44,10 @@ def test_one_that_is_not_finite_is_not_taken(arrays):
     broken["objective"] = arrays["objective"].copy()
     broken["objective"][0] = np.nan
     assert (best_restart(broken)["restart"] > 0).all()
+
+
+def test_what_is_of_targets_stays_whole_where_it_has_the_shape_of_restarts(arrays):
+    restarts, count = arrays["objective"].shape
+    classes = np.arange(restarts * count).reshape(restarts, count)
+    found = best_restart({**arrays, "target_top_classes": classes})
+    np.testing.assert_array_equal(found["target_top_classes"], classes)

@@ -91,6 +91,18 @@ def test_dense_is_jacrev(x64):
         np.testing.assert_allclose(found, expected.reshape(found.shape), atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_pixels_of_two_bytes_are_widened_before_anything_is_computed(dtype):
+    x = jnp.asarray(images(), dtype)
+    wide, narrow = (linearize(LAYER, network(), given) for given in (x.astype("float32"), x))
+    assert narrow.dtype == "float32"
+    v = jnp.ones((2, wide.shape[1]))
+    np.testing.assert_array_equal(narrow.jvp(v), wide.jvp(v))
+    values = dense_singular_values(LAYER, network(), x)
+    assert values.dtype == np.float64
+    np.testing.assert_array_equal(values, dense_singular_values(LAYER, network(), np.float32(x)))
+
+
 def test_dense_values_are_float64_whatever_comes_in():
     values = dense_singular_values(LAYER, network(), images())
     assert values.shape == (2, 128) and values.dtype == np.float64
@@ -172,6 +184,17 @@ def test_counts_lie_within_their_brackets(x64, steps):
     assert (high - low).max() <= 25 + 1e-9
     counts = count_above(found, thresholds)
     assert (counts.low <= counts.high).all() and (np.diff(counts.high) <= 1e-9).all()
+
+
+def test_below_the_floor_it_counts_what_can_be_told_from_0():
+    values = np.concatenate([np.geomspace(3, 0.1, 10), np.zeros(90)])
+    found = spectral_quadrature(
+        maps_of(with_spectrum(values, 100, 100), np.float32), probes=4, steps=40
+    )
+    counts = count_above(found, [1e-9, 1e-3])
+    assert counts.below_floor.tolist() == [[True, False]]
+    assert counts.low[0, 0] == counts.low[0, 1] <= 10
+    assert counts.high[0, 0] == counts.high[0, 1]
 
 
 def test_all_steps_count_exactly_in_the_mean(x64):

@@ -5,6 +5,7 @@ of an image that it was not trained on is in the embedding, or likely of any ima
 Brox, *Inverting visual representations with convolutional networks*, CVPR 2016).
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +15,7 @@ import optax
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
+from depthjax.devices.precision import matmul_precision
 from depthjax.errors import require
 from depthjax.models.decoder import Decoder
 
@@ -70,27 +72,54 @@ def fit_decoder(
     decoder = Decoder(tuple(images.shape[1:]), channels)
     first, order = jax.random.split(key)
     variables = decoder.init(first, known[:1])
-    optimizer = optax.adam(optax.cosine_decay_schedule(rate, steps))
-
-    def loss(variables: Any, chosen: Array) -> Array:
-        made: Any = decoder.apply(variables, (known[chosen] - mean) / std)
-        made += mean_image
-        return jnp.square(made - targets[chosen]).mean()
-
-    @jax.jit
-    def step(variables: Any, memory: Any, key: Array) -> tuple[Any, Any, Array]:
-        chosen = jax.random.randint(key, (batch,), 0, len(known))
-        value, gradient = jax.value_and_grad(loss)(variables, chosen)
-        change, memory = optimizer.update(gradient, memory, variables)
-        return optax.apply_updates(variables, change), memory, value
-
+    plan = _Plan(decoder, batch, rate, steps)
+    examples = _Examples(known, targets, mean, std, mean_image)
     # Not a scan: XLA's CPU backend runs convolutions within loops on one thread.
-    memory, losses = optimizer.init(variables), []
+    memory, losses = plan.optimizer.init(variables), []
     for one in jax.random.split(order, steps):
-        variables, memory, value = step(variables, memory, one)
+        variables, memory, value = _step(plan, examples, variables, memory, one)
         losses.append(value)
     error = float(np.sqrt(np.mean(jax.device_get(losses[-max(1, steps // 10) :]))))
     return DecoderReadout(decoder, variables, mean, std, mean_image, error)
+
+
+class _Plan(NamedTuple):
+    """What the compiled step depends on."""
+
+    decoder: Decoder
+    batch: int
+    rate: float
+    steps: int
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        return optax.adam(optax.cosine_decay_schedule(self.rate, self.steps))
+
+
+class _Examples(NamedTuple):
+    """Arguments of the step: within a program they would be copied into it, and into its cache."""
+
+    known: Float[Array, "n *features"]
+    targets: Float[Array, "n h w k"]
+    mean: Float[Array, "1 *features"]
+    std: Float[Array, "1 *features"]
+    mean_image: Float[Array, "1 h w k"]
+
+
+@partial(jax.jit, static_argnums=0)
+def _step(
+    plan: _Plan, examples: _Examples, variables: Any, memory: Any, key: Array
+) -> tuple[Any, Any, Array]:
+    chosen = jax.random.randint(key, (plan.batch,), 0, len(examples.known))
+    seen = (examples.known[chosen] - examples.mean) / examples.std
+
+    def loss(variables: Any) -> Array:
+        made: Any = plan.decoder.apply(variables, seen)
+        return jnp.square(examples.mean_image + made - examples.targets[chosen]).mean()
+
+    value, gradient = jax.value_and_grad(loss)(variables)
+    change, memory = plan.optimizer.update(gradient, memory, variables)
+    return optax.apply_updates(variables, change), memory, value
 
 
 def decoder_estimate(
@@ -103,5 +132,6 @@ def decoder_estimate(
         embeddings: `[B, …]`, of the same layer.
     """
     seen = (jnp.asarray(embeddings, jnp.float32) - readout.mean) / readout.std
-    made: Any = readout.decoder.apply(readout.variables, seen)
+    with matmul_precision():
+        made: Any = readout.decoder.apply(readout.variables, seen)
     return np.asarray(readout.mean_image + made)

@@ -23,6 +23,7 @@ from depthjax.analysis.bits import PRIOR_STD
 from depthjax.errors import require
 from depthjax.jacobian import LinearizedLayer, linearize
 from depthjax.jacobian.linearization import pull, push
+from depthjax.models.embeddings import embed
 from depthjax.typing import LayerFn, Variables
 
 Root: TypeAlias = Callable[[np.ndarray], np.ndarray]
@@ -72,7 +73,7 @@ def mmse_estimate(
     usable = bool(np.isfinite(noise_std) and noise_std > 0)
     require(usable, "noise_std", noise_std, "positive and finite")
     maps = linearize(layer, variables, mean)
-    flat = np.asarray(layer(variables, jnp.asarray(mean)[None]), np.float64).ravel()
+    flat = np.asarray(embed(layer, variables, jnp.asarray(mean)[None]), np.float64).ravel()
     apply = root or (lambda image: PRIOR_STD * image)
     system = _system(maps, apply, mean.shape)
     found = []

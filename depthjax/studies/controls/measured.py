@@ -16,6 +16,7 @@ from depthjax.inversion.reference import (
     reference_distances,
     shared_input_distance,
 )
+from depthjax.models.embeddings import embed
 from depthjax.models.layers import Layer
 from depthjax.studies.controls.networks import case_of, variables_of
 from depthjax.studies.rows import Row
@@ -121,7 +122,7 @@ def elasticity_of(
     config = InversionConfig.fast(steps=steps, fourier_decay=0.0, pixels="none", record_every=1)
     reference = reference_distances(layer, variables, targets, ReferenceNoise(jax.random.key(2)))
     path = invert(
-        layer, variables, layer(variables, targets), starts, config, compare_to=targets
+        layer, variables, embed(layer, variables, targets), starts, config, compare_to=targets
     ).trajectory
     return elasticity(
         path.embedding_distance / np.asarray(reference.embedding_distance),

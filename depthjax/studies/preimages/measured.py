@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.analysis.preimages import CODE, TEXT, preimages
-from depthjax.devices.precision import matmul_precision
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images, invert
+from depthjax.models.embeddings import embed
 from depthjax.models.layers import Layer
 from depthjax.settings import check_settings, described, setting
 from depthjax.studies.controls.measured import reference_distance
@@ -98,7 +98,6 @@ def _descended(
     target, steps = jnp.asarray(image)[None], settings.descent_steps
     config = InversionConfig.paper("mlp", steps=steps, record_every=steps)
     start = initial_images(jax.random.key(settings.start_seed), target.shape, config)
-    with matmul_precision():
-        embedding = layer(variables, target)
+    embedding = embed(layer, variables, target)
     path = invert(layer, variables, embedding, start, config, compare_to=target).trajectory
     return float(path.embedding_distance[-1, 0]), float(path.input_distance[-1, 0])

@@ -12,6 +12,7 @@ from depthjax.analysis.unit_layers import first_units, unit_layers
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import invert
 from depthjax.models import build_model, init_variables
+from depthjax.models.embeddings import embed
 from depthjax.studies.rows import Row
 from depthjax.studies.widths.setting import (
     FIRST_WIDTH,
@@ -174,7 +175,7 @@ def _unit_rows(
     layer = unit_layers(activation)
     for ratio, count in zip(widths, tried, strict=True):
         weights = first_units(layers, count)
-        target = layer(weights, inputs.targets)
+        target = embed(layer, weights, inputs.targets)
         last = invert(
             layer, weights, target, inputs.starts, config, compare_to=inputs.targets
         ).trajectory
@@ -220,7 +221,7 @@ def _condition_row(claim: str, label: str, depth: int, seed: int, network: Linea
 def _paper_descent(inputs: Inputs, weights: Any, steps: int) -> linear_mlp.DescentPath:
     """The distances on the way of the paper's recipe for MLPs, on the network as one map."""
     config = InversionConfig.paper("mlp", steps=steps, record_every=max(1, steps // 400))
-    target = linear_mlp.affine_layer(weights, inputs.targets)
+    target = embed(linear_mlp.affine_layer, weights, inputs.targets)
     path = invert(
         linear_mlp.affine_layer, weights, target, inputs.starts, config, compare_to=inputs.targets
     ).trajectory
