@@ -71,10 +71,11 @@ def task_from_flags() -> tuple[runs.Task, dict[str, Any]]:
     sets = {
         name: split and cli.dataset_from_flags(split, FLAGS.size) for name, split in splits.items()
     }
-    check_classes(model, sets["train"])
+    augmentation = sets["train"].augmentation if config.augment else data.Augmentation()
+    check_classes(model, sets["train"], augmentation)
     if FLAGS.hold_on_device:
         sets["train"] = data.held_on_device(sets["train"])
-    weights = cli.weights_from_flags(model, sets["train"].image_shape[:2])
+    weights = cli.weights_from_flags(model, augmentation.shape_of(sets["train"].image_shape)[:2])
     task = runs.Task(model, weights.variables, config, **sets, normalization=weights.normalization)
     definition = {
         "model": FLAGS.model,

@@ -45,6 +45,10 @@ class Augmentation:
         """Whether any change is random."""
         return bool(self.pad or self.crop or self.flip or self.jitter or self.tint)
 
+    def shape_of(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """The shape `(H, W, C)` of an image that was of this shape before."""
+        return (self.crop, self.crop, image_shape[2]) if self.crop else image_shape
+
 
 @partial(jax.jit, static_argnames="augmentation")
 def augment(

@@ -50,9 +50,9 @@ def evaluate(
         mesh: of the devices; by default all.
     """
     mesh = mesh or data_mesh()
-    check_classes(model, dataset)
     batch_size = -(-min(batch_size, len(dataset)) // mesh.size) * mesh.size
     augmentation = dataset.augmentation if augmented else Augmentation()
+    check_classes(model, dataset, augmentation)
     structure = Structure("", "", False, False, "float32", augmentation, normalization)
     variables = replicate(variables, mesh)
     share = batch_size // jax.process_count()
@@ -96,13 +96,18 @@ def eval_step(
     return jnp.stack([losses.sum(), hits[:, 0].sum(), hits.sum(), known.sum()]).astype(jnp.float32)
 
 
-def check_classes(model: Network, dataset: Dataset) -> None:
+def check_classes(model: Network, dataset: Dataset, augmentation: Augmentation) -> None:
     """Refuses a data set with more classes than the model has.
 
+    Args:
+        model: the network.
+        dataset: labelled images.
+        augmentation: of the images that the network is given.
+
     Raises:
-        ValueError: naming both numbers.
+        ValueError: naming both numbers; and for images of a size that the model does not take.
     """
-    classes = _count_classes(model, dataset.image_shape)
+    classes = _count_classes(model, augmentation.shape_of(dataset.image_shape))
     if classes < len(dataset.classes):
         raise ValueError(
             f"{dataset.name!r} has {len(dataset.classes)} classes and the model {classes}; build it"

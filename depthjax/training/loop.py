@@ -11,6 +11,7 @@ What a single step does is in `depthjax.training.step`.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 from jax.sharding import Mesh
 
 from depthjax.data import Augmentation, Dataset, Position, batches
@@ -88,18 +89,23 @@ def fit(
         A `Progress` after every step.
 
     Raises:
-        TrainingDiverged: with the last good state.
+        TrainingDiverged: with the last good state; at once if the given state has diverged.
         ValueError: for a batch size that the set or the devices cannot have, or too many classes.
     """
     mesh = mesh or data_mesh()
-    check_classes(model, dataset)
+    augmentation = dataset.augmentation if config.augment else Augmentation()
+    check_classes(model, dataset, augmentation)
     check_divides(mesh, config.batch_size)
     per_epoch = config.steps_per_epoch(len(dataset))
     if remainder := len(dataset) % config.batch_size * (not config.drop_remainder):
         check_divides(mesh, remainder, "a last batch")
-    augmentation = dataset.augmentation if config.augment else Augmentation()
     structure = structure_of(config, augmentation, normalization)
     numbers = numbers_of(config, per_epoch)
+    if int(state.failed) >= 0:  # it was saved when this was noticed, and nothing mends it
+        unknown = StepMetrics(*[np.float32(np.nan)] * 4)
+        where = position or Position(0, 0, "")
+        step = where.epoch * per_epoch + where.batch
+        raise TrainingDiverged(Progress(state, where, unknown, step))
     state = replicate(state, mesh)
     stream = batches(
         dataset,

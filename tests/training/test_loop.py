@@ -195,6 +195,17 @@ def test_a_failure_keeps_the_last_good_state():
     assert same(kept.variables, states[3].variables)
     assert same(kept.optimizer, states[3].optimizer)
     assert "\n" not in str(caught.value)
+    with pytest.raises(TrainingDiverged, match="diverged at step 4"):
+        next(fit(MODEL, kept, data, config, position=caught.value.progress.position))
+
+
+def test_a_network_of_one_size_learns_from_crops_of_it():
+    model = depthjax.build_model("mlp", widths=(4, 3))
+    config = TrainingConfig(epochs=1, batch_size=8)
+    state = init_state(model, variables_of(model, 6), config)
+    crops = dataset(augmentation=Augmentation(crop=6))
+    progress, _ = trained(config, model, crops, state=state)
+    assert evaluate(model, progress.state.weights, crops).examples == len(crops)
 
 
 def test_a_pause_changes_nothing():
@@ -262,7 +273,7 @@ def test_settings_out_of_range(fields, message):
 def test_more_classes_than_the_model_has():
     model = depthjax.build_model("mlp", widths=(2,))
     with pytest.raises(ValueError, match="'bright' has 3 classes and the model 2; build it with"):
-        check_classes(model, dataset())
+        check_classes(model, dataset(), Augmentation())
 
 
 EIGHT_DEVICES = """
