@@ -24,6 +24,10 @@ from depthjax.inversion.autoencoding import Autoencoding
 from depthjax.inversion.checkpoints import DescentCheckpoints
 from depthjax.models.labels import TopClasses
 
+INPUTS = "inputs.npz"
+DECODED_ALIKE = 0.05
+"""By how much pixels in [0, 1] may differ, as two versions of a decoder or of resizing do."""
+
 
 class RunWriter:
     """Writes a run of inversions; `start_run` makes one. Use it as a context manager.
@@ -162,7 +166,7 @@ class RunWriter:
 
     @cached_property
     def _inputs(self) -> dict[str, np.ndarray]:
-        return read_arrays(self.folder.path / "inputs.npz")
+        return read_arrays(self.folder.path / INPUTS)
 
     def _discard_state(self, layer: str) -> None:
         """Removes the kept state of a layer that is done.
@@ -205,7 +209,9 @@ def start_run(
         starts = np.asarray(starts)[None]
     check_pictures(folder, config["images"], config["layers"], np.shape(starts))
     first = input_file(targets, starts)
-    writer = RunWriter(begin(folder, config, overwrite=overwrite, resume=resume, first=first))
+    begun = begin(folder, config, overwrite=overwrite, resume=resume, first=first)
+    check_targets(begun, config["images"], targets)
+    writer = RunWriter(begun)
     if processes.is_first():
         writer.derive()
     return writer
@@ -217,7 +223,33 @@ def input_file(targets: ArrayLike, starts: ArrayLike) -> dict[str, bytes]:
     Args:
         targets, starts: a and a_0.
     """
-    return {"inputs.npz": npz_bytes({"targets": np.asarray(targets), "starts": np.asarray(starts)})}
+    return {INPUTS: npz_bytes({"targets": np.asarray(targets), "starts": np.asarray(starts)})}
+
+
+def check_targets(folder: RunFolder, images: Sequence[str], targets: ArrayLike) -> None:
+    """Returns if a run that is gone on with has the images that it was begun with.
+
+    Their names are part of its definition, and another picture may have the name today. What
+    another version of a decoder makes of the same file is no other image.
+
+    Args:
+        folder: from `begin`; closed if they differ.
+        images: labels.
+        targets: `[B, H, W, C]`.
+
+    Raises:
+        ValueError: naming the first image that has changed.
+    """
+    if not processes.is_first() or INPUTS in folder.begun:
+        return
+    differences = np.abs(np.asarray(targets, float) - read_arrays(folder.path / INPUTS)["targets"])
+    for name, difference in zip(images, differences, strict=True):
+        if difference.max() > DECODED_ALIKE:
+            folder.close()
+            raise ValueError(
+                f"cannot resume {str(folder.path)!r}: the image {name!r} is another one than it was"
+                " begun with; put the old one back, or choose another --output"
+            )
 
 
 def check_pictures(

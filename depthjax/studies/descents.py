@@ -21,7 +21,13 @@ from jaxtyping import Array, Float
 from depthjax.claims.frozen import plan
 from depthjax.devices import processes
 from depthjax.folders.begin import RunFolder, begin
-from depthjax.folders.run_writer import RunWriter, check_pictures, input_file, start_run
+from depthjax.folders.run_writer import (
+    RunWriter,
+    check_pictures,
+    check_targets,
+    input_file,
+    start_run,
+)
 from depthjax.inversion.autoencoding import autoencode
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images, invert
@@ -270,6 +276,7 @@ def begin_study(
         first=first,
         noted={"plan": plan()},
     )
+    check_targets(folder, definition["images"], targets)
     for one in descents:
         one.begin(definition, targets, starts)
     return folder

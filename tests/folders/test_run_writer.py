@@ -126,6 +126,20 @@ def test_images_that_cannot_be_written_are_refused_before_a_descent(kind, found,
     assert contents(tmp_path / "run") == before and not (tmp_path / "new").exists()
 
 
+def test_a_run_goes_on_only_with_the_images_it_was_begun_with(found, tmp_path):
+    folder = tmp_path / "run"
+    definition = {"layers": LAYERS, "images": ["cat"]}
+    images = np.full((1, 2, 4, 3), 0.5, np.float32)
+    start_run(folder, definition, images, found.start).folder.close()
+    before = contents(folder)
+    with pytest.raises(ValueError, match="the image 'cat' is another") as error:
+        start_run(folder, definition, 1 - images / 2, found.start, resume=True)
+    assert "\n" not in str(error.value) and contents(folder) == before
+    decoded_elsewhere = images + np.float32(1 / 255)
+    with start_run(folder, definition, decoded_elsewhere, found.start, resume=True) as writer:
+        assert not writer.done("a")
+
+
 def test_checkpoints_of_a_lost_folder_are_not_written(found, tmp_path):
     folder = tmp_path / "run"
     definition = {"layers": LAYERS, "images": ["cat"]}
