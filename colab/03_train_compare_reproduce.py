@@ -171,10 +171,10 @@ display(
 )
 
 # %% [markdown]
-# One seed of short trainings shows how the comparison is made, not how it comes out. Three seeds of
-# full trainings, at matched $\rho$ and with every claim judged by the statistic that was fixed for it,
-# are in [RESULTS.md](https://github.com/OWNER/depthjax/blob/main/RESULTS.md);
-# `experiments/compare.py` makes them.
+# One seed of short trainings shows how the comparison is made, not how it comes out. What
+# `experiments/compare.py` found, at matched $\rho$ and with every claim judged by the statistic that
+# was fixed for it, of networks trained on ImageNet and of three seeds of the zoo, is in
+# [RESULTS.md](https://github.com/OWNER/depthjax/blob/main/RESULTS.md).
 #
 # ## Weights of ImageNet
 #
@@ -237,7 +237,7 @@ if file is not None:
 #
 # The package brings its scripts along. `reproduce.py` runs a plan of them, from flag files that state
 # every setting, and ends in a table with a verdict on every claim of the paper; cut off, it goes on
-# when it is called again. `--scale=quick` takes about ten minutes on two CPU cores, so it is off
+# when it is called again. `--scale=quick` takes about a quarter of an hour on two idle CPU cores, so it is off
 # unless `reproduce = True` in the parameters. `--scale=cpu` and `--scale=paper` are the larger plans.
 
 # %%

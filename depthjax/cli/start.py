@@ -16,6 +16,7 @@ from depthjax.cli.parsing import forget_flags, parse
 from depthjax.cli.paths import expand_flags
 from depthjax.cli.streams import make_patient
 from depthjax.devices import processes
+from depthjax.devices.unused import unused_accelerator
 from depthjax.errors import in_one_line
 
 FLAGS = flags.FLAGS
@@ -58,6 +59,8 @@ def run(main: Callable[[], None], *, processes_share: bool = False) -> None:
             if FLAGS.compilation_cache:
                 enable_compilation_cache()
             connect_processes(shared=processes_share)
+            if line := unused_accelerator():
+                print(f"{Path(argv[0]).name}: {line}", file=sys.stderr)
             on_devices(main)
         except ValueError as error:
             _end(argv[0], f"error: {in_one_line(error)}", 2)

@@ -26,13 +26,13 @@ def unused_accelerator(
     Returns:
         What is there and the command that mends it; empty if there is nothing to say.
     """
-    if jax.default_backend() != "cpu" or getattr(jax.config, "jax_platforms", "") == "cpu":
-        return ""
     if any(devices.glob("nvidia[0-9]*")):
         what, extra = "an NVIDIA GPU", _cuda()
     elif any(devices.glob("accel[0-9]*")) or any(name in environment for name in _TPU_SETTINGS):
         what, extra = "a TPU", "tpu"
     else:
+        return ""
+    if getattr(jax.config, "jax_platforms", "") == "cpu" or jax.default_backend() != "cpu":
         return ""
     return (
         f"This machine has {what}, but JAX {jax.__version__} computes on the CPU. Run"

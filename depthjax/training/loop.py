@@ -11,7 +11,7 @@ What a single step does is in `depthjax.training.step`.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
+import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from depthjax.data import Augmentation, Dataset, Position, batches
@@ -102,7 +102,7 @@ def fit(
     structure = structure_of(config, augmentation, normalization)
     numbers = numbers_of(config, per_epoch)
     if int(state.failed) >= 0:  # it was saved when this was noticed, and nothing mends it
-        unknown = StepMetrics(*[np.float32(np.nan)] * 4)
+        unknown = StepMetrics(*[jnp.asarray(jnp.nan)] * 4)
         where = position or Position(0, 0, "")
         step = where.epoch * per_epoch + where.batch
         raise TrainingDiverged(Progress(state, where, unknown, step))
