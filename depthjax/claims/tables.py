@@ -49,34 +49,29 @@ def judgement_table(judgements: Sequence[Judgement]) -> str:
 
 
 def claims_table(records: Sequence[Mapping[str, Any]]) -> str:
-    """The verdicts on all claims for a document: a row for each claim.
+    """The verdicts on all claims for a document that says elsewhere what they are: a row for each.
 
     Args:
-        records: of `Judgement.record`; `power` and `run` may stand in them, too: what the run was
-            announced to find, and which one it is.
+        records: of `Judgement.record`; `power` may stand in them, too: what the run was announced
+            to find.
     """
     headers = [
-        *("claim", "verdict", "our number [95 %]", "n", "of interest", "power", "detectable"),
-        *("the paper's", "plan", "run"),
+        *("claim", "verdict", "decided by", "asked", "n", "of interest", "power", "detectable"),
+        *("the paper's", "plan"),
     ]
     rows = []
     for record in records:
         decisive, announced = record["decisive"], record.get("power")
-        least = None if decisive is None else decisive["detectable"]
-        rows.append(
-            [
-                f"**{record['claim']}** {record['sentence']}",
-                verdict_text(record),
-                deciding(decisive),
-                "–" if decisive is None else decisive["sample"],
-                "–" if decisive is None else number(_effect(record)),
-                "–" if announced is None else f"{100 * announced:.0f} %",
-                "–" if least is None else number(least),
-                record["paper"] or "–",
-                ", ".join(record["plans"]) or "–",
-                record.get("run", "–"),
-            ]
-        )
+        row = [record["claim"], verdict_text(record), *["–"] * 6]
+        if decisive is not None:
+            least = decisive["detectable"]
+            part = next(one for one in record["parts"] if one["name"] == decisive["part"])
+            told = f"{part['says']}: {_told(decisive)}"
+            row[2:6] = [told, decisive["rule"], decisive["sample"], number(float(part["effect"]))]
+            row[7] = "–" if least is None else number(least)
+        if announced is not None:
+            row[6] = f"{100 * announced:.0f} %"
+        rows.append([*row, record["paper"] or "–", ", ".join(record["plans"]) or "–"])
     return markdown_table(headers, rows)
 
 
@@ -139,18 +134,15 @@ def verdict_text(record: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def _effect(record: Mapping[str, Any]) -> float:
-    """The smallest effect of interest of the part that decided."""
-    part = record["decisive"]["part"]
-    return float(next(one["effect"] for one in record["parts"] if one["name"] == part))
-
-
 def deciding(record: Mapping[str, Any] | None) -> str:
     """One finding's record in a line: `slope …: 0.31 [0.2, 0.4]; asked > 0, resnet18`."""
     if record is None:
         return "–"
+    return f"{record['statistic']}: {_told(record)}; asked {record['rule']}, {record['where']}"
+
+
+def _told(record: Mapping[str, Any]) -> str:
+    """The number of a finding's record, with its interval if it has one."""
     low, high = record["low"], record["high"]
     text = "not reached" if record["estimate"] is None else number(record["estimate"])
-    if low is not None:
-        text += f" [{number(low)}, {number(high)}]"
-    return f"{record['statistic']}: {text}; asked {record['rule']}, {record['where']}"
+    return text if low is None else f"{text} [{number(low)}, {number(high)}]"

@@ -57,10 +57,11 @@ present wording, or before a [rule of judging](#which-rules-are-older-than-which
 present form. More:
 [the guide](docs/claims.md#what-a-verdict-rests-on).
 
-**Columns of the table.** *n*: weight seeds × photographs. *Of interest*: the smallest effect that
-matters. *Power*: the chance that a run of this size supports the part with this number if that is
-the effect, as announced before the run. *Detectable*: the smallest effect that this run finds in
-four of five cases. *Plan*: a hash of the claim and of the rules, written before the run."""
+**Columns of the table.** *Decided by*: the part of the claim that decided, with its number. *n*:
+weight seeds × photographs. *Of interest*: the smallest effect that matters. *Power*: the chance
+that a run of this size supports the part with this number if that is the effect, as announced
+before the run. *Detectable*: the smallest effect that this run finds in four of five cases. *Plan*:
+a hash of the claim and of the rules, written before the run."""
 
 RULES = """\
 ## Which rules are older than which results
@@ -103,7 +104,6 @@ def _claims(material: Material) -> str:
     for claim, judged in material.judged.items():
         record = judged.record()
         if claim in material.judges:
-            record["run"] = material.judges_of(claim)
             record["power"] = material.power_of(claim)
         if judged.verdict != NOT_RUN:
             reasons.append(f"- {claim}: {judged.verdict} ({judged.reason}).")
