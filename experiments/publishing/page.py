@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from depthjax.claims.blocks import folded
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Finding
 from depthjax.claims.judging import (
     NOT_DECIDABLE,
     NOT_RUN,
@@ -142,10 +146,17 @@ def _takes(part: PartVerdict) -> str:
         return "no run has measured it"
     if part.whole.is_sparse:
         return "too few of its cells have a value, which more seeds and images do not change"
+    if _has_no_spread(part.whole):
+        return "all its values are the same, and without a spread there is no interval"
     needed = sample_needed(part)
     if needed is None:
         return "if the effect is the smallest of interest, more seeds and images hardly decide it"
     return f"about {needed[0]} × {needed[1]} seeds × images, by the spread found here"
+
+
+def _has_no_spread(finding: Finding) -> bool:
+    """Whether all values behind a number are the same."""
+    return isinstance(finding.measured, Cells) and np.ptp(finding.measured.table) == 0
 
 
 def _set_aside(material: Material) -> str:
