@@ -72,7 +72,7 @@ def main() -> None:
     )
     first = images.find_images(FLAGS.images[:1])
     _, (image,) = images.load_images(first, FLAGS.preimage_size)
-    with cli.begin_output(definition) as folder:
+    with cli.begin_output(definition, images=(names, photographs)) as folder:
         rows: list[Row] = []
         for one in cli.with_bar(descents):
             what = one, names, targets, starts, config

@@ -50,7 +50,9 @@ def main() -> None:
         "layers": list(names),
         "images": list(image_names),
     }
-    with cli.begin_output(definition, "gradients", FLAGS.model) as folder:
+    with cli.begin_output(
+        definition, "gradients", FLAGS.model, images=(image_names, photographs)
+    ) as folder:
         rows: list[Row] = []
         for place in cli.each_place(everywhere):
             name = f"{place.network}_{place.seed}_{place.name}"

@@ -50,7 +50,9 @@ def main() -> None:
         "layers": list(names),
         "images": list(image_names),
     }
-    with cli.begin_output(definition, "jacobian", FLAGS.model) as folder:
+    with cli.begin_output(
+        definition, "jacobian", FLAGS.model, images=(image_names, photographs)
+    ) as folder:
         pieces = {
             (place.network, place.seed, place.name): measured.piece_at(
                 folder,

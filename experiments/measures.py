@@ -38,7 +38,7 @@ def main() -> None:
         **cli.flag_values("images", "size", "fit", "seed"),
         "judge": judge.record if judge else None,
     }
-    with cli.begin_output(definition) as folder:
+    with cli.begin_output(definition, images=(names, targets)) as folder:
         rows = rows_of(names, targets, changes, judge)
         figures = draw(names, targets, changes, rows)
         cli.finish_study(folder, rows, [], figures, summary=measures_table(rows), after=[NOTE])

@@ -73,7 +73,7 @@ def main() -> None:
         *("networks", "linear_widths", "relu_widths", "images", "size", "seeds", "start_seed"),
         *("steps", "rate", "momentum", "jacobian_at", "products"),
     )
-    with cli.begin_output(definition) as folder:
+    with cli.begin_output(definition, images=(names, photographs)) as folder:
         rows: list[Row] = []
         curves: dict[str, dict[str, Curve]] = {}
         for place in cli.with_bar(measured.untrained_layers(models, seeds)):

@@ -11,6 +11,8 @@ r"""Many inversions: models × weights × layers × groups of images × seeds, o
 The same command again does what is left, whatever died meanwhile; of a finished sweep, nothing.
 """
 
+import dataclasses
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,7 +26,6 @@ from depthjax.folders import results
 from depthjax.folders.begin import begin
 from depthjax.inversion.config import InversionConfig
 from depthjax.models.catalogue import find_model
-from depthjax.models.specifications import Specified
 from depthjax.report import write_report
 from depthjax.studies.networks import same_normalization
 from depthjax.sweeps import inversions, listing, planning, scaling
@@ -143,7 +144,15 @@ def cells_from_flags() -> list[dict[str, Any]]:
     config = cli.config_from_flags()
     rows = [{}] if FLAGS.table is None else listing.read_table(FLAGS.table)
     asked = [asked_by(row) for row in rows]
-    cells = [cell for one in asked for cell in cells_of(one, normalization(one, asked), config)]
+    sources = list(dict.fromkeys(image for one in asked for image in one.photographs.sources))
+    labels = dict(zip(sources, images.image_labels(sources), strict=True))
+    of_model: dict[str, list[Asked]] = {}
+    for one in asked:
+        of_model.setdefault(json.dumps([one.model, one.fields], sort_keys=True), []).append(one)
+    cells = []
+    for together in of_model.values():
+        untrained = normalization_of_untrained(together)
+        cells += [cell for one in together for cell in cells_of(one, untrained, labels, config)]
     return sorted(cells, key=inversions.program)
 
 
@@ -164,11 +173,6 @@ class Asked(NamedTuple):
     photographs: inversions.Photographs
     layers: str
     seeds: list[int]
-
-    @property
-    def found(self) -> Specified:
-        """The architecture, with the weights that it brings."""
-        return find_model(self.model, self.fields)
 
     @property
     def of_seeds(self) -> list[str]:
@@ -206,34 +210,44 @@ def asked_by(row: Mapping[str, str]) -> Asked:
     )
 
 
-def normalization(one: Asked, every: Sequence[Asked]) -> Any:
-    """Of a row's pixels: untrained networks see them as the trained ones of their architecture do.
+def normalization_of_untrained(together: Sequence[Asked]) -> Any:
+    """How untrained networks see pixels: as the trained ones do, if there are both.
 
-    Without both kinds each network's weights say it themselves.
+    Args:
+        together: all that is asked of one architecture.
     """
     given = cli.normalization_setting()
-    of_model = [other for other in every if (other.model, other.fields) == (one.model, one.fields)]
-    sources = [source for other in of_model for source in other.of_seeds]
+    sources = list(dict.fromkeys(source for one in together for source in one.of_seeds))
     trained = [source for source in sources if not is_untrained(source)]
     if given != "auto" or len(trained) in (0, len(sources)):
         return given
-    return same_normalization(
-        expected_normalization(one.found, source) for source in dict.fromkeys(trained)
-    )
+    found = find_model(together[0].model, together[0].fields)
+    return same_normalization(expected_normalization(found, source) for source in trained)
 
 
-def cells_of(one: Asked, normalization: Any, config: InversionConfig) -> list[dict[str, Any]]:
-    """The cells of a row."""
+def cells_of(
+    one: Asked, untrained: Any, labels: Mapping[str, str], config: InversionConfig
+) -> list[dict[str, Any]]:
+    """The cells of a row.
+
+    Args:
+        one: the row.
+        untrained: the normalisation of pixels for untrained networks.
+        labels: of all images of the sweep.
+        config: of the descents.
+    """
+    given = cli.normalization_setting()
     return [
         cell
         for label, source in one.sources.items()
         for cell in inversions.inversion_cells(
             inversions.SweptNetwork(
-                *(one.model, source, one.fields, normalization, label),
+                *(one.model, source, one.fields, untrained if is_untrained(source) else given),
+                label,
                 FLAGS.weights_prefix,
                 cli.judge_from_flags(one.model, one.fields),
             ),
-            one.photographs,
+            dataclasses.replace(one.photographs, labels=labels),
             one.layers,
             config,
             seeds=one.seeds,

@@ -50,7 +50,7 @@ def main() -> None:
     }
     longest = f"_{measured.EIGEN}{FLAGS.directions}+.png"
     check_names(FLAGS.output, (label + longest for label in labels))
-    with cli.begin_output(definition) as folder:
+    with cli.begin_output(definition, images=(labels, photographs)) as folder:
 
         def rows_at(place: Place) -> Iterator[Row]:
             for picture in measured.pictures_of(place, labels, photographs, settings):

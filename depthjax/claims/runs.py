@@ -121,7 +121,8 @@ def judge_together(runs: Sequence[StoredRun]) -> dict[str, Judgement]:
         for one in _about(run, claim, part):
             place = places.setdefault((claim, part, run.model, one.where), {})
             place.setdefault(run.name, []).append(one)
-    reached = {run.name: _known(run.findings) for _, _, run in judging}
+    # Numbers that judge nothing may have been kept without their values.
+    reached = {run.name: _known([one for one in run.findings if one.part]) for _, _, run in judging}
     findings = [
         one
         for place in places.values()

@@ -59,7 +59,7 @@ def run(main: Callable[[], None], *, processes_share: bool = False) -> None:
             if FLAGS.compilation_cache:
                 enable_compilation_cache()
             connect_processes(shared=processes_share)
-            if line := unused_accelerator():
+            if line := unused_accelerator(ask_jax=False):
                 print(f"{Path(argv[0]).name}: {line}", file=sys.stderr)
             on_devices(main)
         except ValueError as error:

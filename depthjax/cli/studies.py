@@ -17,8 +17,10 @@ from depthjax.claims.stored import load_findings
 from depthjax.claims.tables import finding_table
 from depthjax.cli.output_flags import output_from_flags
 from depthjax.cli.values import flag_values
+from depthjax.files import npz_bytes
 from depthjax.folders import results
 from depthjax.folders.begin import RunFolder, begin
+from depthjax.folders.run_writer import check_targets
 from depthjax.inversion.bar import bar
 from depthjax.report import write_report
 from depthjax.studies.descents import Descents, References, pending
@@ -27,18 +29,31 @@ from depthjax.studies.networks import Place
 Item = TypeVar("Item")
 
 
-def begin_output(definition: Mapping[str, Any], *parts: str) -> RunFolder:
+_IMAGES = "images.npz"
+
+
+def begin_output(
+    definition: Mapping[str, Any],
+    *parts: str,
+    images: tuple[Sequence[str], np.ndarray] | None = None,
+) -> RunFolder:
     """The folder of `--output`, begun as `--overwrite` and `--resume` say.
 
     Args:
         definition: all that defines the results; it must survive JSON.
         parts: of the folder's name, where `--output` was not given.
+        images: labels and pixels of those that are studied; a study goes on only with the same.
 
     Raises:
-        ValueError: as `depthjax.folders.begin.begin`.
+        ValueError: as `depthjax.folders.begin.begin`, and for other images.
     """
     asked = flag_values("overwrite", "resume")
-    return begin(output_from_flags(*parts), definition, **asked, noted={"plan": plan()})
+    first = {} if images is None else {_IMAGES: npz_bytes({"targets": np.asarray(images[1])})}
+    where = output_from_flags(*parts)
+    folder = begin(where, definition, **asked, first=first, noted={"plan": plan()})
+    if images is not None:
+        check_targets(folder, *images, file=_IMAGES)
+    return folder
 
 
 def finish_study(

@@ -226,7 +226,9 @@ def input_file(targets: ArrayLike, starts: ArrayLike) -> dict[str, bytes]:
     return {INPUTS: npz_bytes({"targets": np.asarray(targets), "starts": np.asarray(starts)})}
 
 
-def check_targets(folder: RunFolder, images: Sequence[str], targets: ArrayLike) -> None:
+def check_targets(
+    folder: RunFolder, images: Sequence[str], targets: ArrayLike, file: str = INPUTS
+) -> None:
     """Returns if a run that is gone on with has the images that it was begun with.
 
     Their names are part of its definition, and another picture may have the name today. What
@@ -236,13 +238,14 @@ def check_targets(folder: RunFolder, images: Sequence[str], targets: ArrayLike) 
         folder: from `begin`; closed if they differ.
         images: labels.
         targets: `[B, H, W, C]`.
+        file: of the folder, which has those that it was begun with.
 
     Raises:
         ValueError: naming the first image that has changed.
     """
-    if not processes.is_first() or INPUTS in folder.begun:
+    if not processes.is_first() or file in folder.begun:
         return
-    differences = np.abs(np.asarray(targets, float) - read_arrays(folder.path / INPUTS)["targets"])
+    differences = np.abs(np.asarray(targets, float) - read_arrays(folder.path / file)["targets"])
     for name, difference in zip(images, differences, strict=True):
         if difference.max() > DECODED_ALIKE:
             folder.close()

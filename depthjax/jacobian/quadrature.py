@@ -111,7 +111,7 @@ def count_above(quadrature: SpectralQuadrature, thresholds: ArrayLike) -> Counts
         thresholds: ε in units of σ, `[thresholds]` for all images or `[B, thresholds]`.
     """
     levels = _levels(quadrature, thresholds)
-    low, high = bracket_above(quadrature, np.maximum(levels, quadrature.floor[:, None]))
+    low, high = bracket_above(quadrature, thresholds)
     probes = low.shape[1]
     middle = (low + high) / 2
     error = (
@@ -127,7 +127,8 @@ def bracket_above(
 ]:
     """The lower and upper bound of `count_above` for each probe, before they are averaged."""
     nodes, weights = quadrature.nodes, quadrature.weights
-    above = (nodes[..., None] > _levels(quadrature, thresholds)[:, None, None]).sum(2)
+    levels = np.maximum(_levels(quadrature, thresholds), quadrature.floor[:, None])
+    above = (nodes[..., None] > levels[:, None, None]).sum(2)
     sums = np.concatenate([np.zeros((*weights.shape[:2], 1)), weights.cumsum(2)], 2)
     steps = nodes.shape[2]
     low = np.take_along_axis(sums, np.maximum(above - 1, 0), 2)

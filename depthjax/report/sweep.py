@@ -33,16 +33,15 @@ def sweep_section(folder: Path) -> Section:
     place = SweepFolder(folder)
     cells, status = place.cells(), place.status()
     rows = place.table().drop_columns(_ABOUT_THE_RUN).to_pylist() if status.done else []
-    rows_of = by_architecture(rows)
+    groups = by_architecture(rows)
+    # What their titles have more than those of a single architecture.
+    rows_of = {f", {name}" if len(groups) > 1 else "": own for name, own in groups.items()}
     charts = [
         chart
-        for model, own in rows_of.items()
+        for name, own in rows_of.items()
         for chart in tabular.depth_charts(
             own,
-            [
-                (name, {}, f"{title}, {model}" if len(rows_of) > 1 else title)
-                for name, title in _QUANTITIES
-            ],
+            [(quantity, {}, title + name) for quantity, title in _QUANTITIES],
             seeds="seeds",
         )
     ]
@@ -63,5 +62,8 @@ def sweep_section(folder: Path) -> Section:
         ],
         config=json.dumps(cells[0], indent=2, ensure_ascii=False),
         charts=charts,
-        tables=[tabular.table("Every inversion", rows, where="cells/")] if rows else [],
+        tables=[
+            tabular.table(f"Every inversion{name}", own, where="cells/")
+            for name, own in rows_of.items()
+        ],
     )

@@ -67,6 +67,7 @@ class Photographs:
         size: height and width in pixels.
         fit: how an image becomes square.
         group_size: number of images in a cell.
+        labels: of the images, if there are others in the sweep; by default those of these alone.
 
     Raises:
         ValueError: for no images, or a group size below 1.
@@ -76,6 +77,7 @@ class Photographs:
     size: int = 224
     fit: str = "crop"
     group_size: int = 16
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.group_size < 1 or not self.sources:
@@ -134,7 +136,7 @@ def inversion_cells(
     hashes = {seed: _sha256(source, found, stated) for seed, source in weights.items()}
     prefix = network.weights_prefix
     place: dict[str, Any] = {"weights_prefix": prefix} if prefix else {}
-    labels = dict(zip(sources, image_labels(sources), strict=True))
+    labels = photographs.labels or dict(zip(sources, image_labels(sources), strict=True))
     if network.judge:
         judge = load_judge(**network.judge, image_size=size)
         for sha256 in hashes.values():
@@ -170,7 +172,7 @@ def inversion_cells(
 
 
 def _labels_beside_others(group: Sequence[str], labels: Mapping[str, str]) -> dict[str, Any]:
-    """The labels of a group where other images of the sweep have names like theirs."""
+    """The labels of a group, where others of the sweep have names like theirs."""
     own = [labels[image] for image in group]
     return {} if own == list(image_labels(group)) else {"image_labels": own}
 

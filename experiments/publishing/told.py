@@ -39,7 +39,7 @@ class _Number:
 
 
 def filled(text: str, told: Mapping[str, Told], runs: Sequence[StoredRun]) -> str:
-    """A text with its numbers; nothing if a run that it tells of was not kept.
+    """A text with its numbers; nothing if a run that it tells of was not kept to its end.
 
     Args:
         text: with `{name}` or `{name:interval}` in the places of numbers.
@@ -49,7 +49,7 @@ def filled(text: str, told: Mapping[str, Told], runs: Sequence[StoredRun]) -> st
     Raises:
         ValueError: if what a number is read from is no single finding of its run.
     """
-    if not {one.run for one in told.values()} <= {run.name for run in runs}:
+    if not {one.run for one in told.values()} <= {run.name for run in runs if run.findings}:
         return ""
     return text.format(**{name: _Number(_finding(one, runs)) for name, one in told.items()})
 

@@ -68,6 +68,17 @@ def test_runs_of_one_size_judge_together():
     assert third.verdict == "contradicted"
 
 
+def test_what_was_kept_without_its_values_does_not_choose_the_run():
+    """Two runs of one place: the one that came farther elsewhere, whatever else has its cells."""
+    whole, there = found(0.0), found(0.0, network="there")
+    half = replace(there, measured=Cells.of(np.where(np.eye(3, 5) > 0, np.nan, 0.0)))
+    beside = found(0.0, part="", network="beside")
+    shown = replace(beside, measured=beside.interval)
+    far, near = run("far", 32, whole, there, shown), run("near", 32, found(0.001), half, beside)
+    for order in ([far, near], [near, far]):
+        assert judge_together(order)[CLAIM].parts[0].findings == (whole, there)
+
+
 def test_a_place_that_two_runs_measured_counts_once_with_the_larger_sample():
     many = replace(found(0.9), measured=Cells.of(0.9 + np.random.default_rng(1).random((9, 5))))
     for runs in ([run("a", 32, many), run("b", 32, found(0.0))],):
@@ -78,7 +89,7 @@ def test_a_place_that_two_runs_measured_counts_once_with_the_larger_sample():
     sparse = run("c", 32, replace(found(0.0), measured=few, quantity="least elasticity"))
     for order in ([sparse, runs[1]], [runs[1], sparse]):
         assert judge_together(order)[CLAIM].parts[0].findings == tuple(runs[1].findings)
-    same = run("d", 32, found(0.0), replace(found(0.0, part=""), claim="C1"))
+    same = run("d", 32, found(0.0), replace(found(0.0), claim="C1", part="worse_within_stages"))
     for order in ([same, run("c", 32, found(0.4))], [run("c", 32, found(0.4)), same]):
         assert judge_together(order)[CLAIM].parts[0].findings == (same.findings[0],)
     of_models = [one._replace(config={**one.config, "model": one.name}) for one in runs]

@@ -57,6 +57,20 @@ def test_nothing_is_said_where_jax_uses_it(tmp_path, monkeypatch, not_asked_for)
     assert unused_accelerator(tmp_path, {}) == ""
 
 
+def test_without_asking_jax_a_package_for_the_device_counts_as_its_use(
+    tmp_path, monkeypatch, not_asked_for
+):
+    """Scripts ask so: to ask JAX would take a TPU from the processes that they start."""
+    monkeypatch.setattr(jax, "default_backend", lambda: pytest.fail("JAX was asked"))
+    (tmp_path / "nvidia0").touch()
+    plugin(monkeypatch)
+    assert "NVIDIA GPU" in unused_accelerator(tmp_path, {}, ask_jax=False)
+    plugin(monkeypatch, "jax-cuda12-plugin")
+    assert unused_accelerator(tmp_path, {}, ask_jax=False) == ""
+    plugin(monkeypatch, "libtpu")
+    assert unused_accelerator(tmp_path / "none", {"TPU_NAME": "a"}, ask_jax=False) == ""
+
+
 def test_nothing_is_said_to_who_asked_for_the_cpu(tmp_path, monkeypatch):
     (tmp_path / "nvidia0").touch()
     monkeypatch.setattr(type(jax.config), "jax_platforms", "cpu", raising=False)

@@ -71,6 +71,10 @@ def test_numbers_findings_and_figures(script, tmp_path, capsys):
     assert (output / "findings.json").read_text() == before[1]
     with pytest.raises(ValueError, match="already holds a run"):
         run(script, output)
+    with np.load(output / "images.npz") as begun:
+        np.savez(output / "images.npz", targets=1 - begun["targets"])
+    with pytest.raises(ValueError, match="is another one than it was begun with"):
+        run(script, output, resume=True)
 
 
 def test_products_alone(script, tmp_path):

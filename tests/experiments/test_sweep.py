@@ -3,8 +3,10 @@
 import json
 
 import jax
+import numpy as np
 import pytest
 from absl.testing import flagsaver
+from PIL import Image
 from script_loading import loaded
 
 import depthjax
@@ -102,24 +104,33 @@ def trained(tmp_path):
 
 
 def normalizations(cells):
-    """How each network of some cells sees its pixels: what the cells say, else what they have."""
-    return {cell["network"]: as_normalization(cell["normalization"]) for cell in cells}
+    """How each network of some cells sees its pixels."""
+    return {cell["network"]: load_cell(cell).layer.normalization for cell in cells}
 
 
 def test_untrained_networks_see_pixels_as_the_trained_ones_beside_them(script, trained, tmp_path):
     networks = ["untrained", f"trained={trained}", "plain=unnormalized:untrained"]
     half = as_normalization("half")
-    found = normalizations(cells(script, networks=networks))
-    assert found["untrained"] == found["trained"] == half
-    plain = next(cell for cell in cells(script, networks=networks) if cell["network"] == "plain")
-    assert load_cell(plain).layer.normalization is None
+    found = cells(script, networks=networks)
+    assert normalizations(found) == {"untrained": half, "trained": half, "plain": None}
+    alone = cells(script, networks=networks[1:2])
+    assert all(cell in found for cell in alone), "what stands beside it would make another cell"
     in_rows = tmp_path / "cells.csv"
     in_rows.write_text(f"networks\nuntrained\ntrained={trained}\n")
     assert normalizations(cells(script, table=str(in_rows)))["untrained"] == half
-    stated = cells(script, networks=networks, normalization="imagenet")
+    stated = cells(script, networks=networks[:2], normalization="imagenet")
     assert set(normalizations(stated).values()) == {as_normalization("imagenet")}
-    alone = cells(script)
-    assert {cell["normalization"] for cell in alone} == {"auto"}
+    assert {cell["normalization"] for cell in cells(script)} == {"auto"}
+
+
+def test_images_of_one_name_stay_apart_in_other_rows(script, tmp_path):
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / folder / "1.png")
+    in_rows = tmp_path / "cells.csv"
+    in_rows.write_text(f"images\n{tmp_path}/a/\n{tmp_path}/b/\n")
+    found = cells(script, table=str(in_rows), seeds=["0"])
+    assert sorted(load_cell(cell).image_names for cell in found) == [["1"], ["1-2"]]
 
 
 def test_a_sweep_refuses_trained_networks_that_see_other_pixels(script, trained):

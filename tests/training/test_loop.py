@@ -17,6 +17,7 @@ from depthjax.cli import TrainingBar
 from depthjax.data import Augmentation, Dataset, held_on_device
 from depthjax.data.dataset import in_memory
 from depthjax.models import MLP
+from depthjax.models.vit import ViT
 from depthjax.training import TrainingConfig, TrainingDiverged, evaluate, fit, init_state, loop
 from depthjax.training.evaluation import check_classes
 from depthjax.training.step import StepMetrics, TrainState, learning_rate, numbers_of, train_step
@@ -200,7 +201,7 @@ def test_a_failure_keeps_the_last_good_state():
 
 
 def test_a_network_of_one_size_learns_from_crops_of_it():
-    model = depthjax.build_model("mlp", widths=(4, 3))
+    model = ViT(image_size=6, patch=3, width=4, depth=1, heads=1, num_classes=3)
     config = TrainingConfig(epochs=1, batch_size=8)
     state = init_state(model, variables_of(model, 6), config)
     crops = dataset(augmentation=Augmentation(crop=6))
