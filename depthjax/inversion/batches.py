@@ -21,6 +21,7 @@ from depthjax.inversion.problem import Data, numbers_of
 from depthjax.inversion.results import Inversion, Trajectory
 from depthjax.inversion.state import State, initial_state, initial_state_on
 from depthjax.inversion.step_scale import step_scale_on
+from depthjax.inversion.strays import LOOK_EVERY, bring_back, bring_back_on
 from depthjax.typing import Embedding, Images, PerExample
 
 CALL_SECONDS = 0.5
@@ -63,7 +64,9 @@ def run_batch(prepared: Prepared, examples: Examples, number: int, plan: Plan) -
     state, rows, frames, finished = _begin_or_resume(examples, number, plan)
     loop = partial(descend(plan.mesh), prepared.layer, config.structure, prepared.weights, data)
     marks = plan.marks[len(frames) :]
-    pace = stops(config, _step(state), marks, short=plan.in_short_calls)
+    looks = range(LOOK_EVERY, config.steps, LOOK_EVERY) if config.structure.soft else ()
+    pauses = sorted({*marks, *looks})
+    pace = stops(config, _step(state), pauses, short=plan.in_short_calls)
     while not finished:
         stop = next(pace)
         state, records, counts, running = loop(state, jnp.asarray(stop, jnp.int32))
@@ -77,6 +80,9 @@ def run_batch(prepared: Prepared, examples: Examples, number: int, plan: Plan) -
         finished = not np.any(running)
         if stop in marks and not finished:
             frames.append(on_screen(state.images))
+        if stop in looks and not finished:
+            back = bring_back if plan.mesh is None else bring_back_on(plan.mesh)
+            state = back(config.structure, state)
         if plan.checkpoints is not None:
             kept = Kept(state, _concatenated(rows), frames, finished)
             at_once = finished and plan.split.batches > 1

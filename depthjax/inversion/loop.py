@@ -128,7 +128,7 @@ def _descend(
         final = state.step == numbers["steps"]
         recorded = (state.step % numbers["record_every"] == 0) | final
         seen = candidate.embedding
-        plain = partial(problem.observe, state.images, state.step)
+        plain = partial(problem.observe, state.images, state.step, state.softness)
         embed = (lambda: plain()[0]) if structure.transforms else (lambda: seen)
         record = partial(_record, data, state, candidate.objective, embed, count)
         records, distance = jax.lax.cond(recorded, record, _skip, records)

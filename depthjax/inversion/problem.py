@@ -59,8 +59,9 @@ class Problem(NamedTuple):
 
     Fields:
         view: images and the number of the step -> what the network sees of them, of one shape.
-        observe: images `[B, H, W, C]` and the number of the step -> embedding `[B, …]`, and what
-            the layer tells beside it for a penalty, `[B]`; None if no penalty asks.
+        observe: images `[B, H, W, C]`, the number of the step, and how soft gates are beside what
+            the step prescribes, `[B]` -> embedding `[B, …]`, and what the layer tells beside it for
+            a penalty, `[B]`; None if no penalty asks.
         assess: images and what was observed of them -> the objective of each example, `[B]`.
         place: images, a change of them, and the number of the step -> the next images.
         decode: what the loop moves instead of images -> images `[B, H, W, C]`; None: it moves them.
@@ -68,7 +69,7 @@ class Problem(NamedTuple):
     """
 
     view: Callable[[Images, Int[Array, ""]], Images]
-    observe: Callable[[Images, Int[Array, ""]], Observation]
+    observe: Callable[[Images, Int[Array, ""], PerExample], Observation]
     assess: Callable[[Images, Observation], PerExample]
     place: Callable[[Images, Images, Int[Array, ""]], Images]
     decode: Callable[[Any], Images] | None
@@ -103,11 +104,11 @@ def problem_of(
         # The last pass only evaluates: the image as it is.
         return jax.lax.cond(step < numbers["steps"], change, lambda images: images, images)
 
-    def observe(images: Images, step: Int[Array, ""]) -> Observation:
+    def observe(images: Images, step: Int[Array, ""], softness: PerExample) -> Observation:
         weights = variables
         if structure.soft:
             left = 1 - step / numbers["steps"]
-            weights = at_temperature(variables, numbers["soft_gates"] * left**2)
+            weights = at_temperature(variables, numbers["soft_gates"] * left**2 * softness)
         # Weights in float64 make a float64 embedding; the descent stays in the start's dtype.
         with matmul_precision(structure.precision):
             if not ask_the_layer(structure.penalties):

@@ -30,6 +30,8 @@ class State(NamedTuple):
     images: Images
     parameters: Any  # what is moved in their place; None: they are
     optimizer: Any
+    objective: PerExample  # of the images before the last step
+    softness: PerExample  # of gates, beside what the step prescribes; see `strays`
     best_images: Images
     best_objective: PerExample
     best_step: Int[Array, " batch"]
@@ -60,18 +62,13 @@ def initial_state(
     if parametrisation:
         start = parametrisation.decode(parameters)
 
-    if structure.optimizer == "gauss_newton":
-        options = gauss_newton.Options(**dict(structure.optimizer_options))
-        optimizer = jnp.full(batch, options.damping, start.dtype)
-    else:
-        moved = start if parameters is None else parameters
-        # An optimiser's first state has the shape of its parameters, whatever the decay.
-        optimizer = jax.vmap(optimizer_of(structure, 0.0).init)(jax.tree.map(jnp.zeros_like, moved))
     return State(
         step=jnp.zeros((), jnp.int32),
         images=start,
         parameters=parameters,
-        optimizer=optimizer,
+        optimizer=fresh_optimizer(structure, start if parameters is None else parameters),
+        objective=infinite,
+        softness=jnp.ones(batch, start.dtype),
         best_images=start,
         best_objective=infinite,
         best_step=zeros,
@@ -81,6 +78,20 @@ def initial_state(
         stopped_step=zeros,
         stop_distance=-infinite if stop_distance is None else stop_distance,
     )
+
+
+def fresh_optimizer(structure: Structure, moved: Any) -> Any:
+    """What an optimiser remembers before its first step.
+
+    Args:
+        structure: names it.
+        moved: what it moves, of all examples.
+    """
+    if structure.optimizer == "gauss_newton":
+        options = gauss_newton.Options(**dict(structure.optimizer_options))
+        return jnp.full(len(moved), options.damping, moved.dtype)
+    # An optimiser's first state has the shape of its parameters, whatever the decay.
+    return jax.vmap(optimizer_of(structure, 0.0).init)(jax.tree.map(jnp.zeros_like, moved))
 
 
 @cache

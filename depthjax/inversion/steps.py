@@ -53,7 +53,8 @@ def _gradient_step(structure: Structure, problem: Problem, data: Data, state: St
 
     def evaluate(point: Any) -> tuple[Array, tuple[PerExample, Embedding]]:
         images = decode(point) if decode else point
-        observation = problem.observe(problem.view(images, state.step), state.step)
+        seen = problem.view(images, state.step)
+        observation = problem.observe(seen, state.step, state.softness)
         objective = problem.assess(images, observation)
         return objective.sum(), (objective, observation[0])
 
@@ -72,7 +73,7 @@ def _gauss_newton_step(
     decay, shape = data.numbers["fourier_decay"], state.images.shape[1:]
     coordinates = coordinates_of(structure.coordinates, decay, shape)
     embedding, change = gauss_newton.change(
-        lambda images: problem.observe(images, state.step)[0],
+        lambda images: problem.observe(images, state.step, state.softness)[0],
         state.images,
         data.target,
         state.optimizer,
@@ -81,8 +82,9 @@ def _gauss_newton_step(
     )
     objective = problem.assess(state.images, (embedding, None))
     images = problem.place(state.images, change, state.step)
-    accepted = problem.assess(images, problem.observe(images, state.step)) < objective
-    images = _select(accepted, images, state.images)
+    there = problem.observe(images, state.step, state.softness)
+    accepted = problem.assess(images, there) < objective
+    images = select(accepted, images, state.images)
     damping = gauss_newton.adapted(state.optimizer, accepted)
     return Candidate(embedding, objective, images, None, damping)
 
@@ -127,10 +129,12 @@ def advance(
     moved = (status == RUNNING) & ~final
     return State(
         step=state.step + 1,
-        images=_select(moved, images, state.images),
-        parameters=jax.tree.map(partial(_select, moved), parameters, state.parameters),
+        images=select(moved, images, state.images),
+        parameters=jax.tree.map(partial(select, moved), parameters, state.parameters),
         optimizer=optimizer,
-        best_images=_select(better, state.images, state.best_images),
+        objective=jnp.where(running, objective, state.objective),
+        softness=state.softness,
+        best_images=select(better, state.images, state.best_images),
         best_objective=jnp.where(better, objective, state.best_objective),
         best_step=jnp.where(better, state.step, state.best_step),
         plateau_objective=jnp.where(improved, objective, state.plateau_objective),
@@ -141,5 +145,6 @@ def advance(
     )
 
 
-def _select(chosen: Bool[Array, " batch"], new: Array, old: Array) -> Array:
+def select(chosen: Bool[Array, " batch"], new: Array, old: Array) -> Array:
+    """Of some examples the new values, of all others the old ones."""
     return jnp.where(chosen.reshape(-1, *[1] * (new.ndim - 1)), new, old)

@@ -21,8 +21,8 @@ from depthjax.typing import Variables
 TEMPERATURE = "temperature of soft gates"
 """The name of T among the weights of a soft operation; no variable of a network has it."""
 
-Temperature = Float[Array, ""]
-"""T in standard deviations of what comes in, of each example by itself."""
+Temperature = Float[Array, "*examples"]
+"""T in standard deviations of what comes in, of each example by itself; one for all, or `[B]`."""
 
 
 def soft_gate(highest: float, temperature: Temperature, x: Array) -> Array:
@@ -42,7 +42,8 @@ def at_temperature(weights: Variables, temperature: Array) -> Variables:
 
     Args:
         weights: of a prepared layer (`depthjax.models.softened`).
-        temperature: T, in standard deviations of what comes into each operation.
+        temperature: T, in standard deviations of what comes into each operation; one number, or
+            one for each example.
     """
 
     def changed(path: Any, leaf: Any) -> Any:
@@ -99,7 +100,10 @@ def _opening(x: Array, scale: Array) -> Array:
 def _scale(temperature: Temperature, x: Array) -> Array:
     """T in the units of x, `[B, 1, …]`."""
     spread = x.std(tuple(range(1, x.ndim)), keepdims=True)
-    return temperature.astype(x.dtype) * spread
+    of_each = temperature.astype(x.dtype).ravel()
+    if 1 < len(of_each) < len(x):  # windows of an image, as examples of their own
+        of_each = jnp.repeat(of_each, len(x) // len(of_each))
+    return of_each.reshape(-1, *[1] * (x.ndim - 1)) * spread
 
 
 def _positive(scale: Array) -> Array:
