@@ -105,3 +105,18 @@ def test_only_temperatures_change():
     hot = at_temperature(weights, jnp.float32(2))
     assert hot["relu"][TEMPERATURE] == 2 and weights["relu"][TEMPERATURE] == 0
     assert hot["softmax"]["temperature"] is weights["softmax"]["temperature"]
+
+
+@pytest.mark.parametrize("windows", [1, 3])
+def test_each_example_has_its_own_temperature(windows):
+    """Also where a network looks at windows of an image as examples of their own."""
+    temperatures = jnp.asarray([0.0, 0.3])
+    x = drawn((2 * windows, 5, 4))
+
+    def passed(temperature, x):
+        return jax.grad(lambda x: soft_gate(np.inf, temperature, x).sum())(x)
+
+    found = passed(temperatures, x)
+    for example, temperature in enumerate(temperatures):
+        own = slice(example * windows, (example + 1) * windows)
+        np.testing.assert_array_equal(found[own], passed(temperature, x[own]))
