@@ -210,7 +210,7 @@ def finish(
     if with_classes:
         print(f"{class_table(run)}\n")
     print("D: distance to the target over that of a noisy copy; 0 is the image itself.")
-    print("r²: what the layer still knows, as the share of the target's luminance that the picture")
+    print("r²: how much of the photograph came back, the share of its luminance that the picture")
     print("shows at the best brightness and contrast; 1 is the image itself, 0 nothing of it.")
     print("ρ: distance of the embedding over the noisy copy's; at most 1 is nearer than that.")
     print(f"Figures, images and tables: {output}\nAll of it on one page: {page}")

@@ -45,6 +45,7 @@ class Finding:
         plan: the digest of the claim when the run was begun (`depthjax.claims.frozen`); empty of
             findings that no run has stored, and of older runs.
         exploratory: whether the claim, or a rule, was changed after the run had begun.
+        run: the name of its run, where there are several.
     """
 
     claim: str
@@ -62,6 +63,7 @@ class Finding:
     search: bool = False
     plan: str = ""
     exploratory: bool = False
+    run: str = ""
 
     @property
     def votes(self) -> bool:
@@ -76,9 +78,9 @@ class Finding:
     @property
     def interval(self) -> Interval:
         """The number with its interval; none (NaN) if too few of the values behind it exist."""
-        if isinstance(self.measured, Interval):
-            return self.measured
-        found = self.measured.interval
+        found = self.measured
+        if isinstance(found, Cells):
+            found = found.interval
         if self.known is not None and self.known[0] < KNOWN * self.known[1]:
             return found._replace(low=nan, high=nan, error=nan, freedom=nan)
         return found

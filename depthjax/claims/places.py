@@ -2,6 +2,9 @@
 
 More layers thus make a number surer, and no verdict rarer: places share their seeds and images, so
 votes of places would be neither independent nor equally hard to win.
+
+Of several runs the numbers are those of different networks. Seed 0 of one has nothing in common
+with seed 0 of another, so that cells are averaged within a run alone.
 """
 
 from collections.abc import Sequence
@@ -19,8 +22,8 @@ def together(findings: Sequence[Finding]) -> Finding:
 
     A place of which some cells are unknown shifts no other cell: its own mean is taken off before
     cells are averaged, and the mean of all places put back. Of exact numbers every one counts.
-    Places with other seeds or images (of several runs) have the mean of their standard errors,
-    which is too large if anything.
+    Places with other seeds or images, and places of other runs, have the mean of their standard
+    errors, which is too large if anything.
 
     Args:
         findings: of one part, one or more, each with its cells.
@@ -34,7 +37,9 @@ def together(findings: Sequence[Finding]) -> Finding:
         values = {getattr(finding, name) for finding in findings}
         return values.pop() if len(values) == 1 else ""
 
-    note = ", ".join(filter(None, [common("note"), f"mean of {len(findings)} places"]))
+    there = sum(bool(np.isfinite(_cells(finding).table).any()) for finding in findings)
+    count = f"{len(findings)}" if there == len(findings) else f"{there} of {len(findings)}"
+    note = ", ".join(filter(None, [common("note"), f"mean of {count} places"]))
     if first.fixed == "exact":
         note = f"{len(findings)} places"
     return replace(
@@ -45,7 +50,9 @@ def together(findings: Sequence[Finding]) -> Finding:
         quantity=common("quantity") or first.quantity.partition(",")[0],
         detail=common("detail"),
         known=None if known[0] == known[1] else (int(known[0]), int(known[1])),
-        measured=_mean_of([_cells(finding) for finding in findings]),
+        measured=_mean_over_runs(findings),
+        without_cells=first.fixed if len({one.fixed for one in findings}) == 1 else "",
+        run=common("run"),
         search=any(finding.search for finding in findings),
     )
 
@@ -62,6 +69,17 @@ def _known(finding: Finding) -> tuple[int, int]:
     return int(np.isfinite(table).sum()), table.size
 
 
+def _mean_over_runs(findings: Sequence[Finding]) -> Cells | Interval:
+    runs: dict[str, list[Cells]] = {}
+    for finding in findings:
+        runs.setdefault("" if finding.fixed == "exact" else finding.run, []).append(_cells(finding))
+    means = [_mean_of(places) for places in runs.values()]
+    if len(means) == 1:
+        return means[0]
+    intervals = [mean.interval if isinstance(mean, Cells) else mean for mean in means]
+    return _mean_interval(intervals, list(map(len, runs.values())))
+
+
 def _mean_of(places: Sequence[Cells]) -> Cells | Interval:
     tables = [place.table for place in places]
     first = places[0]
@@ -74,7 +92,7 @@ def _mean_of(places: Sequence[Cells]) -> Cells | Interval:
     if alike and len({table.shape for table in tables}) == 1:
         mean = Cells.of(_mean_table(np.stack(tables)), fixed=first.fixed)
         return replace(mean, logarithmic=first.logarithmic)
-    return _mean_interval(places)
+    return _mean_interval([place.interval for place in places], [1] * len(places))
 
 
 def _mean_table(tables: np.ndarray) -> Table:
@@ -91,20 +109,28 @@ def _mean_table(tables: np.ndarray) -> Table:
     return np.where(count > 0, of_places.mean() + deviations, np.nan)
 
 
-def _mean_interval(places: Sequence[Cells]) -> Interval:
-    """Of places with other seeds or images; their errors are taken to be wholly dependent.
+def _mean_interval(found: Sequence[Interval], weights: Sequence[int]) -> Interval:
+    """Of numbers with other seeds or images; their errors are taken to be wholly dependent.
 
-    So it rests on no more seeds and images than the place with the fewest.
+    So it rests on no more seeds and images than the number with the fewest.
+
+    Args:
+        found: the numbers.
+        weights: how many places each is of.
     """
-    found = [place.interval for place in places]
-    seeds, images = (min(getattr(one, name) for one in found) for name in ("seeds", "images"))
+    reached = [one for one in found if np.isfinite(one.estimate)] or found
+    seeds, images = (min(getattr(one, name) for one in reached) for name in ("seeds", "images"))
     missing = sum(one.missing for one in found)
     scale = {one.logarithmic for one in found}
     if len(scale) > 1:
         raise ValueError("places with geometric and arithmetic means make no part together")
     logarithmic = scale.pop()
     estimates = np.array([one.estimate for one in found])
-    estimate = float((np.log(estimates) if logarithmic else estimates).mean())
-    error = float(np.mean([one.error for one in found]))
+    estimates = np.log(estimates) if logarithmic else estimates
+    known = np.isfinite(estimates)  # a number that nothing was reached of shifts no other
+    estimate = np.nan
+    if known.any():
+        estimate = float(np.average(estimates[known], weights=np.asarray(weights)[known]))
+    error = float(np.average([one.error for one in found], weights=weights))
     freedom = float(np.min([one.freedom for one in found]))
     return Interval.of(estimate, error, freedom, (seeds, images, missing), logarithmic=logarithmic)

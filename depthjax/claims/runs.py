@@ -80,7 +80,10 @@ def stored_run(
     """
     found = load_findings(folder) if (folder / "findings.json").is_file() else []
     findings = [
-        replace(one, aside="contrast", part="") if one.claim in without else one for one in found
+        replace(one, run=name, aside="contrast", part="")
+        if one.claim in without
+        else replace(one, run=name)
+        for one in found
     ]
     return StoredRun(name, folder, read_config(folder), findings, power or {})
 

@@ -44,10 +44,13 @@ def _section(question: Question, material: Material) -> Iterator[str]:
     """The question, its answer, what each claim rests on, figures, and what was not run."""
     claims = [claim for claim in question.claims if claim in CLAIMS]
     yield f"## {question.heading}"
-    yield f"{question.asks}\n{_answer([material.judged[claim] for claim in claims])}"
+    asked = [material.judged[claim] for claim in claims if claim not in question.beside]
+    yield f"{question.asks}\n{_answer(asked)}"
     yield "\n".join(line for claim in claims for line in _lines(claim, material))
-    if text := filled(question.beyond, question.told, material.runs):
-        yield f"**Beyond the claims**, not planned before these runs: {text}"
+    if text := filled(
+        "\n".join(f"- {one}" for one in question.beyond), question.told, material.runs
+    ):
+        yield f"**Beyond the claims**, not planned before these runs:\n\n{text}"
     runs = [run for run in material.runs if run.script in question.scripts]
     for figure, words in question.figures.items():
         shown = [run for run in runs if (run.folder / f"{figure}.webp").is_file()]
@@ -77,7 +80,7 @@ def _answer(judged: Sequence[Judgement]) -> str:
         words = "Not shown so far"
     else:
         words = "In part"
-    return f"**{words}**: of {len(judged)} claims {counted(judged)}."
+    return f"**{words}**: of {len(judged)} claims that answer it {counted(judged)}."
 
 
 def _lines(claim: str, material: Material) -> Iterator[str]:

@@ -19,6 +19,7 @@ from depthjax.claims.runs import sample_needed
 from depthjax.claims.tables import claims_table
 from depthjax.folders.environment import where_it_ran
 from depthjax.folders.kept import briefly, missing_from
+from depthjax.statistics import Interval
 from depthjax.tables import markdown_table, number
 from publishing.answers import answers, counted
 from publishing.material import Material, material_in
@@ -57,9 +58,10 @@ is *supported* if all its parts are, *not supported* if one is contradicted, and
 *undecided at this scale*. If we had said before the run that it could hardly decide a part that is
 undecided, the claim is *not decidable at this scale*. Supports are corrected for multiple testing
 over the claims (Holm). A verdict is *exploratory* if its run was made before the claim got its
-present wording, or before a [rule of judging](#which-rules-are-older-than-which-results) got its
-present form. More:
-[the guide](docs/claims.md#what-a-verdict-rests-on).
+present wording, or before a rule of judging (bounds, intervals, the mean over places) got its
+present form. Which of several runs decides is not covered by that: [which rules are younger than
+which results](docs/claims.md#which-rules-are-older-than-which-results). More: [the
+guide](docs/claims.md#what-a-verdict-rests-on).
 
 **Columns of the table.** *Decided by*: the part of the claim that decided, with its number. *n*:
 weight seeds × photographs. *Of interest*: the smallest effect that matters. *Power*: the chance
@@ -148,9 +150,14 @@ def _takes(part: PartVerdict) -> str:
         return "too few of its cells have a value, which more seeds and images do not change"
     if _has_no_spread(part.whole):
         return "all its values are the same, and without a spread there is no interval"
+    measured = part.whole.measured
+    if isinstance(measured, Interval):
+        return "the networks differ, and more of them would tell more than seeds and images"
     needed = sample_needed(part)
     if needed is None:
         return "if the effect is the smallest of interest, more seeds and images hardly decide it"
+    if all(np.array(needed) <= measured.table.shape):
+        return "a run of this size supports an effect of interest in four of five cases"
     return f"about {needed[0]} × {needed[1]} seeds × images, by the spread found here"
 
 

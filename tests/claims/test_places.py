@@ -84,6 +84,25 @@ def test_other_seeds_and_images_are_taken_to_err_alike() -> None:
     assert ratios.estimate == pytest.approx(np.exp(found.estimate), rel=1e-5)
 
 
+def test_seeds_of_two_runs_have_nothing_in_common() -> None:
+    """However the seeds of one of them are numbered, the interval is the same."""
+    tables = drawn(4)
+    runs = "aabb"
+    whole, other = (
+        together(
+            [at(t, str(n), run=run) for n, (t, run) in enumerate(zip(given, runs, strict=True))]
+        )
+        for given in (tables, np.concatenate([tables[:2], tables[2:, ::-1]]))
+    )
+    assert whole.interval == other.interval and whole.run == ""
+    own = [interval(tables[:2].mean(0)), interval(tables[2:].mean(0))]
+    assert whole.interval.estimate == pytest.approx(tables.mean(), rel=1e-5)
+    assert whole.interval.error == pytest.approx(np.mean([one.error for one in own]), rel=1e-5)
+    assert (whole.interval.seeds, whole.interval.images) == (3, 5)
+    empty = at(np.full((3, 5), np.nan), "none", run="c")
+    assert "mean of 2 of 3 places" in together([at(tables[0]), at(tables[1]), empty]).note
+
+
 def test_the_fields_that_places_share_stay() -> None:
     found = together([at(drawn(1)[0], "a", note="n"), at(drawn(1)[0], "a", note="n", network="b")])
     assert (found.network, found.layer, found.note) == ("", "a", "n, mean of 2 places")
