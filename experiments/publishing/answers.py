@@ -47,9 +47,8 @@ def _section(question: Question, material: Material) -> Iterator[str]:
     asked = [material.judged[claim] for claim in claims if claim not in question.beside]
     yield f"{question.asks}\n{_answer(asked)}"
     yield "\n".join(line for claim in claims for line in _lines(claim, material))
-    if text := filled(
-        "\n".join(f"- {one}" for one in question.beyond), question.told, material.runs
-    ):
+    beyond = "\n".join(f"- {one}" for one in question.beyond)
+    if text := filled(beyond, question.told, material.runs):
         yield f"**Beyond the claims**, not planned before these runs:\n\n{text}"
     runs = [run for run in material.runs if run.script in question.scripts]
     for figure, words in question.figures.items():

@@ -87,20 +87,22 @@ def test_other_seeds_and_images_are_taken_to_err_alike() -> None:
 def test_seeds_of_two_runs_have_nothing_in_common() -> None:
     """However the seeds of one of them are numbered, the interval is the same."""
     tables = drawn(4)
-    runs = "aabb"
+    renumbered = np.concatenate([tables[:2], tables[2:, ::-1]])
     whole, other = (
-        together(
-            [at(t, str(n), run=run) for n, (t, run) in enumerate(zip(given, runs, strict=True))]
-        )
-        for given in (tables, np.concatenate([tables[:2], tables[2:, ::-1]]))
+        together([at(table, run=run) for table, run in zip(given, "aabb", strict=True)])
+        for given in (tables, renumbered)
     )
-    assert whole.interval == other.interval and whole.run == ""
+    assert whole.interval == pytest.approx(other.interval) and whole.run == ""
     own = [interval(tables[:2].mean(0)), interval(tables[2:].mean(0))]
     assert whole.interval.estimate == pytest.approx(tables.mean(), rel=1e-5)
     assert whole.interval.error == pytest.approx(np.mean([one.error for one in own]), rel=1e-5)
     assert (whole.interval.seeds, whole.interval.images) == (3, 5)
-    empty = at(np.full((3, 5), np.nan), "none", run="c")
-    assert "mean of 2 of 3 places" in together([at(tables[0]), at(tables[1]), empty]).note
+
+
+def test_places_without_a_value_are_not_counted() -> None:
+    empty = at(np.full((3, 5), np.nan), "none")
+    found = together([at(drawn(1)[0]), at(drawn(1)[0]), empty])
+    assert found.note == "mean of 2 of 3 places"
 
 
 def test_the_fields_that_places_share_stay() -> None:
