@@ -55,6 +55,9 @@ from depthjax.compat import enable_x64  # noqa: E402
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")  # or accelerators miss tolerances
 
+# What a kill leaves is in memory of the machine, and power cuts are not tested.
+os.fsync = lambda _: None
+
 # Tracing makes millions of small objects that live; looking through them again finds nothing.
 gc.set_threshold(10_000, 10, 10)
 
@@ -65,7 +68,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("compiled")
 
 
-MAPPINGS, PROGRAMS = 30_000, 2_000
+MAPPINGS, PROGRAMS = 45_000, 3_000
 """From here on programs are let go, to be read again from the cache on disk."""
 
 compiled = [0]

@@ -75,7 +75,7 @@ def variable_shapes(
     return _variable_shapes(model, height, width, jax.config.read("jax_enable_x64"))
 
 
-@functools.lru_cache(maxsize=16)  # tracing ResNet-50 takes half a second
+@functools.lru_cache(maxsize=128)  # tracing ResNet-50 takes half a second
 def _variable_shapes(
     model: Network, height: int, width: int, x64: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:

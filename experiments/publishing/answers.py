@@ -13,7 +13,6 @@ from depthjax.claims.judging import (
     interval_text,
 )
 from depthjax.claims.paper import CLAIMS
-from depthjax.claims.runs import judge_alone
 from depthjax.claims.tables import UNCORRECTED, verdict_text
 from publishing.material import Material, decided_by
 from publishing.questions import QUESTIONS, Question
@@ -95,7 +94,7 @@ def _lines(claim: str, material: Material) -> Iterator[str]:
     alone = {runs[0].name for runs in judges if len(runs) == 1}
     alone -= {run.name for runs in judges if len(runs) > 1 for run in runs}
     for run in material.runs:
-        for other in judge_alone(run):
+        for other in material.alone[run.name]:
             if other.claim.id == claim and run.name not in alone:
                 told = [_measured(part) for part in other.parts if part.part.votes and part.whole]
                 if told:  # parts without a vote are on the run's page

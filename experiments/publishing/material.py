@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from depthjax.claims.judging import Judgement
-from depthjax.claims.runs import StoredRun, judge_together, judging_runs
+from depthjax.claims.runs import StoredRun, judge_alone, judge_together, judging_runs
 from depthjax.claims.tables import deciding
 from depthjax.folders.kept import missing_from
 from publishing.runs import Planned, planned, results_in
@@ -20,6 +20,7 @@ class Material(NamedTuple):
         reproductions: the contents of each `reproduce.json`, by name.
         set_aside: of each run, the claims on which its vote was withdrawn, with the reason.
         judged: the verdict on each claim, by its id.
+        alone: what each run says by itself, by its name.
         judges: the runs that judge each part of a claim, by claim and part.
         waiting: flag files of which no run was kept.
     """
@@ -29,6 +30,7 @@ class Material(NamedTuple):
     reproductions: Mapping[str, Mapping[str, Any]]
     set_aside: Mapping[str, Mapping[str, str]]
     judged: Mapping[str, Judgement]
+    alone: Mapping[str, Sequence[Judgement]]
     judges: Mapping[str, Mapping[str, Sequence[StoredRun]]]
     waiting: Sequence[Planned]
 
@@ -66,7 +68,8 @@ def material_in(folder: Path) -> Material:
     """
     runs, reproductions, set_aside = results_in(folder)
     judged, judges = judge_together(runs), judging_runs(runs)
-    return Material(folder, runs, reproductions, set_aside, judged, judges, planned(runs))
+    alone = {run.name: judge_alone(run) for run in runs}
+    return Material(folder, runs, reproductions, set_aside, judged, alone, judges, planned(runs))
 
 
 def decided_by(judged: Judgement) -> str:

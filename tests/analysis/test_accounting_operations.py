@@ -81,7 +81,7 @@ def chain(operation):
 
 def jacobian(layer, variables, image):
     """`[outputs, inputs]`."""
-    found = jax.jacrev(lambda x: layer(variables, x[None]))(jnp.asarray(image))
+    found = jax.jit(jax.jacrev(lambda x: layer(variables, x[None])))(jnp.asarray(image))
     return np.asarray(found).reshape(-1, image.size)
 
 

@@ -25,8 +25,11 @@ def boxes(crops, data_dir):
         decoders = {"image": _skip()}
         found[split] = np.array(
             [
-                [int(features.deserialize_example_np(record, decoders=decoders)[k]) for k in keys]
-                for record in records.__getitems__(range(len(records)))
+                [int(example[key]) for key in keys]
+                for example in (
+                    features.deserialize_example_np(record, decoders=decoders)
+                    for record in records.__getitems__(range(len(records)))
+                )
             ]
         )
     return found

@@ -159,20 +159,24 @@ def _given(graph: Any, inputs: Any) -> tuple[Builder, dict[str, Any], dict[str, 
 
 def _compute(build: Builder, stored: dict[str, Any]) -> None:
     """The activations of all nodes."""
-    for node in build.nodes:
-        inputs = [stored[name] for name in node.inputs]
-        variables = {
-            group: jax.tree.map(jnp.asarray, held[node.name])
-            for group, held in build.variables.items()
-            if node.name in held
-        }
-        description = describe(node.operation)
-        if hasattr(node.operation, "apply"):
-            mode = description.mode(False)
-            stored[node.name] = node.operation.apply(variables, *inputs, **mode)
-        else:
-            stored[node.name] = node.operation(*inputs)
-        assert stored[node.name].shape[1:] == build.values[node.name].stored, node
+
+    @jax.jit
+    def computed(stored: dict[str, Any], weights: Any) -> dict[str, Any]:
+        for node in build.nodes:
+            inputs = [stored[name] for name in node.inputs]
+            variables = {
+                group: held[node.name] for group, held in weights.items() if node.name in held
+            }
+            if hasattr(node.operation, "apply"):
+                mode = describe(node.operation).mode(False)
+                made = node.operation.apply(variables, *inputs, **mode)
+            else:
+                made = node.operation(*inputs)
+            stored = {**stored, node.name: made}
+            assert made.shape[1:] == build.values[node.name].stored, node
+        return stored
+
+    stored.update(computed(stored, jax.tree.map(jnp.asarray, build.variables)))
 
 
 def _found(operand: Any, stored: dict[str, Any]) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Random changes of images: what they do, and descents that see images through them."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,10 +21,15 @@ def images(*shape):
     return jnp.asarray(np.random.default_rng(0).random(shape or (3, 7, 6, 2)))
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def changed(pieces, key, x, numbers):
+    return transformed(key, x, pieces, numbers)
+
+
 def change(text, x, key=KEY):
     steps = checked_transform(text)
     numbers = jnp.asarray(transformations.numbers_of(steps), x.dtype)
-    return transformed(key, x, transformations.pieces_of(steps), numbers)
+    return changed(transformations.pieces_of(steps), key, x, numbers)
 
 
 def test_every_transformation_is_tested():
@@ -64,16 +71,17 @@ def test_jitter_rolls_by_no_more_than_it_may():
 
 
 def test_sampling_turns_and_enlarges():
+    sampled = jax.jit(transformations._sampled)
     x = images(2, 7, 7, 2)
     quarter = jnp.array([[0.0, -1.0], [1.0, 0.0]])
-    turned = transformations._sampled(x, quarter, jnp.zeros(2))
+    turned = sampled(x, quarter, jnp.zeros(2))
     np.testing.assert_allclose(turned, np.rot90(x, -1, (1, 2)), atol=1e-5)
-    twice = transformations._sampled(x, jnp.eye(2) / 2, jnp.zeros(2))
+    twice = sampled(x, jnp.eye(2) / 2, jnp.zeros(2))
     np.testing.assert_allclose(
         twice[:, 1::2, 1::2], x[:, 2:5, 2:5], atol=1e-6
     )  # 3 of 7 in the middle
     np.testing.assert_allclose(twice[:, 2, 3], (x[:, 2, 3] + x[:, 3, 3]) / 2, atol=1e-6)
-    half = transformations._sampled(x, 2 * jnp.eye(2), jnp.zeros(2))
+    half = sampled(x, 2 * jnp.eye(2), jnp.zeros(2))
     np.testing.assert_allclose(half[:, 0, 0], x[:, 0, 0], atol=1e-6)  # its nearest border pixel
 
 

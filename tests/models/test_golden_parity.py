@@ -159,7 +159,13 @@ def input_gradients(
         def product(images: jax.Array, name: str) -> jax.Array:
             return (model.apply(variables, images, until=name)[0] * cotangents[name]).sum()
 
-        return {name: jax.grad(product)(images, name) for name in names}
+        def last_two(images: jax.Array) -> jax.Array:
+            """The last two layers share nearly all of their way back."""
+            _, found = model.apply(variables, images)
+            return jnp.stack([(found[name] * cotangents[name]).sum() for name in names[-2:]])
+
+        first = {name: jax.grad(product)(images, name) for name in names[:-2]}
+        return first | dict(zip(names[-2:], jax.jacrev(last_two)(images), strict=True))
 
     return jax.tree.map(np.asarray, gradients(variables, images, cotangents))
 

@@ -95,17 +95,18 @@ def test_values_and_derivatives_are_those_of_the_function(name):
     made = rewrite(function, kernel, images)
     assert (made.replaced, made.left) == (count, {})
     assert hash(made.layer) == hash(rewrite(function, kernel, images).layer)
-    expected, pull = jax.vjp(partial(function, kernel), images)
-    found, pull_back = jax.vjp(partial(made.layer, made.weights), images)
-    close = partial(np.testing.assert_allclose, rtol=0, atol=1e-11)
-    close(found, expected)
-    cotangent, tangent = array(*expected.shape), array(*images.shape)
-    close(pull_back(cotangent)[0], pull(cotangent)[0])
-    pushed = [
-        jax.jvp(partial(f, w), (images,), (tangent,))[1]
-        for f, w in ((made.layer, made.weights), (function, kernel))
-    ]
-    close(*pushed)
+    shape = jax.eval_shape(function, kernel, images).shape
+    cotangent, tangent = array(*shape), array(*images.shape)
+
+    @partial(jax.jit, static_argnums=0)
+    def everything(function, weights, images):
+        value, pull = jax.vjp(partial(function, weights), images)
+        pushed = jax.jvp(partial(function, weights), (images,), (tangent,))[1]
+        return value, pull(cotangent)[0], pushed
+
+    found = everything(made.layer, made.weights, images)
+    for one, other in zip(found, everything(function, kernel, images), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-11)
 
 
 def test_the_kernel_may_be_closed_over_and_the_weights_unused():

@@ -17,7 +17,7 @@ from depthjax.weights import calibrated, crops_for, save_weights, unfolded, weig
 
 def normalised_inputs(model, variables, images):
     """What each BatchNorm makes of its input, before scale and bias, `[…, C]`."""
-    _, activations = model.apply(variables, images)
+    _, activations = jax.jit(model.apply)(variables, images)
     variables = jax.tree.map(np.asarray, variables)
     made = {}
     for node in graph_of(model):
