@@ -17,7 +17,7 @@ from depthjax.devices.sharding import AXIS, data_mesh, local_mesh, part_of, spli
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 COLLECTIVES = ("all-reduce", "all-gather", "collective-permute", "all-to-all", "reduce-scatter")
-CASES = ("float64", "scaled", "stopped", "restarts")
+CASES = ("float64", "scaled", "stopped", "restarts", "astray")
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from depthjax import InversionConfig, jacobian
 from depthjax.compat import enable_x64
 from depthjax.devices.sharding import local_mesh, replicate, split_batch
 from depthjax.devices.spreading import spread
-from depthjax.inversion import preparing
+from depthjax.inversion import preparing, strays
 from depthjax.inversion.loop import descend
 from depthjax.inversion.preparing import prepare_for_descent
 from depthjax.inversion.problem import Data, numbers_of
@@ -260,6 +260,9 @@ with enable_x64(True):
     keep("stopped", on_both(jnp.float64, adam.replace(record_every=1), stop_distance=near))
     restarts = np.stack([STARTS, STARTS[::-1]])
     keep("restarts", on_both(jnp.float64, adam.replace(steps=8), starts=restarts, max_batch=10))
+    strays.STRAY = 0.1  # so that all go back to their best image whenever strays are looked for
+    soft = InversionConfig.fast(steps=strays.LOOK_EVERY + 2, soft_gates=0.3, record_every=1)
+    keep("astray", on_both(jnp.float64, soft))
 step = InversionConfig(steps=1, optimizer="sgd", schedule="constant", pixels="none")
 keep("float32", on_both(jnp.float32, step))
 # Descents of many steps part ways where rounding differs, so it takes many of them to compare.
