@@ -35,7 +35,7 @@ class Finding:
         bound: when the number counts as support.
         measured: the number of each weight seed and image. Of files that have none, the interval
             alone; such findings are shown and decide nothing.
-        without_cells: what is no sample, of such a finding; see `fixed`.
+        fixed_without_cells: what is no sample, of such a finding; see `fixed`.
         aside: why it has no vote: `contrast` if it is of another case than the claim's, `control`
             if it is of a network that differs from its counterpart by chance alone. Empty if it has
             a vote.
@@ -58,7 +58,7 @@ class Finding:
     known: tuple[int, int] | None = None
     bound: Bound
     measured: Cells | Interval
-    without_cells: Fixed = ""
+    fixed_without_cells: Fixed = ""
     aside: Aside = ""
     search: bool = False
     plan: str = ""
@@ -73,7 +73,7 @@ class Finding:
     @property
     def fixed(self) -> Fixed:
         """What is no sample; see `depthjax.statistics.Fixed`."""
-        return self.measured.fixed if isinstance(self.measured, Cells) else self.without_cells
+        return self.measured.fixed if isinstance(self.measured, Cells) else self.fixed_without_cells
 
     @property
     def interval(self) -> Interval:
@@ -200,7 +200,7 @@ def finding_from_record(record: Mapping[str, Any]) -> Finding:
             if name in record
         }
         measured = Interval(**told)
-        fields["without_cells"] = record.get("fixed", "")
+        fields["fixed_without_cells"] = record.get("fixed", "")
     return Finding(
         claim=claim.removesuffix(_CONTRAST),
         bound=Bound.parse(record["rule"]),

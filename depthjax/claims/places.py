@@ -51,7 +51,7 @@ def together(findings: Sequence[Finding]) -> Finding:
         detail=common("detail"),
         known=None if known[0] == known[1] else (int(known[0]), int(known[1])),
         measured=_mean_over_runs(findings),
-        without_cells=first.fixed if len({one.fixed for one in findings}) == 1 else "",
+        fixed_without_cells=first.fixed if len({one.fixed for one in findings}) == 1 else "",
         run=common("run"),
         search=any(finding.search for finding in findings),
     )

@@ -243,9 +243,10 @@ def check_targets(
     Raises:
         ValueError: naming the first image that has changed.
     """
-    if not processes.is_first() or file in folder.begun:
-        return
-    differences = np.abs(np.asarray(targets, float) - read_arrays(folder.path / file)["targets"])
+    kept = folder.path / file
+    if not processes.is_first() or file in folder.begun or not kept.is_file():
+        return  # studies that older versions began have kept none
+    differences = np.abs(np.asarray(targets, float) - read_arrays(kept)["targets"])
     for name, difference in zip(images, differences, strict=True):
         if difference.max() > DECODED_ALIKE:
             folder.close()
