@@ -78,11 +78,11 @@ def run_batch(prepared: Prepared, examples: Examples, number: int, plan: Plan) -
             rows.append(records)
             plan.tell(number, min(_step(state), config.steps), records.embedding_distance[-1])
         finished = not np.any(running)
-        if stop in marks and not finished:
-            frames.append(on_screen(state.images))
         if stop in looks and not finished:
             back = bring_back if plan.mesh is None else bring_back_on(plan.mesh)
             state = back(config.structure, state)
+        if stop in marks and not finished:  # the image that the record of this step is of
+            frames.append(on_screen(state.images))
         if plan.checkpoints is not None:
             kept = Kept(state, _concatenated(rows), frames, finished)
             at_once = finished and plan.split.batches > 1

@@ -68,6 +68,25 @@ def descent() -> tuple[Any, ...]:
     return layer, variables, layer(variables, images), jnp.full(SHAPE, 0.5)
 
 
+def test_a_frame_shows_what_its_record_is_of(
+    everything_strays: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also at a step at which descents go back to their best images."""
+    steps = [0, LOOK_EVERY, 2 * LOOK_EVERY]
+    monkeypatch.setattr("depthjax.inversion.invert.frame_steps", lambda *_: steps)
+    layer, variables, target, start = descent()
+    # A long step before the first look goes uphill.
+    config = SOFT.replace(record_every=1, optimizer="sgd", learning_rate=3e3, trust_radius=0.0)
+    found = invert(layer, variables, target, start, config, frames=len(steps))
+    assert found.frames is not None
+    for step, images in zip(found.frames.step, found.frames.images, strict=True):
+        away = layer(variables, jnp.asarray(images, jnp.float32) / 255) - target
+        distance = jnp.linalg.norm(away.reshape(len(target), -1), axis=1)
+        (row,) = np.flatnonzero(found.trajectory.step == step)
+        recorded = found.trajectory.embedding_distance[row]
+        np.testing.assert_allclose(distance, recorded, rtol=0.02)
+
+
 def test_calls_that_end_by_the_clock_change_nothing(everything_strays: None) -> None:
     """Strays are looked for at given steps, whenever the host looks, also after a cut."""
     long = invert(*descent(), SOFT)
