@@ -8,7 +8,9 @@ at.
 
 import dataclasses
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -150,19 +152,14 @@ class SpaceToDepth:
         batch, height, width, channels = x.shape
         x = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
         x = x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // 2, width // 2, 4 * channels)
-        return lax.conv_general_dilated(
-            x, parameters["kernel"], (1, 1), "VALID", dimension_numbers=_LAYOUT
-        )
+        return _convolution(x, parameters["kernel"], Geometry())
 
     def transpose(self, parameters: Parameters, y: Array) -> Array:
         """`[B, H', W', O]` -> `[B, H, W, I]`."""
         # The few channels of an image make a slow convolution, so that the columns' taps are made
         # into channels, and moved to their places afterwards.
         taps = parameters["kernel"].shape[0]
-        pads = ((taps - 1, taps - 1), (0, 0))
-        columns = lax.conv_general_dilated(
-            y, parameters["flipped"], (1, 1), pads, dimension_numbers=_LAYOUT
-        )
+        columns = _columns(parameters["flipped"], y)
         batch, height, width, _ = columns.shape
         columns = columns.reshape(batch, height, width, taps, -1)
         zero = jnp.zeros((), y.dtype)
@@ -191,6 +188,110 @@ class SpaceToDepth:
             outputs = (size + before + after - taps) // 2 + 1
             pads.append((before, 2 * (outputs - 1 + cells) - before - size))
         return pads
+
+
+def _columns(kernel: Array, y: Array) -> Array:
+    """`y` with a kernel `[taps, 1, O, …]`, wherever it meets a row.
+
+    In float64 as products, a row of the kernel each: XLA's CPU backend takes five times as long.
+    """
+    before = after = kernel.shape[0] - 1
+    if y.dtype != jnp.float64:
+        return _convolution(y, kernel, Geometry(padding=((before, after), (0, 0))))
+    moved = [(0, 0, 0), (before, 0, 0), (0, 0, 0), (0, 0, 0)]
+    total = jnp.zeros((), y.dtype)
+    for row in range(before + 1):
+        moved[1] = (before - row, row, 0)
+        total += lax.pad(y @ kernel[row, 0], jnp.zeros((), y.dtype), moved)
+    return total
+
+
+@dataclass(frozen=True)
+class Strided:
+    """A convolution with a stride; its transpose is a sum of products, one for each tap.
+
+    `Direct` convolves zeros between the pixels on the way back: XLA's CPU backend skips those in
+    float32 alone, and takes up to forty times as long in float64. Here every `stride`-th pixel of
+    the image, one of its phases, meets only the taps that reach it.
+    """
+
+    geometry: Geometry
+    height: int = 0
+    width: int = 0
+
+    def prepare(self, kernel: Float[AnyArray, "kh kw i o"]) -> Prepared:
+        """The kernel, and the matrix of each tap for the way back, in an array of its own."""
+        taps = itertools.product(*map(range, kernel.shape[:2]))
+        return {"kernel": kernel} | {_tap(*tap): kernel[tap].T for tap in taps}
+
+    def forward(self, parameters: Parameters, x: Array) -> Array:
+        """`[B, H, W, I]` -> `[B, H', W', O]`."""
+        return _convolution(x, parameters["kernel"], self.geometry)
+
+    def transpose(self, parameters: Parameters, y: Array) -> Array:
+        """`[B, H', W', O]` -> `[B, H, W, I]`."""
+        down, right, inputs, _ = parameters["kernel"].shape
+        pads = self.geometry.pads((self.height, self.width), (down, right))
+        rows = _Phases(self.height, self.geometry.strides[0], pads[0], down)
+        columns = _Phases(self.width, self.geometry.strides[1], pads[1], right)
+        zero = jnp.zeros((), y.dtype)
+        edges = [(0, 0, 0), rows.edges(y.shape[1]), columns.edges(y.shape[2]), (0, 0, 0)]
+        y = lax.pad(y, zero, edges)
+        nothing = jnp.broadcast_to(zero, (y.shape[0], rows.length, columns.length, inputs))
+
+        def phase(row: int, column: int) -> Array:
+            met = itertools.product(rows.met(row), columns.met(column))
+            products = [y[:, r, c] @ parameters[_tap(i, j)] for (i, r), (j, c) in met]
+            return sum(products, start=nothing)
+
+        x = jnp.stack(
+            [
+                jnp.stack([phase(row, column) for column in range(columns.stride)], 3)
+                for row in range(rows.stride)
+            ],
+            2,
+        )
+        x = x.reshape(-1, rows.length * rows.stride, columns.length * columns.stride, inputs)
+        return x[:, : self.height, : self.width]
+
+
+def _tap(row: int, column: int) -> str:
+    return f"tap_{row}_{column}"
+
+
+class _Phases(NamedTuple):
+    """How the windows along one axis meet pixels `phase`, `phase + stride`, … of the image.
+
+    Fields:
+        size: of the image.
+        stride, pads, taps: of the convolution.
+    """
+
+    size: int
+    stride: int
+    pads: Pair
+    taps: int
+
+    @property
+    def length(self) -> int:
+        """Pixels of a phase; the last may lie outside of the image."""
+        return -(-self.size // self.stride)
+
+    def met(self, phase: int) -> Iterator[tuple[int, slice]]:
+        """Each tap that reaches the phase, and which padded outputs it is multiplied with."""
+        for tap in range((phase + self.pads[0]) % self.stride, self.taps, self.stride):
+            begin = (phase + self.pads[0] - tap) // self.stride - self._first
+            yield tap, slice(begin, begin + self.length)
+
+    def edges(self, outputs: int) -> tuple[int, int, int]:
+        """Zeros around the outputs, so that each tap meets as many of them."""
+        end = (self.stride - 1 + self.pads[0]) // self.stride + self.length
+        return -self._first, end - outputs, 0
+
+    @property
+    def _first(self) -> int:
+        """No tap on the first pixel of a phase is of an output before this one."""
+        return (self.pads[0] - self.taps + 1) // self.stride
 
 
 @dataclass(frozen=True)
@@ -271,7 +372,7 @@ def _grouped_sum(kernel: Array, x: Array, geometry: Geometry) -> Array:
     return total.reshape(*total.shape[:3], groups * outputs)
 
 
-Form = Direct | Pointwise | Patches | SpaceToDepth | Winograd | GroupedTaps
+Form = Direct | Pointwise | Patches | SpaceToDepth | Strided | Winograd | GroupedTaps
 
 
 def choose_form(kernel_size: Pair, geometry: Geometry, channels: int) -> Form:
@@ -298,6 +399,8 @@ def choose_form(kernel_size: Pair, geometry: Geometry, channels: int) -> Form:
                 return SpaceToDepth(geometry)
             if kernel_size == (3, 3) and geometry == _WINOGRAD:
                 return Winograd()
+            if geometry.strides != (1, 1) and max(kernel_size) <= 3:
+                return Strided(geometry)
     return Direct(geometry)
 
 

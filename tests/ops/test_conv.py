@@ -16,6 +16,7 @@ from depthjax.ops.conv import (
     Patches,
     Pointwise,
     SpaceToDepth,
+    Strided,
     Winograd,
     choose_form,
     convolve,
@@ -121,6 +122,19 @@ def test_grouped_taps(shape, strides, kernel_padding, groups):
         check(GroupedTaps(geometry), size, geometry, shape)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(
+    shape=st.tuples(st.integers(3, 9), st.integers(3, 9)),
+    strides=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    size=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    padding=st.tuples(*2 * [st.tuples(st.integers(-1, 4), st.integers(-1, 4))]),
+)
+@settings(max_examples=12, deadline=None)
+def test_strided(dtype, shape, strides, size, padding):
+    with enable_x64(True):
+        check(Strided(geometry := Geometry(strides, padding)), size, geometry, shape, dtype)
+
+
 @given(shape=sizes, strides=st.integers(1, 3))
 @settings(max_examples=4, deadline=None)
 def test_pointwise(shape, strides):
@@ -128,13 +142,14 @@ def test_pointwise(shape, strides):
         check(Pointwise((strides, strides)), 1, geometry_of(strides), shape)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @given(shape=sizes, kernel_padding=st.sampled_from([(3, 1), (5, 2), (7, 3), (3, 0)]))
-@settings(max_examples=4, deadline=None)
-def test_space_to_depth(shape, kernel_padding):
+@settings(max_examples=3, deadline=None)
+def test_space_to_depth(dtype, shape, kernel_padding):
     size, padding = kernel_padding
     with enable_x64(True):
         geometry = geometry_of(2, padding)
-        check(SpaceToDepth(geometry), size, geometry, shape)
+        check(SpaceToDepth(geometry), size, geometry, shape, dtype)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -181,11 +196,14 @@ def test_patches(size, shape, x64):
 
 
 def test_forms_on_the_cpu():
-    kinds = [(7, 2, 3, 1, 3), (3, 1, 1, 1, 64), (1, 2, 0, 1, 64), (3, 1, 1, 32, 128)]
+    kinds = [
+        *[(7, 2, 3, 1, 3), (3, 1, 1, 1, 64), (1, 2, 0, 1, 64), (3, 1, 1, 32, 128)],
+        *[(3, 2, 1, 1, 64), (5, 1, 2, 1, 64)],
+    ]
     assert jax.default_backend() != "cpu" or [
         type(choose_form((size, size), geometry_of(*settings), channels)).__name__
         for size, *settings, channels in kinds
-    ] == ["SpaceToDepth", "Winograd", "Pointwise", "GroupedTaps"]
+    ] == ["SpaceToDepth", "Winograd", "Pointwise", "GroupedTaps", "Strided", "Direct"]
 
 
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
