@@ -196,13 +196,18 @@ class SpectralCurve(NamedTuple):
 
     Fields:
         levels: thresholds σ / σ₁, descending, `[points]`.
-        low, high: the smallest and largest possible count, `[points]`. Where all singular values
-            are known the thresholds are these themselves, and each counts itself.
+        low, high: the smallest and largest possible count, `[points]`.
+        exact: whether the thresholds are the singular values themselves, and each counts itself.
     """
 
     levels: Float[np.ndarray, " points"]
     low: Float[np.ndarray, " points"]
     high: Float[np.ndarray, " points"]
+    exact: bool = False
+
+    def lists(self) -> list[list[float]]:
+        """Thresholds and both counts, for JSON."""
+        return [self.levels.tolist(), self.low.tolist(), self.high.tolist()]
 
 
 def spectral_curve(spectrum: LayerSpectrum, image: int = 0) -> SpectralCurve:
@@ -215,7 +220,7 @@ def spectral_curve(spectrum: LayerSpectrum, image: int = 0) -> SpectralCurve:
     if spectrum.values is not None:
         values = spectrum.values[image]
         rank = np.arange(1, len(values) + 1, dtype=float)
-        return SpectralCurve(values / values[0], rank, rank)
+        return SpectralCurve(values / values[0], rank, rank, exact=True)
     assert spectrum.quadrature is not None
     levels = np.geomspace(1, 1e-6, 121)
     counts = count_above(spectrum.quadrature, spectrum.largest[:, None] * levels)
@@ -238,8 +243,10 @@ def level_at_rank(curve: SpectralCurve, rank: int) -> tuple[float, float]:
     """
     if rank < 1:
         raise ValueError(f"ranks begin at 1, got {rank}")
-    ends = []
-    for count in (curve.low, curve.high):
-        enough = np.flatnonzero((count >= rank) & (curve.levels > DENSE_FLOOR))
-        ends.append(float(curve.levels[enough[0]]) if len(enough) else 0.0)
-    return ends[0], ends[1]
+    known = curve.levels > DENSE_FLOOR
+    enough, perhaps = (np.flatnonzero((count >= rank) & known) for count in (curve.low, curve.high))
+    low = float(curve.levels[enough[0]]) if len(enough) else 0.0
+    if not len(perhaps):
+        return low, 0.0
+    # Fewer than `rank` lie above the threshold before, so this one does not.
+    return low, float(curve.levels[max(0, perhaps[0] - (not curve.exact))])

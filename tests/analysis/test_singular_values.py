@@ -64,9 +64,21 @@ def test_the_level_at_a_rank():
     bracketed = SpectralCurve(
         np.array([1.0, 0.1, 0.01]), np.array([0.0, 2, 5]), np.array([1.0, 4, 6])
     )
-    assert level_at_rank(bracketed, 3) == (0.01, 0.1)
+    assert level_at_rank(bracketed, 3) == (0.01, 1.0)  # there may be four above 0.1
+    assert level_at_rank(bracketed, 6) == (0, 0.1)
     with pytest.raises(ValueError, match="ranks begin at 1, got 0"):
         level_at_rank(curve, 0)
+
+
+def test_the_level_at_a_rank_lies_between_its_ends():
+    """Of known singular values, counted on a grid as probes are."""
+    values = np.sort(np.exp(np.random.default_rng(0).uniform(-9, 0, 300)))[::-1]
+    levels = np.geomspace(1, 1e-6, 121)
+    counts = (values[:, None] > values[0] * levels).sum(0).astype(float)
+    curve = SpectralCurve(levels, counts, counts)
+    for rank, value in enumerate(values / values[0], start=1):
+        low, high = level_at_rank(curve, rank)
+        assert low <= value <= high, rank
 
 
 def test_a_jacobian_of_nothing_but_zeros():

@@ -142,7 +142,7 @@ def piece(name: str, depth: int, seed: int, decay: float, **columns: Any) -> Pie
     noise = np.array([0.1])
     row |= spectrum_columns(spectrum, 3) | bits_columns(information_of(spectrum, noise), noise)
     row |= columns
-    curve = [list(map(float, part)) for part in spectral_curve(spectrum)]
+    curve = spectral_curve(spectrum).lists()
     return Piece([row | {"image": image} for image in IMAGES], [curve] * 3, [])
 
 

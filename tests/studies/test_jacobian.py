@@ -54,7 +54,7 @@ def test_fewer_dimensions_make_no_slope_by_themselves():
     for seed, (depth, (name, logs)) in product((0, 1, 2), enumerate(spectra.items())):
         made = piece(name, depth, seed, 0.5, rank_bound=len(logs), outputs=len(logs))
         spectrum = spectrum_from_values(np.exp(-logs)[None], 8, len(logs))
-        curve = [list(map(float, part)) for part in spectral_curve(spectrum)]
+        curve = spectral_curve(spectrum).lists()
         pieces.append(made._replace(curves=[curve] * 3))
     rows = finished_rows(pieces)
     own, one = (

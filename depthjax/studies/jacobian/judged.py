@@ -36,11 +36,12 @@ def finished_rows(pieces: Sequence[Piece]) -> list[Row]:
     fixed = fixed_rank(rows)
     for piece in pieces:
         for row, points in zip(piece.rows, piece.curves, strict=False):
-            curve = SpectralCurve(*map(np.asarray, points))
+            dense = row["method"] == "dense"
+            curve = SpectralCurve(*map(np.asarray, points), exact=dense)
             own = max(1, row["rank_bound"] // 2)
             for name, rank in (("half_rank", own), ("fixed_rank", fixed)):
                 low, high = level_at_rank(curve, rank)
-                if row["method"] == "dense":  # below it rounding hides the value
+                if dense:  # below it rounding hides the value
                     low, high = max(low, DENSE_FLOOR), max(high, DENSE_FLOOR)
                 row |= {f"{name}_low": low, f"{name}_high": max(high, float(curve.levels.min()))}
             for power in range(1, len(LEVELS) + 1):

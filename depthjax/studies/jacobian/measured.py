@@ -79,7 +79,8 @@ class Piece(NamedTuple):
 
     Fields:
         rows: of the table, one for each image.
-        curves: the `SpectralCurve` of each image, as lists; empty where no spectrum is computed.
+        curves: levels and counts of each image's `SpectralCurve`, as lists; empty where no
+            spectrum is computed.
         sections: from `ball_section` at the first image, as lists; empty where not asked for.
     """
 
@@ -195,7 +196,7 @@ def _computed(
             if method == "products":
                 row["least_of_all"] = least(float(spectrum.least[0]))
             row |= bits_columns(*_information(spectrum, place, image[None], settings))
-            piece.curves.append([list(map(float, part)) for part in spectral_curve(spectrum)])
+            piece.curves.append(spectral_curve(spectrum).lists())
             if ball and not piece.sections:
                 circle = ball_section(
                     place.layer, place.variables, image[None], seed=settings.probe_seed
