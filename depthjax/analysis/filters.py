@@ -94,30 +94,39 @@ def low_frequency_power(kernel: Kernel) -> Float[np.ndarray, " outputs"]:
 
 
 def anisotropy(kernel: Kernel) -> Float[np.ndarray, " outputs"]:
-    """How much the filters of each output channel prefer one direction, their means taken off.
+    """How much the filters of each output channel prefer one direction; their means do not matter.
 
-    |Σ_f P(f) exp(2iθ_f)| / Σ_f P(f), with the power P of a filter at the frequency f of direction
-    θ_f, averaged over the filters of a channel by their power: 1 for a grating or an edge, 0 for
-    what is the same in all directions. Independent random weights lie between, the nearer to 0 the
-    larger the filter; compare with untrained ones. Frequencies of half a period a pixel, which
-    filters of even size have, stand for two directions and do not count.
+    The coherence of a filter's structure tensor: |Σ (g_x + i g_y)²| / Σ (g_x² + g_y²), with its
+    gradient g between each four neighbouring weights, averaged over the filters of a channel by
+    their power of gradients: 1 for an edge, a ramp or a grating of whatever direction, 0 for
+    what is the same in all directions. Independent random weights lie between (0.56 on average for
+    3×3), the nearer to 0 the larger the filter; compare with untrained ones.
 
     Args:
         kernel: from `kernel_of`.
 
     Returns:
-        `[outputs]`; NaN where all filters of a channel are constant.
+        `[outputs]`; NaN where the filters of a channel have no gradients: constants, checkerboards.
 
     Raises:
         ValueError: for filters with sides below 3, and for weights that are not finite.
     """
     if min(kernel.shape[:2]) < 3:
         raise ValueError("filters with sides below 3 have no directions; choose larger ones")
-    power, rows, columns = _power(kernel)
-    told = (np.abs(rows) < 0.5) & (np.abs(columns) < 0.5)
-    twice = np.exp(2j * np.arctan2(rows, columns))
-    preferred = np.abs(np.einsum("hw,hwio->io", twice * told, power))
-    return _share(preferred.sum(0), power[told].sum((0, 1)))
+    kernel = _finite(kernel)
+    down, right = np.diff(kernel, axis=0), np.diff(kernel, axis=1)
+    gradient = (right[1:] + right[:-1]) + 1j * (down[:, 1:] + down[:, :-1])
+    power = (np.abs(gradient) ** 2).sum((0, 1))
+    # Of a filter without gradients rounding leaves a little.
+    power[power < 1e-20 * (np.abs(kernel) ** 2).max(initial=0.0)] = 0.0
+    preferred = np.where(power > 0, np.abs((gradient**2).sum((0, 1))), 0.0)
+    return _share(preferred.sum(0), power.sum(0))
+
+
+def _finite(kernel: Kernel) -> Kernel:
+    if not np.isfinite(kernel).all():
+        raise ValueError("the filters hold values that are not finite")
+    return kernel
 
 
 def _power(
@@ -127,9 +136,7 @@ def _power(
     height, width = kernel.shape[:2]
     if height * width == 1:
         raise ValueError("1×1 filters have no frequencies; choose a convolution with larger ones")
-    if not np.isfinite(kernel).all():
-        raise ValueError("the filters hold values that are not finite")
-    power = np.abs(np.fft.fft2(kernel, axes=(0, 1))) ** 2
+    power = np.abs(np.fft.fft2(_finite(kernel), axes=(0, 1))) ** 2
     # Of a constant filter rounding leaves a little, which is no structure.
     power[power < 1e-20 * (power.max(initial=0.0) or 1.0)] = 0.0
     power[0, 0] = 0.0

@@ -61,8 +61,8 @@ def test_independent_weights_are_neither_smooth_nor_directed(size):
     kernel = np.random.default_rng(0).normal(size=(size, size, 100, 40)) + 7
     found = low_frequency_power(kernel)
     assert found.shape == (40,) and found.mean() == pytest.approx(1, abs=0.03)
-    # As many independent pairs of frequencies; the mean of a random walk of unequal steps.
-    assert anisotropy(kernel).mean() < 1.4 / np.sqrt((size**2 - 1) / 2)
+    # The mean of a random walk of as many steps as there are gradients, which are not independent.
+    assert anisotropy(kernel).mean() < 1.4 / (size - 1)
 
 
 def test_known_filters():
@@ -72,19 +72,34 @@ def test_known_filters():
     kernel = np.stack([edge, edge.T, checkers, spot, flat], axis=-1)[:, :, None] + 5
     # Of the eight frequencies above 0 an edge has those along one axis alone.
     np.testing.assert_allclose(low_frequency_power(kernel)[[0, 1, 4]], [2, 2, np.nan], atol=1e-12)
-    np.testing.assert_allclose(anisotropy(kernel), [1, 1, 0, 0, np.nan], atol=1e-12)
+    np.testing.assert_allclose(anisotropy(kernel), [1, 1, np.nan, 0, np.nan], atol=1e-12)
     smooth, rough = low_frequency_power(kernel)[[3, 2]]
     assert smooth > 1.5 > 1 > rough
 
 
+@pytest.mark.parametrize("size", [3, 5, 7])
+@pytest.mark.parametrize("degrees", [0, 22.5, 45, 90, 135])
+def test_edges_and_ramps_of_every_direction_are_directed(size, degrees):
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    across = np.round(x * np.cos(np.radians(degrees)) + y * np.sin(np.radians(degrees)), 9)
+    ramp, edge = anisotropy(np.stack([across, np.sign(across)], -1)[:, :, None])
+    assert ramp == pytest.approx(1)
+    assert edge > (0.999 if degrees % 45 == 0 else 0.7)  # a pixelated edge
+
+
 def test_filters_of_one_output_count_by_their_power():
-    kernel = np.zeros((3, 3, 2, 1))
-    kernel[:, :, 0, 0] = 3 * np.array([[1.0, 0, -1]] * 3)  # power 9 · 6, all of one direction
-    kernel[:, :, 1, 0] = np.outer([1, 0, -1], [1, 0, -1])  # power 4, of two
-    two = anisotropy(kernel[:, :, 1:])[0]
-    assert anisotropy(kernel)[0] == pytest.approx((54 + 4 * two) / 58)
-    # Opposite directions of several filters do not cancel.
-    crossed = np.stack([kernel[:, :, 0], kernel[:, :, 0].transpose(1, 0, 2)], axis=2)
+    edge = np.array([[1.0, 0, -1]] * 3)
+    ring = np.outer([1.0, 2, 1], [1, 2, 1])
+    kernel = np.stack([3 * edge, ring], -1)[..., None]
+
+    def power(filters):
+        (down, right) = (np.diff(filters, axis=axis) for axis in (0, 1))
+        return ((right[1:] + right[:-1]) ** 2 + (down[:, 1:] + down[:, :-1]) ** 2).sum()
+
+    first, second = power(3 * edge), power(ring)
+    assert anisotropy(kernel)[0] == pytest.approx(first / (first + second))
+    # Directions of several filters do not cancel.
+    crossed = np.stack([edge, edge.T], -1)[..., None]
     assert anisotropy(crossed)[0] == pytest.approx(1)
 
 
