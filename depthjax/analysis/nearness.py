@@ -131,7 +131,9 @@ def principal_distance(
         raise ValueError(
             f"share must lie between 0 and 1, got {share}; 0.9 is 90 % of the variance"
         )
+    # What is left beside the plane is a small difference of large squares.
     training, others = _checked(training, others)
+    training, others = training.astype(np.float64), others.astype(np.float64)
     unit = pair_distance(training)
     mean = training.mean(0)
     return _outside(training - mean, share, others - mean) / unit

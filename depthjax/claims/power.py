@@ -15,7 +15,7 @@ from depthjax.claims.bound import Bound
 from depthjax.claims.cells import Cells
 from depthjax.claims.claim import Claim, Part
 from depthjax.claims.judging import Judgement
-from depthjax.statistics import LEVEL, POWER, Fixed, Table, mean_errors
+from depthjax.statistics import LEAST, LEVEL, POWER, Fixed, Table, mean_errors
 
 DRAWS = 2_000
 
@@ -83,8 +83,11 @@ def support_rate(
     """
     if pilot.fixed == "exact":
         return float(part.bound.low <= truth <= part.bound.high)
-    random = np.random.default_rng(seed)
     seeds, images = shape
+    sampled = {"seeds": seeds, "images": images}
+    if min(size for name, size in sampled.items() if name != pilot.fixed) < LEAST:
+        return 0.0  # such runs have no interval
+    random = np.random.default_rng(seed)
     sizes = ((DRAWS, seeds, 1), (DRAWS, 1, images), (DRAWS, seeds, images))
     moves = {"seeds": (0.0, pilot.images), "images": (pilot.seeds, 0.0)}
     by_seed, by_image = moves.get(pilot.fixed, (pilot.seeds, pilot.images))

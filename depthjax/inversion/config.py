@@ -85,7 +85,7 @@ class InversionConfig:
         (), "other arguments of the optimizer, as a dict or as (name, value) pairs"
     )
     learning_rate: float = setting(0.05, "rate of the first step", above=0)
-    final_learning_rate: float = setting(0.0, "rate of the last step", least=0)
+    final_learning_rate: float = setting(0.0, "rate at the end, after the last step", least=0)
     schedule: str = setting(
         "cosine",
         f"of the rate between the first step and the last: {', '.join(SCHEDULES)}",
@@ -134,7 +134,7 @@ class InversionConfig:
     )
     blur: bool = setting(False, "3×3 Gaussian blur after every step")
     blur_sigma: float = setting(2.4, "its width at the first step, in pixels", above=0)
-    final_blur_sigma: float = setting(0.4, "its width at the last step, in pixels", above=0)
+    final_blur_sigma: float = setting(0.4, "its width at the end, after the last step", above=0)
     pixels: str = setting(
         "clip",
         "outside [0, 1]: none leaves them; clip cuts them off after every step; penalty adds"
@@ -165,7 +165,7 @@ class InversionConfig:
     start_std: float = setting(0.05, "standard deviation of Gaussian and pink starts", least=0)
     restarts: int = setting(1, "independent descents for each image and layer", least=1)
     record_every: int = setting(
-        10, "steps between two records of the distances; the last step has one, too", least=1
+        10, "steps between two records of the distances; the end has one, too", least=1
     )
     plateau: float = setting(
         0.0, "stop when the objective improves by less than this fraction; 0: never", least=0

@@ -23,8 +23,8 @@ from depthjax.devices.spreading import specs
 from depthjax.inversion.config import Structure
 from depthjax.inversion.objectives import norms
 from depthjax.inversion.problem import Data, problem_of
-from depthjax.inversion.state import RUNNING, State, with_device_axis
-from depthjax.inversion.steps import advance, make_step
+from depthjax.inversion.state import PLATEAU, RUNNING, State, with_device_axis
+from depthjax.inversion.steps import advance, make_step, stopping
 from depthjax.typing import Embedding, LayerFn, PerExample, Variables
 
 RECORDS_PER_CALL = 64
@@ -126,7 +126,10 @@ def _descend(
         state, records, count = loop
         candidate = step(state)
         final = state.step == numbers["steps"]
-        recorded = (state.step % numbers["record_every"] == 0) | final
+        judged = stopping(numbers, state, candidate)
+        # Where the last examples stop, the end would have no record.
+        ending = (judged.status == PLATEAU).any() & ~(judged.status == RUNNING).any()
+        recorded = (state.step % numbers["record_every"] == 0) | final | ending
         seen = candidate.embedding
         plain = partial(problem.observe, state.images, state.step, state.softness)
         embed = (lambda: plain()[0]) if structure.transforms else (lambda: seen)
@@ -134,7 +137,7 @@ def _descend(
         records, distance = jax.lax.cond(recorded, record, _skip, records)
         reached = distance <= state.stop_distance
         latest = bool(structure.transforms)
-        state = advance(numbers, state, candidate, reached, final, latest=latest)
+        state = advance(state, candidate, judged, reached, final, latest=latest)
         return state, records, count + recorded
 
     zero = jnp.zeros((), jnp.int32)

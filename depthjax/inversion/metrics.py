@@ -42,7 +42,7 @@ class Measurement:
     Fields:
         embedding_distance: m_g = ‖O(a) − O(a_g)‖₂.
         reference_embedding_distance: m_r = ‖O(a) − O(a')‖₂, mean over draws.
-        reference_embedding_distance_std: its standard deviation over draws.
+        reference_embedding_distance_std: its standard deviation from draw to draw.
         embedding_ratio: ρ = m_g / m_r; at most 1 if a_g's embedding is nearer than a noisy copy's.
         relative_embedding_distance: m_g / ‖O(a)‖₂, comparable between networks.
         input_distance: m_i = ‖a − a_g‖₂.

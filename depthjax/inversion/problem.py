@@ -139,8 +139,8 @@ def problem_of(
             first, last = numbers["blur_sigma"], numbers["final_blur_sigma"]
             fraction = step.astype(first.dtype) / numbers["steps"].astype(first.dtype)
             images = blur3(images, first + (last - first) * fraction)
-        if structure.pixels == "clip":
-            images = jnp.clip(images, 0, 1)
+        if structure.pixels == "clip":  # an update that overflowed stays to be seen
+            images = jnp.where(jnp.isfinite(images), jnp.clip(images, 0, 1), images)
         return images
 
     parametrisation = parametrisation_of(structure.moved, shape)

@@ -49,7 +49,7 @@ class Reference:
 
     Fields:
         embedding_distance: m_r.
-        embedding_distance_std: its standard deviation over the draws.
+        embedding_distance_std: its standard deviation from draw to draw; NaN of one draw.
         input_distance: m_i'.
         embedding_norm: ‖O(a)‖₂.
     """
@@ -80,7 +80,8 @@ def reference_distances(
 
         # One draw after the other: memory stays that of one batch.
         embedding, inputs = jax.lax.map(distances, jax.random.split(noise.key, noise.draws))
-    return Reference(embedding.mean(0), embedding.std(0), inputs.mean(0), norms(target))
+    spread = embedding.std(0, ddof=1)
+    return Reference(embedding.mean(0), spread, inputs.mean(0), norms(target))
 
 
 def shared_input_distance(shape: tuple[int, ...], noise: ReferenceNoise) -> float:

@@ -131,6 +131,14 @@ def test_a_plane_has_no_distance_and_all_is_distance_off_it(features):
     np.testing.assert_allclose(found, [0] * 7 + [3] * 7 + [0], atol=1e-6)
 
 
+def test_a_small_distance_from_a_plane_is_no_rounding_of_large_ones():
+    """In float32, as embeddings are."""
+    training = on_plane(50, 0, 200).astype(np.float32)
+    others = (on_plane(7, 1, 200) + 1e-4 * np.eye(200)[2]).astype(np.float32)
+    found = principal_distance(training, others, share=0.999999) * pair_distance(training)
+    np.testing.assert_allclose(found, 1e-4, rtol=0.01)
+
+
 def test_components_are_as_few_as_hold_the_share():
     """Variances 16, 4, 1 and 1/4: one component holds 75 %, two 94 %."""
     training = np.concatenate([np.diag([4.0, 2, 1, 0.5]), -np.diag([4.0, 2, 1, 0.5])])

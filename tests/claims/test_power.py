@@ -76,6 +76,8 @@ def test_more_seeds_and_images_and_less_chance_give_more_power() -> None:
     assert power(part, small, (3, 3)) < power(part, small, (5, 5)) < power(part, small, (20, 20))
     assert power(part, large, (5, 5)) < power(part, small, (5, 5))
     assert support_rate(part, small, (5, 5), 9.0) > 0.99
+    for shape in ((2, 5), (5, 2)):  # of fewer than three there is no interval
+        assert support_rate(part, small, shape, 9.0) == 0
     # One network that is meant itself: photographs alone.
     fixed = Pilot(0.0, 0.5, 0.0, "seeds")
     assert power(part, fixed, (1, 10)) > 0.95

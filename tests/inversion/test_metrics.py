@@ -64,7 +64,11 @@ def by_hand(w: np.ndarray, a: np.ndarray, a_g: np.ndarray, std: float, draws: in
     keys = jax.random.split(KEY, draws)
     noise = std * np.stack([jax.random.normal(k, a.shape, jnp.float32) for k in keys]).astype(float)
     moved = size(embed(a + noise) - embed(a), 1)
-    m_r, spread, m_i_reference = moved.mean(0), moved.std(0), size(noise).mean(0)
+    m_r, spread, m_i_reference = (
+        moved.mean(0),
+        moved.std(0, ddof=1) if draws > 1 else np.nan,
+        size(noise).mean(0),
+    )
     clipped = np.clip(a_g, 0, 1)
     versions = {"": a_g, "clipped_": clipped, "rounded_": np.round(clipped * 255) / 255}
     m_g = {name: size(embed(version) - embed(a), 1) for name, version in versions.items()}

@@ -70,6 +70,19 @@ def test_the_reference_moves_an_image_by_the_noise_times_the_root_of_its_size() 
     )
 
 
+def test_the_spread_is_that_from_draw_to_draw(variables: dict) -> None:
+    """Of few draws it is as large as of many, on average; of one it is not known."""
+    a = draw((200, *SHAPE[1:]), 1)
+
+    def spread(draws: int) -> jax.Array:
+        noise = ReferenceNoise(KEY, draws=draws)
+        return reference_distances(linear, variables, a, noise).embedding_distance_std
+
+    means = [float(jnp.square(spread(draws)).mean()) for draws in (3, 300)]
+    assert means[0] == pytest.approx(means[1], rel=0.1)
+    assert jnp.isnan(spread(1)).all()
+
+
 def test_the_reference_key_decides(variables: dict) -> None:
     a = draw(SHAPE, 1)
     first, again, other = (

@@ -111,6 +111,16 @@ def test_all_examples_not_finite_ends_the_loop() -> None:
     np.testing.assert_array_equal(found.images, start)
 
 
+def test_an_update_that_overflows_is_seen_though_pixels_are_clipped() -> None:
+    variables = {"w": 1e12 * matrix(20)["w"]}
+    start = 0.1 + 0.8 * draw(2, *IMAGE)
+    target = linear(variables, start.at[0].add(0.1))  # the second is there
+    config = plain(learning_rate=1e20, steps=5, pixels="clip")
+    found = invert(linear, variables, target, start, config)
+    np.testing.assert_array_equal(found.status, [NON_FINITE, RUNNING])
+    np.testing.assert_array_equal(found.final_images, start)
+
+
 @pytest.mark.parametrize("objective", ["dot", "l2"])
 def test_an_objective_that_stays_as_it_is_is_a_plateau(objective: str) -> None:
     """Also where it is negative: there the smaller is farther from 0."""
@@ -182,6 +192,15 @@ def test_when_all_have_stopped_the_loop_ends(x64: None) -> None:
         leaves_equal(values[: stop + 1], endless.trajectory.objective[: stop + 1, b])
         np.testing.assert_array_equal(values[stop:], values[stop])
         assert found.best_step[b] <= stop
+    rarely = invert(linear, variables, target, start, config.replace(record_every=7))
+    assert last % 7
+    np.testing.assert_array_equal(rarely.trajectory.step, [*range(0, last, 7), last])
+    for b in range(3):  # each end has a record, whatever is beside it
+        values = rarely.trajectory.objective[:, b]
+        assert values[-1] == found.trajectory.objective[-1, b]
+        one = slice(b, b + 1)
+        alone = invert(linear, variables, target[one], start[one], config.replace(record_every=7))
+        leaves_close(alone.trajectory.objective[-1, 0], values[-1], 1e-12)
 
 
 # ------------------------------------------------------------------------------ near enough to stop

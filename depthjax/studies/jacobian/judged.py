@@ -37,7 +37,8 @@ def finished_rows(pieces: Sequence[Piece]) -> list[Row]:
     for piece in pieces:
         for row, points in zip(piece.rows, piece.curves, strict=False):
             dense = row["method"] == "dense"
-            curve = SpectralCurve(*map(np.asarray, points), exact=dense)
+            levels, few, many = map(np.asarray, points)
+            curve = SpectralCurve(levels, few, many, exact=dense)
             own = max(1, row["rank_bound"] // 2)
             for name, rank in (("half_rank", own), ("fixed_rank", fixed)):
                 low, high = level_at_rank(curve, rank)
