@@ -4,12 +4,12 @@ import io
 import re
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any
+from contextlib import ExitStack, suppress
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from depthjax.images.formats import some_format
 from depthjax.images.luminance import luminance
@@ -119,21 +119,42 @@ def decode_image(
 def _read(file: str | io.BytesIO, shown: str) -> Photograph:
     """The whole image, upright; errors call it `shown`."""
     try:
-        image = _decode(file)
+        image, grey = _decode(file)
     # Given a corrupt file, Pillow's decoders raise errors of many kinds.
     except Exception as error:
         raise ValueError(_unreadable(shown, error, _first_bytes(file))) from error
-    return _rgb(image, shown)
+    return _rgb(image, grey, shown)
 
 
-def _decode(file: str | io.BytesIO) -> Image.Image:
+class _Grey(NamedTuple):
+    """What a file says of grey values that Pillow leaves as they are stored.
+
+    Fields:
+        white: the largest whole number that there may be.
+        negative: whether the largest means black.
+    """
+
+    white: int = 65535
+    negative: bool = False
+
+
+def _decode(file: str | io.BytesIO) -> tuple[Image.Image, _Grey]:
     """The first frame. The header is read first: a huge image is refused before it is decoded."""
-    with Image.open(file) as image:
+    with ExitStack() as opened:
+        # By name Pillow maps some files into memory, and turns those upright wrongly.
+        stream = opened.enter_context(open(file, "rb")) if isinstance(file, str) else file
+        image = opened.enter_context(Image.open(stream))
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError(f"{image.width * image.height} pixels")
         if image.format in _DRAWN:
             raise UnidentifiedImageError
-        return ImageOps.exif_transpose(image)
+        return ImageOps.exif_transpose(image), _grey_of(image)
+
+
+def _grey_of(image: Image.Image) -> _Grey:
+    tags = getattr(image, "tag_v2", {})
+    bits = min(16, *tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,)))
+    return _Grey(2**bits - 1, tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 1) == 0)
 
 
 _TIFF = (b"II*\0", b"MM\0*")
@@ -182,11 +203,12 @@ def _unreadable(shown: str, error: Exception, first: bytes) -> str:
     return f"{shown} is corrupt or truncated ({detail}); fetch or export the file again"
 
 
-def _rgb(image: Image.Image, shown: str) -> Photograph:
+def _rgb(image: Image.Image, grey: _Grey, shown: str) -> Photograph:
     # Pillow would clip these modes to 8 bits.
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
-        grey = _float_grey(image, shown) if image.mode == "F" else _integer_grey(image, shown)
-        return np.repeat(grey[..., None], 3, axis=-1)
+        whole = image.mode != "F"
+        values = _integer_grey(image, grey.white, shown) if whole else _float_grey(image, shown)
+        return np.repeat((1 - values if grey.negative else values)[..., None], 3, axis=-1)
     if image.has_transparency_data:
         return _over_white(np.asarray(image.convert("RGBA"), np.float32) / np.float32(255))
     return np.asarray(image.convert("RGB"), np.float32) / np.float32(255)
@@ -197,7 +219,7 @@ def _over_white(rgba: Photograph) -> Photograph:
     return rgba[..., :3] * alpha + (1 - alpha)
 
 
-def _integer_grey(image: Image.Image, shown: str) -> Photograph:
+def _integer_grey(image: Image.Image, white: int, shown: str) -> Photograph:
     values = np.asarray(image)
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 65535:
@@ -205,7 +227,7 @@ def _integer_grey(image: Image.Image, shown: str) -> Photograph:
             f"{shown} holds integers from {low} to {high}, but grey values are read as 16 bits, "
             "0 to 65535; rescale it first"
         )
-    grey = values.astype(np.float32) / np.float32(65535)
+    grey = values.astype(np.float32) / np.float32(white)
     # A 16-bit grey PNG may declare one value transparent; over white it becomes white.
     return np.where(values == image.info.get("transparency", -1), np.float32(1), grey)
 

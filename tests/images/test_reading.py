@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from depthjax.images import (
     MAX_PIXELS,
+    decode_image,
     load_image,
     reading,
     to_uint8,
@@ -300,3 +302,56 @@ def test_grey_values_of_another_scale(tmp_path: Path) -> None:
     for values in ([0, 70000], [-1, 5]):
         path = save(tmp_path / "i.tif", Image.fromarray(np.array([values], np.int32)))
         assert f"from {values[0]} to {values[1]}" in error_of(lambda p=path: load_image(p))
+
+
+def tiff(pixels: np.ndarray, bits: int, photometric: int, orientation: int = 1) -> bytes:
+    """An uncompressed TIFF of grey values, whole numbers of 12 or 16 bits or floats of 32."""
+    if bits == 12:
+        nibbles = pixels.reshape(-1, 2).astype(np.uint32)
+        whole = (nibbles[:, 0] << 12) | nibbles[:, 1]
+        data = b"".join(int(three).to_bytes(3, "big") for three in whole)
+    else:
+        data = pixels.astype("<f4" if bits == 32 else "<u2").tobytes()
+    height, width = pixels.shape
+    tags = [
+        *[(256, width), (257, height), (258, bits), (259, 1), (262, photometric)],
+        *[(273, 8), (274, orientation), (277, 1), (278, height), (279, len(data))],
+        *[(339, 3)] * (bits == 32),
+    ]
+    begin = 8 + len(data) + len(data) % 2
+    fields = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    head = b"II*\0" + struct.pack("<I", begin) + data + b"\0" * (len(data) % 2)
+    return head + struct.pack("<H", len(tags)) + fields + struct.pack("<I", 0)
+
+
+@pytest.mark.parametrize(("bits", "photometric"), [(12, 1), (16, 0), (16, 1), (32, 0), (32, 1)])
+def test_grey_values_of_more_than_eight_bits_are_as_bright_as_the_file_says(
+    bits, photometric, tmp_path
+):
+    most = 1 if bits == 32 else 2**bits - 1
+    shares = np.array([[0.0, 1.0], [0.25, 0.75]])
+    values = shares * most if bits == 32 else np.round(shares * most)
+    (path := tmp_path / "grey.tif").write_bytes(tiff(values, bits, photometric))
+    bright = shares if photometric else 1 - shares
+    np.testing.assert_allclose(load_image(path)[..., 0], bright, atol=1e-3)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_file_is_as_upright_as_its_bytes(orientation, tmp_path):
+    """Also where Pillow would map it into memory."""
+    pixels = np.random.default_rng(0).integers(0, 65535, (6, 10))
+    content = tiff(pixels, 16, 1, orientation)
+    (path := tmp_path / "turned.tif").write_bytes(content)
+    upright = decode_image(content)[..., 0]
+    assert upright.shape == ((6, 10) if orientation < 5 else (10, 6))
+    assert upright.ravel().tolist() == pytest.approx(turned(pixels, orientation) / 65535)
+    np.testing.assert_array_equal(load_image(path)[..., 0], upright)
+
+
+def turned(pixels: np.ndarray, orientation: int) -> list[float]:
+    """As EXIF means it."""
+    turn = {
+        1: lambda x: x, 2: np.fliplr, 3: lambda x: np.rot90(x, 2), 4: np.flipud, 5: np.transpose,
+        6: lambda x: np.rot90(x, -1), 7: lambda x: np.rot90(np.transpose(x), 2), 8: np.rot90,
+    }  # fmt: skip
+    return turn[orientation](pixels).ravel()
