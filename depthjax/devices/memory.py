@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from depthjax.ops.programs import programs_within
+
 SHARE = 0.8
 """Of the free memory that a computation may plan with; the rest is for what runs beside it."""
 
@@ -37,15 +39,10 @@ def total_bytes(jaxpr: Any) -> int:
     inner = 0
     for equation in jaxpr.eqns:
         arrays += equation.outvars
-        for value in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program):
-            if _is_program(value):
-                inner += total_bytes(getattr(value, "jaxpr", value))
+        for program in programs_within(equation):
+            inner += total_bytes(getattr(program, "jaxpr", program))
     sizes = (getattr(array.aval, "size", 0) * array.aval.dtype.itemsize for array in arrays)
     return inner + sum(sizes)
-
-
-def _is_program(value: Any) -> bool:
-    return hasattr(value, "eqns")
 
 
 def tree_bytes(arrays: Any) -> int:

@@ -20,8 +20,10 @@ from depthjax.inversion.reference import (
     REFERENCE_STD,
     Reference,
     ReferenceNoise,
+    checked_images,
     reference_distances,
 )
+from depthjax.models.embeddings import checked_embedding
 from depthjax.typing import Images, LayerFn, PerExample, Scalar, Variables
 
 MATCHED_RATIOS = (1.0, 0.3, 0.1, 0.03)
@@ -74,7 +76,7 @@ def embedding_distances(
 ) -> Float[Array, "*leading"]:
     """m_g = ‖O(a) − O(a_g)‖₂ for `a` `[B, …]` and `a_g` `[B, …]` or `[restarts, B, …]`."""
     with matmul_precision():
-        target = layer(variables, a)
+        target = checked_embedding(layer, layer(variables, a), len(a))
         embedding = layer(variables, a_g.reshape(-1, *a.shape[1:]))
     residual = embedding.reshape(-1, *target.shape) - target[None]
     return norms(residual.reshape(-1, *target.shape[1:])).reshape(a_g.shape[:-3])
@@ -100,7 +102,13 @@ def measure(
 
     Returns:
         A `Measurement`: of the images as they are, after clipping, and after rounding to 8 bits.
+
+    Raises:
+        ValueError: if the layer gives no embedding, or targets are no images (where JAX does not
+            trace them).
     """
+    if not isinstance(a, jax.core.Tracer):
+        a = checked_images(a)
     noise = ReferenceNoise(reference_key, reference_std, draws)
     return measure_against(
         reference_distances(layer, variables, a, noise), layer, variables, a, a_g

@@ -19,6 +19,7 @@ from depthjax.devices.spreading import SpreadLayer
 from depthjax.errors import name_of_layer
 from depthjax.inversion.objectives import norms
 from depthjax.inversion.preparing import Prepared, prepare_for_measuring
+from depthjax.models.embeddings import checked_embedding
 from depthjax.models.fast import prepare_layer
 from depthjax.typing import Images, LayerFn, PerExample, Scalar, Variables
 
@@ -72,7 +73,7 @@ def reference_distances(
         noise: drawn for each image by itself.
     """
     with matmul_precision():
-        target = layer(variables, a)
+        target = checked_embedding(layer, layer(variables, a), len(a))
 
         def distances(key: Array) -> tuple[PerExample, PerExample]:
             added = noise.std * jax.random.normal(key, a.shape, a.dtype)

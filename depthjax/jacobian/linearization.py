@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import Jaxpr
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
@@ -17,7 +18,9 @@ from depthjax.devices.memory import gigabytes, require, tree_bytes
 from depthjax.devices.precision import matmul_precision, widened
 from depthjax.devices.sharding import IMAGES, PROBES, grid_of, is_default, local_mesh, replicate
 from depthjax.errors import name_of_layer
+from depthjax.models.embeddings import checked_embedding
 from depthjax.models.fast import prepare_layer
+from depthjax.ops.programs import primitives_of
 from depthjax.typing import LayerFn, PerExample, Variables
 
 
@@ -131,7 +134,13 @@ def _linearized_at(layer: LayerFn, variables: Variables, x: Array, mesh: Mesh) -
     embedding, pushforward = _linearized(fast, grid, weights, x)
     shape = tuple(map(int, embedding.shape))
     maps = LinearizedLayer(pushforward, x.shape[1:], shape[1:], count, str(embedding.dtype), grid)
-    if not _depends(maps):
+    program = _program(maps)
+    if _BACK_ALONE in primitives_of(program):
+        raise ValueError(
+            f"layer {name_of_layer(layer)!r} has a derivative of its own that goes back alone"
+            " (jax.custom_vjp), and a Jacobian goes forward, too; write it as jax.custom_jvp"
+        )
+    if not any(_reached(program, [True] * len(program.invars))):
         raise ValueError(
             f"layer {name_of_layer(layer)!r} does not depend on the image at all, so its Jacobian"
             " says nothing; choose a layer that images reach"
@@ -149,18 +158,22 @@ def _linearized(
         function = jax.shard_map(layer, mesh=grid, in_specs=(replicated, split), out_specs=split)
 
     def embedded(images: Array) -> Array:  # in one dtype with the images, as vectors are
-        return function(variables, images).astype(images.dtype)
+        embedding = checked_embedding(layer, function(variables, images), len(images))
+        return embedding.astype(images.dtype)
 
     with matmul_precision():
         return jax.linearize(embedded, images)
 
 
-def _depends(maps: LinearizedLayer) -> bool:
-    """Whether the result of `J v` depends on v, by the program of the product."""
+_BACK_ALONE = "custom_lin"
+"""What JAX writes for the forward derivative of a `jax.custom_vjp`, and cannot run."""
+
+
+def _program(maps: LinearizedLayer) -> Jaxpr:
+    """The program of `J v`."""
     v = jax.ShapeDtypeStruct((maps.images, *maps.input_shape), maps.dtype)
     with matmul_precision():
-        program = jax.make_jaxpr(maps.pushforward)(v).jaxpr
-    return any(_reached(program, [True] * len(program.invars)))
+        return jax.make_jaxpr(maps.pushforward)(v).jaxpr
 
 
 def _reached(program: Any, given: list[bool]) -> list[bool]:

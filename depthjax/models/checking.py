@@ -13,6 +13,7 @@ from depthjax.devices.precision import matmul_precision
 from depthjax.errors import name_of_layer
 from depthjax.models.embeddings import embedding_problem
 from depthjax.models.verification import beyond_rounding, coarsest_epsilon
+from depthjax.ops.programs import primitives_of
 from depthjax.ops.rewriting import rewrite
 from depthjax.typing import LayerFn, Variables
 
@@ -268,8 +269,11 @@ def _notes(trial: _Trial) -> Iterator[str]:
     held = sum(np.size(each) for each in program.consts)
     if held > trial.images[0].size:
         yield (
-            f"{held} numbers are closed over; other weights compile again: pass them as variables"
+            f"{held} numbers are closed over, and stay as they are at the first call: pass weights"
+            " as variables"
         )
+    if any(name.startswith("custom_vjp") for name in primitives_of(program)):
+        yield "its jax.custom_vjp goes back alone: descents can use it, Jacobians cannot"
     if hasattr(trial.layer, "prepare"):
         yield "a descent uses the fast form of this layer (prepare)"
         return

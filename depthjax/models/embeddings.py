@@ -54,13 +54,21 @@ def embedding_problem(output: Any, count: int) -> str:
     return ""
 
 
+def checked_embedding(layer: LayerFn, output: Any, count: int) -> Any:
+    """What a layer returned for so many images, or the shape and dtype of that.
+
+    Raises:
+        ValueError: in one line, if it is no embedding.
+    """
+    if problem := embedding_problem(output, count):
+        raise ValueError(f"{name_of_layer(layer)} is no layer: {problem}")
+    return output
+
+
 def embedding_shape(layer: LayerFn, variables: Variables, images: Images) -> jax.ShapeDtypeStruct:
     """Shape and dtype of the embedding of images, without computing it.
 
     Raises:
         ValueError: in one line, if the layer gives no embedding.
     """
-    output = jax.eval_shape(layer, variables, images)
-    if problem := embedding_problem(output, len(images)):
-        raise ValueError(f"{name_of_layer(layer)} is no layer: {problem}")
-    return output
+    return checked_embedding(layer, jax.eval_shape(layer, variables, images), len(images))

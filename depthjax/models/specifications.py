@@ -108,8 +108,9 @@ def specified(name: str, fields: Mapping[str, Any]) -> Specified:
 def variables_sha256(variables: Variables) -> str:
     """A hash of all weights with their names, shapes and dtypes."""
     digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(jax.device_get(variables)):
-        array = np.ascontiguousarray(leaf)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(variables):
+        is_key = jax.dtypes.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key)
+        array = np.ascontiguousarray(jax.device_get(jax.random.key_data(leaf) if is_key else leaf))
         digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

@@ -23,6 +23,7 @@ from depthjax.ops.equations import (
     convolution_of,
     max_pooling_of,
 )
+from depthjax.ops.programs import primitives_of, programs_within
 from depthjax.typing import Embedding, Images, LayerFn, Variables
 
 _REPLACEABLE = (CONVOLUTION, MAX_POOLING)
@@ -178,24 +179,14 @@ def _run(jaxpr: Jaxpr, equation: JaxprEqn, inputs: Sequence[_Value]) -> Sequence
 
 
 def _called(equation: JaxprEqn) -> ClosedJaxpr:
-    (program,) = _programs(equation)
+    (program,) = programs_within(equation)
     return program if isinstance(program, ClosedJaxpr) else ClosedJaxpr(program, [])
-
-
-def _programs(equation: JaxprEqn) -> Iterator[ClosedJaxpr | Jaxpr]:
-    for setting in equation.params.values():
-        for one in setting if isinstance(setting, tuple | list) else [setting]:
-            if isinstance(one, ClosedJaxpr | Jaxpr):
-                yield one
 
 
 def _inside(equation: JaxprEqn) -> Iterator[str]:
     """The names of all convolutions and max poolings in an equation's own programs."""
-    for program in _programs(equation):
-        for inner in program.eqns:
-            if inner.primitive.name in _REPLACEABLE:
-                yield inner.primitive.name
-            yield from _inside(inner)
+    for program in programs_within(equation):
+        yield from (name for name in primitives_of(program) if name in _REPLACEABLE)
 
 
 # ------------------------------------------------------------------------------------- replacing

@@ -180,7 +180,7 @@ def test_new_noise_needs_no_new_program(variables: dict) -> None:
     measure(counted, variables, a, a, KEY, reference_std=0.1)
     once = traces
     assert once > 0
-    measure(counted, {"w": 2 * variables["w"]}, a + 1, a, jax.random.key(1), reference_std=0.2)
+    measure(counted, {"w": 2 * variables["w"]}, a / 2, a, jax.random.key(1), reference_std=0.2)
     assert traces == once
     measure(counted, variables, a, a, KEY, draws=3)
     assert traces > once
@@ -355,3 +355,19 @@ def test_an_elasticity_needs_the_whole_window() -> None:
 def test_elasticity_keeps_the_leading_axes() -> None:
     rho = np.geomspace(1, 0.01, 20)[:, None, None] * np.ones((2, 3))
     assert elasticity(rho, rho).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("layer", "images", "message"),
+    [
+        (lambda _, x: 1j * x, 0.5, "the output is complex64"),
+        (lambda _, x: (x, x), 0.5, "it returns a tuple"),
+        (lambda _, x: x.argmax(-1), 0.5, "the output is int32"),
+        (lambda _, x: x, 127.0, "images must lie in .0, 1., got 127 to 127; divide 8-bit"),
+    ],
+)
+def test_what_cannot_be_measured(layer: Any, images: float, message: str) -> None:
+    a = jnp.full(SHAPE, images)
+    with pytest.raises(ValueError, match=message) as caught:
+        measure(layer, {}, a, 0.9 * a, KEY)
+    assert "\n" not in str(caught.value)

@@ -248,6 +248,30 @@ def test_images_that_have_no_jacobian(x, message):
     assert "\n" not in str(caught.value)
 
 
+@jax.custom_vjp
+def backwards(images):
+    return jnp.round(8 * images) / 8
+
+
+backwards.defvjp(lambda images: (backwards(images), None), lambda _, cotangent: (cotangent,))
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (lambda _, x: 1j * x, "the output is complex64; an embedding is real floats"),
+        (lambda _, x: (x, x), "it returns a tuple; return one array"),
+        (lambda _, x: x.argmax(-1), "the output is int32"),
+        (lambda _, x: backwards(x), "goes back alone .*write it as jax.custom_jvp"),
+        (jax.jit(lambda _, x: backwards(x)), "goes back alone"),
+    ],
+)
+def test_layers_that_have_no_jacobian(layer, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        linearize(layer, {}, np.full((1, 4, 4, 3), 0.3, np.float32))
+    assert "\n" not in str(caught.value)
+
+
 def test_more_than_there_is():
     maps = maps_of(np.ones((3, 5)), np.float32)
     with pytest.raises(ValueError, match="3×5 has 3 singular values, 4 were asked for"):

@@ -162,6 +162,16 @@ def test_what_is_worth_knowing_is_noted():
     assert "replaces by faster ones: 1" in notes[1]
 
 
+def test_a_derivative_that_goes_back_alone_is_noted():
+    @jax.custom_vjp
+    def straight_through(x):
+        return jnp.round(x)
+
+    straight_through.defvjp(lambda x: (straight_through(x), None), lambda _, ct: (ct,))
+    (note,) = depthjax.check_layer(lambda _, x: straight_through(x), (), IMAGES).notes
+    assert note.endswith("descents can use it, Jacobians cannot")
+
+
 # ------------------------------------------------------------------------- layers by name
 
 

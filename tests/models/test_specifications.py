@@ -96,6 +96,8 @@ def test_weights_that_come_with_it_are_made_once():
     assert sys.modules["own_networks"].CALLS == [3]
     other = depthjax.init_variables(model, jax.random.key(8), 16)
     assert variables_sha256(variables) == variables_sha256(expected) != variables_sha256(other)
+    keys = [variables_sha256({"key": jax.random.key(seed)}) for seed in (0, 0, 1)]
+    assert keys[0] == keys[1] != keys[2]
 
 
 @pytest.mark.parametrize(
