@@ -1,5 +1,6 @@
 """Writes the folder of a run of inversions, layer by layer; see `depthjax.folders.inversions`."""
 
+import itertools
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -271,7 +272,8 @@ def check_pictures(
         shape: of the starts, `[R, B, H, W, C]`.
 
     Raises:
-        ValueError: for names or channels that PNG files cannot have.
+        ValueError: for names or channels that PNG files cannot have, and for names that two of
+            them would share.
     """
     if shape[-1] not in (1, 3):
         raise ValueError(
@@ -279,6 +281,14 @@ def check_pictures(
             " holds; take 1 or 3 channels, or call depthjax.autoencode without a folder"
         )
     suffix = f"_restart{shape[0] - 1}" if shape[0] > 1 else ""
-    parts = ["target", f"start{suffix}", *(file_name(layer) + suffix for layer in layers)]
-    longest = max(parts, key=lambda part: len(part.encode()))
-    check_names(folder, (f"{image}_{longest}.png" for image in images))
+    parts = {"the target": "target", "the start": f"start{suffix}"}
+    parts |= {f"layer {layer!r}": file_name(layer) + suffix for layer in layers}
+    written: dict[str, str] = {}
+    for image, (what, part) in itertools.product(images, parts.items()):
+        name, shown = f"{image}_{part}.png", f"{what} of image {image!r}"
+        if name in written:
+            raise ValueError(
+                f"{written[name]} and {shown} would both be written to {name!r}; rename one of them"
+            )
+        written[name] = shown
+    check_names(folder, written)

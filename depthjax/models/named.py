@@ -59,16 +59,25 @@ def named_layers(function: Activations, variables: Variables, images: Any) -> di
 
     def names_of(variables: Variables, images: Images) -> Any:
         activations = function(variables, images)
-        if not isinstance(activations, Mapping) or not all(
-            isinstance(name, str) and hasattr(value, "shape") for name, value in activations.items()
-        ):
-            what = "one array" if hasattr(activations, "shape") else type(activations).__name__
+        if problem := _problem(activations):
             raise ValueError(
                 "named_layers takes a function that returns {name: activation}, got one that"
-                f" returns {what}"
+                f" returns {problem}"
             )
         found.append(tuple(activations))
         return ()
 
     jax.eval_shape(names_of, variables, images)
     return {name: NamedLayer(function, name) for name in found[-1]}
+
+
+def _problem(activations: Any) -> str:
+    """What is returned in place of arrays by name; "" if nothing is."""
+    if not isinstance(activations, Mapping):
+        return "one array" if hasattr(activations, "shape") else f"a {type(activations).__name__}"
+    for name, value in activations.items():
+        if not isinstance(name, str):
+            return f"the name {name!r}; names are text"
+        if not hasattr(value, "shape"):
+            return f"a {type(value).__name__} as {name!r}; leave it out, or give its first array"
+    return ""

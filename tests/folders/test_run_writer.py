@@ -158,3 +158,18 @@ def test_checkpoints_of_a_lost_folder_are_not_written(found, tmp_path):
             )
     assert not folder.exists()
     assert not cut_off(die_at, 10**6, folder, lambda: write(folder, found))
+
+
+@pytest.mark.parametrize(
+    ("layers", "labels", "name"),
+    [
+        (["block/a", "block_a"], ["cat"], "cat_block_a.png"),
+        (["b_c", "c"], ["cat", "cat_b"], "cat_b_c.png"),
+        (["target"], ["cat"], "cat_target.png"),
+    ],
+)
+def test_no_two_results_share_a_file(layers, labels, name, tmp_path):
+    images = np.zeros((len(labels), 2, 4, 3), np.float32)
+    with pytest.raises(ValueError, match=f"would both be written to '{name}'; rename one"):
+        start_run(tmp_path / "run", {"layers": layers, "images": labels}, images, images)
+    assert not (tmp_path / "run").exists()

@@ -207,3 +207,9 @@ def test_a_name_that_is_not_there_and_a_function_without_names():
     assert "returns one array" in error_of(
         lambda: named_layers(lambda v, x: jnp.ones(3), {}, IMAGES)
     )
+    assert "returns a tuple as 'block'; leave it out" in error_of(
+        lambda: named_layers(lambda v, x: {"block": (x, x)}, (), IMAGES)
+    )
+    assert "returns the name 3; names are text" in error_of(
+        lambda: named_layers(lambda v, x: {3: x}, (), IMAGES)
+    )
