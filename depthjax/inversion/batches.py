@@ -86,7 +86,7 @@ def run_batch(prepared: Prepared, examples: Examples, number: int, plan: Plan) -
         if plan.checkpoints is not None:
             kept = Kept(state, _concatenated(rows), frames, finished)
             at_once = finished and plan.split.batches > 1
-            plan.checkpoints.keep(number, config, kept, len(plan.marks), at_once=at_once)
+            plan.checkpoints.keep(number, kept, at_once=at_once)
     if plan.mesh is not None:  # what is done with them next is done on one device
         state = jax.tree.map(jnp.asarray, jax.device_get(state))
     return _result(state, _concatenated(rows), frames, plan)
@@ -113,7 +113,7 @@ def _begin_or_resume(
     initial = initial_state if plan.mesh is None else initial_state_on(plan.mesh)
     state = initial(plan.config.structure, examples.start, examples.stop_distance)
     if plan.checkpoints is not None:
-        kept = plan.checkpoints.resume(number, plan.config, state, len(plan.marks))
+        kept = plan.checkpoints.resume(number, state)
         if kept is not None:
             return kept.state, [kept.records], list(kept.frames), kept.finished
     return state, [], [on_screen(state.images)] if plan.marks else [], False

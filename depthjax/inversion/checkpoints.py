@@ -16,7 +16,6 @@ import shutil
 import time
 import warnings
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,9 +23,8 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from depthjax.checkpoint import Checkpoint, Checkpoints
 from depthjax.devices.sharding import Split
-from depthjax.files import CannotWrite, npz_bytes, write_atomically
+from depthjax.files import npz_bytes, read_arrays, write_atomically
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.identity import digest_of
 from depthjax.inversion.loop import Records
@@ -49,39 +47,10 @@ class Kept(NamedTuple):
     finished: bool
 
 
-class _OwnCheckpoints:
-    """`Checkpoints` of one process among several: Orbax writes for all of them together only."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "last.npz"
-
-    def save(self, step: int, state: Any, meta: dict[str, Any]) -> None:
-        leaves = {f"leaf{n}": np.asarray(leaf) for n, leaf in enumerate(jax.tree.leaves(state))}
-        about = np.array(json.dumps([step, meta]))
-        write_atomically(self._file, npz_bytes({"meta": about, **leaves}))
-
-    def restore(self, like: Any) -> Checkpoint | None:
-        if not self._file.is_file():
-            return None
-        try:
-            with np.load(self._file, allow_pickle=False) as arrays:
-                step, meta = json.loads(str(arrays["meta"]))
-                leaves = [arrays[f"leaf{n}"] for n in range(len(jax.tree.leaves(like)))]
-        except Exception as error:  # numpy, zipfile and json each raise kinds of their own
-            raise ValueError(
-                f"no checkpoint in {str(self._file)!r} can be used: {error}"
-            ) from error
-        return Checkpoint(step, jax.tree.unflatten(jax.tree.structure(like), leaves), meta)
-
-    def close(self) -> None:
-        """All is on disk already."""
-
-
 class DescentCheckpoints:
     """The states of one inversion, in a folder; nothing is written before `seconds` have passed.
 
-    `invert` uses it as a context manager: however the inversion ends, by Ctrl-C too, nothing is
-    written in the background afterwards, so that the same process can go on from the folder.
+    Each batch has one file, which is whole or not there.
 
     Args:
         folder: of this inversion alone; each of several processes has its own within.
@@ -96,7 +65,6 @@ class DescentCheckpoints:
         several = jax.process_count() > 1
         own = f"process-{jax.process_index()}" if several else ""
         self._folder, self._seconds, self._anew = Path(folder, own), seconds, anew
-        self._open: tuple[int, Checkpoints | _OwnCheckpoints] | None = None
         self._last = time.monotonic()
 
     def begin(
@@ -148,107 +116,51 @@ class DescentCheckpoints:
             )
         return ""
 
-    def resume(
-        self, batch: int, config: InversionConfig, like: State, frames: int = 0
-    ) -> Kept | None:
-        """The newest state of a batch that can be read, laid out as `like`; None if none can.
+    def resume(self, batch: int, like: State) -> Kept | None:
+        """The state of a batch, laid out as `like`; None if there is none that can be read.
 
         Args:
             batch: its number.
-            config: of the inversion.
             like: where the batch begins.
-            frames: how many are due on the way.
         """
-        if not self._of(batch).is_dir():
+        file = self._file(batch)
+        if not file.is_file():
             return None
         try:
-            checkpoint = self._checkpoints(batch).restore((like, *_room(config, like, frames)))
-        except CannotWrite:  # the state is whole; there is no room to go on
-            raise
-        except ValueError as error:
+            arrays = read_arrays(file)
+            leaves = [arrays[f"leaf{n}"] for n in range(len(jax.tree.leaves(like)))]
+            records = Records(*(arrays[name] for name in Records._fields))
+            frames, finished = list(arrays["frames"]), bool(arrays["finished"])
+        except (KeyError, ValueError) as error:
             warnings.warn(f"the descent begins anew: {error}", stacklevel=2)
-            self._close()
-            shutil.rmtree(self._of(batch), ignore_errors=True)
             return None
-        if checkpoint is None:
-            return None
-        state, rows, pictures = checkpoint.state
+        state = jax.tree.unflatten(jax.tree.structure(like), leaves)
         placed = jax.tree.map(lambda leaf, old: jax.device_put(leaf, old.sharding), state, like)
-        records = Records(*(row[: checkpoint.meta["count"]] for row in rows))
-        seen = [] if pictures is None else list(pictures[: checkpoint.meta["frames"]])
-        return Kept(placed, records, seen, checkpoint.meta["finished"])
+        return Kept(placed, records, frames, finished)
 
-    def keep(
-        self,
-        batch: int,
-        config: InversionConfig,
-        kept: Kept,
-        frames: int = 0,
-        *,
-        at_once: bool = False,
-    ) -> None:
+    def keep(self, batch: int, kept: Kept, *, at_once: bool = False) -> None:
         """Writes a state, unless less than `seconds` have passed since the last one.
 
         Args:
             batch: its number.
-            config: of the inversion.
             kept: where it stands.
-            frames: how many are due on the way.
             at_once: write it in any case.
+
+        Raises:
+            CannotWrite: if there is no room.
         """
         if not at_once and time.monotonic() - self._last < self._seconds:
             return
-        (rows, pictures), count = _room(config, kept.state, frames), len(kept.records.step)
-        for room, row in zip(rows, kept.records, strict=True):
-            room[:count] = row
-        if pictures is not None:
-            pictures[: len(kept.frames)] = kept.frames
-        step = int(np.max(jax.device_get(kept.state.step)))
-        meta = {"count": count, "frames": len(kept.frames), "finished": kept.finished}
-        self._checkpoints(batch).save(step, (kept.state, rows, pictures), meta)
+        leaves = jax.device_get(jax.tree.leaves(kept.state))
+        arrays = {f"leaf{number}": leaf for number, leaf in enumerate(leaves)}
+        arrays |= {**kept.records._asdict(), "finished": np.array(kept.finished)}
+        arrays["frames"] = np.array(kept.frames, np.uint8)
+        write_atomically(self._file(batch), npz_bytes(arrays))
         self._last = time.monotonic()
 
     def discard(self) -> None:
         """Removes the folder; call it once the results are written elsewhere."""
-        self._close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def close(self) -> None:
-        """Returns once all that was kept is on disk."""
-        self._close()
-
-    def __enter__(self) -> "DescentCheckpoints":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with suppress(*([] if kind is None else [CannotWrite])):  # the first error tells more
-            self.close()
-
-    def _of(self, batch: int) -> Path:
-        return self._folder / f"batch-{batch}"
-
-    def _checkpoints(self, batch: int) -> Checkpoints | _OwnCheckpoints:
-        if self._open is None or self._open[0] != batch:
-            self._close()
-            several = jax.process_count() > 1
-            kind = _OwnCheckpoints if several else Checkpoints
-            self._open = batch, kind(self._of(batch))
-        return self._open[1]
-
-    def _close(self) -> None:
-        if self._open is not None:
-            self._open[1].close()
-            self._open = None
-
-
-def _room(
-    config: InversionConfig, state: State, frames: int
-) -> tuple[Records, UInt8[np.ndarray, "frames batch height width channels"] | None]:
-    """Room for all rows and frames of a descent, since Orbax asks for shapes beforehand.
-
-    It takes no arrays without elements, so there is no room for frames where none are due.
-    """
-    shape = config.steps // config.record_every + 2, len(state.images)
-    empty = [np.full(shape, np.nan, state.images.dtype) for _ in range(3)]
-    pictures = np.zeros((frames, *state.images.shape), np.uint8) if frames else None
-    return Records(np.zeros(shape[0], np.int32), *empty), pictures
+    def _file(self, batch: int) -> Path:
+        return self._folder / f"batch-{batch}.npz"

@@ -1,7 +1,6 @@
 """Recover images from embeddings by gradient descent on the input: check, plan, run, gather."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import jax
@@ -167,11 +166,10 @@ def invert(
 
     weights = place_weights(prepared.weights, plan.mesh, in_parts=spread_weights)
     prepared = prepared._replace(weights=weights)
-    with checkpoints or nullcontext():
-        parts = [
-            run_batch(prepared, examples.at(group), number, plan)
-            for number, group in enumerate(plan.groups)
-        ]
+    parts = [
+        run_batch(prepared, examples.at(group), number, plan)
+        for number, group in enumerate(plan.groups)
+    ]
 
     mine = join_batches(parts, plan.groups)
     return reshape_examples(gather_processes(mine, count), leading)

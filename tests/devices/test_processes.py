@@ -48,7 +48,7 @@ def found(folder):
         assert process.returncode == 0, err
     resumed = [file.name for file in (folder / "found.kept").iterdir()]
     assert sorted(resumed) == ["process-0", "process-1"]
-    assert all((folder / "found.kept" / name / "batch-0").is_dir() for name in resumed)
+    assert all((folder / "found.kept" / name / "batch-0.npz").is_file() for name in resumed)
     files = [np.load(folder / f"found-{index}.npz") for index in "01"]
     return [{name: file[name] for name in file.files} for file in files]
 
