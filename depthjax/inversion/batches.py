@@ -62,7 +62,8 @@ def run_batch(prepared: Prepared, examples: Examples, number: int, plan: Plan) -
         examples = jax.device_put(examples, split_batch(plan.mesh))
     data = _data_of(prepared, examples, plan)
     state, rows, frames, finished = _begin_or_resume(examples, number, plan)
-    loop = partial(descend(plan.mesh), prepared.layer, config.structure, prepared.weights, data)
+    compiled = descend(plan.mesh, examples.start.dtype)
+    loop = partial(compiled, prepared.layer, config.structure, prepared.weights, data)
     marks = plan.marks[len(frames) :]
     looks = range(LOOK_EVERY, config.steps, LOOK_EVERY) if config.structure.soft else ()
     pauses = sorted({*marks, *looks})

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Int
 
@@ -43,23 +44,28 @@ class Records(NamedTuple):
     input_distance: Any
 
 
-@cache
-def descend(mesh: Mesh | None) -> Any:
+def descend(mesh: Mesh | None, dtype: Any) -> Any:
     """The loop, compiled with the options of the backend in use; see `_descend`.
 
-    `mesh` has no default, or `descend()` and `descend(None)` would be two entries of the cache, and
-    two compiled loops.
+    Args:
+        mesh: the devices that share the batch; None for the only one.
+        dtype: of the images.
 
     On a mesh the batch, the state and the columns of the records are split over the devices, and
     what is one number for a batch (`step`, the number of records, whether any example is still
     running) is one for each device, `[devices]`. The weights lie whole on every device, or in parts
     (`devices.spreading`).
     """
+    return _compiled(mesh, jnp.dtype(dtype))
+
+
+@cache
+def _compiled(mesh: Mesh | None, dtype: np.dtype) -> Any:
     return jax.jit(
         _descend if mesh is None else partial(_descend_on, mesh),
         static_argnums=(0, 1),
         donate_argnums=4,
-        compiler_options=compiler_options(),
+        compiler_options=compiler_options(dtype),
     )
 
 

@@ -168,7 +168,7 @@ def _traced(
     numbers = jax.tree.map(whole, jax.eval_shape(lambda: numbers_of(config, start.dtype)))
     initial = initial_state if mesh is None else initial_state_on(mesh)
     state = jax.eval_shape(partial(initial, config.structure), start, per_example)
-    return descend(mesh).trace(
+    return descend(mesh, start.dtype).trace(
         prepared.layer,
         config.structure,
         place_weights(prepared.weights, mesh, in_parts=True),

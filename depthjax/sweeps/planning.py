@@ -141,7 +141,7 @@ def _planned(cell: Cell, cells: int, measured: bool) -> ProgramPlan:
     arguments: tuple[Any, ...] = weights, data
     fresh = partial(initial_state, config.structure)
     began = time.perf_counter()
-    lowered = descend(None).lower(
+    lowered = descend(None, start.dtype).lower(
         layer, config.structure, *arguments, fresh(start), jnp.asarray(config.steps + 1)
     )
     compiled = lowered.compile()

@@ -96,14 +96,14 @@ def test_more_photographs_than_there_are_come_again():
 
 def test_the_loop_makes_the_steps_that_invert_makes(job, monkeypatch):
     """What is timed is the library's own descent: same images after as many steps."""
-    advance, states = descend(None), []
+    advance, states = descend(None, np.float32), []
 
     def watched(*arguments):
         state, *others = advance(*arguments)
         states.append(state)
         return state, *others
 
-    monkeypatch.setattr("benchmarks.contenders.loop.descend", lambda mesh: watched)
+    monkeypatch.setattr("benchmarks.contenders.loop.descend", lambda *_: watched)
     loop = Loop(job)
     assert loop.steps(3) > 0
     # So long a schedule has hardly begun: the blur keeps its first width.

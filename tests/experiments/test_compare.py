@@ -62,14 +62,14 @@ def run(script, networks, output, **settings):
 def whole(script, networks, tmp_path_factory):
     """A finished comparison, and how many descents were compiled for it."""
     folder = tmp_path_factory.mktemp("comparison") / "whole"
-    before = descend(None)._cache_size()
+    before = descend(None, np.float32)._cache_size()
     run(
         script,
         networks,
         folder,
         noise_judge=str(networks / "judge.safetensors"),
     )
-    return folder, descend(None)._cache_size() - before
+    return folder, descend(None, np.float32)._cache_size() - before
 
 
 def test_from_photographs_to_findings(whole):

@@ -238,7 +238,7 @@ def loop(layer, weights, config, place=replicate):
     numbers = numbers_of(config, jnp.float32)
     data = Data(target, shared, ones, numbers)
     arguments = place(weights, EIGHT), data, state, jnp.asarray(3)
-    return descend(EIGHT).lower(layer, config.structure, *arguments).compile()
+    return descend(EIGHT, jnp.float32).lower(layer, config.structure, *arguments).compile()
 
 
 assert jax.device_count() == 8

@@ -19,7 +19,7 @@ from depthjax.inversion.state import RUNNING
 
 
 def programs() -> int:
-    return descend(None)._cache_size()
+    return descend(None, np.float32)._cache_size()
 
 
 def test_numbers_do_not_compile_again() -> None:

@@ -198,7 +198,8 @@ def test_a_step_of_a_descent_costs_what_the_cut_network_costs():
     numbers = numbers_of(config, images.dtype)
     data = Data(layer(variables, images), images, jnp.ones(1), numbers)
     state = initial_state(config.structure, images)
-    lowered = descend(None).lower(fast, config.structure, weights, data, state, jnp.asarray(3))
+    compiled = descend(None, images.dtype)
+    lowered = compiled.lower(fast, config.structure, weights, data, state, jnp.asarray(3))
     loop = lowered.compile()
     cut, cut_variables = layer_of(depthjax.build_model("resnet50", stage_sizes=(3,)))
     bare = jax.jit(jax.value_and_grad(lambda v, x: (cut(v, x) ** 2).sum(), argnums=1))
@@ -271,9 +272,23 @@ def test_no_step_copies_a_kernel(kernel, side, strides, monkeypatch):
 
         return jax.lax.fori_loop(0, 3, step, images)
 
-    compiled = jax.jit(stepped, compiler_options=compiler_options())
+    compiled = jax.jit(stepped, compiler_options=compiler_options(np.dtype(np.float32)))
     program = compiled.lower(weights, jnp.ones((2, side, side, 3))).compile().as_text()
     assert not weights_read_alone(program)
+
+
+def test_float64_goes_back_without_zeros_between_pixels(x64):
+    """XLA's CPU backend skips those in float32 alone; its fast products know no float64 either."""
+    model = depthjax.build_model("resnet18_small", width=4, stage_sizes=(1, 1))
+    variables = jax.tree.map(
+        lambda leaf: leaf.astype(np.float64), depthjax.init_variables(model, jax.random.key(0), 16)
+    )
+    fast, weights = depthjax.Layer(model, "layer2").prepare(variables)
+    gradient = jax.jit(jax.grad(lambda x: (fast(weights, x) ** 2).sum()))
+    program = gradient.lower(jnp.ones((2, 16, 16, 3))).as_text()
+    assert "f64" in program and "convolution" in program
+    assert jax.default_backend() != "cpu" or "lhs_dilate" not in program
+    assert compiler_options(np.dtype(np.float64)) == {}
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

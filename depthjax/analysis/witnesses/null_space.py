@@ -123,7 +123,9 @@ def null_space_witness(
     radius = reference.embedding_distance * ratio * (1 - _SLACK)
     fast, weights = prepare_layer(layer, variables, targets)
     route = _Route(targets, goal, towards is None, radius)
-    end = np.asarray(_compiled_walk()(fast, weights, route, steps, corrections, iterations))
+    end = np.asarray(
+        _compiled_walk(targets.dtype)(fast, weights, route, steps, corrections, iterations)
+    )
     rounded = on_grid(end)
     rho, _, _ = pair_distances(layer, variables, targets, rounded, reference)
     # The layer itself has to confirm it at full precision; else the image is its own witness.
@@ -165,9 +167,9 @@ class _Route(NamedTuple):
 
 
 @cache
-def _compiled_walk() -> Any:
+def _compiled_walk(dtype: np.dtype) -> Any:
     """`_walk`, compiled with the options of the backend in use."""
-    return jax.jit(_walk, static_argnums=(0, 4, 5), compiler_options=compiler_options())
+    return jax.jit(_walk, static_argnums=(0, 4, 5), compiler_options=compiler_options(dtype))
 
 
 def _walk(

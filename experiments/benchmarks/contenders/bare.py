@@ -20,7 +20,8 @@ class Bare(Problem):
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
-        self._gradient = jax.jit(self._of(self.prepared), compiler_options=compiler_options())
+        options = compiler_options(self.start.dtype)
+        self._gradient = jax.jit(self._of(self.prepared), compiler_options=options)
 
     def _of(self, layer: LayerFn) -> Any:
         """Its second argument is the image."""

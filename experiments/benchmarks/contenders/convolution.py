@@ -40,8 +40,9 @@ class Convolution:
 
             return jax.lax.fori_loop(0, count, step, x)
 
-        self._forward = jax.jit(forward, compiler_options=compiler_options())
-        self._repeated = jax.jit(repeated, compiler_options=compiler_options())
+        options = compiler_options(self._images.dtype)
+        self._forward = jax.jit(forward, compiler_options=options)
+        self._repeated = jax.jit(repeated, compiler_options=options)
 
     def steps(self, count: int) -> float:
         """Seconds for so many."""

@@ -37,7 +37,7 @@ class Loop(Problem):
         jax.block_until_ready(state)
         began = time.perf_counter()
         while made < count:
-            state, *_, running = descend(None)(
+            state, *_, running = descend(None, self.start.dtype)(
                 self.prepared, self.config.structure, self.weights, self._data, state,
                 jnp.asarray(count),
             )  # fmt: skip
