@@ -279,7 +279,7 @@ def test_no_step_copies_a_kernel(kernel, side, strides, monkeypatch):
 
 def test_float64_goes_back_without_zeros_between_pixels(x64):
     """XLA's CPU backend skips those in float32 alone; its fast products know no float64 either."""
-    model = depthjax.build_model("resnet18_small", width=4, stage_sizes=(1, 1))
+    model = depthjax.build_model("resnet18_small", width=8, stage_sizes=(1, 1))
     variables = jax.tree.map(
         lambda leaf: leaf.astype(np.float64), depthjax.init_variables(model, jax.random.key(0), 16)
     )
