@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-_LOWEST = 2  # cycles per image; the window mixes lower frequencies with the removed mean
 _FLOOR = 1e-12  # times the mean power; smaller powers are rounding errors
 
 
@@ -59,27 +58,6 @@ def radial_power_spectrum(images: ArrayLike) -> RadialSpectrum:
     return RadialSpectrum(mean @ radius[inside], power[:, inside] @ mean.T)
 
 
-def spectral_slope(images: ArrayLike) -> Float[np.ndarray, " batch"]:
-    """The slope of log power over log frequency, by least squares.
-
-    0 for white noise, −2 for noise with amplitudes of 1/frequency, about −2 for photographs. Rings
-    below two cycles per image are left out.
-
-    Args:
-        images: as in `radial_power_spectrum`.
-
-    Returns:
-        `[B]`; NaN for a constant image.
-
-    Raises:
-        ValueError: as `radial_power_spectrum`.
-    """
-    frequency, power = radial_power_spectrum(images)
-    x = np.log(frequency[_LOWEST - 1 :])
-    x = x - x.mean()
-    return np.log(_floored(power))[:, _LOWEST - 1 :] @ x / (x @ x)
-
-
 def spectral_distance(images: ArrayLike, references: ArrayLike) -> Float[np.ndarray, " batch"]:
     """How far spectra of images are from the mean spectrum of references, whatever the contrast.
 
@@ -111,14 +89,11 @@ def spectral_distance(images: ArrayLike, references: ArrayLike) -> Float[np.ndar
 
 
 def _relative(images: ArrayLike) -> Float[np.ndarray, "batch rings"]:
-    power = _floored(radial_power_spectrum(images).power)
-    return power / power.mean(1, keepdims=True)
-
-
-def _floored(power: Float[np.ndarray, "batch rings"]) -> Float[np.ndarray, "batch rings"]:
-    """Power with a positive lower bound, so that it has a logarithm; NaN for a constant image."""
+    """Power over its mean, above 0 so that it has a logarithm; NaN for a constant image."""
+    power = radial_power_spectrum(images).power
     mean = power.mean(1, keepdims=True)
-    return np.where(mean > 0, np.maximum(power, _FLOOR * mean), np.nan)
+    floored = np.where(mean > 0, np.maximum(power, _FLOOR * mean), np.nan)
+    return floored / floored.mean(1, keepdims=True)
 
 
 def _checked(images: ArrayLike) -> Float[np.ndarray, "batch height width channels"]:

@@ -44,11 +44,6 @@ class Bound:
         return cls(">", low=float(low))
 
     @classmethod
-    def at_least(cls, low: float | int) -> "Bound":
-        """`>= low`."""
-        return cls(">=", low=float(low))
-
-    @classmethod
     def below(cls, high: float | int) -> "Bound":
         """`< high`."""
         return cls("<", high=float(high))

@@ -34,7 +34,6 @@ from depthjax.jacobian.quadrature import (
     SpectralQuadrature,
     bracket_above,
     count_above,
-    spectral_density,
     spectral_quadrature,
 )
 from depthjax.jacobian.top import TopSingular, top_singular_values
@@ -66,7 +65,6 @@ __all__ = [
     "moments",
     "resolution",
     "smallest_nonzero",
-    "spectral_density",
     "spectral_quadrature",
     "stable_rank",
     "top_singular_values",

@@ -44,11 +44,6 @@ class Bracket(NamedTuple):
     high: Float[np.ndarray, " images"]
     error: Float[np.ndarray, " images"]
 
-    def widened(self, errors: float = 4.0) -> "Bracket":
-        """The bracket with so many standard errors added at both ends, for the error of probes."""
-        reach = errors * self.error
-        return Bracket(self.low - reach, self.high + reach, self.error)
-
 
 def bernstein_sum(quadrature: SpectralQuadrature, function: OfSquares) -> Bracket:
     """The sum of f(σ²) over all singular values, for a Bernstein function f with f(0) = 0.

@@ -140,27 +140,3 @@ def _levels(quadrature: SpectralQuadrature, thresholds: ArrayLike) -> np.ndarray
     """The thresholds of each image, `[B, thresholds]`."""
     levels = np.atleast_1d(np.asarray(thresholds, float))
     return np.broadcast_to(levels, (len(quadrature.nodes), levels.shape[-1]))
-
-
-def spectral_density(
-    quadrature: SpectralQuadrature, values: ArrayLike, *, width: float = 0.1
-) -> Float[np.ndarray, "images points"]:
-    """The smoothed density of singular values per decade of σ, for figures.
-
-    `Σ w N(log₁₀ σ − log₁₀ node; width)`, averaged over probes. Nodes below the floor are left out,
-    so the integral over log₁₀ σ is the number of singular values above the floor.
-
-    Args:
-        quadrature: from `spectral_quadrature`.
-        values: σ > 0 at which the density is computed, `[points]`.
-        width: standard deviation of the Gaussian kernel, in decades.
-
-    Returns:
-        `[B, points]`.
-    """
-    nodes, weights, floor = quadrature.nodes, quadrature.weights, quadrature.floor
-    held = nodes > floor[:, None, None]
-    where = np.log10(np.where(held, nodes, 1.0))
-    distance = (np.log10(np.asarray(values, float)) - where[..., None]) / width
-    bell = np.exp(-(distance**2) / 2) / (width * np.sqrt(2 * np.pi))
-    return (np.where(held, weights, 0.0)[..., None] * bell).sum(2).mean(1)

@@ -13,7 +13,6 @@ from depthjax import Layer, build_model, init_variables, metamer_test
 from depthjax.analysis.metamers import Likeness, likeness, natural_images, natural_null
 from depthjax.analysis.metamers import natural as natural_module
 from depthjax.analysis.metamers.likeness import between, standard
-from depthjax.analysis.metamers.natural import pairs_among
 from depthjax.data.dataset import Dataset, in_memory
 from depthjax.images.crops import NaturalCrops, natural_crops
 from depthjax.models import invert_activations
@@ -35,6 +34,12 @@ def in_words(x: np.ndarray, y: np.ndarray) -> list[float]:
     """The three of one pair, as SciPy and the definition have them."""
     decibels = 10 * np.log10(np.sum(y**2) / np.sum((x - y) ** 2))
     return [stats.spearmanr(x, y)[0], stats.pearsonr(x, y)[0], decibels]
+
+
+def pairs_among(photographs) -> list[tuple[int, int]]:
+    """The places of images of different photographs."""
+    count = len(photographs)
+    return [(i, j) for i in range(count) for j in range(i) if photographs[i] != photographs[j]]
 
 
 def test_it_is_what_scipy_computes_also_of_ties():
@@ -96,8 +101,8 @@ def test_a_null_is_every_pair_of_different_photographs(network, natural, null):
     )
     flat = embedded.reshape(40, -1).astype(np.float64)
     names = natural.photographs
-    pairs = [(i, j) for i in range(40) for j in range(i) if names[i] != names[j]]
-    assert null.pairs == len(pairs) == pairs_among(names) < 40 * 39 / 2
+    pairs = pairs_among(names)
+    assert null.pairs == len(pairs) < 40 * 39 / 2
     assert null.images["photographs"] == len(set(names)) and null.shape == (SIZE, SIZE, 3)
     expected = np.sort([in_words(flat[i], flat[j]) for i, j in pairs], axis=0)
     given = np.stack(null.layers["layer1"], -1)
@@ -203,7 +208,7 @@ def test_crops_of_a_class_are_of_one_photograph_where_the_class_says_it(
     monkeypatch.setattr(natural_module, "open_dataset", open_dataset)
     found = natural_images([spec], SIZE, 10)
     assert opened == [("photo_crops/8", None) if photographs == 3 else (spec, SIZE)]
-    assert pairs_among(found.photographs) >= 10 > pairs_among(found.photographs[:-1])
+    assert len(pairs_among(found.photographs)) >= 10 > len(pairs_among(found.photographs[:-1]))
     assert found.record["photographs"] == len(set(found.photographs)) == photographs
     numbers = [int(np.flatnonzero((images == one).all((1, 2, 3)))[0]) for one in found.images]
     assert len(set(numbers)) == len(numbers) and numbers != sorted(numbers)

@@ -6,11 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from depthjax.analysis.power_spectrum import (
-    radial_power_spectrum,
-    spectral_distance,
-    spectral_slope,
-)
+from depthjax.analysis.power_spectrum import radial_power_spectrum, spectral_distance
 from depthjax.images import load_image
 from depthjax.inversion.starts import draw_start
 
@@ -25,6 +21,12 @@ def pink(count=64, size=SIDE, seed=0):
     return np.asarray(draw_start(jax.random.key(seed), "pink", (count, size, size, 3)))
 
 
+def slope(images):
+    """Of log power over log frequency from two cycles per image on: below, the window mixes in."""
+    frequency, power = radial_power_spectrum(images)
+    return np.polyfit(np.log(frequency[1:]), np.log(power[:, 1:]).T, 1)[0]
+
+
 @pytest.mark.parametrize("size", [16, 31, 32, 64])
 def test_white_noise_has_its_variance_at_every_frequency(size):
     frequency, power = radial_power_spectrum(white(200, size))
@@ -36,13 +38,13 @@ def test_white_noise_has_its_variance_at_every_frequency(size):
 
 @pytest.mark.parametrize("size", [24, 32, 64])
 def test_slopes_of_coloured_noise(size):
-    assert np.mean(spectral_slope(white(100, size))) == pytest.approx(0, abs=0.1)
-    assert np.mean(spectral_slope(pink(100, size))) == pytest.approx(-2, abs=0.1)
+    assert np.mean(slope(white(100, size))) == pytest.approx(0, abs=0.1)
+    assert np.mean(slope(pink(100, size))) == pytest.approx(-2, abs=0.1)
 
 
 def test_photographs_fall_about_as_1_over_frequency_squared():
     images = np.stack([load_image(name, 128) for name in ("astronaut", "chelsea", "coffee")])
-    assert np.all(np.abs(spectral_slope(images) + 2.5) < 1)
+    assert np.all(np.abs(slope(images) + 2.5) < 1)
 
 
 @pytest.mark.parametrize("cycles", [3, 7, 12])
@@ -72,7 +74,6 @@ def test_contrast_and_brightness_do_not_matter(scale, shift, height, width):
     changed = scale * images + shift
     power = radial_power_spectrum(images).power
     np.testing.assert_allclose(radial_power_spectrum(changed).power, scale**2 * power, rtol=1e-6)
-    np.testing.assert_allclose(spectral_slope(changed), spectral_slope(images), atol=1e-6)
     np.testing.assert_allclose(
         spectral_distance(changed, references), spectral_distance(images, references), atol=1e-6
     )
@@ -110,7 +111,6 @@ def test_a_distance_of_1_is_a_factor_of_ten():
 def test_constant_images_have_no_spectrum():
     flat = np.full((2, 16, 16, 3), 0.3)
     noise = white(2, 16)
-    assert np.isnan(spectral_slope(flat)).all()
     assert np.isnan(spectral_distance(flat, noise)).all()
     with pytest.raises(ValueError, match="constant"):
         spectral_distance(noise, np.concatenate([noise, flat]))

@@ -13,7 +13,7 @@ from depthjax.statistics import Interval, interval
 BOUNDS = [
     (Bound.above(0), "> 0"),
     (Bound.above(1e-13), "> 1e-13"),
-    (Bound.at_least(0.5), ">= 0.5"),
+    (Bound(">=", low=0.5), ">= 0.5"),
     (Bound.below(0.05), "< 0.05"),
     (Bound.at_most(2), "<= 2"),
     (Bound.within(0.99, 1.01), "within 0.99 1.01"),

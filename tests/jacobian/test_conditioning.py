@@ -23,7 +23,6 @@ from depthjax.jacobian import (
     moments,
     resolution,
     smallest_nonzero,
-    spectral_density,
     spectral_quadrature,
     stable_rank,
     top_singular_values,
@@ -98,16 +97,6 @@ def test_stable_rank(x64):
     size = moments(maps, jax.random.key(0), probes=200)
     found = stable_rank(size, top_singular_values(maps, 1).values[:, 0])
     assert abs(found.value[0] - 1.5) < 4 * found.error[0] + 1e-9
-
-
-def test_the_density_counts_what_is_above_the_floor(x64):
-    values = np.geomspace(1, 1e-4, 12)
-    maps = maps_of(with_spectrum(values, 15, 15))
-    found = spectral_quadrature(maps, probes=200, steps=15)
-    points = np.geomspace(1e-7, 1e3, 400)
-    density = spectral_density(found, points)
-    total = np.trapezoid(density, np.log10(points), axis=1)
-    assert abs(total[0] - 12) < 1.0
 
 
 class WrongTranspose:

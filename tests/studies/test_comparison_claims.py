@@ -11,8 +11,6 @@ from study_rows import COMPARED, compared
 from depthjax.claims.claim import Claim
 from depthjax.claims.judging import NOT_SUPPORTED, SUPPORTED, UNDECIDED, judge_claim
 from depthjax.claims.paper import CLAIMS
-from depthjax.folders.begin import begin
-from depthjax.folders.results import read_rows, write_results
 from depthjax.studies.comparison.judged import findings
 from depthjax.studies.comparison.numbers import IN_CLASS, RESOLUTION, Comparison
 from depthjax.studies.comparison.setting import (
@@ -257,18 +255,6 @@ def test_one_trained_network_is_spoken_of_and_controls_are_the_sample() -> None:
     # Two trained networks are these two.
     both = findings(replace(found, seeds=(0,), values=alone), [PHOTOS, NOISE])
     assert {one.sample for one in both if "noise − photos" in one.detail} == {"these 1 × 6"}
-
-
-def test_a_comparison_is_made_again_of_its_rows(tmp_path) -> None:
-    """Also of those that were stored; then nothing has to run to judge it again."""
-    whole = compared()
-    whole.values[CONVERGING, "ssim_at_ratio"][1, 0, 4, :2] = np.nan
-    with begin(tmp_path / "run", {}) as folder:
-        write_results(folder, whole.rows(), [])
-    again = Comparison.of_rows(read_rows(tmp_path / "run"))
-    assert again.values.keys() == whole.values.keys()
-    records = [[one.record() for one in findings(each)] for each in (whole, again)]
-    assert records[0] == records[1]
 
 
 def test_one_row_for_each_number() -> None:

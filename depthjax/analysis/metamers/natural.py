@@ -74,12 +74,6 @@ def natural_images(
     return found
 
 
-def pairs_among(photographs: Sequence[str]) -> int:
-    """How many pairs images of different photographs make."""
-    counts = np.unique(np.array(photographs), return_counts=True)[1]
-    return int(len(photographs) ** 2 - np.square(counts).sum()) // 2
-
-
 def _drawn(files: Sequence[str], seed: int) -> list[str]:
     return [files[index] for index in permutation(seed, "natural", count=len(files))]
 

@@ -11,7 +11,6 @@ from jaxtyping import Float
 from depthjax.statistics import interval_of
 from depthjax.studies.comparison.setting import CONVERGING
 from depthjax.studies.networks import seed_counts
-from depthjax.studies.rows import Row
 
 RESOLUTION, IN_CLASS = "relative_resolution", "in_imagenet"
 """Quantities that are no measurements: of a layer, and of a photograph."""
@@ -109,22 +108,6 @@ class Comparison:
             for condition in conditions
             for b, image in enumerate(self.images)
         ]
-
-    @classmethod
-    def of_rows(cls, rows: Sequence[Row]) -> "Comparison":
-        """The inverse of `rows`, so that a stored comparison can be judged again."""
-        names = ("network", "seed", "layer", "image")
-        axes = [list(dict.fromkeys(row[name] for row in rows)) for name in names]
-        shape = tuple(map(len, axes))
-        values: dict[tuple[str, str], np.ndarray] = {}
-        for row in rows:
-            place = tuple(axis.index(row[name]) for axis, name in zip(axes, names, strict=True))
-            for quantity in row.keys() - {*names, "condition", "depth"}:
-                key = row["condition"], quantity
-                values.setdefault(key, np.full(shape, np.nan))[place] = row[quantity]
-        known = {key: table for key, table in values.items() if not np.isnan(table).all()}
-        networks, seeds, layers, images = axes
-        return cls(networks, seeds, layers, images, known)
 
 
 def intervals(
