@@ -158,7 +158,7 @@ class _Counts(NamedTuple):
     active_inputs: tuple[Any, ...]
     reads: tuple[Any, ...]
     active_outputs: Any
-    unread: Any  # of ReLU and max pooling: elements on which no output depends, active or not
+    unread: Any
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -189,7 +189,7 @@ def _pass(
         for back, carried in zip(pull_back(reached), active, strict=True)
     ]
     unread = 0
-    if description.counts:
+    if description.counts_unread:
         (back,) = pull_back(jnp.ones_like(reached))
         unread = (back < 0.5).sum()
     return reached, _Counts(
@@ -212,7 +212,6 @@ def _entry(
     counts: _Counts,
 ) -> _Entry:
     description = describe(_hashable(node.operation))
-    unread = {description.counts: int(counts.unread)}
     loss = OperationLoss(
         name=node.name,
         kind=description.kind,
@@ -222,8 +221,7 @@ def _entry(
         active_inputs=sum(map(int, counts.active_inputs)),
         read=sum(map(int, counts.reads)),
         active_outputs=int(counts.active_outputs),
-        losers=unread.get("losers", 0),
-        closed=unread.get("closed", 0),
+        unread=int(counts.unread),
         zero_scales=description.zero_scales(leaves, inputs[0].dtype) if inputs else 0,
         counted=not isinstance(description.joins(shape, leaves), EveryInput),
     )

@@ -17,9 +17,9 @@ class OperationLoss(NamedTuple):
         active_inputs: input elements that some pixel can change.
         read: those of them on which an active output depends: distinct winners, open gates.
         active_outputs: output elements that some pixel can change.
-        losers: of max pooling, input elements that are the maximum of no window; where values tie
-            only the first in row-major order is the maximum, as PyTorch has it.
-        closed: of ReLU, gates whose input is at most 0.
+        unread: input elements on which no output depends, active or not. Of max pooling those that
+            are the maximum of no window; where values tie only the first in row-major order is the
+            maximum, as PyTorch has it. Of ReLU, gates whose input is at most 0. Else 0.
         zero_scales: of BatchNorm, channels whose |scale| / √(var + ε) is at most the dtype's
             epsilon times the largest. Only those of exactly 0 count as inactive.
         counted: whether it is known which inputs an output depends on. If not, every output is
@@ -35,8 +35,7 @@ class OperationLoss(NamedTuple):
     active_inputs: int
     read: int
     active_outputs: int
-    losers: int
-    closed: int
+    unread: int
     zero_scales: int
     counted: bool = True
 

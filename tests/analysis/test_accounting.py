@@ -214,7 +214,7 @@ def test_rows_are_the_operations_and_add_up(name: str) -> None:
         assert row.read <= row.active_inputs <= row.inputs and row.active_outputs <= row.outputs
         if row.kind == "relu":
             before = np.asarray(values[node.inputs[0]])
-            assert row.closed == (before <= 0).sum()
+            assert row.unread == (before <= 0).sum()
             assert row.read == row.active_outputs <= (before > 0).sum()
         assert "other" not in row.kind
         assert sentence(row).startswith(f"{row.name} ")
@@ -277,14 +277,14 @@ def test_losers_of_pooling_with_ties(window: tuple[int, int, int], values: int, 
     layer = chain(MaxPool(*window))
     (row,) = account(layer, {}, image)
     winners = distinct_winners(image, *window)
-    assert (row.losers, row.read) == (image.size - winners, winners)
+    assert (row.unread, row.read) == (image.size - winners, winners)
     bound = local_rank_bound(layer, {}, image)
     assert bound.rank == winners == dense_ranks(layer.model, {}, image)["op1"]
 
 
 def test_pooling_a_constant_image_keeps_the_first_of_each_window() -> None:
     (row,) = account(chain(MaxPool(2, 2)), {}, np.full((6, 6, 3), 0.5, np.float32))
-    assert (row.losers, row.read, row.active_outputs) == (81, 27, 27)
+    assert (row.unread, row.read, row.active_outputs) == (81, 27, 27)
     assert sentence(row) == "op1 keeps 27 of 108 active values"
 
 
@@ -293,15 +293,15 @@ def test_winners_that_are_closed_gates_carry_nothing() -> None:
     image = np.full((4, 4, 1), -1.0, np.float32)
     image[0, 0] = image[3, 3] = 1
     gates, pool, _ = account(chain(relu, MaxPool(2, 2), flatten), {}, image)
-    assert (gates.closed, gates.active_outputs) == (14, 2)
-    assert (pool.losers, pool.read, pool.active_outputs) == (12, 2, 2)
+    assert (gates.unread, gates.active_outputs) == (14, 2)
+    assert (pool.unread, pool.read, pool.active_outputs) == (12, 2, 2)
     bound = local_rank_bound(chain(relu, MaxPool(2, 2), flatten), {}, image)
     assert (bound.rank, bound.cut) == (2, ("op1",))
 
 
 def test_gates_at_exactly_0_are_closed() -> None:
     (row,) = account(chain(relu), {}, np.zeros((2, 2, 3), np.float32))
-    assert (row.closed, row.read, row.active_outputs, row.lost) == (12, 0, 0, 12)
+    assert (row.unread, row.read, row.active_outputs, row.lost) == (12, 0, 0, 12)
 
 
 def test_scales_of_batch_norm_that_are_0() -> None:
@@ -335,7 +335,7 @@ def test_an_unknown_operation_is_taken_to_join_everything() -> None:
     image = np.random.default_rng(0).normal(size=(3, 3, 1)).astype(np.float32)
     row, after = account(chain(jnp.tanh, relu), {}, image)
     assert (row.kind, row.read, row.active_outputs) == ("other", 9, 9)
-    assert after.closed == (image <= 0).sum()
+    assert after.unread == (image <= 0).sum()
 
 
 def test_normalization_only_moves_the_image() -> None:
@@ -351,7 +351,7 @@ def test_normalization_only_moves_the_image() -> None:
 
 
 def test_sentences() -> None:
-    pool = OperationLoss("maxpool", "max pool", 802816, 200704, 2, 423008, 94001, 150000, 0, 0, 0)
+    pool = OperationLoss("maxpool", "max pool", 802816, 200704, 2, 423008, 94001, 150000, 0, 0)
     assert sentence(pool) == "maxpool keeps 94,001 of 423,008 active values"
     stage = RankBound("layer4", 3072, 2048, 1024, 2048, ("layer4.1",))
     assert sentence(stage) == (
@@ -359,7 +359,7 @@ def test_sentences() -> None:
     )
     whole = RankBound("conv1", 12, 64, 12, 0, ("input",))
     assert sentence(whole) == "all 12 input directions may pass conv1: no cut is smaller"
-    fc = OperationLoss("fc", "linear", 512, 10, 1, 500, 500, 10, 0, 0, 0)
+    fc = OperationLoss("fc", "linear", 512, 10, 1, 500, 500, 10, 0, 0)
     assert sentence(fc) == "fc maps 500 active values to 10 and loses at least 490 directions"
 
 

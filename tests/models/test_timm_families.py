@@ -187,7 +187,7 @@ def test_the_gates_of_relu6() -> None:
     assert np.array_equal(jax.vmap(jax.grad(relu6))(x), [0, 0, 1, 0, 0])
     images = jnp.asarray([-1.0, 2.0, 8.0, 3.0]).reshape(1, 2, 2, 1)
     (loss,) = account(depthjax.Layer(Chain((relu6,)), "op0"), {"params": {}}, images[0])
-    assert (loss.inputs, loss.closed) == (4, 2)
+    assert (loss.inputs, loss.unread) == (4, 2)
 
 
 @pytest.mark.parametrize("after", [LayerScale(0.5, parent=None), batch_norm()])

@@ -49,13 +49,13 @@ class Description:
     Fields:
         operation: an unbound Linen module, or a pure function.
         kind: what the accounting calls it.
-        counts: what the accounting calls inputs on which no output depends: "losers" of max
-            pooling, "closed" gates of ReLU. "" if it does not count them.
+        counts_unread: whether the accounting counts inputs on which no output depends: losers of
+            max pooling, closed gates of ReLU.
     """
 
     operation: Any
     kind: ClassVar[str] = "other"
-    counts: ClassVar[str] = ""
+    counts_unread: ClassVar[bool] = False
 
     # --------------------------------------------------------------------------------- computed
 

@@ -36,7 +36,7 @@ class MaxPoolDescription(Description):
 
     operation: MaxPool
     kind = "max pool"
-    counts = "losers"
+    counts_unread = True
 
     def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
         """Its own derivative: 1 from each winner to its window."""

@@ -25,7 +25,7 @@ class ReLUDescription(Description):
     """A gate for each element: open where the input is positive, and below 6 for ReLU6."""
 
     kind = "relu"
-    counts = "closed"
+    counts_unread = True
 
     def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
         """Its own derivative: 1 through open gates."""
@@ -34,5 +34,5 @@ class ReLUDescription(Description):
     @classmethod
     def sentence(cls, loss: Any) -> str:
         """How many gates are closed."""
-        gates = f"closes {loss.closed:,} of {loss.inputs:,} gates"
+        gates = f"closes {loss.unread:,} of {loss.inputs:,} gates"
         return f"{loss.name} {gates} and keeps {kept_values(loss)}"
