@@ -5,9 +5,7 @@ import json
 import jax
 import numpy as np
 import pytest
-from absl.testing import flagsaver
-from script_loading import EXPERIMENTS
-from script_running import rows_of, runner, script_fixture
+from script_running import every_flag_file, rows_of, runner, script_fixture, with_flags_of
 
 import depthjax
 from depthjax.claims.stored import load_findings
@@ -219,22 +217,12 @@ def test_bad_input_ends_in_one_line_with_nothing_written(
     assert not (tmp_path / "bad").exists()
 
 
-FLAG_FILES = sorted((EXPERIMENTS / "flags").glob("compare_*.flags"))
-
-
-@pytest.mark.parametrize("file", FLAG_FILES, ids=lambda file: file.stem)
-def test_flag_files_name_what_exists(script, file):
-    """Every flag file parses, builds its model, layers and settings, and says its command."""
-    first = f"# python experiments/compare.py --flagfile=experiments/flags/{file.name}"
-    assert file.read_text().splitlines()[0] == first
-    with flagsaver.flagsaver():
-        script.FLAGS(["compare.py", f"--flagfile={file}"])
-        model = script.cli.model_from_flags()
-        assert len(depthjax.select_layers(model, script.FLAGS.layers)) >= 3
-        paper = depthjax.InversionConfig.paper(steps=script.FLAGS.paper_steps)
+@every_flag_file("compare_*")
+def test_flag_files_compare_networks_that_are_judged(script, file):
+    with with_flags_of(script, file) as flags:
+        paper = depthjax.InversionConfig.paper(steps=flags.paper_steps)
         made = conditions(script.cli.config_from_flags(), paper)
         assert set(made) == set(CONDITIONS)
-        assert script.FLAGS.output == f"runs/{file.stem}"
-        labels = [entry.partition("=")[0] for entry in script.FLAGS.networks]
+        labels = [entry.partition("=")[0] for entry in flags.networks]
         assert labels[:2] == ["untrained", "photos"]
         assert set(labels[2:]) <= {"noise", *CONTROLS}

@@ -6,9 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from absl.testing import flagsaver
-from script_loading import EXPERIMENTS
-from script_running import rows_of, runner, script_fixture
+from script_running import every_flag_file, rows_of, runner, script_fixture, with_flags_of
 
 from depthjax import Layer
 from depthjax.claims.stored import load_findings
@@ -164,16 +162,11 @@ def test_bad_input_is_one_line_and_writes_nothing(settings, message, script, tmp
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["controls_quick", "controls_cpu"])
-def test_flag_files_name_what_exists(name, script):
-    path = EXPERIMENTS / "flags" / f"{name}.flags"
-    command = f"# python experiments/controls.py --flagfile=experiments/flags/{name}.flags"
-    assert path.read_text().splitlines()[0] == command
-    with flagsaver.flagsaver():
-        script.FLAGS(["controls.py", f"--flagfile={path}"])
-        assert script.FLAGS.output == f"runs/{name}" and script.FLAGS.inits >= 10
-        assert set(script.FLAGS.controls) == set(WORDS)
-        assert script.FLAGS.size % 4 == 0
+@every_flag_file("controls_[qc]*")
+def test_flag_files_ask_for_every_control(file, script):
+    """Those that are not of one claim alone."""
+    with with_flags_of(script, file) as flags:
+        assert flags.inits >= 10 and set(flags.controls) == set(WORDS) and flags.size % 4 == 0
 
 
 def test_jax_stays_in_single_precision(done):

@@ -1,9 +1,7 @@
 """Blocks of a tiny untrained network, from photographs to findings, cut off and resumed."""
 
 import pytest
-from absl.testing import flagsaver
-from script_loading import EXPERIMENTS
-from script_running import rows_of, runner, script_fixture
+from script_running import every_flag_file, rows_of, runner, script_fixture, with_flags_of
 
 import depthjax
 from depthjax.claims.stored import load_findings
@@ -98,14 +96,7 @@ def test_bad_input_ends_in_one_line_with_nothing_written(script, tmp_path, setti
     assert not (tmp_path / "bad").exists()
 
 
-FLAG_FILES = sorted((EXPERIMENTS / "flags").glob("depth_*.flags"))
-
-
-@pytest.mark.parametrize("file", FLAG_FILES, ids=lambda file: file.stem)
-def test_flag_files_name_what_exists(script, file):
-    first = f"# python experiments/depth.py --flagfile=experiments/flags/{file.name}"
-    assert file.read_text().splitlines()[0] == first
-    with flagsaver.flagsaver():
-        script.FLAGS(["depth.py", f"--flagfile={file}"])
+@every_flag_file("depth_*")
+def test_flag_files_name_networks_that_exist(script, file):
+    with with_flags_of(script, file):
         assert script.networks_from_flags()
-        assert script.FLAGS.output == f"runs/{file.stem}"

@@ -1,11 +1,8 @@
 """Gradients of a tiny network, from photographs to findings."""
 
 import pytest
-from absl.testing import flagsaver
-from script_loading import EXPERIMENTS
 from script_running import rows_of, runner, script_fixture
 
-import depthjax
 from depthjax.claims.stored import load_findings
 from depthjax.studies.gradients import measured
 
@@ -43,15 +40,3 @@ def test_from_photographs_to_findings_and_on_after_a_kill(script, tmp_path, monk
     run(script, cut, resume=True)
     assert len(calls) == 3 + 4
     assert (cut / "results.csv").read_text() == (whole / "results.csv").read_text()
-
-
-@pytest.mark.parametrize(
-    "file", sorted((EXPERIMENTS / "flags").glob("gradients_*.flags")), ids=lambda file: file.stem
-)
-def test_flag_files_name_what_exists(script, file):
-    first = f"# python experiments/gradients.py --flagfile=experiments/flags/{file.name}"
-    assert file.read_text().splitlines()[0] == first
-    with flagsaver.flagsaver():
-        script.FLAGS(["gradients.py", f"--flagfile={file}"])
-        model = depthjax.build_model(script.FLAGS.model)
-        assert len(depthjax.select_layers(model, script.FLAGS.layers)) == 5

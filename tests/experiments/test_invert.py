@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
 from script_running import rows_of, runner, script_fixture
@@ -338,23 +337,3 @@ def test_the_command_ends_with_one_line_and_a_status(arguments, message, tmp_pat
     lines = ended.stderr.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith("invert.py: error: ") and message in lines[0]
     assert not (tmp_path / "run").exists()
-
-
-OURS = [
-    file
-    for file in sorted((ROOT / "experiments" / "flags").glob("*.flags"))
-    if "experiments/invert.py" in file.read_text().splitlines()[0]
-]
-
-
-@pytest.mark.parametrize("file", OURS, ids=lambda file: file.stem)
-def test_flag_files_name_what_exists(file, script):
-    """Every flag file parses, builds its model, layers and settings, and says its command."""
-    text = file.read_text()
-    assert f"--flagfile=experiments/flags/{file.name}" in text.splitlines()[0]
-    with flagsaver.flagsaver():
-        flags.FLAGS([str(SCRIPT), f"--flagfile={file}"])
-        model = script.cli.model_from_flags()
-        assert depthjax.select_layers(model, script.FLAGS.layers)
-        assert script.cli.config_from_flags().steps >= 1
-        assert script.FLAGS.output == f"runs/{file.stem}" or file.stem == "quick"

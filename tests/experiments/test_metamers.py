@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from absl.testing import flagsaver
-from script_loading import EXPERIMENTS, loaded
+from script_loading import loaded
 from script_running import rows_of, runner, script_fixture
 
 import depthjax
@@ -114,15 +113,3 @@ def test_what_cannot_be_judged_is_refused_before_anything_is_written(
     with pytest.raises(ValueError, match=words):
         run(script, tmp_path / "one", **change)
     assert not (tmp_path / "one").exists()
-
-
-@pytest.mark.parametrize(
-    "file", sorted((EXPERIMENTS / "flags").glob("metamers_*.flags")), ids=lambda file: file.stem
-)
-def test_flag_files_name_what_exists(script, file):
-    first = f"# python experiments/metamers.py --flagfile=experiments/flags/{file.name}"
-    assert file.read_text().splitlines()[0] == first
-    with flagsaver.flagsaver():
-        script.FLAGS(["metamers.py", f"--flagfile={file}"])
-        model = depthjax.build_model(script.FLAGS.model)
-        assert len(depthjax.select_layers(model, script.FLAGS.layers)) >= 3

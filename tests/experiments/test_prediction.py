@@ -4,9 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from absl.testing import flagsaver
-from script_loading import EXPERIMENTS
-from script_running import rows_of, runner, script_fixture
+from script_running import every_flag_file, rows_of, runner, script_fixture, with_flags_of
 
 from depthjax.analysis.r_squared import r_squared
 from depthjax.claims.stored import load_findings
@@ -91,13 +89,8 @@ def test_bad_input_is_one_line_and_writes_nothing(settings, message, script, tmp
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["prediction_quick", "prediction_cpu"])
-def test_flag_files_name_what_exists(name, script):
-    path = EXPERIMENTS / "flags" / f"{name}.flags"
-    command = f"# python experiments/prediction.py --flagfile=experiments/flags/{name}.flags"
-    assert path.read_text().splitlines()[0] == command
-    with flagsaver.flagsaver():
-        script.FLAGS(["prediction.py", f"--flagfile={path}"])
-        assert script.FLAGS.output == f"runs/{name}"
-        for network in script.FLAGS.networks:
-            assert script.model_of(network, 3 * script.FLAGS.size**2).stages()
+@every_flag_file("prediction_*")
+def test_flag_files_name_networks_that_exist(file, script):
+    with with_flags_of(script, file) as flags:
+        for network in flags.networks:
+            assert script.model_of(network, 3 * flags.size**2).stages()

@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-from absl.testing import flagsaver
-from script_loading import EXPERIMENTS
-from script_running import rows_of, runner, script_fixture
+from script_running import every_flag_file, rows_of, runner, script_fixture, with_flags_of
 
 import depthjax
 from depthjax import cli
@@ -97,18 +95,11 @@ def test_bad_input_ends_in_one_line_with_nothing_written(script, tmp_path, setti
     assert not (tmp_path / "bad").exists()
 
 
-FLAG_FILES = sorted((EXPERIMENTS / "flags").glob("recipe_*.flags"))
-
-
-@pytest.mark.parametrize("file", FLAG_FILES, ids=lambda file: file.stem)
-def test_flag_files_name_what_exists(script, file):
-    first = f"# python experiments/recipe.py --flagfile=experiments/flags/{file.name}"
-    assert file.read_text().splitlines()[0] == first
-    with flagsaver.flagsaver():
-        script.FLAGS(["recipe.py", f"--flagfile={file}"])
-        model = depthjax.build_model(script.FLAGS.model, **cli.fields_from_flags())
-        names = depthjax.select_layers(model, script.FLAGS.layers)
+@every_flag_file("recipe_*")
+def test_flag_files_end_at_the_last_stage(script, file):
+    with with_flags_of(script, file) as flags:
+        model = cli.model_from_flags()
+        names = depthjax.select_layers(model, flags.layers)
         assert script.last_stage(model) == depthjax.models.resolve(model, names[-1])
         published_alone = file.stem == "recipe_resnet50_layer4_224"
         assert len(script.rates_from_flags(names)) == (1 if published_alone else 3)
-        assert script.FLAGS.output == f"runs/{file.stem}"

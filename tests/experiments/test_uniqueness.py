@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from absl.testing import flagsaver
-from script_loading import EXPERIMENTS
 from script_running import rows_of, runner, script_fixture
 
 import depthjax
@@ -70,18 +68,6 @@ def test_one_restart_is_refused_before_anything_is_written(script, tmp_path):
     with pytest.raises(ValueError, match="give several restarts"):
         run(script, tmp_path / "one", restarts=1)
     assert not (tmp_path / "one").exists()
-
-
-@pytest.mark.parametrize(
-    "file", sorted((EXPERIMENTS / "flags").glob("uniqueness_*.flags")), ids=lambda file: file.stem
-)
-def test_flag_files_name_what_exists(script, file):
-    first = f"# python experiments/uniqueness.py --flagfile=experiments/flags/{file.name}"
-    assert file.read_text().splitlines()[0] == first
-    with flagsaver.flagsaver():
-        script.FLAGS(["uniqueness.py", f"--flagfile={file}"])
-        model = depthjax.build_model(script.FLAGS.model)
-        assert len(depthjax.select_layers(model, script.FLAGS.layers)) >= 3
 
 
 def test_solutions_that_are_pushed_apart_differ_more(script, folder):

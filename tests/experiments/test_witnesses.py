@@ -6,11 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
-from script_loading import EXPERIMENTS
 from script_running import rows_of, runner, script_fixture
 
 import depthjax
@@ -131,16 +128,6 @@ def test_results_that_are_there_stay(script, done):
     with pytest.raises(ValueError, match="--overwrite"):
         run(script, done)
     assert (done / "results.csv").read_bytes() == before
-
-
-@pytest.mark.parametrize("file", sorted((EXPERIMENTS / "flags").glob("witnesses_*.flags")), ids=str)
-def test_flag_files_name_what_exists(file, script):
-    assert f"--flagfile=experiments/flags/{file.name}" in file.read_text().splitlines()[0]
-    with flagsaver.flagsaver():
-        flags.FLAGS(["witnesses.py", f"--flagfile={file}"])
-        model = script.cli.model_from_flags()
-        assert depthjax.select_layers(model, script.FLAGS.layers)
-        assert script.FLAGS.output == f"runs/{file.stem}"
 
 
 # ------------------------------------------------------------------------------------------- figure

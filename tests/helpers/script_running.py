@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from absl import flags
 from absl.testing import flagsaver
-from script_loading import loaded, put_back, taken
+from script_loading import EXPERIMENTS, loaded, put_back, taken
 
 
 def script_fixture(name: str) -> Any:
@@ -43,6 +44,20 @@ def runner(settings: dict[str, Any]) -> Callable[..., None]:
             put_back(libraries)
 
     return run
+
+
+def every_flag_file(pattern: str = "*") -> pytest.MarkDecorator:
+    """A test runs with `file`, each of those `experiments/flags/PATTERN.flags`."""
+    files = sorted((EXPERIMENTS / "flags").glob(f"{pattern}.flags"))
+    return pytest.mark.parametrize("file", files, ids=lambda file: file.stem)
+
+
+@contextmanager
+def with_flags_of(script: ModuleType, file: Path) -> Iterator[flags.FlagValues]:
+    """The flags of a script as a file sets them."""
+    with flagsaver.flagsaver():
+        script.FLAGS([str(script.__file__), f"--flagfile={file}"])
+        yield script.FLAGS
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:
