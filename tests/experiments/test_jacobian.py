@@ -5,7 +5,7 @@ import json
 import jax
 import numpy as np
 import pytest
-from script_running import rows_of, runner, script_fixture
+from script_running import refused, rows_of, runner, script_fixture
 
 import depthjax
 from depthjax.inversion.reference import ReferenceNoise, reference_distances
@@ -104,7 +104,5 @@ def test_products_prove_that_the_first_convolution_loses_nothing(script, tmp_pat
 
 
 def test_bad_input_writes_nothing(script, tmp_path):
-    output = tmp_path / "run"
-    with pytest.raises(ValueError, match="unknown layer"):
-        run(script, output, layers="layer9")
-    assert not output.exists()
+    with refused("unknown layer", tmp_path / "run") as folder:
+        run(script, folder, layers="layer9")

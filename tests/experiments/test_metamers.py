@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from script_loading import loaded
-from script_running import rows_of, runner, script_fixture
+from script_running import refused, rows_of, runner, script_fixture
 
 import depthjax
 from depthjax.folders.nulls import load_null
@@ -76,9 +76,8 @@ def test_a_null_is_kept_and_belongs_to_one_network(folder, tmp_path):
     with loaded("invert") as of_invert:
         there = {"metamer_null": str(files[0])}
         invert(of_invert, tmp_path / "run", **there)
-        with pytest.raises(ValueError, match="null distribution is of another network"):
-            invert(of_invert, tmp_path / "other", weights_seed=1, **there)
-    assert not (tmp_path / "other").exists()
+        with refused("null distribution is of another network", tmp_path / "other") as folder:
+            invert(of_invert, folder, weights_seed=1, **there)
     rows = rows_of(tmp_path / "run")
     found = depthjax.load_run(tmp_path / "run").layers["fc1"]
     assert [row["metamer"] for row in rows] == [
@@ -110,6 +109,5 @@ def test_what_was_cut_off_goes_on_with_the_nulls_that_are_there(script, folder):
 def test_what_cannot_be_judged_is_refused_before_anything_is_written(
     script, tmp_path, change, words
 ):
-    with pytest.raises(ValueError, match=words):
-        run(script, tmp_path / "one", **change)
-    assert not (tmp_path / "one").exists()
+    with refused(words, tmp_path / "one") as folder:
+        run(script, folder, **change)

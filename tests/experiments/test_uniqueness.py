@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from script_running import rows_of, runner, script_fixture
+from script_running import refused, rows_of, runner, script_fixture
 
 import depthjax
 from depthjax.analysis.uniqueness import far_starts
@@ -65,9 +65,8 @@ def test_a_narrow_layer_has_more_solutions_and_alone_a_vote(folder):
 
 
 def test_one_restart_is_refused_before_anything_is_written(script, tmp_path):
-    with pytest.raises(ValueError, match="give several restarts"):
-        run(script, tmp_path / "one", restarts=1)
-    assert not (tmp_path / "one").exists()
+    with refused("give several restarts", tmp_path / "one") as folder:
+        run(script, folder, restarts=1)
 
 
 def test_solutions_that_are_pushed_apart_differ_more(script, folder):

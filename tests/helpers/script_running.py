@@ -60,6 +60,15 @@ def with_flags_of(script: ModuleType, file: Path) -> Iterator[flags.FlagValues]:
         yield script.FLAGS
 
 
+@contextmanager
+def refused(message: str, folder: Path) -> Iterator[Path]:
+    """What a script is asked within ends in one line that says so, and writes no folder."""
+    with pytest.raises(ValueError, match=message) as error:
+        yield folder
+    assert len(str(error.value).splitlines()) == 1
+    assert not folder.exists()
+
+
 def rows_of(folder: Path) -> list[dict[str, str]]:
     """The table that a script wrote."""
     with open(folder / "results.csv", newline="") as file:
