@@ -1,6 +1,6 @@
 """Addition: residual connections."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,6 @@ import jax
 from jaxtyping import Array
 
 from depthjax.models.operations.description import Description, describes
-from depthjax.models.operations.shared import Leaves, mapping_sentence
 from depthjax.ops.materialised import materialised
 
 
@@ -32,16 +31,9 @@ class AddDescription(Description):
     """A sum of two activations."""
 
     kind = "add"
+    joined = "as it is"
+    verb = "sums"
 
     def read_by(self, readers: Collection[Any]) -> Any:
         """A link of a chain, where another sum reads it."""
         return link if add in readers else self.operation
-
-    def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
-        """Itself."""
-        return self.operation
-
-    @classmethod
-    def sentence(cls, loss: Any) -> str:
-        """It sums rather than maps."""
-        return mapping_sentence(loss, "sums")

@@ -11,7 +11,7 @@ are found by the exact type, or by the function itself. No other module looks at
 import inspect
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import flax.linen as nn
 import jax
@@ -23,6 +23,7 @@ from depthjax.models.initializers import Stream
 from depthjax.models.operations.shared import (
     Leaves,
     Path,
+    keeping_sentence,
     mapping_sentence,
     outputs_first,
     outputs_last,
@@ -49,12 +50,17 @@ class Description:
     Fields:
         operation: an unbound Linen module, or a pure function.
         kind: what the accounting calls it.
+        joined: which inputs reach an output: all ("by all"), the same element ("by element"), or
+            those that the operation's own derivative, of zeros and ones, leads to ("as it is").
+        verb: of the sentence about what it loses; what only "keeps" its inputs loses nothing.
         counts_unread: whether the accounting counts inputs on which no output depends: losers of
             max pooling, closed gates of ReLU.
     """
 
     operation: Any
     kind: ClassVar[str] = "other"
+    joined: ClassVar[Literal["by all", "by element", "as it is"]] = "by all"
+    verb: ClassVar[str] = "maps"
     counts_unread: ClassVar[bool] = False
 
     # --------------------------------------------------------------------------------- computed
@@ -184,14 +190,16 @@ class Description:
     def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
         """A function whose derivative counts the paths from each input to each output.
 
-        It is the operation with every weight other than 0 replaced by 1. By default every input
-        is joined to every output: the bound on the rank is then loose, but still a bound.
+        It is the operation with every weight other than 0 replaced by 1, unless `joined` says what
+        it is. Where all are joined to all, the bound on the rank is loose, but still a bound.
 
         Args:
             shape: of the output.
             leaves: the operation's variables.
         """
-        return EveryInput(shape)
+        if self.joined == "by element":
+            return lambda x: x
+        return self.operation if self.joined == "as it is" else EveryInput(shape)
 
     def zero_scales(self, leaves: Leaves, dtype: Any) -> int:
         """How many channels a normalisation multiplies by nearly 0."""
@@ -200,7 +208,7 @@ class Description:
     @classmethod
     def sentence(cls, loss: Any) -> str:
         """What an operation of this kind loses, in words; `loss` is an `OperationLoss`."""
-        return mapping_sentence(loss, "maps")
+        return keeping_sentence(loss) if cls.verb == "keeps" else mapping_sentence(loss, cls.verb)
 
 
 # ------------------------------------------------------------------------------------ registering

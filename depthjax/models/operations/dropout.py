@@ -1,6 +1,5 @@
 """Dropout: the identity in evaluation mode."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +7,6 @@ import flax.linen as nn
 from jaxtyping import Array
 
 from depthjax.models.operations.description import Description, describes
-from depthjax.models.operations.shared import Leaves, keeping_sentence
 
 
 def dropout(rate: float) -> nn.Dropout:
@@ -23,6 +21,8 @@ class DropoutDescription(Description):
 
     operation: nn.Dropout
     kind = "dropout"
+    joined = "by element"
+    verb = "keeps"
 
     @property
     def is_rewritten(self) -> bool:
@@ -37,12 +37,3 @@ class DropoutDescription(Description):
     def holds_weights(self) -> bool:
         """It has none."""
         return False
-
-    def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
-        """Each element to itself."""
-        return lambda x: x
-
-    @classmethod
-    def sentence(cls, loss: Any) -> str:
-        """Nothing is lost."""
-        return keeping_sentence(loss)

@@ -1,14 +1,11 @@
 """GELU (Hendrycks & Gimpel 2016)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 from jaxtyping import Array, Float
 
 from depthjax.models.operations.description import Description, describes
-from depthjax.models.operations.shared import Leaves, keeping_sentence
 
 
 @dataclass(frozen=True)
@@ -38,12 +35,5 @@ class GELUDescription(Description):
 
     operation: GELU
     kind = "gelu"
-
-    def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
-        """Each element to itself."""
-        return lambda x: x
-
-    @classmethod
-    def sentence(cls, loss: Any) -> str:
-        """Nothing is lost."""
-        return keeping_sentence(loss)
+    joined = "by element"
+    verb = "keeps"

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from depthjax.models.initializers import Stream, constant
 from depthjax.models.operations.description import Description, describes
-from depthjax.models.operations.shared import Leaves, Path, keeping_sentence, ones
+from depthjax.models.operations.shared import Leaves, Path, ones
 from depthjax.typing import AnyArray
 
 
@@ -37,6 +37,7 @@ class LayerScaleDescription(Description):
 
     operation: LayerScale
     kind = "layer scale"
+    verb = "keeps"
 
     @property
     def is_affine(self) -> bool:
@@ -60,8 +61,3 @@ class LayerScaleDescription(Description):
         """Each element to itself, where the factor is not 0."""
         gamma = leaves["params"]["gamma"]
         return lambda x: x * jnp.broadcast_to(ones(gamma, x), x.shape)
-
-    @classmethod
-    def sentence(cls, loss: Any) -> str:
-        """Only channels with a factor of 0 are lost."""
-        return keeping_sentence(loss)

@@ -1,13 +1,12 @@
 """Max pooling."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from jaxtyping import Array, Float
 
 from depthjax.models.operations.description import Description, describes
-from depthjax.models.operations.shared import Leaves, kept_values
+from depthjax.models.operations.shared import kept_values
 from depthjax.ops import pooling
 from depthjax.ops.pooling import Pair
 
@@ -36,11 +35,8 @@ class MaxPoolDescription(Description):
 
     operation: MaxPool
     kind = "max pool"
+    joined = "as it is"  # its own derivative: 1 from each winner to its window
     counts_unread = True
-
-    def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
-        """Its own derivative: 1 from each winner to its window."""
-        return self.operation
 
     @classmethod
     def sentence(cls, loss: Any) -> str:

@@ -1,6 +1,5 @@
 """ReLU, and ReLU6 (Howard et al. 2017)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from depthjax.models.operations.description import Description, describes
-from depthjax.models.operations.shared import Leaves, kept_values
+from depthjax.models.operations.shared import kept_values
 
 relu = nn.relu  # gradient 0 at 0, as PyTorch's; jnp.maximum would give 0.5
 
@@ -25,11 +24,8 @@ class ReLUDescription(Description):
     """A gate for each element: open where the input is positive, and below 6 for ReLU6."""
 
     kind = "relu"
+    joined = "as it is"  # its own derivative: 1 through open gates
     counts_unread = True
-
-    def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
-        """Its own derivative: 1 through open gates."""
-        return self.operation
 
     @classmethod
     def sentence(cls, loss: Any) -> str:

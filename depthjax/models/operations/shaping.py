@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Shaped
 
 from depthjax.models.operations.description import Description, describes
-from depthjax.models.operations.shared import Leaves, mapping_sentence
+from depthjax.models.operations.shared import Leaves
 
 Anything = Shaped[Array, "..."]
 
@@ -153,14 +153,10 @@ class ShapingDescription(Description):
     """Each output is one of the inputs."""
 
     kind = "shaping"
+    verb = "moves"
 
     def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
         """Itself, which is linear; what it pads with is joined to nothing."""
         if isinstance(self.operation, Pad) and self.operation.mode == "constant":
             return Pad(self.operation.pads)
         return self.operation
-
-    @classmethod
-    def sentence(cls, loss: Any) -> str:
-        """It moves rather than maps."""
-        return mapping_sentence(loss, "moves")

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from depthjax.models.initializers import Initializer, Stream, normal
 from depthjax.models.operations.description import Description, describes
-from depthjax.models.operations.shared import Leaves, Path, draw, keeping_sentence, mapping_sentence
+from depthjax.models.operations.shared import Leaves, Path, draw
 
 Tokens = Float[Array, "batch tokens channels"]
 
@@ -46,6 +46,8 @@ def first_token(x: Tokens) -> Float[Array, "batch channels"]:
 class _LearnedDescription(Description):
     """A single weight, which has the operation's own name, as timm's `cls_token`."""
 
+    verb = "keeps"
+
     def initialize(self, stream: Stream, shapes: Leaves, inputs: list[Any]) -> Leaves:
         """Drawn on the host."""
         initializers = dict.fromkeys(shapes["params"], self.operation.initializer)
@@ -54,11 +56,6 @@ class _LearnedDescription(Description):
     def torch_names(self, paths: Collection[Path]) -> dict[Path, str]:
         """None but the operation's."""
         return dict.fromkeys(paths, "")
-
-    @classmethod
-    def sentence(cls, loss: Any) -> str:
-        """Nothing is lost."""
-        return keeping_sentence(loss)
 
 
 @describes(ClassToken)
@@ -79,10 +76,7 @@ class PositionEmbeddingDescription(_LearnedDescription):
     """A shift."""
 
     kind = "position embedding"
-
-    def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
-        """Each element to itself."""
-        return lambda x: x
+    joined = "by element"
 
 
 @describes(first_token)
@@ -91,12 +85,5 @@ class FirstTokenDescription(Description):
     """The other tokens are not read."""
 
     kind = "token"
-
-    def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
-        """Itself."""
-        return self.operation
-
-    @classmethod
-    def sentence(cls, loss: Any) -> str:
-        """It moves rather than maps."""
-        return mapping_sentence(loss, "moves")
+    joined = "as it is"
+    verb = "moves"
