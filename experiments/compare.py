@@ -32,19 +32,13 @@ from depthjax.studies.comparison.tables import comparison_tables
 from depthjax.studies.networks import Networks, single_networks
 
 FLAGS = flags.FLAGS
-cli.define_network_flags()
-cli.define_inversion_flags()
-cli.define_layers_flag()
-cli.define_image_flags(
+cli.define_descent_study_flags(
+    "compare",
     ["astronaut", "chelsea", "coffee", "rocket", "china"],
     size=64,
     least_size=8,
     note="by default those that photo_crops has no class of",
 )
-cli.define_start_seed_flag()
-cli.define_reference_seed_flag()
-cli.define_output_flags(None, "comparison (default: runs/compare-MODEL-DATE)")
-cli.define_script_flags()
 flags.DEFINE_boolean("grey", True, "take the colour out of the photographs, and of what is judged")
 flags.DEFINE_float("matched_ratio", 0.1, "ρ at which images are compared", lower_bound=1e-9)
 flags.DEFINE_float(
@@ -99,7 +93,7 @@ def main() -> None:
     )
     targets = asked.targets
     crops = natural_crops(FLAGS.natural_crops, *targets.shape[1:3], without=tuple(asked.images))
-    with cli.recovered(every, asked, _DEFINING, natural_crops=crops.record) as study:
+    with cli.recovered(every, asked, *_DEFINING, natural_crops=crops.record) as study:
         if study is None:
             return
         noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))
@@ -121,10 +115,9 @@ def main() -> None:
 
 
 _DEFINING = (
-    "model", "model_field", "seeds", "size", "fit", "grey", "matched_ratio", "natural_fraction",
-    "preset", "paper_rates", "normalization", "start_seed", "reference_seed", "judge",
-    "judge_model", "judge_field",
-)  # fmt: skip
+    *("grey", "matched_ratio", "natural_fraction", "paper_rates", "normalization"),
+    *("judge", "judge_model", "judge_field"),
+)
 
 
 def as_seen(photographs: np.ndarray) -> np.ndarray:

@@ -21,14 +21,7 @@ from depthjax.studies.gallery.drawn import draw
 from depthjax.studies.gallery.measured import class_table, eye_of, gather, settings_table
 
 FLAGS = flags.FLAGS
-cli.define_network_flags()
-cli.define_inversion_flags()
-cli.define_layers_flag()
-cli.define_image_flags(["chelsea", "coffee"], size=224)
-cli.define_start_seed_flag()
-cli.define_reference_seed_flag()
-cli.define_output_flags(None, "gallery (default: runs/gallery-MODEL-DATE)")
-cli.define_script_flags()
+cli.define_descent_study_flags("gallery", ["chelsea", "coffee"], size=224)
 flags.DEFINE_multi_string(
     "setting",
     [],
@@ -55,7 +48,7 @@ def main() -> None:
             )
             for one in every
         ]
-    with cli.recovered(every, asked, _DEFINING) as study:
+    with cli.recovered(every, asked) as study:
         if study is None:
             return
         eye = eye_of(asked.model, asked.networks)
@@ -67,15 +60,7 @@ def main() -> None:
         cli.finish_study(study.folder, rows, [], figures, **shown)
 
 
-_DEFINING = (
-    "model", "model_field", "seeds", "size", "fit", "preset", "start_seed", "reference_seed",
-)  # fmt: skip
-_KEY = (
-    "D: distance to the target over that of a noisy copy; 0 is the image itself.\n"
-    "r²: share of the target's luminance that the picture shows, whatever its brightness and"
-    " contrast.\n"
-    "ρ: distance of the embedding over that of the noisy copy; at most 1 is nearer."
-)
+_KEY = f"{cli.KEY}\nρ: distance of the embedding over that of the noisy copy; at most 1 is nearer."
 
 
 if __name__ == "__main__":

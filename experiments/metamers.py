@@ -19,15 +19,8 @@ from depthjax.studies.metamers.drawn import draw
 from depthjax.studies.metamers.measured import judge, judges_of, nulls_of
 
 FLAGS = flags.FLAGS
-cli.define_network_flags()
-cli.define_inversion_flags()
-cli.define_layers_flag()
-cli.define_image_flags(["chelsea", "coffee", "astronaut"], size=128)
-cli.define_start_seed_flag()
-cli.define_reference_seed_flag()
+cli.define_descent_study_flags("metamers", size=128)
 cli.define_data_dir_flag()
-cli.define_output_flags(None, "numbers and figures (default: runs/metamers-MODEL-DATE)")
-cli.define_script_flags()
 flags.DEFINE_list(
     "null_images",
     ["photo_crops"],
@@ -55,7 +48,8 @@ def main() -> None:
         data_dir=FLAGS.data_dir,
     )
     every = cli.descents_from_flags("metamers", asked, {CONVERGING: cli.config_from_flags()})
-    with cli.recovered(every, asked, _DEFINING, natural=natural.record) as study:
+    defining = "null_pairs", "null_seed", "metamer_quantile", "judges"
+    with cli.recovered(every, asked, *defining, natural=natural.record) as study:
         if study is None:
             return
         rows, nulls = [], {}
@@ -74,10 +68,6 @@ def main() -> None:
         cli.finish_study(study.folder, rows, [], figures, summary="\n\n".join(parts), after=[_KEY])
 
 
-_DEFINING = (
-    "model", "model_field", "seeds", "size", "fit", "preset", "start_seed", "reference_seed",
-    "null_pairs", "null_seed", "metamer_quantile", "judges",
-)  # fmt: skip
 _KEY = (
     "metamers: images with the target's class whose embedding is, by all three statistics, more"
     " like\nthe target's than those of unrelated photographs are.\n"

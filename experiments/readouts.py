@@ -20,14 +20,7 @@ from depthjax.studies.readouts import drawn
 from depthjax.studies.readouts.measured import Examples, rows_of_descents
 
 FLAGS = flags.FLAGS
-cli.define_network_flags()
-cli.define_inversion_flags()
-cli.define_layers_flag()
-cli.define_image_flags(["chelsea", "coffee", "astronaut"], size=128)
-cli.define_start_seed_flag()
-cli.define_reference_seed_flag()
-cli.define_output_flags(None, "numbers and figures (default: runs/readouts-MODEL-DATE)")
-cli.define_script_flags()
+cli.define_descent_study_flags("readouts", size=128)
 flags.DEFINE_list(
     "example_images",
     [],
@@ -43,7 +36,9 @@ def main() -> None:
     asked = cli.asked_from_flags()
     examples = examples_from_flags(asked.images)
     every = cli.descents_from_flags("readouts", asked, {CONVERGING: cli.config_from_flags()})
-    with cli.recovered(every, asked, _DEFINING, example_images=examples.name) as study:
+    with cli.recovered(
+        every, asked, "examples", "decoder_steps", example_images=examples.name
+    ) as study:
         if study is None:
             return
         rows, figures = [], []
@@ -72,14 +67,8 @@ def examples_from_flags(image_names: list[str]) -> Examples:
     return Examples(crops.images.astype(np.float32) / 255, name, FLAGS.decoder_steps)
 
 
-_DEFINING = (
-    "model", "model_field", "seeds", "size", "fit", "preset", "start_seed", "reference_seed",
-    "examples", "decoder_steps",
-)  # fmt: skip
 _KEY = (
-    "D: distance to the target over that of a noisy copy; 0 is the image itself.\n"
-    "r²: share of the target's luminance that the picture shows, whatever its brightness and"
-    " contrast.\n"
+    f"{cli.KEY}\n"
     "mean: the mean of the photographs that the read-outs learned from, whatever the embedding."
 )
 

@@ -19,14 +19,7 @@ from depthjax.studies.uniqueness import judged, measured
 from depthjax.studies.uniqueness.drawn import draw
 
 FLAGS = flags.FLAGS
-cli.define_network_flags()
-cli.define_inversion_flags()
-cli.define_layers_flag()
-cli.define_image_flags(["chelsea", "coffee", "astronaut"], size=128)
-cli.define_start_seed_flag()
-cli.define_reference_seed_flag()
-cli.define_output_flags(None, "numbers and figures (default: runs/uniqueness-MODEL-DATE)")
-cli.define_script_flags()
+cli.define_descent_study_flags("uniqueness", size=128)
 flags.DEFINE_float("matched_ratio", LEVEL, "ρ up to which a solution is matched", lower_bound=0)
 flags.DEFINE_float("apart", APART, "D above which two images are different ones", lower_bound=0)
 flags.DEFINE_integer(
@@ -45,7 +38,8 @@ def main() -> None:
         config = config.replace(start=far_starts(config.restarts))
     asked = cli.asked_from_flags()
     every = cli.descents_from_flags("uniqueness", asked, {CONVERGING: config})
-    with cli.recovered(every, asked, _DEFINING) as study:
+    defining = "matched_ratio", "apart", "push_rounds", "push_steps"
+    with cli.recovered(every, asked, *defining) as study:
         if study is None:
             return
         level, rounds = FLAGS.matched_ratio, FLAGS.push_rounds
@@ -58,10 +52,6 @@ def main() -> None:
         cli.finish_study(study.folder, rows, findings, draw(gathered), **shown)
 
 
-_DEFINING = (
-    "model", "model_field", "seeds", "size", "fit", "preset", "start_seed", "reference_seed",
-    "matched_ratio", "apart", "push_rounds", "push_steps",
-)  # fmt: skip
 _KEY = (
     "matched: restarts whose embedding came near enough; only these count.\n"
     "solutions: images that differ by more than the noisy copy does, median (least–most) over"

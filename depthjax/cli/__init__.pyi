@@ -8,7 +8,14 @@ from .architecture_flags import (
 from .bars import DescentBar, DownloadBar, PlanBar, TrainingBar, bar
 from .compilation_cache import enable_compilation_cache
 from .data_flags import dataset_from_flags, define_data_dir_flag, define_data_flags
-from .descent_studies import Asked, asked_from_flags, descents_from_flags, recovered
+from .descent_studies import (
+    KEY,
+    Asked,
+    asked_from_flags,
+    define_descent_study_flags,
+    descents_from_flags,
+    recovered,
+)
 from .image_flags import (
     FITS,
     THREE_IMAGES,
@@ -71,6 +78,7 @@ from .weights_flags import define_model_flags, weights_from_flags
 
 __all__ = [
     "FITS",
+    "KEY",
     "THREE_IMAGES",
     "Asked",
     "DescentBar",
@@ -90,6 +98,7 @@ __all__ = [
     "define_architecture_flags",
     "define_data_dir_flag",
     "define_data_flags",
+    "define_descent_study_flags",
     "define_image_flags",
     "define_images_flag",
     "define_inversion_flags",

@@ -2,7 +2,7 @@
 
 asked = cli.asked_from_flags()
 every = cli.descents_from_flags("uniqueness", asked, {CONVERGING: cli.config_from_flags()})
-with cli.recovered(every, asked, _DEFINING) as study:
+with cli.recovered(every, asked, "matched_ratio") as study:
     if study is None:  # another process writes
         return
     ...
@@ -19,11 +19,17 @@ import numpy as np
 from absl import flags
 from jaxtyping import Float
 
-from depthjax.cli.architecture_flags import model_from_flags
-from depthjax.cli.image_flags import images_from_flags
-from depthjax.cli.network_flags import networks_from_flags
-from depthjax.cli.output_flags import output_from_flags
-from depthjax.cli.seed_flags import seeds_from_flags
+from depthjax.cli.architecture_flags import define_layers_flag, model_from_flags
+from depthjax.cli.image_flags import define_image_flags, images_from_flags
+from depthjax.cli.inversion_flags import define_inversion_flags
+from depthjax.cli.network_flags import define_network_flags, networks_from_flags
+from depthjax.cli.output_flags import define_output_flags, output_from_flags
+from depthjax.cli.seed_flags import (
+    define_reference_seed_flag,
+    define_start_seed_flag,
+    seeds_from_flags,
+)
+from depthjax.cli.start import define_script_flags
 from depthjax.cli.studies import recover_all
 from depthjax.cli.values import flag_values
 from depthjax.devices import processes
@@ -37,6 +43,18 @@ from depthjax.studies.networks import Networks, layers_of, weight_records
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()
+
+
+KEY = (
+    "D: distance to the target over that of a noisy copy; 0 is the image itself.\n"
+    "r²: share of the target's luminance that the picture shows, whatever its brightness and"
+    " contrast."
+)
+"""What the measures of recovered images mean, below a table of them."""
+
+_DEFINING = (
+    *("model", "model_field", "seeds", "size", "fit", "preset", "start_seed", "reference_seed"),
+)
 
 
 class Asked(NamedTuple):
@@ -73,6 +91,28 @@ class Recovered(NamedTuple):
     references: References
 
 
+def define_descent_study_flags(
+    name: str,
+    images: Sequence[str] = ("chelsea", "coffee", "astronaut"),
+    **how: Any,
+) -> None:
+    """What all of these scripts ask for: networks, layers, photographs, settings, an output.
+
+    Args:
+        name: of the study, for the folder where `--output` is not given.
+        images: the photographs, if no others are asked for.
+        how: further arguments of `define_image_flags`.
+    """
+    define_network_flags()
+    define_inversion_flags()
+    define_layers_flag()
+    define_image_flags(images, **how)
+    define_start_seed_flag()
+    define_reference_seed_flag()
+    define_output_flags(None, f"numbers and figures (default: runs/{name}-MODEL-DATE)")
+    define_script_flags()
+
+
 def asked_from_flags() -> Asked:
     """The networks, layers and photographs that the flags name.
 
@@ -106,14 +146,14 @@ def descents_from_flags(
 
 @contextmanager
 def recovered(
-    every: Sequence[Descents], asked: Asked, defining: Sequence[str], **more: Any
+    every: Sequence[Descents], asked: Asked, *defining: str, **more: Any
 ) -> Iterator[Recovered | None]:
     """Begins a study or goes on with it, and makes all of its descents, from the same starts.
 
     Args:
         every: from `descents_from_flags`; the starts are those of the first one's settings.
         asked: what they invert.
-        defining: flags that define the results.
+        defining: flags that define the results, beside those that all such studies have.
         more: what else defines them.
 
     Yields:
@@ -125,7 +165,7 @@ def recovered(
     references = check(every, asked.targets, jax.random.key(FLAGS.reference_seed))
     starts = starts_of(asked.targets, every[0].config, FLAGS.start_seed)
     definition = {
-        **flag_values(*defining),
+        **flag_values(*_DEFINING, *defining),
         "networks": weight_records(asked.networks),
         "layers": list(asked.layers),
         "images": list(asked.images),

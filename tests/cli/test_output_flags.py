@@ -12,7 +12,7 @@ from depthjax import cli
 WRITERS = sorted(
     path.stem
     for path in EXPERIMENTS.glob("*.py")
-    if "cli.define_output_flags(" in path.read_text(encoding="utf-8")
+    if re.search(r"cli\.define_(output|descent_study)_flags\(", path.read_text(encoding="utf-8"))
 )
 
 
