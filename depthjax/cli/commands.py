@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from depthjax.errors import unknown
+from depthjax.errors import one_of, unknown
 
 _HELP = ("--help", "-help", "-h", "help")
 _WIDTH = 100
@@ -133,7 +133,6 @@ def _run(name: str, arguments: list[str]) -> None:
 
 def _completion(arguments: list[str]) -> str:
     from depthjax.cli import completion
-    from depthjax.errors import one_of
 
     return completion.SCRIPTS[one_of("shell", (arguments or ["bash"])[0], completion.SCRIPTS)]
 

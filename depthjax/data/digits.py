@@ -12,6 +12,7 @@ from jaxtyping import Int
 from PIL import Image
 
 from depthjax.data.augmentation import Augmentation
+from depthjax.data.preparation import prepare_once
 from depthjax.data.randomness import permutation
 from depthjax.errors import imported
 
@@ -63,6 +64,4 @@ class Digits(tfds.core.ShardBasedBuilder):
 
 def prepared_builder(data_dir: Path | None) -> Any:
     """The builder of the digits; see `depthjax.data.preparation.prepare_once`."""
-    from depthjax.data.preparation import prepare_once
-
     return prepare_once(lambda: Digits(data_dir=data_dir, file_format="array_record"), "digits")

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import tensorflow_datasets as tfds
 
 from depthjax.data.augmentation import Augmentation
+from depthjax.data.preparation import prepare_once
 from depthjax.data.randomness import permutation
 from depthjax.images import decode_image, find_images
 
@@ -169,8 +170,6 @@ def prepared_builder(root: Path, data_dir: Path | None, skip_corrupt: bool) -> A
     Raises:
         ValueError: as `list_folder`, and for corrupt files unless they are skipped.
     """
-    from depthjax.data.preparation import prepare_once
-
     return prepare_once(
         lambda: Folder(
             root=root, skip_corrupt=skip_corrupt, data_dir=data_dir, file_format="array_record"

@@ -18,6 +18,7 @@ from jaxtyping import Int8, UInt8
 from PIL import Image
 
 from depthjax.data.augmentation import Augmentation
+from depthjax.data.preparation import prepare_once
 from depthjax.data.randomness import permutation, random_words
 from depthjax.images import decode_image, load_image, to_uint8
 from depthjax.images.embedded import EMBEDDED
@@ -193,8 +194,6 @@ def prepared_builder(config: str, data_dir: Path | None) -> Any:
         config: "default" or "all".
         data_dir: TFDS's folder of prepared sets; None for the default.
     """
-    from depthjax.data.preparation import prepare_once
-
     return prepare_once(
         lambda: PhotoCrops(config=config, data_dir=data_dir, file_format="array_record"),
         f"photo_crops/{config}",
