@@ -86,6 +86,21 @@ def compared(
     return Comparison(networks, (0, 1, 2), layers, COMPARED, values)
 
 
+def comparison_of(rows: Sequence[Row]) -> Comparison:
+    """The inverse of `Comparison.rows`: it is judged again of what was stored."""
+    names = ("network", "seed", "layer", "image")
+    axes = [list(dict.fromkeys(row[name] for row in rows)) for name in names]
+    shape = tuple(map(len, axes))
+    values: dict[tuple[str, str], np.ndarray] = {}
+    for row in rows:
+        place = tuple(axis.index(row[name]) for axis, name in zip(axes, names, strict=True))
+        for quantity in row.keys() - {*names, "condition", "depth"}:
+            key = row["condition"], quantity
+            values.setdefault(key, np.full(shape, np.nan))[place] = row[quantity]
+    known = {key: table for key, table in values.items() if not np.isnan(table).all()}
+    return Comparison(*axes, known)
+
+
 STAGES = (1, 1, 2, 2, 3, 3, 4, 4)
 
 

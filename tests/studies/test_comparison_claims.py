@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from study_rows import COMPARED, compared
+from study_rows import COMPARED, compared, comparison_of
 
 from depthjax.claims.claim import Claim
 from depthjax.claims.judging import NOT_SUPPORTED, SUPPORTED, UNDECIDED, judge_claim
@@ -255,6 +255,15 @@ def test_one_trained_network_is_spoken_of_and_controls_are_the_sample() -> None:
     # Two trained networks are these two.
     both = findings(replace(found, seeds=(0,), values=alone), [PHOTOS, NOISE])
     assert {one.sample for one in both if "noise − photos" in one.detail} == {"these 1 × 6"}
+
+
+def test_rows_hold_all_that_is_judged() -> None:
+    whole = compared()
+    whole.values[CONVERGING, "ssim_at_ratio"][1, 0, 4, :2] = np.nan
+    again = comparison_of(whole.rows())
+    assert again.values.keys() == whole.values.keys() and again.seeds_of == whole.seeds_of
+    records = [[one.record() for one in findings(each)] for each in (whole, again)]
+    assert records[0] == records[1]
 
 
 def test_one_row_for_each_number() -> None:

@@ -9,6 +9,8 @@ from study_rows import (
     JACOBIAN_LAYERS,
     TRAINED_ON,
     WITNESS_ROWS,
+    compared,
+    comparison_of,
     jacobian_rows,
     manifold_rows,
     prediction_rows,
@@ -29,6 +31,7 @@ from depthjax.folders.begin import begin
 from depthjax.folders.results import read_rows, write_results
 from depthjax.models.normalization import as_normalization
 from depthjax.statistics import depth_slopes, least_slopes
+from depthjax.studies.comparison import judged as comparison
 from depthjax.studies.jacobian import judged as jacobian
 from depthjax.studies.manifold import judged as manifold
 from depthjax.studies.networks import (
@@ -171,6 +174,7 @@ def test_networks_see_the_same_pixels():
 
 
 STORED = {
+    "comparison": (compared().rows(), lambda rows: comparison.findings(comparison_of(rows))),
     "jacobian": (
         jacobian_rows(),
         lambda rows: jacobian.findings(rows, JACOBIAN_LAYERS, ["untrained"]),
