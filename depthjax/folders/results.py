@@ -95,8 +95,14 @@ def read_rows(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
     path = Path(folder) / "results.csv"
     if not path.is_file():
         return _parquet_rows(Path(folder) / ROWS)
+    return read_csv(path)
+
+
+def read_csv(path: Path) -> list[dict[str, Any]]:
+    """The rows of a CSV file, converted back from text; None where a cell is empty or missing."""
     with path.open(encoding="utf-8", newline="") as file:
-        return [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(file)]
+        rows = csv.DictReader(file, restval="")
+        return [{name: _value(text) for name, text in row.items()} for row in rows]
 
 
 ROWS = "rows.parquet"

@@ -1,12 +1,12 @@
 """Tidy rows as tables that fit into a page, and as charts against depth."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from depthjax.folders import results
 from depthjax.report.columns import LOGARITHMIC, axis_label, column
 from depthjax.report.contents import Chart, Column, Series, Table
 from depthjax.statistics import LEAST, interval_of
@@ -21,20 +21,12 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def read_csv(path: Path) -> list[dict[str, Any]]:
-    """The rows of a CSV file; texts that are numbers become numbers."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [
-            {name: _as_number(text) for name, text in row.items()} for row in csv.DictReader(file)
-        ]
+    """The rows of a CSV file, whose cells are numbers or words: truth values and gaps are words."""
 
+    def shown(value: Any) -> Any:
+        return "" if value is None else str(value) if isinstance(value, bool) else value
 
-def _as_number(text: str | None) -> str | int | float:
-    for kind in (int, float):
-        try:
-            return kind(text or "")
-        except ValueError:
-            continue
-    return text or ""
+    return [{name: shown(value) for name, value in row.items()} for row in results.read_csv(path)]
 
 
 def table(title: str, rows: Rows, note: str = "", *, where: str = "results.csv") -> Table:

@@ -19,6 +19,14 @@ def test_depth_charts_have_a_line_for_each_network(folders: Path) -> None:
     assert "4 examples of these 2 weight seeds" in chart.note
 
 
+def test_cells_are_numbers_or_words(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("a,b,c,d\n1,0.5,True,\n2,x\n")
+    assert tabular.read_csv(tmp_path / "table.csv") == [
+        {"a": 1, "b": 0.5, "c": "True", "d": ""},
+        {"a": 2, "b": "x", "c": "", "d": ""},
+    ]
+
+
 def test_tables_have_units_and_no_more_rows_than_fit() -> None:
     rows = [
         {"network": name, "seed": seed, "image": f"image{n}", "input_ratio": float(n)}
