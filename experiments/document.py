@@ -19,7 +19,6 @@ from typing import Any
 from absl import flags
 from benchmarks import readme, summary
 from benchmarks.networks import networks_together
-from PIL import Image
 from publishing import questions
 from publishing.bits import bits_table
 from publishing.page import page
@@ -31,6 +30,7 @@ from depthjax import cli, data, weights
 from depthjax.claims.blocks import findings_block
 from depthjax.claims.tables import error_table
 from depthjax.data import tables as data_tables
+from depthjax.figures.smaller import as_webp
 from depthjax.files import write_atomically
 from depthjax.folders import kept
 from depthjax.folders.tables import inversion_table, provenance
@@ -146,11 +146,8 @@ def read_json(path: Path, what: str, advice: str) -> dict[str, Any]:
 def save_figure(path: Path, name: str) -> None:
     """A smaller copy of a run's figure for the documents."""
     Path(FLAGS.figures).mkdir(exist_ok=True)
-    with Image.open(path) as figure:
-        scale = min(WIDTH / figure.width, HEIGHT / figure.height)
-        size = round(figure.width * scale), round(figure.height * scale)
-        smaller = figure.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        smaller.save(Path(FLAGS.figures) / f"{name}.webp", quality=80, method=6)
+    smaller = as_webp(path, WIDTH, HEIGHT, quality=80)
+    write_atomically(Path(FLAGS.figures) / f"{name}.webp", smaller)
 
 
 def load_benchmark(folder: str) -> dict[str, Any]:

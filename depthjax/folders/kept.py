@@ -13,13 +13,13 @@ is kept as far as it is: its rows and findings until now, and `missing.json`, wh
 lacks.
 """
 
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from depthjax.figures.smaller import as_webp
 from depthjax.files import json_bytes, parquet_bytes, write_atomically
 from depthjax.folders.config import read_config
 from depthjax.folders.emptying import remove_contents
@@ -116,7 +116,7 @@ def _keep_run(run: Path, kept: Path, figures: Sequence[str]) -> list[str]:
         write_atomically(kept / "summary.md", f"{inversion_table(load_run(run))}\n".encode())
     for name in figures:
         if (run / "figures" / f"{name}.png").is_file():
-            write_atomically(kept / f"{name}.webp", _picture(run / "figures" / f"{name}.png"))
+            write_atomically(kept / f"{name}.webp", as_webp(run / "figures" / f"{name}.png", WIDTH))
     return missing
 
 
@@ -176,16 +176,3 @@ def _smaller(path: Path) -> bytes:
             record.pop("cells", None)
     lines = [json.dumps(record, ensure_ascii=False, separators=(",", ":")) for record in records]
     return ("[\n" + ",\n".join(lines) + "\n]\n").encode()
-
-
-def _picture(path: Path) -> bytes:
-    """A figure as a WebP file, not wider than `WIDTH`."""
-    from PIL import Image
-
-    content = io.BytesIO()
-    with Image.open(path) as figure:
-        scale = min(1.0, WIDTH / figure.width)
-        size = round(figure.width * scale), round(figure.height * scale)
-        smaller = figure.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        smaller.save(content, "WEBP", quality=85, method=6)
-    return content.getvalue()

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image
 
+from depthjax.figures.smaller import as_webp
 from depthjax.inversion.frames import on_screen
 from depthjax.report.contents import Gallery, Recovered
 
@@ -150,12 +151,7 @@ def still(image: Any, quality: Quality) -> str:
 
 def figure(content: bytes, width: int = 1400, quality: int = 80) -> str:
     """A figure from its PNG, made no wider than `width` pixels."""
-    with Image.open(io.BytesIO(content)) as opened:
-        picture = opened.convert("RGB")
-    if picture.width > width:
-        size = width, round(picture.height * width / picture.width)
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
-    return data_uri(_webp(picture, quality))
+    return data_uri(as_webp(io.BytesIO(content), width, quality=quality, effort=4))
 
 
 def _encoded_gallery(gallery: Gallery, quality: Quality) -> GalleryFiles:
