@@ -8,7 +8,7 @@ import numpy as np
 
 from depthjax.sweeps.folder import Status
 from depthjax.sweeps.planning import Plan
-from depthjax.tables import share
+from depthjax.tables import markdown_table, median_and_range, number, share
 
 
 def status_text(status: Status) -> str:
@@ -25,28 +25,32 @@ def status_text(status: Status) -> str:
 
 
 def sweep_table(table: Any) -> str:
-    """Medians over images, seeds and restarts for each network and layer, as Markdown.
+    """Medians and ranges over images, seeds and restarts of each network and layer, as Markdown.
+
+    Where some of the `n` descents have no such number, as those that failed, a cell says how many.
 
     Args:
         table: from `load_sweep`, of a sweep of inversions.
     """
-    signs = {"input_ratio": "D", "luminance_r2": "r²", "embedding_ratio": "ρ"}
-    columns = [name for name in signs if name in table.column_names]  # older sweeps have no r²
-    groups: dict[tuple, list[list[float]]] = {}
+    quantities = {
+        "input_ratio": ("D", number),
+        "luminance_r2": ("r²", share),  # older sweeps have none
+        "embedding_ratio": ("ρ", number),
+    }
+    columns = {name: how for name, how in quantities.items() if name in table.column_names}
+    groups: dict[tuple, list[Mapping[str, Any]]] = {}
     for model, rows in by_architecture(table.to_pylist()).items():
         for row in rows:
-            key = model, row["network"], row["depth"], row["layer"]
-            groups.setdefault(key, []).append([row[name] for name in columns])
-    heads = ["model", "network", "layer", "n", *(signs[name] for name in columns)]
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for (model, network, _, layer), values in sorted(groups.items()):
-        medians = np.nanmedian(np.array(values, float), axis=0)
+            groups.setdefault((model, row["network"], row["depth"], row["layer"]), []).append(row)
+    lines = []
+    for (model, network, _, layer), rows in sorted(groups.items(), key=lambda group: group[0]):
         texts = [
-            share(m) if n == "luminance_r2" else f"{m:.3g}"
-            for n, m in zip(columns, medians, strict=True)
+            median_and_range(np.array([row[name] for row in rows], float), text_of)
+            for name, (_, text_of) in columns.items()
         ]
-        lines.append(f"| {' | '.join([model, network, layer, str(len(values)), *texts])} |")
-    return "\n".join(lines)
+        lines.append([model, network, layer, str(len(rows)), *texts])
+    signs = [sign for sign, _ in columns.values()]
+    return markdown_table(["model", "network", "layer", "n", *signs], lines)
 
 
 def by_architecture(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
@@ -74,18 +78,17 @@ def plan_text(plan: Plan, devices: Sequence[int], within_hours: float) -> str:
         devices: numbers of devices that the time is projected to.
         within_hours: the time for which the necessary number of devices is projected.
     """
-    lines = [
-        "| model | network | layer | cells | inversions each | TFLOP each | MiB | compile | each |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {p.model} | {p.network} | {p.layer} | {p.cells} | {p.examples} | {p.flops / 1e12:.3g}"
-        f" | {p.memory / 2**20:.0f} | {p.compile_seconds:.0f} s | {duration(p.seconds)} |"
+    heads = "model", "network", "layer", "cells", "inversions each", "TFLOP each", "MiB"
+    rows = [
+        [
+            *(p.model, p.network, p.layer, str(p.cells), str(p.examples), f"{p.flops / 1e12:.3g}"),
+            *(f"{p.memory / 2**20:.0f}", f"{p.compile_seconds:.0f} s", duration(p.seconds)),
+        ]
         for p in plan.programs
     ]
     inversions = sum(p.cells * p.examples for p in plan.programs)
-    lines += [
-        "",
+    lines = [
+        f"{markdown_table([*heads, 'compile', 'each'], rows)}\n",
         f"In all: {plan.cells} cells, {inversions} inversions, {plan.flops / 1e15:.3g} PFLOP"
         f" (compiler's count), {plan.memory / 2**20:.0f} MiB at once on a device.",
         f"Measured on {plan.device}: {duration(plan.device_seconds)} on one such device.",

@@ -1,5 +1,6 @@
 """What a sweep says of itself."""
 
+import numpy as np
 import pyarrow as pa
 from sweep_cells import cells
 
@@ -30,18 +31,31 @@ def test_a_plan_states_what_is_a_projection():
     assert "Projected: 4 such devices end it within 0.5 h." in text
 
 
+def cells_of(table):
+    """The words of `sweep_table`, line by line, its heads first."""
+    heads, _, *lines = sweep_table(table).splitlines()
+    return [[cell.strip() for cell in line.strip("| ").split("|")] for line in (heads, *lines)]
+
+
 def test_older_cells_without_r2_are_in_the_table_too():
     place = {"model": "m", "network": "n", "layer": "l", "depth": 1}
     old = place | {"input_ratio": 4.0, "embedding_ratio": 0.5}
     new = place | {"input_ratio": 6.0, "embedding_ratio": 0.25, "luminance_r2": 0.12345}
-    assert (
-        sweep_table(pa.Table.from_pylist([old])).splitlines()[-1] == "| m | n | l | 1 | 4 | 0.5 |"
-    )
+    assert cells_of(pa.Table.from_pylist([old]))[-1] == ["m", "n", "l", "1", "4", "0.5"]
     both = pa.concat_tables(
         [pa.Table.from_pylist([row]) for row in (old, new)], promote_options="permissive"
     )
-    assert sweep_table(both).splitlines()[-1] == "| m | n | l | 2 | 5 | 0.123 | 0.375 |"
-    assert "| D | r² | ρ |" in sweep_table(both)
+    heads, row = cells_of(both)
+    assert heads[4:] == ["D", "r²", "ρ"]
+    assert row[3:] == ["2", "5 (4–6)", "0.123 [1 of 2]", "0.375 (0.25–0.5)"]
+
+
+def test_descents_that_failed_are_told_and_in_no_median():
+    place = {"model": "m", "network": "n", "layer": "l", "depth": 1}
+    ratios = [1.0, np.nan, 3.0, np.inf, np.nan]
+    rows = [place | {"input_ratio": one, "embedding_ratio": np.nan} for one in ratios]
+    *_, row = cells_of(pa.Table.from_pylist(rows))
+    assert row[3:] == ["5", "2 (1–3) [2 of 5]", "–"]
 
 
 def test_architectures_and_sizes_of_one_name_stay_apart():
@@ -49,8 +63,6 @@ def test_architectures_and_sizes_of_one_name_stay_apart():
     wide = row | {"model": "m", "model_fields": "width=8", "size": 32}
     rows = [wide, wide | {"model_fields": "", "size": 32}, wide | {"size": 16}]
     other = wide | {"model": "other"}
-    lines = sweep_table(pa.Table.from_pylist([*rows, other, other])).splitlines()[2:]
-    assert [tuple(line.split(" | "))[:1] for line in lines] == [
-        ("| m width=8, 16²",), ("| m width=8, 32²",), ("| m, 32²",), ("| other",),
-    ]  # fmt: skip
-    assert [line.split(" | ")[3] for line in lines] == ["1", "1", "1", "2"]
+    _, *lines = cells_of(pa.Table.from_pylist([*rows, other, other]))
+    assert [line[0] for line in lines] == ["m width=8, 16²", "m width=8, 32²", "m, 32²", "other"]
+    assert [line[3] for line in lines] == ["1", "1", "1", "2"]
