@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from depthjax.errors import one_of
+from depthjax.errors import in_one_line, one_of
 from depthjax.files import CannotWrite, check_writable
 
 KINDS = ("last", "best")
@@ -115,7 +115,7 @@ class Checkpoints:
                 )
                 state = _as_before(like, stored["state"])
             except Exception as error:  # Orbax, its storage and JSON each raise kinds of their own
-                problems.append((step, " ".join(str(error).split())[:200]))
+                problems.append((step, in_one_line(error, most=200)))
                 continue
             for damaged, _ in problems:
                 shutil.rmtree(self._folder / kind / str(damaged), ignore_errors=True)
@@ -156,7 +156,7 @@ class Checkpoints:
             yield
         except Exception as error:
             full = "No space left on device"
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            reason = in_one_line(error, most=200)
             raise CannotWrite(
                 f"cannot write a checkpoint in {str(self._folder)!r}"
                 f" ({full if full in str(error) else reason}); check the folder's permissions and"

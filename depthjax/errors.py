@@ -46,9 +46,14 @@ def require(condition: bool, name: str, value: object, wanted: str) -> None:
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
 
 
-def in_one_line(error: BaseException) -> str:
-    """The message of an error without line breaks."""
-    return " ".join(str(error).split())
+def in_one_line(error: BaseException, *, most: int | None = None) -> str:
+    """The message of an error without line breaks; its type where it has none.
+
+    Args:
+        error: any.
+        most: how many letters are kept; None: all.
+    """
+    return " ".join(str(error).split())[:most] or type(error).__name__
 
 
 def imported(module: str, needs_it: str, install: str) -> Any:

@@ -155,7 +155,7 @@ def on_devices(main: Callable[[], None]) -> None:
         except (RuntimeError, AssertionError) as error:
             asked = os.environ.get("JAX_PLATFORMS", "")
             raise ValueError(
-                f"JAX finds no device for JAX_PLATFORMS={asked!r} ({in_one_line(error)[:200]});"
+                f"JAX finds no device for JAX_PLATFORMS={asked!r} ({in_one_line(error, most=200)});"
                 " unset it for what there is, or set it to cpu"
             ) from error
         raise

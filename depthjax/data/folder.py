@@ -20,6 +20,7 @@ import tensorflow_datasets as tfds
 from depthjax.data.augmentation import Augmentation
 from depthjax.data.preparation import prepare_once
 from depthjax.data.randomness import permutation
+from depthjax.errors import in_one_line
 from depthjax.images import decode_image, find_images
 
 AUGMENTATION = Augmentation(flip=True)
@@ -198,5 +199,5 @@ def _complaint(path: str) -> str | None:
     try:
         decode_image(Path(path).read_bytes(), shown="it")
     except (OSError, ValueError) as error:
-        return " ".join(str(error).split()).removeprefix("it ")
+        return in_one_line(error).removeprefix("it ")
     return None

@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 from depthjax.data.augmentation import Augmentation
 from depthjax.data.preparation import is_prepared, prepare_once
-from depthjax.errors import unknown
+from depthjax.errors import in_one_line, unknown
 
 AUGMENTATION = Augmentation(flip=True)
 PATIENCE = 3.0
@@ -58,7 +58,7 @@ def _builder(name: str, data_dir: Path | None, **kwargs: Any) -> Any:
         configs = list(tfds.builder_cls(base).builder_configs) if base in known else []
         if config and config not in configs:
             raise unknown(f"configuration of TFDS's {base!r}", config, configs) from error
-        reason = " ".join(str(error).split())[:300]
+        reason = in_one_line(error, most=300)
         raise ValueError(f"TFDS cannot open {name!r} ({reason}); check the name") from error
 
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from depthjax.errors import imported
+from depthjax.errors import imported, in_one_line
 
 
 def require_tfds(name: str) -> None:
@@ -70,7 +70,7 @@ def prepare_once(make_builder: Callable[[], Any], name: str, *, progress: bool =
         if not is_prepared(builder):  # no other process was faster
             if isinstance(error, ValueError):
                 raise
-            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            reason = in_one_line(error, most=300)
             raise ValueError(
                 f"cannot prepare {name!r} in {builder.data_dir_root} ({reason}); check its free"
                 " space and permissions, or give another --data_dir"

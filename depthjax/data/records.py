@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from depthjax.data.dataset import Dataset, in_memory
-from depthjax.errors import one_of
+from depthjax.errors import in_one_line, one_of
 from depthjax.images import decode_image, to_uint8
 
 MEMORY_LIMIT = 1 << 30
@@ -223,7 +223,7 @@ def record_spans(path: str) -> Int[np.ndarray, "records 2"]:
 
 
 def _damaged(builder: Any, name: str, error: Exception) -> ValueError:
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    reason = in_one_line(error, most=200)
     return ValueError(
         f"the files of {name!r} in {builder.data_path} are damaged ({reason}); delete that folder"
         " to prepare them again"

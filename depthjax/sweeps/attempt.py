@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any, NamedTuple, TypeAlias
 
+from depthjax.errors import in_one_line
 from depthjax.files import CannotWrite
 from depthjax.folders.lock import FolderBusy, FolderLost
 from depthjax.sweeps.cells import Cell, cell_hash
@@ -85,11 +86,12 @@ def _run(place: SweepFolder, cell: Cell, run_cell: RunCell, attempts: int) -> Ou
         with _beating(place, cell):
             rows = run_cell(cell, Context(place.unfinished(cell)))
     except Exception as error:
+        message = in_one_line(error, most=300)
         if _is_of_storage(error):
-            return Outcome(name, "unwritable", _one_line(error))
+            return Outcome(name, "unwritable", message)
         text = traceback.format_exc()
-        count = place.write_failure(cell, type(error).__name__, _one_line(error), text)
-        return Outcome(name, "failed" if count >= attempts else "again", _one_line(error))
+        count = place.write_failure(cell, type(error).__name__, message, text)
+        return Outcome(name, "failed" if count >= attempts else "again", message)
     place.write_result(cell, rows, time.monotonic() - began)
     return Outcome(name, "done")
 
@@ -119,7 +121,3 @@ def _is_of_storage(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -99,7 +99,7 @@ def _start(ray: Any, workers: Workers) -> None:
             if "path length" in str(error)
             else "leave out --workers, and the cells run one after another"
         )
-        raise ValueError(f"Ray does not start ({in_one_line(error)[:200]}); {way}") from error
+        raise ValueError(f"Ray does not start ({in_one_line(error, most=200)}); {way}") from error
 
 
 def _place(ray: Any, workers: Workers, cells: int, attempts: int) -> list[Any]:
@@ -177,7 +177,7 @@ def _serve(
 def _died(place: SweepFolder, cell: Any, error: Exception, attempts: int) -> Outcome:
     """Ray has given up: the cell has killed its worker `attempts` times, say for lack of memory."""
     message = f"its worker died {attempts} times (out of memory?)"
-    text = " ".join(str(error).split())[:2000]
+    text = in_one_line(error, most=2000)
     while place.write_failure(cell, type(error).__name__, message, text) < attempts:
         pass
     return Outcome(cell_hash(cell), "failed", message)
