@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 import scipy
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 Fixed: TypeAlias = Literal["", "seeds", "images", "exact"]
 """What is no sample. Empty: seeds and images are both drawn from many. `seeds`, `images`: these are
@@ -235,6 +236,13 @@ def as_means(values: Table, statistic: Callable[[Table], float]) -> Table:
     ]
     of_seeds, of_images = (influence - influence.mean() for influence in influences)
     return whole + of_seeds[:, None] + of_images
+
+
+def finite_median(values: ArrayLike) -> float:
+    """The median of the finite values, of any shape; NaN where there are none."""
+    given = np.asarray(values, float)
+    finite = given[np.isfinite(given)]
+    return float(np.median(finite)) if finite.size else float("nan")
 
 
 def depth_slopes(values: Float[np.ndarray, "layers *cells"]) -> Float[np.ndarray, "*cells"]:

@@ -12,6 +12,7 @@ from depthjax.statistics import (
     Interval,
     as_means,
     depth_slopes,
+    finite_median,
     interval,
     interval_of,
     mean_errors,
@@ -34,6 +35,11 @@ def tables(shape: tuple[int, int], effects: tuple[float, ...], draws: int = 20_0
     return sum(
         effect * random.normal(size=size) for effect, size in zip(effects, sizes, strict=True)
     )
+
+
+def test_a_median_is_of_what_is_known():
+    assert finite_median([[1, math.inf], [math.nan, 3]]) == 2
+    assert math.isnan(finite_median([math.nan])) and math.isnan(finite_median([]))
 
 
 @pytest.mark.parametrize("effects", EFFECTS.values(), ids=EFFECTS)

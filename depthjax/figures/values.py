@@ -8,6 +8,7 @@ import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from depthjax.figures.text import short_name
+from depthjax.statistics import finite_median
 
 Numbers = npt.NDArray[np.float64]
 
@@ -49,8 +50,7 @@ def drawable(values: Numbers) -> Numbers:
 
 def median(values: Numbers) -> Numbers:
     """The median of the drawable values of each row; NaN for a row without any."""
-    rows = [row[is_drawable(row)] for row in values]
-    return np.array([np.median(row) if row.size else np.nan for row in rows])
+    return np.array([finite_median(row) for row in drawable(values)])
 
 
 def strokes_note(lines: int) -> str:

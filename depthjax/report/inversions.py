@@ -10,6 +10,7 @@ from depthjax.folders.result_rows import STATUS_NAMES
 from depthjax.inversion.frames import on_screen
 from depthjax.report import tabular
 from depthjax.report.contents import Chart, Gallery, Recovered, Series, Table, View
+from depthjax.statistics import finite_median
 
 _BASELINES = {"start": "start", "flat": "mean colour", "blur": "blurred copy"}
 _SIZES = {
@@ -198,7 +199,7 @@ def _seen_against_depth(run: Run) -> Chart:
         words: run.stack(quantity).reshape(len(names), -1) for quantity, words in _SIZES.items()
     }
     lines = [
-        Series(words, depth, _medians(table))
+        Series(words, depth, list(map(finite_median, table)))
         for words, table in values.items()
         if np.isfinite(table).any()
     ]
@@ -221,7 +222,7 @@ def _against_depth(
     values = run.stack(quantity).reshape(len(names), -1).astype(np.float64)
     depth = list(map(float, range(len(names))))
     label = {"input_ratio": "input ratio D", "embedding_ratio": "embedding ratio ρ"}[quantity]
-    lines = [Series("median", depth, _medians(values))]
+    lines = [Series("median", depth, list(map(finite_median, values)))]
     if values.shape[1] > 1:
         descents = [
             f"{image}, start {restart + 1}"
@@ -234,12 +235,6 @@ def _against_depth(
         ]
     marks = {"noisy copy": 1.0} | marks
     return Chart(title, "layer", label, lines, ticks=names, log_y=True, marks=marks, note=note)
-
-
-def _medians(values: np.ndarray) -> list[float]:
-    """The median of the finite values of each row; NaN where there are none."""
-    known = [row[np.isfinite(row)] for row in values]
-    return [float(np.median(row)) if row.size else float("nan") for row in known]
 
 
 def _flat(trajectory: np.ndarray) -> np.ndarray:
@@ -257,7 +252,10 @@ def ratio_table(path: Path) -> Table:
     flat = ratio.reshape(*ratio.shape[:2], -1)
     rows = [
         {"recovered from": name}
-        | {f"ρ at {other}": value for other, value in zip(layers, _medians(row), strict=True)}
+        | {
+            f"ρ at {other}": value
+            for other, value in zip(layers, map(finite_median, row), strict=True)
+        }
         for name, row in zip(layers, flat, strict=True)
     ]
     return tabular.table(

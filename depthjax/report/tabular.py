@@ -9,7 +9,7 @@ import numpy as np
 from depthjax.folders import results
 from depthjax.report.columns import LOGARITHMIC, axis_label, column
 from depthjax.report.contents import Chart, Column, Series, Table
-from depthjax.statistics import LEAST, interval_of
+from depthjax.statistics import LEAST, finite_median, interval_of
 
 MOST_ROWS = 1_000
 _MOST_CHARTS = 12
@@ -62,7 +62,7 @@ def _grouped(rows: Rows) -> Rows:
     medians = [
         dict(zip(keys, key, strict=True))
         | {"n": len(group)}
-        | {name: _median([row[name] for row in group]) for name in numbers}
+        | {name: finite_median([row[name] for row in group]) for name in numbers}
         for key, group in groups.items()
     ]
     return medians[:MOST_ROWS]
@@ -70,11 +70,6 @@ def _grouped(rows: Rows) -> Rows:
 
 def _tells_apart(rows: Rows, name: str) -> bool:
     return name not in _EXAMPLES and all(isinstance(row[name], str) for row in rows)
-
-
-def _median(values: Sequence[float | int]) -> float:
-    known = [value for value in values if np.isfinite(value)]
-    return float(np.median(known)) if known else float("nan")
 
 
 def depth_charts(
