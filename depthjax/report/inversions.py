@@ -252,10 +252,7 @@ def ratio_table(path: Path) -> Table:
     flat = ratio.reshape(*ratio.shape[:2], -1)
     rows = [
         {"recovered from": name}
-        | {
-            f"ρ at {other}": value
-            for other, value in zip(layers, map(finite_median, row), strict=True)
-        }
+        | {f"ρ at {other}": finite_median(cell) for other, cell in zip(layers, row, strict=True)}
         for name, row in zip(layers, flat, strict=True)
     ]
     return tabular.table(
