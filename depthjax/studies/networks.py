@@ -6,13 +6,15 @@ once. Its numbers are then a table `[1, images]`, and its difference from a cont
 is `[S, images]` by broadcasting: what is a sample there are the control's seeds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.claims.findings import Aside
+from depthjax.claims.cells import Cells
+from depthjax.claims.findings import Aside, Finding
+from depthjax.claims.paper import bound_of
 from depthjax.models.layers import Layer
 from depthjax.models.network import Network
 from depthjax.models.normalization import Normalization
@@ -69,6 +71,42 @@ def fixed_in(table: Float[np.ndarray, "seeds images"], single: bool) -> Fixed:
         single: whether it is one of `single_networks`.
     """
     return "seeds" if single and len(table) == 1 else ""
+
+
+def about(
+    label: str,
+    claim: str,
+    part: str,
+    table: Float[np.ndarray, "seeds images"],
+    single: Collection[str],
+    *,
+    counts: bool = True,
+    logarithmic: bool = False,
+    note: str = "",
+    **said: Any,
+) -> Finding:
+    """A finding about one network, which says what is fixed in it and whether it has a vote.
+
+    Args:
+        label: of the network.
+        claim, part: by whose bound it is judged.
+        table: of the network.
+        single: those that are one trained network.
+        counts: whether it is the part's own case; if not, it stands beside it as a contrast.
+        logarithmic: whether the mean of the table is geometric.
+        note: what else is to be said of the place.
+        said: further fields of `Finding`.
+    """
+    return Finding(
+        claim=claim,
+        part=part if counts else "",
+        network=label,
+        note=", ".join([ONE_NETWORK] * (label in single) + [note] * bool(note)),
+        bound=bound_of(claim, part),
+        measured=Cells.of(table, fixed=fixed_in(table, label in single), logarithmic=logarithmic),
+        aside=aside_of(label) or ("" if counts else "contrast"),
+        **said,
+    )
 
 
 def seed_counts(

@@ -5,12 +5,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
-from depthjax.claims.paper import bound_of
 from depthjax.statistics import interval_of
 from depthjax.studies.gradients.measured import NOISY_COPY, START
-from depthjax.studies.networks import ONE_NETWORK, aside_of, fixed_in
+from depthjax.studies.networks import about
 from depthjax.studies.rows import Row, seed_table
 
 _PARTS = {
@@ -46,21 +44,15 @@ def findings(
                 )
                 with np.errstate(divide="ignore", invalid="ignore"):
                     ratio = last / first
-                counts = where == START
                 results.append(
-                    Finding(
-                        claim="C18",
-                        part=part if counts else "",
-                        network=label,
+                    about(
+                        *(label, "C18", part, ratio, single),
+                        counts=where == START,
+                        logarithmic=True,
                         layer=f"{names[-1]} / {names[0]}",
-                        note=", ".join([*[ONE_NETWORK] * (label in single), f"at the {where}"]),
+                        note=f"at the {where}",
                         quantity=says,
                         detail="last over first layer",
-                        bound=bound_of("C18", part),
-                        measured=Cells.of(
-                            ratio, fixed=fixed_in(ratio, label in single), logarithmic=True
-                        ),
-                        aside=aside_of(label) or ("" if counts else "contrast"),
                     )
                 )
     return results

@@ -11,7 +11,7 @@ from depthjax.claims.findings import Finding
 from depthjax.claims.paper import bound_of
 from depthjax.statistics import interval_of, least_slopes
 from depthjax.studies.jacobian.measured import Piece
-from depthjax.studies.networks import ONE_NETWORK, aside_of, fixed_in
+from depthjax.studies.networks import about, aside_of
 from depthjax.studies.rows import Row, among, seed_table
 from depthjax.tables import markdown_table
 
@@ -85,12 +85,12 @@ def findings(
             *_of_first_convolutions(rows, names, label),
             *_of_pooling(rows, names[-1], label),
         ]
-        results += _of_conditioning(rows, names, label, label in single)
+        results += _of_conditioning(rows, names, label, single)
     return results
 
 
 def _of_conditioning(
-    rows: Sequence[Row], names: Sequence[str], label: str, single: bool
+    rows: Sequence[Row], names: Sequence[str], label: str, single: Collection[str]
 ) -> list[Finding]:
     """C16 at half of each layer's rank bound; beside it within stages, and at one rank for all.
 
@@ -110,17 +110,12 @@ def _of_conditioning(
         slopes = conditioning_slopes(rows, names, label, level, groups)
         if slopes is None:
             continue
-        within = [ONE_NETWORK] * single + ["within stages"] * (groups is not None)
         found.append(
-            Finding(
-                claim="C16",
-                part=part,
-                network=label,
-                note=", ".join(within),
+            about(
+                *(label, "C16", part or "contract_with_depth", slopes, single),
+                counts=bool(part),
+                note="" if groups is None else "within stages",
                 quantity=f"slope of log(σ₁ / {quantity}) per layer",
-                bound=bound_of("C16", part or "contract_with_depth"),
-                measured=Cells.of(slopes, fixed=fixed_in(slopes, single)),
-                aside=aside_of(label) or ("" if part else "contrast"),
             )
         )
     return found

@@ -2,10 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
-from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
-from depthjax.claims.paper import bound_of
-from depthjax.studies.networks import ONE_NETWORK, aside_of, fixed_in
+from depthjax.studies.networks import about
 from depthjax.studies.rows import Row, seed_table
 
 
@@ -25,22 +23,15 @@ def findings(
         level: ρ up to which a solution is matched.
         single: those that are one trained network (`depthjax.studies.networks`).
     """
-    results = []
-    for label in networks:
-        for name in names:
-            table = seed_table(rows, "mean_between", network=label, layer=name)
-            last = name == names[-1]
-            results.append(
-                Finding(
-                    claim="uniqueness",
-                    part="apart" if last else "",
-                    network=label,
-                    layer=name,
-                    note=ONE_NETWORK if label in single else "",
-                    quantity=f"D between solutions with ρ ≤ {level:g}",
-                    bound=bound_of("uniqueness", "apart"),
-                    measured=Cells.of(table, fixed=fixed_in(table, label in single)),
-                    aside=aside_of(label) or ("" if last else "contrast"),
-                )
-            )
-    return results
+    return [
+        about(
+            *(label, "uniqueness", "apart"),
+            seed_table(rows, "mean_between", network=label, layer=name),
+            single,
+            counts=name == names[-1],
+            layer=name,
+            quantity=f"D between solutions with ρ ≤ {level:g}",
+        )
+        for label in networks
+        for name in names
+    ]

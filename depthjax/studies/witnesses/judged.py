@@ -5,10 +5,8 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
-from depthjax.claims.paper import bound_of
-from depthjax.studies.networks import ONE_NETWORK, aside_of, fixed_in
+from depthjax.studies.networks import about
 from depthjax.studies.rows import Row, among, seed_table
 from depthjax.studies.witnesses.measured import EIGEN, FARTHEST
 
@@ -39,18 +37,10 @@ def findings(
         (bool(among(rows, kind=EIGEN, direction=1)), first, "above_noise", gains),
     )
     return [
-        Finding(
-            claim="witness",
-            part=part,
-            network=label,
+        about(
+            *(label, "witness", part, values(rows, label, name), single),
             layer=name,
-            note=ONE_NETWORK if label in single else "",
             quantity=quantity,
-            bound=bound_of("witness", part),
-            measured=Cells.of(
-                table := values(rows, label, name), fixed=fixed_in(table, label in single)
-            ),
-            aside=aside_of(label),
             search=True,
         )
         for there, quantity, part, values in statistics
