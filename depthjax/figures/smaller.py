@@ -12,7 +12,7 @@ def as_webp(
     width: int,
     height: float = math.inf,
     *,
-    quality: int = 85,
+    quality: int = 75,
     effort: int = 6,
 ) -> bytes:
     """A figure as a WebP file that is not larger, and has its proportions.
