@@ -21,7 +21,7 @@ from depthjax.models.fast import fast_form, verified
 from depthjax.typing import Embedding, Images, LayerFn, Variables
 
 
-def embed(
+def embed_flat(
     layer: LayerFn, variables: Variables, images: ArrayLike, max_batch: int = 256
 ) -> Float32[np.ndarray, "n features"]:
     """The flattened embeddings of many images, computed in batches by the layer's own fast form.

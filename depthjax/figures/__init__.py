@@ -10,7 +10,9 @@ distance of a lightly noised copy.
 
 Which script draws what:
     invert.py: `gallery`, `distances`, `trajectories`, `matrix`, and `storyboard` for films
-    compare.py: `gallery`, `comparison`
+    compare.py, readouts.py: `gallery`, `comparison`
+    gallery.py, measures.py, uniqueness.py: `gallery`
+    gradients.py, metamers.py, recipe.py: `comparison`
     jacobian.py: `comparison`, `singular_values`
     controls.py, depth.py, filters.py, manifold.py, prediction.py, widths.py, witnesses.py: the
         module of the same name

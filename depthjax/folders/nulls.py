@@ -34,7 +34,7 @@ def save_null(path: str | os.PathLike[str], null: Null) -> None:
         "git_revision": origin["git_revision"],
     }
     arrays = {str(at): np.stack(found) for at, found in enumerate(null.layers.values())}
-    write_atomically(path, npz_bytes({"record": np.array(json.dumps(record)), **arrays}))
+    write_atomically(path, npz_bytes({_RECORD: np.array(json.dumps(record)), **arrays}))
 
 
 def load_null(path: str | os.PathLike[str]) -> Null:

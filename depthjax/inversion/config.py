@@ -23,6 +23,7 @@ from depthjax.inversion.parametrisations import (
     checked_parametrisation,
 )
 from depthjax.inversion.penalties import PENALTIES, checked_penalty, is_given
+from depthjax.inversion.presets import PRESETS, parsed
 from depthjax.inversion.priors import PIXEL_HANDLING
 from depthjax.inversion.schedules import SCHEDULES, checked_stairs
 from depthjax.inversion.starts import STARTS
@@ -212,8 +213,6 @@ class InversionConfig:
         Raises:
             ValueError: for an unknown name.
         """
-        from depthjax.inversion.presets import PRESETS  # which are made of this class
-
         return cls(**(PRESETS[one_of("preset", name, PRESETS)] | fields))
 
     @classmethod
@@ -227,8 +226,6 @@ class InversionConfig:
         Raises:
             ValueError: for a preset that does not exist, and for a change that it does not take.
         """
-        from depthjax.inversion.presets import parsed
-
         name, changes = parsed(word, cls.__dataclass_fields__)
         return cls.preset(name, **(fields | changes))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import depthjax
 from depthjax.analysis.nearness import (
-    embed,
+    embed_flat,
     neighbour_distance,
     pair_distance,
     principal_distance,
@@ -39,7 +39,7 @@ def linear(variables, images):
 def test_embeddings_do_not_depend_on_the_batches(count, max_batch):
     images = draw(count, 12, 0).reshape(count, 2, 2, 3).astype(np.float32)
     weights = jnp.asarray(draw(12, 4, 1), jnp.float32)
-    found = embed(linear, weights, images, max_batch=max_batch)
+    found = embed_flat(linear, weights, images, max_batch=max_batch)
     assert found.shape == (count, 4) and found.dtype == np.float32
     expected = images.reshape(count, -1) @ np.asarray(weights)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
@@ -47,7 +47,7 @@ def test_embeddings_do_not_depend_on_the_batches(count, max_batch):
 
 def test_bytes_are_brought_to_the_unit_interval():
     images = np.array([[[[0, 51, 255]]]], np.uint8)
-    found = embed(lambda variables, x: x * variables, jnp.ones(()), images)
+    found = embed_flat(lambda variables, x: x * variables, jnp.ones(()), images)
     np.testing.assert_allclose(found, [[0, 0.2, 1]], rtol=1e-6)
 
 
@@ -58,7 +58,7 @@ def test_batches_of_one_size_compile_once():
         traces.append(images.shape)
         return images * variables
 
-    embed(layer, jnp.ones(()), np.zeros((11, 2, 2, 3), np.float32), max_batch=4)
+    embed_flat(layer, jnp.ones(()), np.zeros((11, 2, 2, 3), np.float32), max_batch=4)
     assert traces == [(4, 2, 2, 3)]
 
 
@@ -68,7 +68,7 @@ def test_layers_of_networks_are_embedded_as_they_are_called():
     layer = depthjax.Layer(model, "layer2")
     images = np.random.default_rng(0).random((3, 16, 16, 3)).astype(np.float32)
     expected = np.asarray(layer(variables, jnp.asarray(images))).reshape(3, -1)
-    np.testing.assert_allclose(embed(layer, variables, images), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(embed_flat(layer, variables, images), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_layers_of_networks_are_embedded_as_they_are_called():
 )
 def test_what_cannot_be_embedded(shape, batch, message):
     with pytest.raises(ValueError, match=message):
-        embed(linear, jnp.ones((12, 4)), np.zeros(shape, np.float32), max_batch=batch)
+        embed_flat(linear, jnp.ones((12, 4)), np.zeros(shape, np.float32), max_batch=batch)
 
 
 # --------------------------------------------------------------------------------------- distances

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.analysis.metamers.likeness import Likeness, Standard, between, standard
-from depthjax.analysis.nearness import embed
+from depthjax.analysis.nearness import embed_flat
 from depthjax.errors import one_of
 from depthjax.images.crops import NaturalCrops
 from depthjax.models.specifications import variables_sha256
@@ -159,7 +159,7 @@ def _pairs(
     blocks = np.array_split(np.arange(len(images)), -(-len(images) // count))
 
     def embedded(block: np.ndarray) -> Standard:
-        embeddings = embed(layer, variables, images[block], max_batch=_AT_ONCE)
+        embeddings = embed_flat(layer, variables, images[block], max_batch=_AT_ONCE)
         if not np.isfinite(embeddings).all():
             raise ValueError(
                 f"{name} gives embeddings of natural images that are not finite; see its weights"

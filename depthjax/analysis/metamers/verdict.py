@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from depthjax.analysis.metamers.likeness import Likeness, likeness
 from depthjax.analysis.metamers.null import Null
-from depthjax.analysis.nearness import embed
+from depthjax.analysis.nearness import embed_flat
 from depthjax.errors import one_of
 from depthjax.typing import LayerFn, Variables
 
@@ -112,7 +112,7 @@ def labels(
     Returns:
         -1 where the logits are not finite.
     """
-    logits = embed(classifier, variables, images.reshape(-1, *images.shape[-3:]))
+    logits = embed_flat(classifier, variables, images.reshape(-1, *images.shape[-3:]))
     known = np.isfinite(logits).all(1)
     found = np.where(known, np.nan_to_num(logits).argmax(1), _NO_LABEL)
     return np.asarray(found.reshape(images.shape[:-3]))
@@ -122,8 +122,8 @@ def _likeness(
     layer: LayerFn, variables: Variables, found: np.ndarray, targets: np.ndarray
 ) -> Likeness:
     """At one layer, restart by restart: so many embeddings are in memory at once."""
-    wanted = embed(layer, variables, targets)
+    wanted = embed_flat(layer, variables, targets)
     restarts = found.reshape(-1, *targets.shape)
-    each = [likeness(embed(layer, variables, one), wanted) for one in restarts]
+    each = [likeness(embed_flat(layer, variables, one), wanted) for one in restarts]
     shape = found.shape[:-3]
     return Likeness(*(np.stack(values).reshape(shape) for values in zip(*each, strict=True)))

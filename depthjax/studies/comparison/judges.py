@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from depthjax.analysis.nearness import embed
+from depthjax.analysis.nearness import embed_flat
 from depthjax.data.augmentation import Augmentation, augment
 from depthjax.images.classes import IN_IMAGENET
 from depthjax.models import layer_names
@@ -73,11 +73,11 @@ class Judges:
         columns: dict[str, np.ndarray] = {}
         images = self._as_seen(recovered.reshape(-1, *recovered.shape[2:]))
         if self.classes:
-            logits = embed(*self.classes[seed], images)
+            logits = embed_flat(*self.classes[seed], images)
             columns["class_probability"], columns["class_log_odds"] = class_evidence(logits)
         if self.classes and logits.shape[1] == IMAGENET_CLASSES:
             of_targets, of_starts = (
-                embed(*self.classes[seed], self._as_seen(each)) for each in (targets, starts)
+                embed_flat(*self.classes[seed], self._as_seen(each)) for each in (targets, starts)
             )
             classes = np.tile(of_targets.argmax(1), shape[0])
             repeated = (shape[0], 1)
@@ -88,7 +88,7 @@ class Judges:
                 IN_CLASS: np.tile([float(name in IN_IMAGENET) for name in names], shape[0]),
             }
         if self.photographs is not None:
-            probability = jax.nn.softmax(embed(*self.photographs, images))
+            probability = jax.nn.softmax(embed_flat(*self.photographs, images))
             columns["photograph_probability"] = np.asarray(probability)[:, self.photograph_class]
         return {name: value.reshape(shape) for name, value in columns.items()}
 

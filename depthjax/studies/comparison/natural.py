@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.analysis.nearness import embed
+from depthjax.analysis.nearness import embed_flat
 from depthjax.studies.descents import Descents
 
 
@@ -76,7 +76,7 @@ def natural_distances(
         for name, layer in one.layers.items():
             place = one.network, one.seed, name
             if place not in found:
-                embeddings = embed(layer, one.variables, images)
+                embeddings = embed_flat(layer, one.variables, images)
                 found[place] = _median_distance(embeddings, np.asarray(photographs))
     return found
 

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.analysis.nearness import embed, neighbour_distance, principal_distance
+from depthjax.analysis.nearness import embed_flat, neighbour_distance, principal_distance
 from depthjax.inversion.autoencoding import autoencode
 from depthjax.inversion.config import InversionConfig
 from depthjax.studies.manifold.inputs import Arbitrary, Beside
@@ -66,7 +66,7 @@ def rows_at(
         ValueError: as the functions of `depthjax.analysis.nearness`, naming the layer.
     """
     images = [beside.training, *beside.inputs.values()]
-    embedded = embed(place.layer, place.variables, np.concatenate(images), max_batch=max_batch)
+    embedded = embed_flat(place.layer, place.variables, np.concatenate(images), max_batch=max_batch)
     training, others = np.split(embedded, [len(beside.training)])
     origins = [
         (kind, arbitrary[kind].origin[number] if kind in arbitrary else str(number), number)
