@@ -6,7 +6,6 @@ arrays/         such as are images, or other arrays
 results.csv     one row for each number's origin
 findings.json   what the numbers say of the paper's claims
 summary.md      the table to read first, where a run has one
-charts.json     charts of the script's own for the page, if it has any (`depthjax.report.Chart`)
 figures/        PNG and PDF
 report.html     all of it on one page, from `depthjax.report`
 

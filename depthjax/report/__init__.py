@@ -10,7 +10,7 @@ of these with the templates beside it. A page needs no network and no other file
 
 from depthjax.report.contents import Chart, Report, Series
 from depthjax.report.folders import collect
-from depthjax.report.page import SIZE, render, write_charts, write_report
+from depthjax.report.page import SIZE, render, write_report
 
 __all__ = [
     "SIZE",
@@ -19,6 +19,5 @@ __all__ = [
     "Series",
     "collect",
     "render",
-    "write_charts",
     "write_report",
 ]

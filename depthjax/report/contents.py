@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
@@ -109,58 +109,6 @@ class Chart:
     def __post_init__(self) -> None:
         marks = {name: float(value) for name, value in self.marks.items()}
         object.__setattr__(self, "marks", marks)
-
-    def record(self) -> dict[str, Any]:
-        """The chart as values for JSON; `chart_from_record` reads them again."""
-        names = ("title", "x_label", "y_label", "log_x", "log_y", "reversed_x", "note")
-        return {name: getattr(self, name) for name in names} | {
-            "ticks": list(self.ticks),
-            "marks": dict(self.marks),
-            "series": [_series_record(series) for series in self.series],
-        }
-
-
-def _series_record(series: Series) -> dict[str, Any]:
-    coordinates = {"x": series.x, "y": series.y, "low": series.low, "high": series.high}
-    return {"name": series.name, "thin": series.thin, "of": series.of} | {
-        name: None if values is None else [_finite(value) for value in values]
-        for name, values in coordinates.items()
-    }
-
-
-def chart_from_record(record: Mapping[str, Any]) -> Chart:
-    """The chart that `Chart.record` has written.
-
-    Raises:
-        ValueError: if the record describes no chart.
-    """
-    try:
-        lines = [_series_from_record(series) for series in record["series"]]
-        return Chart(**{**record, "series": lines, "ticks": tuple(record["ticks"])})
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"this describes no chart: {error}") from error
-
-
-def _series_from_record(record: Mapping[str, Any]) -> Series:
-    return Series(
-        record["name"],
-        _numbers(record["x"]) or [],
-        _numbers(record["y"]) or [],
-        _numbers(record["low"]),
-        _numbers(record["high"]),
-        record["thin"],
-        record["of"],
-    )
-
-
-def _numbers(values: Sequence[float | None] | None) -> list[float] | None:
-    if values is None:
-        return None
-    return [float("nan") if value is None else float(value) for value in values]
-
-
-def _finite(value: Real) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,10 @@ from depthjax.folders.environment import command_line
 from depthjax.folders.inversions import is_inversion
 from depthjax.report import tabular
 from depthjax.report.comparison import comparison_contents, is_comparison
-from depthjax.report.contents import Chart, Picture, Report, Section, Series, chart_from_record
+from depthjax.report.contents import Chart, Picture, Report, Section, Series
 from depthjax.report.inversions import inversion_contents
 from depthjax.report.sweep import is_sweep, sweep_section
 
-CHARTS = "charts.json"
-"""A folder of results may hold charts of its own: a list of `Chart.record`."""
 _MOST_PICTURES = 16
 
 
@@ -132,24 +130,12 @@ def _results_contents(path: Path, config: dict[str, Any]) -> dict[str, Any]:
     rows = tabular.read_csv(path / "results.csv")
     if not rows:
         return content
-    charts: list[Chart]
-    if (path / CHARTS).is_file():
-        charts = _own_charts(path / CHARTS)
-    else:
-        charts = tabular.depth_charts(rows) if {"layer", "depth"} <= rows[0].keys() else []
+    charts = tabular.depth_charts(rows) if {"layer", "depth"} <= rows[0].keys() else []
     return content | {"charts": charts, "tables": [tabular.table("Numbers", rows)]}
 
 
 def _in_words(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _own_charts(path: Path) -> list[Chart]:
-    try:
-        records = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{str(path)!r} is damaged: {error}") from error
-    return [chart_from_record(record) for record in records]
 
 
 def _pictures(path: Path) -> list[Picture]:

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from depthjax.files import write_atomically
 from depthjax.report import charts, galleries, pictures, verdicts
 from depthjax.report.contents import Chart, Picture, Report, Section, Table
-from depthjax.report.folders import CHARTS, collect
+from depthjax.report.folders import collect
 
 SIZE = 10_000_000
 """Largest size of a page in bytes; pictures are made small enough for it."""
@@ -51,23 +51,6 @@ def write_report(
         raise ValueError(f"{len(several)} folders make one page; say where it goes with an output")
     path = Path(several[0]) / "report.html" if output is None else Path(output)
     write_atomically(path, render(collect(several, title)).encode())
-    return path
-
-
-def write_charts(folder: str | os.PathLike[str], charts: Sequence[Chart]) -> Path:
-    """Writes charts of your own into a folder, for its page.
-
-    The page shows them instead of the charts that it would make from `results.csv`.
-
-    Returns:
-        The path of the `charts.json`.
-
-    Raises:
-        ValueError: if it cannot be written.
-    """
-    text = json.dumps([chart.record() for chart in charts], ensure_ascii=False, allow_nan=False)
-    path = Path(folder) / CHARTS
-    write_atomically(path, text.encode())
     return path
 
 

@@ -1,27 +1,18 @@
 """Charts as SVG, as CSV and as JSON."""
 
-import json
 import re
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
-from urllib.parse import unquote
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reading_pages import Page
 from report_folders import (
     EVIL,
-    write_results,
 )
 
-from depthjax import report
 from depthjax.report import charts
 from depthjax.report.contents import (
     Chart,
-    Report,
     Series,
-    chart_from_record,
 )
 
 CHART = Chart(
@@ -59,32 +50,6 @@ def test_chart_data_is_what_is_drawn() -> None:
     assert lines[5] == "photos & more,layer1,,,"
     assert lines[-1] == "start,,7,,"
     assert len(lines) == 1 + 9 + 2
-
-
-def test_charts_survive_json() -> None:
-    record = json.loads(json.dumps(CHART.record(), allow_nan=False))
-    assert charts.as_csv(chart_from_record(record)) == charts.as_csv(CHART)
-    assert charts.as_svg(chart_from_record(record), "c") == charts.as_svg(CHART, "c")
-    with pytest.raises(ValueError, match="no chart"):
-        chart_from_record({"title": "nothing"})
-
-
-def test_scripts_may_bring_charts_of_their_own(tmp_path: Path) -> None:
-    spectrum = Chart(
-        "Spectrum",
-        "rank",
-        "singular value",
-        [Series("layer4", list(range(1, 40)), [10.0 / n for n in range(1, 40)])],
-        log_x=True,
-        log_y=True,
-    )
-    folder = write_results(tmp_path / "spectra", [{"layer": "layer4", "value": 1.0}])
-    assert report.write_charts(folder, [spectrum]).name == "charts.json"
-    (section,) = report.collect([folder]).sections
-    assert section.charts == [spectrum]
-    found = Page(report.render(Report("spectra", [section])))
-    (link,) = [a for a in found.all("a") if "download" in a]
-    assert "layer4,39,0.25641," in unquote(str(link["href"]))
 
 
 @given(
