@@ -13,7 +13,7 @@ from flax.errors import FlaxError
 from depthjax.importing.building import Builder
 from depthjax.importing.network import Graph, ImportedNetwork, renamed
 from depthjax.importing.values import Value
-from depthjax.models.network import INPUT, Node
+from depthjax.models.network import INPUT, RESERVED, Node
 from depthjax.models.operations import AveragePool, MaxPool, describe
 from depthjax.models.operations.elementwise import Arithmetic
 from depthjax.models.operations.shaping import Broadcast, Pad, Slice, Take
@@ -117,7 +117,7 @@ def _names(nodes: Sequence[Node], outputs: Sequence[Output]) -> dict[str, str]:
     for output in outputs:
         ends.setdefault(output.value.node, []).append(output)
     of_outputs = {output.name: output.value.node for output in outputs}
-    names, taken = {}, {node.name for node in nodes}
+    names, taken = {}, {*RESERVED, *(node.name for node in nodes)}
     for node in nodes:
         name = node.name
         if of_outputs.get(name, name) != name:
@@ -241,10 +241,12 @@ def _held_axes(node: Node, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...
 
 def _check_shapes(graph: Graph, found: dict[str, tuple[int, ...]]) -> None:
     """That each activation has the shape that the source's has."""
-    for name, value in graph.values:
+    values = dict(graph.values)
+    for node in graph.nodes:
+        value = values[node.name]
         expected = (2 if value.batched else 1, *value.stored)
-        if name in found and found[name] != expected:
+        if found[node.name] != expected:
             raise ValueError(
-                f"{graph.source} gives {[*expected]} at {name} and the imported graph"
-                f" {[*found[name]]}: a fault of the importer; please report it"
+                f"{graph.source} gives {[*expected]} at {node.name} and the imported graph"
+                f" {[*found[node.name]]}: a fault of the importer; please report it"
             )

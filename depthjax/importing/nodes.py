@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from depthjax.importing.values import Known, Order, Shape, Value, channels_last, used
-from depthjax.models.network import INPUT, Node, Operation
+from depthjax.models.network import INPUT, RESERVED, Node, Operation
 from depthjax.models.operations import shaping
 from depthjax.models.operations.parameter import Parameter, constant
 
@@ -32,7 +32,7 @@ class Nodes:
         self.variables: Variables = {"params": {}}
         self.values: dict[str, Value] = {}
         self.weights: dict[tuple[str, str], str] = {}
-        self._names: set[str] = {INPUT}
+        self._names: set[str] = set(RESERVED)
         self._kept: dict[Any, Value] = {}
         self._known: list[Known] = []
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Shaped
 
 from depthjax.models.named import Activations, named_layers
-from depthjax.models.network import INPUT, Network, Node
+from depthjax.models.network import INPUT, Network, Node, graph_of
 from depthjax.models.operations.description import Description, describes
 from depthjax.models.operations.parameter import Parameter
 from depthjax.ops.rewriting import rewrite
@@ -42,7 +42,8 @@ def as_network(
         in weights alone.
 
     Raises:
-        ValueError: if the function returns anything but arrays by name.
+        ValueError: if the function returns anything but arrays by name, or one named `input`, as
+            the images are.
     """
     names = tuple(named_layers(function, variables, images))
     paths, structure = jax.tree_util.tree_flatten_with_path(variables)
@@ -55,6 +56,7 @@ def as_network(
     whole = _Whole(function, structure, others)
     shapes = tuple((name, tuple(held[name].shape)) for name in learned)
     model = FunctionNetwork(whole, names, shapes)
+    graph_of(model)  # refuses names that the images have, for one
     return model, {"params": {name: {"value": jnp.asarray(held[name])} for name in learned}}
 
 

@@ -19,6 +19,9 @@ from depthjax.typing import Inputs, Variables
 
 INPUT = "input"
 
+RESERVED = {INPUT: "the images", "params": "Flax's dict of all weights"}
+"""Names that no operation can have, and what has them."""
+
 Operation = nn.Module | Callable[..., Array]
 """An unbound Linen module (it may hold parameters) or a pure function of its inputs."""
 
@@ -155,7 +158,7 @@ class Network(nn.Module):
 
 @functools.cache
 def graph_of(network: Network) -> tuple[Node, ...]:
-    """The graph of a network, built once for each distinct network; names are checked unique."""
+    """The graph of a network, built once for each distinct network; its names are checked."""
     try:
         nodes = network.graph()
     except AssertionError as error:
@@ -168,6 +171,11 @@ def graph_of(network: Network) -> tuple[Node, ...]:
     names = [node.name for node in nodes]
     if len(set(names)) != len(names):
         raise ValueError(f"{type(network).__name__} has two operations of one name")
+    for name in filter(RESERVED.__contains__, names):
+        raise ValueError(
+            f"{type(network).__name__} has an operation {name!r}, the name of {RESERVED[name]};"
+            " give it another name"
+        )
     return nodes
 
 

@@ -70,6 +70,28 @@ def test_a_convnet_has_its_modules_for_layers_and_takes_its_state_dict(tmp_path:
         np.testing.assert_array_equal(state[name], array)
 
 
+def test_a_module_may_be_named_as_the_images_are(tmp_path: Path) -> None:
+    nodes = [
+        node("Conv", "images input.weight", "a", name="/input/Conv", pads=[1, 1, 1, 1]),
+        node("Conv", "a params.0.weight", "b", name="/params/params.0/Conv"),
+        node("Relu", "b", "c", name="/params/params.1/Relu"),
+        node("Conv", "c head.weight", "d", name="/head/Conv"),
+    ]
+    weights = {
+        "input.weight": kernel(3, 3, 3, 3),
+        "params.0.weight": kernel(4, 3, 3, 3),
+        "head.weight": kernel(5, 4, 1, 1),
+    }
+    network, variables = compare(tmp_path, model(nodes, weights))
+    images = jnp.asarray(np.random.default_rng(0).uniform(size=(2, 8, 8, 3)), jnp.float32)
+    assert Layer(network, "input")(variables, images).shape == (2, 8, 8, 3)
+    assert (Layer(network, "params")(variables, images) >= 0).all()
+    state = depthjax.to_torch_state_dict(variables, network)
+    assert state.keys() == weights.keys()
+    for name, array in weights.items():
+        np.testing.assert_array_equal(state[name], array)
+
+
 def test_a_layer_of_it_is_prepared_as_ours(tmp_path: Path) -> None:
     """Convolution and BatchNorm become one step."""
     network, variables = depthjax.load_onnx(saved(tmp_path, model(CONVNET, CONVNET_WEIGHTS)))

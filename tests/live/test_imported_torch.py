@@ -115,6 +115,24 @@ def test_layers_of_an_imported_network_are_layers() -> None:
     assert layer(variables, larger).shape == (1, 12, 10, 4)
 
 
+@pytest.mark.parametrize("name", ["input", "params"])
+def test_a_module_may_be_named_as_the_images_are(name: str) -> None:
+    """A block of that name, and a module with weights."""
+    for inner in (torch.nn.Conv2d(3, 3, 3), torch.nn.Sequential(torch.nn.Conv2d(3, 3, 3))):
+        module = torch.nn.Sequential()
+        module.add_module(name, inner)
+        module.add_module("head", torch.nn.Conv2d(3, 4, 3))
+        model, variables = from_torch(module, torch.zeros(1, 3, 8, 8))
+        x = torch.rand(2, 3, 8, 8)
+        images = jnp.asarray(x.numpy().transpose(0, 2, 3, 1))
+        with torch.no_grad():
+            expected = {name: inner(x), "head": module(x)}
+        for layer, theirs in expected.items():
+            ours = depthjax.Layer(model, layer)(variables, images)
+            np.testing.assert_allclose(ours, theirs.numpy().transpose(0, 2, 3, 1), atol=1e-5)
+        assert depthjax.to_torch_state_dict(variables, model).keys() == module.state_dict().keys()
+
+
 def _a_view(y: torch.Tensor) -> torch.Tensor:
     y[:, 0].mul_(2)
     return y

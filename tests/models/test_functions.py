@@ -186,6 +186,11 @@ def test_one_array_is_no_network() -> None:
         depthjax.as_network(lambda weights, images: images, {}, IMAGES)
 
 
+def test_no_activation_is_named_as_the_images_are() -> None:
+    with pytest.raises(ValueError, match=r"an operation 'input', the name of the images; give it"):
+        depthjax.as_network(lambda weights, images: {"input": images}, {}, IMAGES)
+
+
 def test_a_function_that_is_no_network_says_how_to_make_one(mine) -> None:
     with pytest.raises(ValueError, match=r"depthjax.as_network"):
         specified("mine:tower", {})

@@ -546,6 +546,14 @@ def test_a_field_and_another_operation_of_its_name() -> None:
     assert "give the operation another name" in message
 
 
+@pytest.mark.parametrize("name", ["input", "params"])
+def test_names_that_no_operation_can_have(name: str) -> None:
+    model = Given(nn.relu, (Node(name, nn.Dense(2, parent=None), ("act",)),))
+    message = error_of(lambda: init_variables(model, KEY, 5))
+    assert f"Given has an operation {name!r}" in message
+    assert "give it another name" in message
+
+
 def test_images_whose_channels_come_first_are_told_from_others() -> None:
     variables = init_variables(SMALL, KEY, 8)
     layer = Layer(SMALL, "conv1")
