@@ -24,6 +24,27 @@ from depthjax.models.operations.elementwise import Arithmetic, Elementwise
 class Builder(Nodes):
     """Nodes, added by what they mean in the source."""
 
+    # ------------------------------------------------------------------------------------- images
+
+    def pixels(self, images: Value, dtype: str) -> Value:
+        """The images as the source takes them: those of bytes from 0 to 255, ours from 0 to 1.
+
+        Args:
+            images: the network's input.
+            dtype: of the source's.
+
+        Raises:
+            ValueError: for other whole numbers, whose range is not known.
+        """
+        if np.dtype(dtype).kind == "f" or dtype == "bfloat16":
+            return images
+        if dtype != "uint8":
+            raise ValueError(
+                f"it takes images of {dtype}, and only of uint8 (0 to 255) and of floating numbers"
+                " is the range known; cast them within the network"
+            )
+        return self.arithmetic("pixels", "multiply", images, 255.0)
+
     # ----------------------------------------------------------------------------------- elements
 
     def elementwise(

@@ -125,6 +125,30 @@ def test_images_may_have_channels_last(tmp_path: Path) -> None:
     assert kinds.count("Dense") == 1  # the product and its bias are one layer
 
 
+def _taking(kind: int, nodes: list[Any]) -> Any:
+    made = model(nodes, {"k": kernel(4, 3, 3, 3)}, images=(1, 8, 8, 3))
+    made.graph.input[0].type.tensor_type.elem_type = kind
+    return made
+
+
+def test_a_file_that_takes_bytes_gets_pixels_from_0_to_255(tmp_path: Path) -> None:
+    nodes = [
+        node("Cast", "images", "f", to=TensorProto.FLOAT),
+        node("Transpose", "f", "t", perm=[0, 3, 1, 2]),
+        node("Conv", "t k", "c"),
+    ]
+    made = _taking(TensorProto.UINT8, nodes)
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), np.uint8)
+    (expected,) = ReferenceEvaluator(made).run(None, {"images": pixels})
+    network, variables = depthjax.load_onnx(saved(tmp_path, made))
+    ours = Layer(network, "c")(variables, jnp.asarray(pixels / 255, jnp.float32))
+    np.testing.assert_allclose(ours, expected.transpose(0, 2, 3, 1), rtol=1e-4, atol=1e-3)
+    with pytest.raises(
+        ValueError, match=r"model\.onnx: it takes images of int32, and only of uint8"
+    ):
+        depthjax.load_onnx(saved(tmp_path, _taking(TensorProto.INT32, nodes)))
+
+
 def test_open_sizes(tmp_path: Path) -> None:
     """A free batch, height and width: 224 by default."""
     made = model(CONVNET, CONVNET_WEIGHTS, images=("batch", 3, "height", "width"))

@@ -133,6 +133,24 @@ def test_a_module_may_be_named_as_the_images_are(name: str) -> None:
         assert depthjax.to_torch_state_dict(variables, model).keys() == module.state_dict().keys()
 
 
+def test_a_module_that_takes_bytes_gets_pixels_from_0_to_255() -> None:
+    class Converting(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x.float() - 128).relu()
+
+    x = torch.arange(192, dtype=torch.uint8).reshape(1, 3, 8, 8)
+    model, variables = from_torch(Converting(), x)
+    images = jnp.asarray(x.numpy().transpose(0, 2, 3, 1) / 255, jnp.float32)
+    ours = depthjax.Layer(model, "relu")(variables, images)
+    np.testing.assert_allclose(
+        ours, Converting()(x).numpy().transpose(0, 2, 3, 1), rtol=1e-4, atol=1e-4
+    )
+    with pytest.raises(
+        ValueError, match=r"Converting: it takes images of int64, and only of uint8"
+    ):
+        from_torch(Converting(), x.long())
+
+
 def _a_view(y: torch.Tensor) -> torch.Tensor:
     y[:, 0].mul_(2)
     return y

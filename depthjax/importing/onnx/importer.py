@@ -25,7 +25,8 @@ def load_onnx(
     Layers are named as the modules of the source, where the file says so: PyTorch's exporters and
     TensorFlow's converters write them into the nodes. Else they are named as their tensors. The
     pixels go into the network as they are: what the source's data pipeline did to them (mean,
-    deviation, a scale of 255) is for `Layer(…, normalization=…)`, or for the file itself.
+    deviation, a scale of 255) is for `Layer(…, normalization=…)`, or for the file itself. Only a
+    file that takes bytes (uint8) gets them from 0 to 255.
 
     Args:
         path: of the file; it may read weights from other files in its folder.
@@ -65,8 +66,8 @@ def _lowered(
     scope: dict[str, Any] = {
         name: known_weight(name, array) for name, array in source.weights.items()
     }
-    scope[entry.name] = images
     try:
+        scope[entry.name] = build.pixels(images, _dtype(entry))
         interpreter.run(graph.node, scope, [entry.name for entry in graph.output])
     except ValueError as error:
         raise ValueError(f"{source.name}: {error}{_batch_hint(batch)}") from error
@@ -93,6 +94,12 @@ def _image_input(source: Source) -> Any:
         found = ", ".join(f"{e.name} of rank {rank}" for e, rank in zip(inputs, ranks, strict=True))
         raise ValueError(f"{source.name} takes {found or 'nothing'}, not images alone (rank 4)")
     return inputs[0]
+
+
+def _dtype(entry: Any) -> str:
+    from onnx import helper
+
+    return helper.tensor_dtype_to_np_dtype(entry.type.tensor_type.elem_type).name
 
 
 def _images(name: str, entry: Any, image_size: int | tuple[int, int] | None) -> tuple[Value, int]:

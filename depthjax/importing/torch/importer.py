@@ -38,6 +38,7 @@ def from_torch(
             within `torch.compile` or `DataParallel`. What it does to the pixels itself is part of
             the network; what its data pipeline does is not: see `Layer(…, normalization=…)`.
         example: a tensor of one image `[1, C, H, W]`, or of several, of which the first is taken.
+            If it is of bytes (uint8), the module gets pixels from 0 to 255, else as they are.
         source: what messages call it; by default the module's class.
 
     Returns:
@@ -149,7 +150,13 @@ class _Lowering:
         name = weights.get(node.name)
         name = name or signature.inputs_to_lifted_tensor_constants.get(node.name)
         if name is None:
-            self.images = self.made[node] = self.build.images(tuple(node.meta["val"].shape))
+            example = node.meta["val"]
+            self.images = self.build.images(tuple(example.shape))
+            try:
+                dtype = str(example.dtype).removeprefix("torch.")
+                self.made[node] = self.build.pixels(self.images, dtype)
+            except ValueError as error:
+                raise ValueError(f"{self.source}: {error}") from error
             return
         held = self.exported.state_dict
         tensor = held[name] if name in held else self.exported.constants[name]
