@@ -81,6 +81,11 @@ class ImportedNetwork(Network):
         """Height and width that the images must have; None if it takes any."""
         return None if self.content.any_size else self.content.image_shape[:2]
 
+    @property
+    def own_size(self) -> tuple[int, int]:
+        """Height and width that it was traced at."""
+        return self.content.image_shape[:2]
+
     def check_images(self, images: Float[Array, "b h w c"]) -> None:
         """Refuses images of another size than the graph holds."""
         height, width, channels = self.content.image_shape

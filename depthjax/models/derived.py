@@ -35,6 +35,11 @@ class Derived(Network):
         """Of the images that the network takes, if it says so."""
         return getattr(self.network, "channels", None)
 
+    @property
+    def own_size(self) -> tuple[int, int]:
+        """That of the network."""
+        return self.network.own_size
+
     def check_images(self, images: Inputs) -> None:
         """Refuses images that the network cannot take."""
         self.network.check_images(images)

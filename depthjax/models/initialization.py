@@ -14,7 +14,7 @@ from depthjax.models.operations.description import describe
 
 
 def init_variables(
-    model: Network, key: Array, image_size: int | tuple[int, int] = 224
+    model: Network, key: Array, image_size: int | tuple[int, int] | None = None
 ) -> dict[str, Any]:
     """The variables of an untrained network, distributed as torchvision or timm initialises it.
 
@@ -27,8 +27,9 @@ def init_variables(
     Args:
         model: a model of `depthjax.models`, or a `Network` of your own.
         key: a `jax.random.key`.
-        image_size: height and width of the images, which matter to MLPs and ViTs alone. The
-            images have as many channels as the model's field `channels` says, or 3.
+        image_size: height and width of the images, which matter to MLPs and ViTs alone. Default:
+            those that the model is made for, else 224. The images have as many channels as the
+            model's field `channels` says, or 3.
 
     Returns:
         `{"params": …, "batch_stats": …}`, float32; `batch_stats` only with BatchNorm.
@@ -64,14 +65,15 @@ def checked_key(key: Any) -> Array:
 
 
 def variable_shapes(
-    model: Network, image_size: int | tuple[int, int] = 224
+    model: Network, image_size: int | tuple[int, int] | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Shapes and dtypes of a network's variables and of its activations; nothing is computed.
 
     Args:
         model, image_size: as in `init_variables`.
     """
-    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    size = model.own_size if image_size is None else image_size
+    height, width = (size, size) if isinstance(size, int) else size
     return _variable_shapes(model, height, width, jax.config.read("jax_enable_x64"))
 
 

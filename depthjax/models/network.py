@@ -81,6 +81,12 @@ class Network(nn.Module):
         """Whether it is one of this package's, whose prepared form is tested."""
         return type(self).__module__.split(".")[0] == __name__.split(".")[0]
 
+    @property
+    def own_size(self) -> tuple[int, int]:
+        """Height and width to trace it at: of its field `image_size`, or 224×224 without one."""
+        size = getattr(self, "image_size", 224)
+        return (size, size) if isinstance(size, int) else size
+
     def check_images(self, images: Inputs) -> None:
         """Refuses images that the network cannot take, for networks that hold a size."""
 

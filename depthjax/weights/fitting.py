@@ -34,7 +34,7 @@ def head_of(model: Network) -> str:
     return graph_of(model)[-1].name
 
 
-def torch_shapes(model: Network, image_size: int | tuple[int, int]) -> Shapes:
+def torch_shapes(model: Network, image_size: int | tuple[int, int] | None) -> Shapes:
     """PyTorch's names and shapes of a model's weights, without making any."""
     shapes, _ = variable_shapes(model, image_size)
     zeros = jax.tree.map(lambda leaf: np.broadcast_to(np.float32(0), leaf.shape), shapes)
@@ -59,7 +59,7 @@ def fit(
     *,
     what: str = "the state dict",
     drop_head: bool = False,
-    image_size: int | tuple[int, int] = 224,
+    image_size: int | tuple[int, int] | None = None,
     prefix: str | None = None,
 ) -> Fitting:
     """The arrays that a model needs under torchvision's names, at least float32, checked.
@@ -69,7 +69,8 @@ def fit(
         state: torchvision's or timm's names to arrays in PyTorch's layout.
         what: how messages call the state dict.
         drop_head: leave the head out, whatever the state dict holds of it.
-        image_size: height and width of the images; it matters to MLPs and ViTs alone.
+        image_size: height and width of the images, by default those that the model is made for,
+            else 224; it matters to MLPs alone.
         prefix: of the network's names in the state dict; by default the only one that fits.
 
     Raises:
@@ -190,7 +191,7 @@ def _positions_hint(tokens: int, patch: int) -> str:
     )
 
 
-def _other_model(state: Mapping[str, np.ndarray], image_size: int | tuple[int, int]) -> str:
+def _other_model(state: Mapping[str, np.ndarray], image_size: int | tuple[int, int] | None) -> str:
     """The model of `MODELS` that these weights are of, whatever its number of classes."""
     held = {name.rpartition(".")[0] for name in state}
     for name, build in MODELS.items():

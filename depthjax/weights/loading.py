@@ -37,7 +37,7 @@ def load_weights(
     source: str | os.PathLike[str] | WeightsFile | Mapping[str, Any],
     *,
     drop_head: bool = False,
-    image_size: int | tuple[int, int] = 224,
+    image_size: int | tuple[int, int] | None = None,
     prefix: str | None = None,
 ) -> dict[str, Any]:
     """The variables of a model, loaded from weights of torchvision or timm.
@@ -55,7 +55,8 @@ def load_weights(
             dict.
         drop_head: leave out the head of the file, if the model has other classes; the head is then
             initialised with seed 0.
-        image_size: height and width of the images; only MLPs and ViTs depend on it.
+        image_size: height and width of the images, by default those that the model is made for,
+            else 224; only MLPs depend on it.
         prefix: of the network's names in the file, where it holds several copies of the network;
             names in nested dicts are joined by dots.
 
@@ -76,7 +77,7 @@ def find_and_load(
     source: str | os.PathLike[str] | WeightsFile | Mapping[str, Any],
     *,
     drop_head: bool = False,
-    image_size: int | tuple[int, int] = 224,
+    image_size: int | tuple[int, int] | None = None,
     prefix: str | None = None,
 ) -> LoadedWeights:
     """As `load_weights`, which says what the arguments are; also tells where the weights were."""

@@ -37,7 +37,7 @@ class _Place(NamedTuple):
 def from_torch_state_dict(
     state: Mapping[str, np.ndarray],
     model: Network | None = None,
-    image_size: int | tuple[int, int] = 224,
+    image_size: int | tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """The variables that a state dict holds (float64 stays so only where x64 is on).
 
@@ -45,7 +45,8 @@ def from_torch_state_dict(
         state: torchvision's names to arrays in PyTorch's layout.
         model: whose weights they are. Without it the state dict must be of convolutions, fully
             connected layers and normalisations.
-        image_size: height and width of the images; it matters to MLPs and ViTs alone.
+        image_size: height and width of the images, by default those that the model is made for,
+            else 224; it matters to MLPs alone.
 
     Raises:
         ValueError: for a name that is no weight or statistic of ours.

@@ -115,7 +115,7 @@ def test_a_vit_takes_images_of_its_size() -> None:
             "takes images of 32×32, got 40×32; resize them, or build it with image_size=40"
             in message
         )
-    assert "32×32, got 224×224" in error_of(lambda: init_variables(model, KEY))
+    assert "32×32, got 224×224" in error_of(lambda: init_variables(model, KEY, 224))
 
 
 def test_layers_are_the_blocks() -> None:

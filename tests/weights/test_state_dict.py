@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_imports import small_import
 
 from depthjax.compat import enable_x64
 from depthjax.models import Network, build_model, init_variables
-from depthjax.weights import from_torch_state_dict, to_torch_state_dict
+from depthjax.weights import from_torch_state_dict, load_weights, to_torch_state_dict
 
 NETWORKS: dict[str, Callable[[], Network]] = {
     "basic": lambda: build_model("resnet18", width=4, stage_sizes=[1, 1], num_classes=3),
@@ -131,3 +132,16 @@ def test_an_unknown_leaf_is_refused(name: str) -> None:
     assert name in message
     assert "running_mean" in message
     assert "\n" not in message
+
+
+def test_a_network_of_one_size_says_which() -> None:
+    """Nobody has to say it again, to draw weights or to load them."""
+    model, variables = small_import(size=10)
+    vit = build_model("vit_tiny_patch16_224", image_size=32, width=24, depth=1)
+    for network, given in ((model, variables), (vit, init_variables(vit, jax.random.key(1)))):
+        assert jax.tree.structure(init_variables(network, jax.random.key(0))) == (
+            jax.tree.structure(given)
+        )
+        state = to_torch_state_dict(given, network)
+        for loaded in (from_torch_state_dict(state, network), load_weights(network, state)):
+            jax.tree.map(np.testing.assert_array_equal, loaded, given)
