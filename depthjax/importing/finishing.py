@@ -41,6 +41,7 @@ def finish(
     outputs: Sequence[Output],
     others: Mapping[str, Value] = MappingProxyType({}),
     stages: Sequence[str] = (),
+    shared: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[ImportedNetwork, dict[str, Any]]:
     """The network and its variables.
 
@@ -55,6 +56,7 @@ def finish(
         outputs: of the modules, inner ones before those that hold them.
         others: more names of tensors; they become aliases.
         stages: names of layers that tell the depth at a glance; by default the outermost modules.
+        shared: all names in the source of a weight that has several, by each of them.
 
     Returns:
         The network, and `{"params": …, "batch_stats": …}`: float64 where the source has it and x64
@@ -83,9 +85,10 @@ def finish(
         image_shape=(images.stored[0], images.stored[1], images.stored[2]),
         any_size=False,
         weights=tuple(
-            (names[node], leaf, name)
+            (names[node], leaf, each)
             for (node, leaf), name in build.weights.items()
             if node in kept
+            for each in dict.fromkeys((name, *shared.get(name, ())))
         ),
         values=tuple(values.items()),
     )

@@ -25,7 +25,8 @@ class Graph:
         stages: the layers that tell the depth at a glance.
         image_shape: height, width and channels of the images that it was traced for.
         any_size: whether it takes images of other sizes.
-        weights: (node, leaf, the source's name) of each weight that is as it is there.
+        weights: (node, leaf, the source's name) of each weight that is as it is there; it comes
+            again for each further name that it has there.
         values: how the source's tensor of each name (node or alias) lies in the activation.
     """
 
@@ -65,7 +66,13 @@ class ImportedNetwork(Network):
 
     def weight_names(self) -> dict[tuple[str, str], str]:
         """The source's names of weights."""
-        return {(node, leaf): name for node, leaf, name in self.content.weights}
+        return {(node, leaf): name for node, leaf, name in reversed(self.content.weights)}
+
+    def other_names(self) -> dict[str, str]:
+        """The source's further names of weights that its modules share."""
+        first = self.weight_names()
+        named = {name: first[node, leaf] for node, leaf, name in self.content.weights}
+        return {other: name for other, name in named.items() if other != name}
 
     def stages(self) -> tuple[str, ...]:
         """The layers that tell the depth at a glance."""

@@ -21,6 +21,10 @@ class Derived(Network):
         """Those of the network."""
         return self.network.weight_names()
 
+    def other_names(self) -> dict[str, str]:
+        """Those of the network."""
+        return self.network.other_names()
+
     def stages(self) -> tuple[str, ...]:
         """Those of the network."""
         return self.network.stages()

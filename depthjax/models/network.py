@@ -72,6 +72,10 @@ class Network(nn.Module):
         """Names in state dicts, by node and leaf, where they are not made of these."""
         return {}
 
+    def other_names(self) -> dict[str, str]:
+        """The first name in state dicts of each further name that a shared weight has there."""
+        return {}
+
     def stages(self) -> tuple[str, ...]:
         """The layers that tell the network's depth at a glance."""
         return layer_names(self)

@@ -21,7 +21,7 @@ from depthjax.weights.prefixes import (
     under,
 )
 from depthjax.weights.renaming import module_spellings, weight_spellings
-from depthjax.weights.state_dict import IGNORED, to_torch_state_dict
+from depthjax.weights.state_dict import IGNORED, named_once, to_torch_state_dict
 
 _PARAMETRIZED = ("weight.original0", "weight.original", "weight_g", "weight_orig")
 """How the names of what PyTorch computes a weight from end."""
@@ -38,7 +38,8 @@ def torch_shapes(model: Network, image_size: int | tuple[int, int] | None) -> Sh
     """PyTorch's names and shapes of a model's weights, without making any."""
     shapes, _ = variable_shapes(model, image_size)
     zeros = jax.tree.map(lambda leaf: np.broadcast_to(np.float32(0), leaf.shape), shapes)
-    return {name: array.shape for name, array in to_torch_state_dict(zeros, model).items()}
+    state = named_once(to_torch_state_dict(zeros, model), model)
+    return {name: array.shape for name, array in state.items()}
 
 
 class Fitting(NamedTuple):
@@ -80,7 +81,11 @@ def fit(
     """
     expected = torch_shapes(model, image_size)
     body = _without_head(expected, model) or expected
-    wanted = list(weight_spellings(body).values())
+    others: dict[str, list[str]] = {}
+    for other, name in model.other_names().items():
+        others.setdefault(name, []).append(other)
+    known = weight_spellings(body)
+    wanted = [(*spellings, *others.get(name, ())) for name, spellings in known.items()]
     names = [name for name in state if name.rpartition(".")[2] not in IGNORED]
     fits = of_these_shapes(state, fitting_prefixes(names, wanted), body)
     if not fits and (unwrapped := _unwrapped(state)).keys() != state.keys():
@@ -88,7 +93,7 @@ def fit(
             model, unwrapped, what=what, drop_head=drop_head, image_size=image_size, prefix=prefix
         )
     chosen = chosen_prefix(prefix, fits, names, wanted, f"{what} holds {_name(model)}")
-    given = _our_names(under(chosen, state, fits), expected)
+    given = _our_names(named_once(under(chosen, state, fits), model, what), expected)
     if drop_head:
         given, expected = _without_head(given, model), _without_head(expected, model)
     if differences := _differences(given, expected):

@@ -51,23 +51,49 @@ def from_torch_state_dict(
     Raises:
         ValueError: for a name that is no weight or statistic of ours.
     """
-    known = None if model is None else _places(variable_shapes(model, image_size)[0], model)
+    known: dict[str, list[_Place]] = {}
+    if model is not None:
+        known = _places(variable_shapes(model, image_size)[0], model)
+        state = named_once(state, model)
     variables: dict[str, Any] = {}
     for key, array in state.items():
         if key.rpartition(".")[2] in IGNORED:
             continue
         array = np.asarray(array)
-        if known is None:
-            place = _guessed(key, array)
-        elif key in known:
-            place = known[key]
-        else:
+        if model is not None and key not in known:
             raise ValueError(f"{key!r} is no weight of this {type(model).__name__}")
-        leaves = variables.setdefault(place.group, {}).setdefault(place.operation, {})
-        for name in place.path[:-1]:
-            leaves = leaves.setdefault(name, {})
-        leaves[place.path[-1]] = jax.numpy.asarray(place.description.from_torch(place.path, array))
+        for place in known[key] if known else [_guessed(key, array)]:
+            leaves = variables.setdefault(place.group, {}).setdefault(place.operation, {})
+            for name in place.path[:-1]:
+                leaves = leaves.setdefault(name, {})
+            converted = place.description.from_torch(place.path, array)
+            leaves[place.path[-1]] = jax.numpy.asarray(converted)
     return variables
+
+
+def named_once(
+    state: Mapping[str, np.ndarray], model: Network, what: str = "the state dict"
+) -> dict[str, np.ndarray]:
+    """The state dict with one name for each weight that modules of the network share.
+
+    Args:
+        state: arrays by name; of a weight it may have one name, or several with the same array.
+        model: whose weights they are.
+        what: how messages call the state dict.
+
+    Raises:
+        ValueError: if the arrays differ.
+    """
+    named = dict(state)
+    for other, name in model.other_names().items():
+        if other in named:
+            array = named.pop(other)
+            if not _are_equal(named.setdefault(name, array), array):
+                raise ValueError(
+                    f"{name} and {other} are one weight of this {type(model).__name__} and differ"
+                    f" in {what}; give both the same, or import a module that does not share it"
+                )
+    return named
 
 
 def _guessed(key: str, array: np.ndarray) -> _Place:
@@ -88,20 +114,33 @@ def to_torch_state_dict(
         variables: of a model of `depthjax.models`.
         model: the model, if it has other operations than torchvision's networks.
     """
-    state = {}
-    for key, place in _places(variables, model).items():
-        array = variables[place.group][place.operation]
-        for name in place.path:
-            array = array[name]
-        state[key] = place.description.to_torch(place.path, np.asarray(array))
+    state: dict[str, np.ndarray] = {}
+    for key, places in _places(variables, model).items():
+        for place in places:
+            array = variables[place.group][place.operation]
+            for name in place.path:
+                array = array[name]
+            array = place.description.to_torch(place.path, np.asarray(array))
+            if not _are_equal(state.setdefault(key, array), array):
+                raise ValueError(
+                    f"{key} is the weight of {' and '.join(p.operation for p in places)}, which"
+                    " differ in it; a state dict holds it once, so make them equal"
+                )
+    for other, key in ({} if model is None else model.other_names()).items():
+        state[other] = state[key]
     return state
 
 
-def _places(variables: Variables, model: Network | None) -> dict[str, _Place]:
-    """Where each entry of a state dict lies."""
+def _are_equal(one: np.ndarray, other: np.ndarray) -> bool:
+    floating = np.asarray(one).dtype.kind == "f"
+    return one is other or np.array_equal(one, other, equal_nan=floating)
+
+
+def _places(variables: Variables, model: Network | None) -> dict[str, list[_Place]]:
+    """Where each entry of a state dict lies: in several operations, if a module is called again."""
     operations = {} if model is None else {node.name: node.operation for node in graph_of(model)}
     own = {} if model is None else model.weight_names()
-    places: dict[str, _Place] = {}
+    places: dict[str, list[_Place]] = {}
     for group, held in variables.items():
         for operation, leaves in held.items():
             description = describe(operations[operation]) if operations else _UNKNOWN
@@ -109,7 +148,7 @@ def _places(variables: Variables, model: Network | None) -> dict[str, _Place]:
             for path, name in names.items():
                 key = f"{operation}.{name}" if name else operation
                 key = own.get((operation, ".".join(path)), key)
-                places[key] = _Place(group, operation, path, description)
+                places.setdefault(key, []).append(_Place(group, operation, path, description))
     return places
 
 

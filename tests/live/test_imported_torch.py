@@ -151,6 +151,30 @@ def test_a_module_that_takes_bytes_gets_pixels_from_0_to_255() -> None:
         from_torch(Converting(), x.long())
 
 
+class Sharing(torch.nn.Module):
+    """A module of two names, called twice, and a weight of its in another one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = torch.nn.Conv2d(3, 3, 3, padding=1)
+        self.b = self.a
+        self.c = torch.nn.Conv2d(3, 3, 3, padding=1)
+        self.c.weight = self.a.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.c(self.b(self.a(x).relu()))
+
+
+def test_shared_weights_come_back_under_all_names() -> None:
+    module = Sharing()
+    model, variables = from_torch(module, torch.zeros(1, 3, 8, 8))
+    state = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+    assert depthjax.to_torch_state_dict(variables, model).keys() == state.keys()
+    loaded = depthjax.load_weights(model, state)
+    assert jax.tree.structure(loaded) == jax.tree.structure(variables)
+    jax.tree.map(np.testing.assert_array_equal, loaded, variables)
+
+
 def _a_view(y: torch.Tensor) -> torch.Tensor:
     y[:, 0].mul_(2)
     return y

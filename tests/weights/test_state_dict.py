@@ -1,8 +1,10 @@
 """PyTorch's state dicts in and out."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,9 @@ import pytest
 from small_imports import small_import
 
 from depthjax.compat import enable_x64
+from depthjax.importing.network import ImportedNetwork
 from depthjax.models import Network, build_model, init_variables
+from depthjax.models.network import INPUT, Node
 from depthjax.weights import from_torch_state_dict, load_weights, to_torch_state_dict
 
 NETWORKS: dict[str, Callable[[], Network]] = {
@@ -145,3 +149,46 @@ def test_a_network_of_one_size_says_which() -> None:
         state = to_torch_state_dict(given, network)
         for loaded in (from_torch_state_dict(state, network), load_weights(network, state)):
             jax.tree.map(np.testing.assert_array_equal, loaded, given)
+
+
+def shared_import() -> tuple[ImportedNetwork, dict[str, Any]]:
+    """Its weights have two names each, and two operations have them: a module that is called twice
+    and is a part of another one, too.
+    """
+    conv = nn.Conv(3, (1, 1), use_bias=False, parent=None)
+    graph = dataclasses.replace(
+        small_import()[0].content,
+        nodes=(Node("a", conv, (INPUT,)), Node("a_1", conv, ("a",))),
+        weights=tuple((node, "kernel", f"{n}.weight") for node in ("a", "a_1") for n in "ab"),
+    )
+    kernel = jnp.arange(9.0).reshape(1, 1, 3, 3)
+    return ImportedNetwork(graph), {"params": {name: {"kernel": kernel} for name in ("a", "a_1")}}
+
+
+def test_a_weight_that_modules_share_has_all_its_names() -> None:
+    model, variables = shared_import()
+    state = to_torch_state_dict(variables, model)
+    assert state.keys() == {"a.weight", "b.weight"}
+    for names in (["a.weight", "b.weight"], ["a.weight"], ["b.weight"]):
+        given = {name: state[name] for name in names}
+        wrapped = {f"module.{name}": array for name, array in given.items()}
+        for loaded in (
+            from_torch_state_dict(given, model),
+            load_weights(model, given),
+            load_weights(model, wrapped),
+        ):
+            assert jax.tree.structure(loaded) == jax.tree.structure(variables)
+            jax.tree.map(np.testing.assert_array_equal, loaded, variables)
+
+
+def test_copies_of_a_shared_weight_must_be_equal() -> None:
+    model, variables = shared_import()
+    state = to_torch_state_dict(variables, model)
+    state["b.weight"] = state["b.weight"] + 1
+    with pytest.raises(
+        ValueError, match=r"a\.weight and b\.weight are one weight .* and differ in"
+    ):
+        load_weights(model, state)
+    variables["params"]["a_1"]["kernel"] += 1
+    with pytest.raises(ValueError, match=r"a\.weight is the weight of a and a_1, which differ"):
+        to_torch_state_dict(variables, model)

@@ -2,7 +2,7 @@
 
 import operator
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -142,7 +142,8 @@ class _Lowering:
         (output,) = (n for n in self.exported.graph.nodes if n.op == "output")
         result = self.made[first_tensor(output.args[0])]
         outputs = module_outputs(self.visited, self.made), functions(self.visited, self.made)
-        return finish(self.build, self.source, self.images, result, *outputs)
+        shared = _shared(self.exported.state_dict)
+        return finish(self.build, self.source, self.images, result, *outputs, shared=shared)
 
     def _take(self, node: Any) -> None:
         signature = self.exported.graph_signature
@@ -290,6 +291,15 @@ class _Lowering:
     def _lowered(self, node: Any) -> Callable[[], Value]:
         """Makes what was computed of weights a part of the graph, if it is needed there."""
         return lambda: self.build.value(self._apply(node))
+
+
+def _shared(state: Mapping[str, Any]) -> dict[str, list[str]]:
+    """All names of a tensor that has several, by each of them."""
+    names: dict[Any, list[str]] = {}
+    for name, tensor in state.items():
+        place = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        names.setdefault(place if tensor.numel() else name, []).append(name)
+    return {name: same for same in names.values() if len(same) > 1 for name in same}
 
 
 def _array(tensor: Any) -> np.ndarray:
