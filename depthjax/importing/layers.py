@@ -19,6 +19,8 @@ from depthjax.importing.values import Known, Value
 from depthjax.models.operations.attention import Attention
 from depthjax.models.operations.average_pool import AdaptiveAveragePool, AveragePool
 from depthjax.models.operations.batch_norm import BatchNorm
+from depthjax.models.operations.conv_transpose import TransposedConv
+from depthjax.models.operations.description import describe
 from depthjax.models.operations.group_norm import GroupNorm
 from depthjax.models.operations.matmul import Einsum, MatMul
 from depthjax.models.operations.max_pool import MaxPool
@@ -45,8 +47,18 @@ def conv(
     dilation: Sequence[int],
     groups: int = 1,
     input_dilation: Sequence[int] | None = None,
+    kind: type[nn.Conv] = nn.Conv,
 ) -> Value:
-    """A convolution over one axis, two or more; over one it is one over images of height 1."""
+    """A convolution over one axis, two or more; over one it is one over images of height 1.
+
+    Args:
+        build, name, x: the graph so far, a name for the node, and its input.
+        kernel: `[outputs, inputs / groups, *sizes]`; of a `kind` of convolution with another layout
+            in state dicts still this one.
+        bias, strides, padding, dilation, groups: as in PyTorch.
+        input_dilation: distances that zeros between the pixels make.
+        kind: of convolution.
+    """
     kernel = _known(kernel)
     sizes = kernel.shape[2:]
     expected = kernel.shape[1] * groups
@@ -62,10 +74,11 @@ def conv(
             dilation=(1, *dilation),
             groups=groups,
             input_dilation=(1, *(input_dilation or (1,))),
+            kind=kind,
         )
         return build.reshape(f"{name}.line", wide, (*wide.shape[:2], wide.shape[3]))
     x = build.channels_last(x)
-    module = nn.Conv(
+    module = kind(
         kernel.shape[0],
         tuple(sizes),
         strides=tuple(strides),
@@ -117,25 +130,26 @@ def conv_transpose(
 ) -> Value:
     """A transposed convolution with a kernel `[inputs, outputs / groups, *sizes]`.
 
-    It is a convolution of the image with zeros between its pixels, by the flipped kernel. The name
-    of the node is another than the module's, since its weights are not as in state dicts.
+    It is a convolution of the image with zeros between its pixels, by the flipped kernel.
     """
-    array = _known(kernel).array
-    sizes = array.shape[2:]
-    flipped = np.flip(array, tuple(range(2, array.ndim)))
-    grouped = flipped.reshape(groups, array.shape[0] // groups, *array.shape[1:])
-    turned = grouped.swapaxes(1, 2).reshape(-1, array.shape[0] // groups, *sizes)
+    kernel = _known(kernel)
+    sizes = kernel.shape[2:]
+    features = kernel.shape[1] * groups
+    settings = TransposedConv(features, sizes, feature_group_count=groups, parent=None)
+    ours = describe(settings).from_torch(("kernel",), kernel.array)
+    turned = replace(kernel, array=np.moveaxis(ours, (-1, -2), (0, 1)))
     sides = []
     for i, size in enumerate(sizes):
         reach = (size - 1) * dilation[i]
         sides.append((reach - padding[i][0], reach - padding[i][1] + output_padding[i]))
     return conv(
-        *(build, f"{name}.flipped", x, np.ascontiguousarray(turned), bias),
+        *(build, name, x, turned, bias),
         strides=(1,) * len(sizes),
         padding=sides,
         dilation=dilation,
         groups=groups,
         input_dilation=strides,
+        kind=TransposedConv,
     )
 
 

@@ -99,7 +99,8 @@ def _in_half_precision(training: Training, model: Network) -> tuple[bytes, str, 
         )
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "half.safetensors"
-        save_weights(file, half, normalization=training.config["normalization"])
+        normalization = training.config["normalization"]
+        save_weights(file, half, normalization=normalization, model=model)
         return file.read_bytes(), file_sha256(file), load_weights(model, file)
 
 

@@ -261,7 +261,8 @@ class _Run:
 
     def _write_weights(self, name: str, state: TrainState) -> None:
         weights = jax.device_get(state.weights)
-        save_weights(self.folder / name, weights, normalization=self.task.normalization)
+        normalization, model = self.task.normalization, self.task.model
+        save_weights(self.folder / name, weights, normalization=normalization, model=model)
 
     def write_results(self, measure_train: bool) -> None:
         """Evaluates the last weights on the splits, and writes what that gives."""

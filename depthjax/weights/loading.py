@@ -135,11 +135,12 @@ def save_weights(
         path: must end in `.safetensors`.
         variables: of a model of `depthjax.models`.
         normalization: as for `Layer`; stored in the file, where `fetch` finds it.
-        model: the model, if it has other operations than torchvision's networks.
+        model: the model, if it has other operations than torchvision's networks: a ViT, a ConvNeXt,
+            an EfficientNet-Lite, an imported network, one of your own.
 
     Raises:
-        ValueError: for another suffix, for an unknown normalisation, and if the file cannot be
-            written.
+        ValueError: for another suffix, for an unknown normalisation, without the model for weights
+            that only it has a name for, and if the file cannot be written.
     """
     if Path(path).suffix != ".safetensors":
         raise ValueError(f"weights are saved as .safetensors, not {Path(path).name!r}")

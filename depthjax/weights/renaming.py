@@ -35,11 +35,16 @@ _BLOCK_WITHOUT_EXPANSION = {
 def module_spellings(modules: Collection[str]) -> Spellings:
     """The names that each module of a network may have, ours first.
 
+    A normalisation of an EfficientNet may be called as the operation, `bn1.norm`: a file that was
+    written without the model has these names.
+
     Args:
         modules: all that hold weights, by the names that state dicts of ours have.
     """
-    table = _efficientnet(modules) if "conv_stem" in modules else _TIMM_VGG
-    return {name: (name, table[name]) if name in table else (name,) for name in modules}
+    if "conv_stem" not in modules:
+        return {name: (name, *_TIMM_VGG.get(name, "").split()) for name in modules}
+    table = _efficientnet(modules)
+    return {name: (name, f"{name}.norm", *table.get(name, "").split()) for name in modules}
 
 
 def weight_spellings(names: Iterable[str]) -> Spellings:

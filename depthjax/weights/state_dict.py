@@ -14,6 +14,7 @@ from depthjax.models.initialization import variable_shapes
 from depthjax.models.network import Network, graph_of
 from depthjax.models.operations.description import Description, describe
 from depthjax.typing import Variables
+from depthjax.weights.mismatch import some
 
 _LEAVES = {  # torch's name -> (collection, our name); `weight` is a scale where it is a vector
     "weight": ("params", "kernel"),
@@ -23,6 +24,8 @@ _LEAVES = {  # torch's name -> (collection, our name); `weight` is a scale where
 }
 IGNORED = ("num_batches_tracked",)  # PyTorch counts batches; nothing reads it in evaluation
 _UNKNOWN = Description(None)
+_NAMED = {*_LEAVES.values(), ("params", "scale")}
+"""What of our variables has the same name in every network."""
 
 
 class _Place(NamedTuple):
@@ -113,6 +116,10 @@ def to_torch_state_dict(
     Args:
         variables: of a model of `depthjax.models`.
         model: the model, if it has other operations than torchvision's networks.
+
+    Raises:
+        ValueError: without the model, for weights that only it has a name for; if operations of one
+            weight hold different ones.
     """
     state: dict[str, np.ndarray] = {}
     for key, places in _places(variables, model).items():
@@ -144,7 +151,14 @@ def _places(variables: Variables, model: Network | None) -> dict[str, list[_Plac
     for group, held in variables.items():
         for operation, leaves in held.items():
             description = describe(operations[operation]) if operations else _UNKNOWN
-            names = description.torch_names(list(_paths(leaves)))
+            paths = list(_paths(leaves))
+            unnamed = [".".join(path) for path in paths if (group, *path) not in _NAMED]
+            if model is None and unnamed:
+                raise ValueError(
+                    f"the {some(unnamed)} of {operation} has a name of PyTorch's only as a part of"
+                    " its network; give that, too: model=…"
+                )
+            names = description.torch_names(paths)
             for path, name in names.items():
                 key = f"{operation}.{name}" if name else operation
                 key = own.get((operation, ".".join(path)), key)

@@ -175,6 +175,28 @@ def test_shared_weights_come_back_under_all_names() -> None:
     jax.tree.map(np.testing.assert_array_equal, loaded, variables)
 
 
+def test_transposed_convolutions_come_back() -> None:
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3),
+        torch.nn.ConvTranspose2d(4, 6, 3, 2, 1, output_padding=1, groups=2),
+        torch.nn.ConvTranspose2d(6, 5, (3, 2), (2, 1), dilation=2),
+    )
+    model, variables = from_torch(module, torch.zeros(1, 3, 8, 8))
+    assert depthjax.layer_names(model) == ("0", "1", "2")
+    state = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+    loaded = depthjax.load_weights(model, state)
+    jax.tree.map(np.testing.assert_array_equal, loaded, variables)
+    again = depthjax.to_torch_state_dict(variables, model)
+    assert again.keys() == state.keys()
+    jax.tree.map(np.testing.assert_array_equal, again, state)
+    module.load_state_dict({name: torch.tensor(array) for name, array in again.items()})
+    x = torch.rand(2, 3, 8, 8)
+    with torch.no_grad():
+        expected = module(x).numpy().transpose(0, 2, 3, 1)
+    ours = depthjax.Layer(model, "2")(variables, jnp.asarray(x.numpy().transpose(0, 2, 3, 1)))
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
 def _a_view(y: torch.Tensor) -> torch.Tensor:
     y[:, 0].mul_(2)
     return y

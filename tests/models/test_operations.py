@@ -15,7 +15,16 @@ from depthjax.analysis.accounting import account, local_rank_bound, sentence
 from depthjax.compat import enable_x64
 from depthjax.models import Network, init_variables
 from depthjax.models.network import INPUT, GraphBuilder, Node
-from depthjax.models.operations import GELU, batch_norm, conv, describe, gelu, layer_norm, relu
+from depthjax.models.operations import (
+    GELU,
+    TransposedConv,
+    batch_norm,
+    conv,
+    describe,
+    gelu,
+    layer_norm,
+    relu,
+)
 from depthjax.weights import from_torch_state_dict, load_weights, to_torch_state_dict
 
 MASK = np.arange(108, dtype=np.float32).reshape(3, 3, 3, 4) % 2
@@ -98,6 +107,13 @@ MODULES: dict[str, Any] = {
     "layer norm": layer_norm(),
     "group norm": nn.GroupNorm(3, parent=None),
     "transposed": nn.ConvTranspose(4, (3, 3), strides=(2, 2), parent=None),
+    "transposed of PyTorch": TransposedConv(
+        *(6, (3, 2)),
+        padding=((1, 1), (2, 0)),
+        input_dilation=(2, 1),
+        feature_group_count=3,
+        parent=None,
+    ),
     "squeeze and excite": SqueezeExcite(parent=None),
     "norm without scale": nn.BatchNorm(use_scale=False, parent=None),
     "norm without either": nn.BatchNorm(use_scale=False, use_bias=False, parent=None),

@@ -90,7 +90,7 @@ def train(monkeypatch):
     return run
 
 
-def save_step(path, weights, *, normalization):
+def save_step(path, weights, *, normalization, model):
     kernel = weights["params"]["fc1"]["kernel"]
     runs.write_atomically(path, str(kernel[0, 0]).encode())
 

@@ -369,3 +369,30 @@ def test_the_same_weights_make_the_same_file(tmp_path):
         depthjax.save_weights(path, variables, normalization="imagenet")
         contents.add(path.read_bytes())
     assert len(contents) == 1
+
+
+SPECIAL = {
+    "vit_tiny_patch16_224": {"image_size": 8, "patch": 4, "width": 4, "depth": 1, "heads": 1},
+    "convnext_tiny": {"widths": (4, 4, 4, 4), "stage_sizes": (1, 1, 1, 1), "num_classes": 2},
+}
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_what_only_the_network_can_name_is_not_written_without_it(name, tmp_path):
+    model, path = depthjax.build_model(name, **SPECIAL[name]), tmp_path / "w.safetensors"
+    variables = depthjax.init_variables(model, jax.random.key(0), 32 if "vit" not in name else None)
+    with pytest.raises(ValueError, match=r"(token|gamma) of \S+ has a name .*: model=…") as error:
+        save_weights(path, variables)
+    assert "\n" not in str(error.value)
+    assert not path.exists()
+    save_weights(path, variables, model=model)
+    jax.tree.map(np.testing.assert_array_equal, load_weights(model, path), variables)
+
+
+def test_an_efficientnet_that_was_written_without_the_network_is_read():
+    fields = {"widths": (2, 2, 2, 2, 2, 2, 2), "stage_sizes": (1, 1, 1, 1, 1, 1, 1)}
+    model = depthjax.build_model("efficientnet_lite0", num_classes=2, **fields)
+    variables = depthjax.init_variables(model, jax.random.key(0), 32)
+    state = to_torch_state_dict(variables)
+    assert state.keys() != to_torch_state_dict(variables, model).keys()
+    jax.tree.map(np.testing.assert_array_equal, load_weights(model, state), variables)

@@ -15,7 +15,10 @@ from depthjax.models.operations.average_pool import (
     global_average,
 )
 from depthjax.models.operations.batch_norm import BatchNorm, batch_norm
-from depthjax.models.operations.conv_transpose import ConvTransposeDescription
+from depthjax.models.operations.conv_transpose import (
+    ConvTransposeDescription,
+    TransposedConv,
+)
 from depthjax.models.operations.convolution import conv
 from depthjax.models.operations.description import Description, describe, describes
 from depthjax.models.operations.dropout import dropout
@@ -85,6 +88,7 @@ __all__ = [
     "Squeeze",
     "Take",
     "Transpose",
+    "TransposedConv",
     "Where",
     "add",
     "batch_norm",

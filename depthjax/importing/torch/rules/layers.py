@@ -63,7 +63,7 @@ def _conv_transpose(
 ) -> Value:
     axes = kernel.rank - 2
     return layers.conv_transpose(
-        *(ctx.build, ctx.owner(kernel), ctx.value(x), kernel, bias),
+        *(ctx.build, _weights_name(ctx, kernel), ctx.value(x), kernel, bias),
         strides=each(strides, axes),
         padding=[(n, n) for n in each(padding, axes)],
         output_padding=each(output_padding, axes),
