@@ -11,7 +11,7 @@ import numpy as np
 
 from depthjax.weights.pickles import PickledCode, Unread
 from depthjax.weights.tensors import Tensor
-from depthjax.weights.torch_files import is_torch_file, open_torch_file
+from depthjax.weights.torch_files import OtherKind, is_torch_file, open_torch_file
 
 StateDict = dict[str, np.ndarray]
 
@@ -183,9 +183,10 @@ def _code(name: str) -> str:
 def _damaged(path: Path, error: Exception | str) -> ValueError:
     size = path.stat().st_size if path.is_file() else 0
     reason = " ".join(str(error).split())[:160] or type(error).__name__
+    if isinstance(error, OtherKind):
+        return ValueError(f"{path.name} is no file of weights: {reason}; {error.way_out}")
     return ValueError(
-        f"{path.name} ({size} bytes) is damaged or no file of weights: {reason};"
-        f" {getattr(error, 'way_out', 'get it again')}"
+        f"{path.name} ({size} bytes) is damaged or no file of weights: {reason}; get it again"
     )
 
 

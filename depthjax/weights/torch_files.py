@@ -97,8 +97,6 @@ class _Archive:
     def __init__(self, archive: zipfile.ZipFile, size: int) -> None:
         self.archive = archive
         self.entries = {entry.filename: entry for entry in archive.infolist()}
-        if sum(entry.file_size for entry in archive.infolist()) > size:
-            raise ValueError("its entries are larger than the file: they are compressed or overlap")
         names = [name for name in self.entries if name.split("/")[1:] == ["data.pkl"]]
         if len(names) != 1:
             raise _other_kind(self.entries)
@@ -108,6 +106,9 @@ class _Archive:
                 "it is a TorchScript program, not a file of torch.save",
                 "save torch.jit.load(…).state_dict()",
             )
+        # Only now: other archives may well be compressed, as TorchScript's code is.
+        if sum(entry.file_size for entry in archive.infolist()) > size:
+            raise ValueError("its entries are larger than the file: they are compressed or overlap")
         self.storages: dict[str, Storage] = {}
 
     def content(self) -> Any:
