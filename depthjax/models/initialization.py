@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from depthjax.models.initializers import Stream
-from depthjax.models.network import INPUT, Network, graph_of
+from depthjax.models.network import INPUT, Network, check_network, graph_of
 from depthjax.models.operations.description import describe
 
 
@@ -35,8 +35,8 @@ def init_variables(
         `{"params": …, "batch_stats": …}`, float32; `batch_stats` only with BatchNorm.
 
     Raises:
-        ValueError: if the network cannot take images of that size, and for a seed in place of a
-            key.
+        ValueError: if the network cannot take images of that size, for a seed in place of a key,
+            and for a module that is no `Network`.
     """
     checked_key(key)
     shapes, activations = variable_shapes(model, image_size)
@@ -72,6 +72,7 @@ def variable_shapes(
     Args:
         model, image_size: as in `init_variables`.
     """
+    check_network(model)
     size = model.own_size if image_size is None else image_size
     height, width = (size, size) if isinstance(size, int) else size
     return _variable_shapes(model, height, width, jax.config.read("jax_enable_x64"))

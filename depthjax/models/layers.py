@@ -10,6 +10,7 @@ from depthjax.models.joined import BETWEEN, join, with_node
 from depthjax.models.network import (
     INPUT,
     Network,
+    check_network,
     graph_of,
     layer_names,
     needed_nodes,
@@ -54,12 +55,7 @@ class Layer:
     start: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.model, Network):
-            raise ValueError(
-                f"{type(self.model).__name__} is no depthjax Network, so it has no named layers;"
-                " give a function (variables, images) -> embedding in place of the Layer, such as"
-                " lambda variables, images: model.apply(variables, images)"
-            )
+        check_network(self.model)
         object.__setattr__(self, "node", resolve(self.model, self.name))
         object.__setattr__(self, "model", with_node(self.model, self.node))
         start = resolve(self.model, self.from_layer) if self.from_layer else INPUT

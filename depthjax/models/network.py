@@ -166,9 +166,20 @@ class Network(nn.Module):
         return field
 
 
+def check_network(model: Any) -> None:
+    """Refuses a module or a function that has no graph of ours."""
+    if not isinstance(model, Network):
+        raise ValueError(
+            f"{type(model).__name__} is no depthjax Network, so it has no named layers; give a"
+            " function (variables, images) -> embedding in place of the Layer, such as lambda"
+            " variables, images: model.apply(variables, images), and the variables of its own init"
+        )
+
+
 @functools.cache
 def graph_of(network: Network) -> tuple[Node, ...]:
     """The graph of a network, built once for each distinct network; its names are checked."""
+    check_network(network)
     try:
         nodes = network.graph()
     except AssertionError as error:

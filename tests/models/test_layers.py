@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -480,11 +482,28 @@ def test_no_normalization_under_its_name_goes_with_from_layer() -> None:
 
 
 def test_a_module_without_a_graph_has_no_layers() -> None:
-    layer = object.__new__(Layer)  # the type is checked in these tests, and not for users
-    object.__setattr__(layer, "model", nn.Dense(3))
-    message = error_of(layer.__post_init__)
-    assert "Dense is no depthjax Network" in message
-    assert "lambda variables, images" in message
+    """Types are checked in these tests, and not for users: so this asks Python as they do."""
+    program = """
+import depthjax, flax.linen as nn, jax
+dense = nn.Dense(3)
+for asked in (
+    lambda: depthjax.Layer(dense, "x"),
+    lambda: depthjax.layer_names(dense),
+    lambda: depthjax.init_variables(dense, jax.random.key(0)),
+    lambda: depthjax.load_weights(dense, {}),
+    lambda: depthjax.to_torch_state_dict({"params": {}}, nn.Dense(3)),
+):
+    try:
+        asked()
+    except ValueError as error:
+        print(error)
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    messages = found.stdout.splitlines()
+    assert len(messages) == 5, found.stderr
+    for message in messages:
+        assert "Dense is no depthjax Network" in message
+        assert "lambda variables, images" in message
 
 
 class Adopted(Network):
