@@ -8,15 +8,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.errors import FlaxError
 
 from depthjax.importing.building import Builder
 from depthjax.importing.network import Graph, ImportedNetwork, renamed
+from depthjax.importing.sizes import shapes_of, takes_any_size
 from depthjax.importing.values import Value
 from depthjax.models.network import INPUT, RESERVED, Node
-from depthjax.models.operations import AveragePool, MaxPool, describe
-from depthjax.models.operations.elementwise import Arithmetic
-from depthjax.models.operations.shaping import Broadcast, Pad, Slice, Take
+from depthjax.models.operations import describe
 
 
 class Output(NamedTuple):
@@ -64,7 +62,7 @@ def finish(
     """
     if result.node == INPUT or not result.batched:
         raise ValueError(f"{source} computes nothing of its input that depends on it")
-    nodes = _needed(build.nodes, result.node)
+    nodes = needed(build.nodes, result.node)
     kept = {node.name for node in nodes}
     named = [output for output in outputs if output.name and output.value.node in kept]
     names = _names(nodes, named)
@@ -96,7 +94,7 @@ def finish(
         group: {names[name]: _arrays(leaves) for name, leaves in held.items() if name in kept}
         for group, held in build.variables.items()
     }
-    found = _shapes(graph, variables)
+    found = shapes_of(graph, variables)
     _check_shapes(graph, found)
     if takes_any_size(graph, variables, found):
         graph = replace(graph, any_size=True)
@@ -104,7 +102,7 @@ def finish(
     return model, {group: held for group, held in variables.items() if held or group == "params"}
 
 
-def _needed(nodes: Sequence[Node], result: str) -> list[Node]:
+def needed(nodes: Sequence[Node], result: str) -> list[Node]:
     """The nodes that the result depends on; it is the last of them."""
     wanted, kept = {result}, []
     for node in reversed(nodes):
@@ -177,69 +175,6 @@ def _arrays(leaves: Any) -> Any:
         return jnp.asarray(array, jax.dtypes.canonicalize_dtype(wanted))
 
     return jax.tree.map(ours, leaves)
-
-
-def takes_any_size(
-    graph: Graph, variables: dict[str, Any], traced: dict[str, tuple[int, ...]]
-) -> bool:
-    """Whether the graph means the same for images of other sizes.
-
-    It does if it runs for them, and no operation that holds positions (a slice, padding, copies, a
-    pooling over all there is) meets an axis of another length than where it was traced. Nor may
-    what has no positions be divided by as many as an activation has: a mean may be written so.
-
-    Args:
-        graph, variables: of the network.
-        traced: shapes of all activations, by name.
-    """
-    height, width, channels = graph.image_shape
-    # Multiples of 32 more, so that what halves the image five times still can.
-    larger = (height + 64, width + 32, channels)
-    try:
-        found = _shapes(replace(graph, any_size=True, image_shape=larger), variables)
-    except (TypeError, ValueError, FlaxError):  # the last: weights of another shape
-        return False
-    areas = {shape[1] * shape[2] for shape in traced.values() if len(shape) == 4} - {1}
-    return not any(_counted(node, traced) in areas for node in graph.nodes) and all(
-        found[node.inputs[0]][axis] == traced[node.inputs[0]][axis]
-        for node in graph.nodes
-        for axis in _held_axes(node, traced)
-    )
-
-
-def _counted(node: Node, shapes: dict[str, tuple[int, ...]]) -> int | None:
-    """The whole number by which what has no positions any more is divided or multiplied."""
-    operation = node.operation
-    if not isinstance(operation, Arithmetic) or operation.name not in ("divide", "multiply"):
-        return None
-    shape = shapes[node.inputs[0]]
-    if not operation.number or (len(shape) == 4 and shape[1] * shape[2] > 1):
-        return None
-    number = abs(float(operation.number))
-    number = 1 / number if number < 1 else number
-    return round(number) if abs(number - round(number)) < 1e-4 * number else None
-
-
-def _shapes(graph: Graph, variables: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Of all activations for two images, by name."""
-    images = jax.ShapeDtypeStruct((2, *graph.image_shape), jnp.float32)
-    _, found = jax.eval_shape(ImportedNetwork(graph).apply, variables, images)
-    return {INPUT: images.shape, **{name: value.shape for name, value in found.items()}}
-
-
-def _held_axes(node: Node, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
-    """The axes of an operation's input whose positions its settings speak of."""
-    operation = node.operation
-    if isinstance(operation, Slice | Take):
-        return (operation.axis,)
-    if isinstance(operation, Pad):
-        return tuple(axis for axis, pad in enumerate(operation.pads) if any(pad))
-    if isinstance(operation, Broadcast):
-        return tuple(range(1, len(shapes[node.name])))
-    if isinstance(operation, MaxPool | AveragePool):
-        before, after = shapes[node.inputs[0]], shapes[node.name]
-        return tuple(axis for axis in (1, 2) if after[axis] == 1 < before[axis])
-    return ()
 
 
 def _check_shapes(graph: Graph, found: dict[str, tuple[int, ...]]) -> None:

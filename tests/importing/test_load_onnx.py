@@ -210,3 +210,69 @@ def test_a_clip_from_0_to_6_is_a_relu6(tmp_path: Path) -> None:
     )
     network, _ = compare(tmp_path, made)
     assert [node.operation is relu6 for node in network.graph()] == [True, False]
+
+
+def _number(value: float) -> np.ndarray:
+    return np.asarray(value, np.float32)
+
+
+SUM = node("ReduceSum", "c axes", "s", keepdims=0)
+HELD: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
+    "mean": ([SUM, node("Div", "s n", "y")], {"n": _number(64)}),
+    "unbiased": ([SUM, node("Div", "s n", "y")], {"n": _number(63)}),
+    "one after the other": (
+        [SUM, node("Div", "s n", "z"), node("Mul", "z n", "y")],
+        {"n": _number(8)},
+    ),
+    "a vector": ([SUM, node("Mul", "s n", "y")], {"n": np.full((1, 1), 1 / 64, np.float32)}),
+    "root": (
+        [node("ReduceL2", "c", "s", axes=[2, 3]), node("Div", "s n", "y")],
+        {"n": _number(8)},
+    ),
+    "logarithm": (
+        [node("ReduceMean", "c", "s", axes=[2, 3]), node("Mul", "s n", "y")],
+        {"n": _number(np.log(8))},
+    ),
+    "cyclic shift": (
+        [
+            node("Slice", "c four nine three", "low"),
+            node("Slice", "c zero four three", "high"),
+            node("Concat", "low high", "y", axis=3),
+        ],
+        {
+            name: np.asarray([n])
+            for name, n in (("four", 4), ("nine", 9), ("three", 3), ("zero", 0))
+        },
+    ),
+    "pooling": ([node("AveragePool", "c", "y", kernel_shape=[4, 4], strides=[4, 4])], {}),
+}
+FREE: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
+    "mean": (
+        [node("ReduceMean", "c", "m", axes=[2, 3]), node("Div", "m n", "y")],
+        {"n": _number(8)},
+    ),
+    "sum": ([SUM, node("Div", "s n", "y")], {"n": _number(10)}),
+    "channels": (
+        [node("ReduceL2", "c", "s", axes=[1]), node("Div", "s n", "y")],
+        {"n": _number(8)},
+    ),
+    "pixels": ([node("Div", "c n", "y")], {"n": _number(64)}),
+    "pooling": ([node("MaxPool", "c", "y", kernel_shape=[3, 3], strides=[2, 2])], {}),
+}
+
+
+@pytest.mark.parametrize(
+    ("how", "is_held"), [*((n, True) for n in HELD), *((n, False) for n in FREE)]
+)
+def test_other_sizes_where_the_graph_means_the_same(
+    how: str, is_held: bool, tmp_path: Path
+) -> None:
+    nodes, numbers = (HELD if is_held else FREE)[how]
+    weights = {"k": kernel(4, 3, 3, 3), "axes": np.asarray([2, 3]), **numbers}
+    used = {name for entry in nodes for name in entry.input} | {"k"}
+    made = model(
+        [node("Conv", "images k", "c", pads=[1, 1, 1, 1]), *nodes],
+        {name: array for name, array in weights.items() if name in used},
+    )
+    network, _ = compare(tmp_path, made)
+    assert network.image_size == ((8, 8) if is_held else None)

@@ -1,5 +1,6 @@
 """Imported networks beside PyTorch's, layer by layer."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -272,26 +273,50 @@ def test_what_changes_nothing_else_is_imported(change: Callable) -> None:
     np.testing.assert_allclose(np.sort(ours, None), np.sort(theirs, None), atol=1e-5)
 
 
-class Averaged(torch.nn.Module):
-    """A mean as a sum over as many positions as there are, whichever way that is written."""
+SIZES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "divided": lambda y: y.sum((2, 3)) / (y.shape[2] * y.shape[3]),
+    "float": lambda y: y.sum((2, 3)) / float(y.shape[2] * y.shape[3]),
+    "multiplied": lambda y: y.sum((2, 3)) * (1 / (y.shape[2] * y.shape[3])),
+    "unbiased": lambda y: (y - 1).square().sum((2, 3)) / (y.shape[2] * y.shape[3] - 1),
+    "one after the other": lambda y: y.sum((2, 3)) / y.shape[2] / y.shape[3],
+    "one axis": lambda y: y.sum(2) / y.shape[2],
+    "logarithm": lambda y: y * math.log(y.shape[2]),
+    "shifted": lambda y: torch.roll(y, y.shape[2] // 2, 2),
+    "pooled": lambda y: torch.nn.functional.avg_pool2d(y, y.shape[2] // 2),
+    "chosen": lambda y: y.relu() if y.shape[2] < 30 else y,
+}
+"""Functions that compute something of the size of images: a number, once they are exported."""
+
+
+class Sized(torch.nn.Module):
+    """One of `SIZES` of a convolution, as a block may have one."""
 
     def __init__(self, how: str) -> None:
         super().__init__()
-        self.how = how
+        self.conv, self.how = torch.nn.Conv2d(3, 4, 3, padding=1), how
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        count = x.shape[2] * x.shape[3]
-        total = (2 * x - 49).sum((2, 3))  # numbers of pixels are no sizes
-        if self.how == "multiplied":
-            return total * (1 / count)
-        return total / (float(count) if self.how == "float" else count)
+        return SIZES[self.how](2 * self.conv(x) - 49)  # numbers of pixels are no sizes
 
 
-@pytest.mark.parametrize("how", ["divided", "float", "multiplied"])
+@pytest.mark.parametrize("how", SIZES)
 def test_a_size_may_be_a_number(how: str) -> None:
-    model, variables = from_torch(Averaged(how), torch.zeros(1, 3, 7, 7))
+    model, variables = from_torch(Sized(how), torch.zeros(1, 3, 7, 7))
     with pytest.raises(ValueError, match="was imported for images of 7×7"):
         depthjax.Layer(model, depthjax.layer_names(model)[-1])(variables, jnp.ones((1, 9, 9, 3)))
+
+
+def test_networks_without_sizes_take_any() -> None:
+    module = torch.nn.Sequential(
+        *(torch.nn.Conv2d(3, 4, 3, 2, 1), torch.nn.BatchNorm2d(4), torch.nn.SiLU()),
+        *(torch.nn.MaxPool2d(3, 2, ceil_mode=True), torch.nn.AvgPool2d(2, 1)),
+        *(torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten(), torch.nn.Linear(16, 5)),
+    ).eval()
+    model, variables = from_torch(module, torch.zeros(1, 3, 16, 16))
+    x = torch.rand(1, 3, 21, 35)
+    ours, _ = model.apply(variables, jnp.asarray(x.numpy().transpose(0, 2, 3, 1)))
+    with torch.no_grad():
+        np.testing.assert_allclose(ours, module(x).numpy(), atol=1e-5)
 
 
 def test_numbers_of_pixels_are_no_sizes() -> None:

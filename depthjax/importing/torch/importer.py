@@ -3,13 +3,16 @@
 import operator
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from depthjax.importing.building import Builder
-from depthjax.importing.finishing import finish
+from depthjax.importing.encoding import array_sha256, encoded
+from depthjax.importing.finishing import finish, needed
 from depthjax.importing.network import ImportedNetwork
+from depthjax.importing.sizes import OTHER
 from depthjax.importing.torch import rules  # noqa: F401, which registers them
 from depthjax.importing.torch.in_place import seen_elsewhere
 from depthjax.importing.torch.naming import (
@@ -51,7 +54,28 @@ def from_torch(
             or if it uses operations that are not supported; all of them are named.
     """
     network = _unwrapped(module)
-    return _Lowering(_exported(network, example), source or type(network).__name__).finish()
+    lowering = _Lowering(_exported(network, example), source or type(network).__name__)
+    model, variables = lowering.finish()
+    if model.image_size is None and not _is_same_elsewhere(network, example, lowering):
+        model = ImportedNetwork(replace(model.content, any_size=False))
+    return model, variables
+
+
+def _is_same_elsewhere(module: Any, example: Any, lowering: "_Lowering") -> bool:
+    """Whether the module is the same graph for images of another size.
+
+    What it computes of their size is a number in the graph, which alone does not tell.
+    """
+    height, width = (n + more for n, more in zip(example.shape[2:], OTHER, strict=True))
+    try:
+        other = _Lowering(
+            _exported(module, example.new_zeros((1, example.shape[1], height, width))),
+            lowering.source,
+        )
+        other.lower()
+    except Exception:  # whatever it is, the module does not take that size, or not as it takes this
+        return False
+    return other.content() == lowering.content()
 
 
 def _unwrapped(module: Any) -> Any:
@@ -127,9 +151,10 @@ class _Lowering:
         self.missing: Counter[str] = Counter()
         self.regions: list[Any] = []  # fx nodes whose inner graphs are being visited
         self.images: Value | None = None
+        self.result: Any = None
 
-    def finish(self) -> tuple[ImportedNetwork, dict[str, Any]]:
-        """Runs all rules."""
+    def lower(self) -> Value:
+        """Runs all rules; the module's result."""
         for node in self.exported.graph.nodes:
             if node.op == "placeholder":
                 self._take(node)
@@ -138,12 +163,30 @@ class _Lowering:
         if self.missing:
             listed = ", ".join(f"{name} ({n})" for name, n in self.missing.most_common())
             raise ValueError(f"{self.source} uses operations that are not supported: {listed}")
-        assert self.images is not None
         (output,) = (n for n in self.exported.graph.nodes if n.op == "output")
-        result = self.made[first_tensor(output.args[0])]
+        self.result = self.made[first_tensor(output.args[0])]
+        return self.result
+
+    def finish(self) -> tuple[ImportedNetwork, dict[str, Any]]:
+        """The network and its variables."""
+        result = self.lower()
+        assert self.images is not None
         outputs = module_outputs(self.visited, self.made), functions(self.visited, self.made)
         shared = _shared(self.exported.state_dict)
         return finish(self.build, self.source, self.images, result, *outputs, shared=shared)
+
+    def content(self) -> Any:
+        """What the result is computed by, to be compared; without the module's own weights."""
+        assert self.result is not None
+        nodes = needed(self.build.nodes, self.result.node)
+        arrays = {
+            (node.name, leaf): array_sha256(array)
+            for node in nodes
+            for leaves in self.build.variables.values()
+            for leaf, array in leaves.get(node.name, {}).items()
+            if (node.name, leaf) not in self.build.weights
+        }
+        return encoded(tuple(nodes)), arrays, self.build.weights
 
     def _take(self, node: Any) -> None:
         signature = self.exported.graph_signature
