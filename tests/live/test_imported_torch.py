@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -196,6 +197,56 @@ def test_transposed_convolutions_come_back() -> None:
         expected = module(x).numpy().transpose(0, 2, 3, 1)
     ours = depthjax.Layer(model, "2")(variables, jnp.asarray(x.numpy().transpose(0, 2, 3, 1)))
     np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+class Gated(torch.nn.Module):
+    """A block that returns features and their gate, in either order, or in a dict."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.conv = torch.nn.Conv2d(3, 8, 3, padding=1)
+        self.gate = torch.nn.Conv2d(8, 1, 1)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        y = self.conv(x).relu()
+        gate = torch.sigmoid(self.gate(y))
+        if self.how == "dict":
+            return {"features": y, "gate": gate}
+        return (gate, y) if self.how == "gate first" else (y, gate)
+
+
+class Returning(torch.nn.Module):
+    """It uses what the block returns, all or the first of it."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how, self.block = how, Gated(how)
+        self.head = torch.nn.Conv2d(1 if how == "gate first" else 8, 3, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, second = self.block(x).values() if self.how == "dict" else self.block(x)
+        if self.how == "only the first":
+            return self.head(first)
+        z = self.head(first) * second.mean(1, keepdim=True)
+        return self.head(next(iter(self.block(z)))) if self.how == "twice" else z
+
+
+@pytest.mark.parametrize("how", ["gate last", "gate first", "dict", "only the first", "twice"])
+def test_a_block_of_several_outputs_is_its_first(how: str) -> None:
+    module = Returning(how)
+    x = torch.rand(2, 3, 8, 8)
+    given: list[Any] = []
+    module.block.register_forward_hook(lambda _, __, out: given.append(out))
+    with torch.no_grad():
+        module(x)
+    module.block._forward_hooks.clear()
+    model, variables = from_torch(module, x[:1])
+    images = jnp.asarray(x.numpy().transpose(0, 2, 3, 1))
+    for name, outputs in zip(["block", "block_1"], given, strict=False):
+        first = next(iter(outputs.values() if how == "dict" else outputs))
+        ours = depthjax.Layer(model, name)(variables, images)
+        np.testing.assert_allclose(ours, first.numpy().transpose(0, 2, 3, 1), atol=1e-5)
 
 
 def _a_view(y: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,9 @@
 """`from_torch`: a module, exported by PyTorch, rule by rule into our graph."""
 
 import operator
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,12 +17,14 @@ from depthjax.importing.sizes import OTHER
 from depthjax.importing.torch import rules  # noqa: F401, which registers them
 from depthjax.importing.torch.in_place import seen_elsewhere
 from depthjax.importing.torch.naming import (
+    called,
     first_tensor,
     functions,
     label,
     module_outputs,
     nodes_in,
     operation_name,
+    used_elsewhere,
 )
 from depthjax.importing.torch.registry import RULES, Context
 from depthjax.importing.values import Known, Value
@@ -55,10 +58,38 @@ def from_torch(
     """
     network = _unwrapped(module)
     lowering = _Lowering(_exported(network, example), source or type(network).__name__)
-    model, variables = lowering.finish()
+    lowering.lower()
+    model, variables = lowering.finish(_returned(network, example, lowering))
     if model.image_size is None and not _is_same_elsewhere(network, example, lowering):
         model = ImportedNetwork(replace(model.content, any_size=False))
     return model, variables
+
+
+def _returned(module: Any, example: Any, lowering: "_Lowering") -> dict[str, Any]:
+    """The node of each module's output; of several outputs the first.
+
+    Which that is only another export tells; without it, it is the one that is computed first.
+    """
+    used = used_elsewhere(lowering.visited, lowering.made)
+    outputs = {name: nodes[0] for name, nodes in used.items()}
+    values = {name: {lowering.made[node] for node in nodes} for name, nodes in used.items()}
+    several = [name for name, held in values.items() if len(held) > 1]
+    calls = {*several, *(re.sub(r"_\d+$", "", name) for name in several)}
+    asked = [path for path, _ in module.named_modules() if path and path in calls]
+    if not asked:
+        return outputs
+    try:
+        graph = _exported(module, example, asked).module_call_graph
+    except ValueError:
+        return outputs
+    for call in graph:
+        name = called(*call.fqn.partition("@")[::2])
+        returned = [output.name for output in call.signature.outputs] if call.signature else []
+        nodes = {node.name: node for node in used.get(name, ())}
+        known = [nodes[other] for other in returned if other in nodes]
+        if known:
+            outputs[name] = known[0]
+    return outputs
 
 
 def _is_same_elsewhere(module: Any, example: Any, lowering: "_Lowering") -> bool:
@@ -87,7 +118,8 @@ def _unwrapped(module: Any) -> Any:
     return module if inner is None else _unwrapped(inner)
 
 
-def _exported(module: Any, example: Any) -> Any:
+def _exported(module: Any, example: Any, asked: Sequence[str] = ()) -> Any:
+    """What `torch.export` makes of a module, with what the modules return that are asked for."""
     import torch
 
     if not isinstance(module, torch.nn.Module) or isinstance(module, torch.jit.ScriptModule):
@@ -102,7 +134,9 @@ def _exported(module: Any, example: Any) -> Any:
     training = [part for part in module.modules() if part.training]
     try:
         with torch.enable_grad():  # else regions without gradients would not be told
-            return torch.export.export(module.eval(), (example[:1],))
+            return torch.export.export(
+                module.eval(), (example[:1],), preserve_module_call_signature=tuple(asked)
+            )
     except Exception as error:
         first = str(error).strip().split("\n")[0]
         hint = "its forward pass must not branch on values of tensors"
@@ -153,8 +187,8 @@ class _Lowering:
         self.images: Value | None = None
         self.result: Any = None
 
-    def lower(self) -> Value:
-        """Runs all rules; the module's result."""
+    def lower(self) -> None:
+        """Runs all rules."""
         for node in self.exported.graph.nodes:
             if node.op == "placeholder":
                 self._take(node)
@@ -165,15 +199,20 @@ class _Lowering:
             raise ValueError(f"{self.source} uses operations that are not supported: {listed}")
         (output,) = (n for n in self.exported.graph.nodes if n.op == "output")
         self.result = self.made[first_tensor(output.args[0])]
-        return self.result
 
-    def finish(self) -> tuple[ImportedNetwork, dict[str, Any]]:
-        """The network and its variables."""
-        result = self.lower()
-        assert self.images is not None
-        outputs = module_outputs(self.visited, self.made), functions(self.visited, self.made)
-        shared = _shared(self.exported.state_dict)
-        return finish(self.build, self.source, self.images, result, *outputs, shared=shared)
+    def finish(self, returned: Mapping[str, Any]) -> tuple[ImportedNetwork, dict[str, Any]]:
+        """The network and its variables.
+
+        Args:
+            returned: the node of each module's output, where it is known.
+        """
+        assert self.images is not None and self.result is not None
+        return finish(
+            *(self.build, self.source, self.images, self.result),
+            module_outputs(self.visited, self.made, returned),
+            functions(self.visited, self.made),
+            shared=_shared(self.exported.state_dict),
+        )
 
     def content(self) -> Any:
         """What the result is computed by, to be compared; without the module's own weights."""

@@ -1,6 +1,6 @@
 """Names of what an exported graph holds: its operations, modules and blocks' own functions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from depthjax.importing.finishing import Output
@@ -33,11 +33,13 @@ def _stack(node: Any) -> list[str]:
 
     The n-th further call of a module is another one: `relu_1`, as in `torch.fx`.
     """
-    paths = []
-    for key, (path, _) in node.meta.get("nn_module_stack", {}).items():
-        _, _, call = key.partition("@")
-        paths.append(f"{path}_{call}" if call else path)
-    return paths
+    stack = node.meta.get("nn_module_stack", {})
+    return [called(path, key.partition("@")[2]) for key, (path, _) in stack.items()]
+
+
+def called(path: str, call: str) -> str:
+    """The name of a module's call; `call` is "" for the first, else its number."""
+    return f"{path}_{call}" if call else path
 
 
 def label(node: Any) -> str:
@@ -61,8 +63,35 @@ def functions(nodes: Sequence[Any], made: dict[Any, Any]) -> dict[str, Value]:
     return found
 
 
-def module_outputs(nodes: Sequence[Any], made: dict[Any, Any]) -> list[Output]:
-    """The output of each module: of the last operation within it; inner modules first."""
+def used_elsewhere(nodes: Sequence[Any], made: dict[Any, Any]) -> dict[str, list[Any]]:
+    """Of each module the nodes whose values are used outside it: what it returns.
+
+    Modules with parts under other settings (autocast) are left out, whose graphs are others.
+    """
+    found: dict[str, list[Any]] = {}
+    partly: set[str] = set()
+    for node in nodes:
+        value, paths = made.get(node), _stack(node)
+        if node.graph is not nodes[-1].graph:
+            partly.update(paths)
+        elif isinstance(value, Value) and value.batched:
+            users = [_stack(user) for user in node.users]
+            for path in paths:
+                if any(path not in user for user in users):
+                    found.setdefault(path, []).append(node)
+    return {path: held for path, held in found.items() if path not in partly}
+
+
+def module_outputs(
+    nodes: Sequence[Any], made: dict[Any, Any], returned: Mapping[str, Any]
+) -> list[Output]:
+    """The output of each module; inner modules first.
+
+    Args:
+        nodes: of the graph.
+        made: what they became.
+        returned: the node of a module's output, where it is known; else it is the last within it.
+    """
     last: dict[str, Any] = {}
     holders: set[str] = set()
     for node in nodes:
@@ -72,5 +101,6 @@ def module_outputs(nodes: Sequence[Any], made: dict[Any, Any]) -> list[Output]:
             if isinstance(made.get(node), Value) and made[node].batched:
                 last.pop(path, None)
                 last[path] = node
+    last |= {path: node for path, node in returned.items() if path in last}
     found = [Output(path, made[node], path in holders) for path, node in last.items()]
     return sorted(found, key=lambda output: -output.name.count("."))
