@@ -99,10 +99,11 @@ class Builder(Nodes):
         if groups is None:
             raise ValueError(f"{name} gives {[*x.shape]} the shape {[*shape]}, which does not fit")
         stored = used(x.order, x.shape)
-        if not all(_is_run(before, stored) for before, _ in groups):
-            x = self.in_source_order(x)
-            stored = used(x.order, x.shape)
         groups.sort(key=lambda group: stored.index(group[0][0]))
+        if not all(_is_run(before, stored) for before, _ in groups):
+            # Only axes that become one are brought together, so that channels stay last.
+            stored = tuple(axis for before, _ in groups for axis in before)
+            x = self.ordered(x, stored)
         order = tuple(axis for _, after in groups for axis in after)
         if all(len(before) == len(after) == 1 for before, after in groups):
             # Only axes of size 1 come or go, so that nothing is held to a size.

@@ -15,7 +15,7 @@ import numpy as np
 
 from depthjax.importing.building import Builder
 from depthjax.importing.nodes import Leaves, Operand
-from depthjax.importing.values import Known, Value
+from depthjax.importing.values import Known, Order, Value, channels_last
 from depthjax.models.operations.attention import Attention
 from depthjax.models.operations.average_pool import AdaptiveAveragePool, AveragePool
 from depthjax.models.operations.batch_norm import BatchNorm
@@ -157,12 +157,14 @@ def linear(
     build: Builder, name: str, x: Value, matrix: Weight, bias: Weight | None = None
 ) -> Value:
     """`x · matrixᵀ + bias` over the last axis."""
+    given = x
     x = build.with_last(x, x.rank - 1)
     module = nn.Dense(matrix.shape[0], use_bias=bias is not None, parent=None)
     matrix = _known(matrix)
     kernel = replace(matrix, array=matrix.array.T)
     leaves: Leaves = {"params": _given(kernel=kernel, bias=bias)}
-    return build.module(name, module, x, leaves, (*x.shape[:-1], matrix.shape[0]))
+    made = build.module(name, module, x, leaves, (*x.shape[:-1], matrix.shape[0]))
+    return _like_an_image(build, made, given)
 
 
 def batch_norm(
@@ -201,7 +203,7 @@ def layer_norm(
     epsilon: float | int,
 ) -> Value:
     """Normalisation over the last `axes` axes; scale and bias have their shape."""
-    over = tuple(range(x.rank - axes, x.rank))
+    over, image = tuple(range(x.rank - axes, x.rank)), x
     x = build.ordered(x, (*(a for a in x.order if a not in over), *over))
     places = tuple(range(-axes, 0))
     module = nn.LayerNorm(
@@ -214,7 +216,8 @@ def layer_norm(
         parent=None,
     )
     given = _given(scale=scale, bias=bias)
-    return build.module(name, module, x, {"params": given} if given else {}, x.shape)
+    made = build.module(name, module, x, {"params": given} if given else {}, x.shape)
+    return _like_an_image(build, made, image)
 
 
 def group_norm(
@@ -280,10 +283,10 @@ def matmul(build: Builder, name: str, x: Operand, y: Operand) -> Value:
         made = matmul(build, name, wide, second)
         return build.reshape(f"{name}.row", made, (*made.shape[:-2], made.shape[-1]))
     rank = max(first.rank, second.rank)
-    pair = [build.in_source_order(v.aligned(rank), whole=True) for v in (first, second)]
+    pair, order = _stacked(build, (first, second), rank)
     lead = np.broadcast_shapes(pair[0].shape[:-2], pair[1].shape[:-2])
     shape = (*lead, pair[0].shape[-2], pair[1].shape[-1])
-    return build.add(name, MatMul(), pair, shape, tuple(range(rank)))
+    return _without_batch(build, build.add(name, MatMul(), pair, shape, order))
 
 
 def einsum(build: Builder, name: str, equation: str, operands: Sequence[Operand]) -> Value:
@@ -294,18 +297,21 @@ def einsum(build: Builder, name: str, equation: str, operands: Sequence[Operand]
         letters = sorted(set(left) - {","})
         output = "".join(letter for letter in letters if left.count(letter) == 1)
     batch = next(chr(c) for c in range(ord("A"), ord("Z") + 1) if chr(c) not in equation)
+    given = [build.value(operand, f"{name}.constant") for operand in operands]
     values: list[Value] = []
     stored: list[str] = []
     sizes: dict[str, int] = {}
-    for term, operand in zip(terms, operands, strict=True):
-        value = build.in_source_order(build.value(operand, f"{name}.constant"), whole=True)
+    for term, operand in zip(terms, given, strict=True):
+        value = build.in_source_order(operand, whole=True)
         sizes.update(zip(term, value.shape, strict=True))
         values.append(value)
         stored.append(batch + term if value.batched else term)
     batched = any(value.batched for value in values)
     operation = Einsum(f"{','.join(stored)}->{batch if batched else ''}{output}")
     shape = tuple(sizes[letter] for letter in output)
-    return build.add(name, operation, values, shape, tuple(range(len(shape))))
+    made = build.add(name, operation, values, shape, tuple(range(len(shape))))
+    kept = [v for v, term in zip(given, terms, strict=True) if term[2:] == output[2:]]
+    return _like_an_image(build, _without_batch(build, made), *kept)
 
 
 def attention(
@@ -323,9 +329,35 @@ def attention(
     if mask is not None:
         given.append(build.value(mask, f"{name}.mask"))
     rank = max(z.rank for z in given)
-    inputs = [build.in_source_order(z.aligned(rank), whole=True) for z in given]
+    inputs, order = _stacked(build, given, rank)
     shape = (*inputs[0].shape[:-1], inputs[2].shape[-1])
-    return build.add(name, Attention(scale, causal), inputs, shape, tuple(range(rank)))
+    made = build.add(name, Attention(scale, causal), inputs, shape, order)
+    return _without_batch(build, made)
+
+
+def _stacked(build: Builder, values: Sequence[Value], rank: int) -> tuple[list[Value], Order]:
+    """Stacks of matrices with all their axes in the source's order, and that order.
+
+    The batch of one image is left out, as everywhere, unless it is the row of a matrix.
+    """
+    aligned = [value.aligned(rank) for value in values]
+    one = rank > 2 and all(value.shape[0] == 1 for value in aligned)
+    order = tuple(range(1 if one else 0, rank))
+    return [build.ordered(value, order) for value in aligned], order
+
+
+def _without_batch(build: Builder, x: Value) -> Value:
+    """Without the source's axis of one image; ours is in front of all."""
+    if x.rank < 2 or x.shape[0] != 1 or 0 not in x.order:
+        return x
+    return build.ordered(x, tuple(axis for axis in x.order if axis != 0))
+
+
+def _like_an_image(build: Builder, x: Value, *given: Value) -> Value:
+    """With channels last again, if that it was computed of is an image with channels last."""
+    order = channels_last(4)
+    images = any(value.rank == 4 and value.order == order for value in given)
+    return build.ordered(x, order) if images and x.rank == 4 and x.shape[0] == 1 else x
 
 
 def resample(build: Builder, name: str, x: Value, matrices: dict[int, np.ndarray]) -> Value:

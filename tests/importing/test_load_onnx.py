@@ -276,3 +276,27 @@ def test_other_sizes_where_the_graph_means_the_same(
     )
     network, _ = compare(tmp_path, made)
     assert network.image_size == ((8, 8) if is_held else None)
+
+
+def test_logits_of_a_scaled_product_have_no_axis_more(tmp_path: Path) -> None:
+    nodes = [
+        node("GlobalAveragePool", "images", "p"),
+        node("Flatten", "p", "f"),
+        node("Gemm", "f w b", "y", alpha=0.5, beta=2.0),
+    ]
+    weights = {"w": kernel(3, 5), "b": kernel(5, seed=1)}
+    network, variables = compare(tmp_path, model(nodes, weights))
+    assert Layer(network, "y")(variables, jnp.ones((2, 8, 8, 3))).shape == (2, 5)
+
+
+@pytest.mark.parametrize("mode", ["pytorch_half_pixel", "half_pixel", "align_corners"])
+def test_resized_images_have_no_axis_more(mode: str, tmp_path: Path) -> None:
+    """Where a file resizes the batch and the channels, too, to their own size."""
+    settings = {"mode": "linear", "coordinate_transformation_mode": mode}
+    nodes = [
+        node("Conv", "images k", "c"),
+        helper.make_node("Resize", ["c", "", "scales"], ["y"], **settings),
+    ]
+    weights = {"k": kernel(4, 3, 3, 3), "scales": np.asarray([1, 1, 2, 2], np.float32)}
+    network, variables = compare(tmp_path, model(nodes, weights))
+    assert Layer(network, "y")(variables, jnp.ones((2, 8, 8, 3))).shape == (2, 12, 12, 4)

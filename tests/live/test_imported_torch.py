@@ -249,6 +249,59 @@ def test_a_block_of_several_outputs_is_its_first(how: str) -> None:
         np.testing.assert_allclose(ours, first.numpy().transpose(0, 2, 3, 1), atol=1e-5)
 
 
+class Function(torch.nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x)
+
+
+def _shuffled(x: torch.Tensor) -> torch.Tensor:
+    b, c, h, w = x.shape
+    return x.view(b, 2, c // 2, h, w).transpose(1, 2).reshape(b, c, h, w)
+
+
+def _attended(x: torch.Tensor) -> torch.Tensor:
+    tokens = x.flatten(2).transpose(1, 2)
+    return torch.nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
+
+
+LAYOUTS: dict[str, Callable[[], torch.nn.Module]] = {
+    "channel shuffle": lambda: torch.nn.ChannelShuffle(2),
+    "by hand": lambda: Function(_shuffled),
+    "pixel shuffle": lambda: torch.nn.PixelShuffle(2),
+    "pixel unshuffle": lambda: torch.nn.PixelUnshuffle(2),
+    "norm of all": lambda: torch.nn.LayerNorm((8, 6, 10)),
+    "norm of rows": lambda: torch.nn.LayerNorm((10,)),
+    "linear of rows": lambda: torch.nn.Linear(10, 7),
+    "einsum": lambda: Function(lambda x: torch.einsum("bchw,cd->bdhw", x, torch.ones(8, 3))),
+    "product": lambda: Function(lambda x: torch.ones(5, 8) @ x.flatten(2)),
+    "attention": lambda: Function(_attended),
+}
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_images_have_channels_last_and_no_axis_more(kind: str, last: bool) -> None:
+    conv, module = torch.nn.Conv2d(3, 8, 3), LAYOUTS[kind]()
+    after = () if last else (torch.nn.LazyConv2d(4, 1) if "sh" in kind else torch.nn.ReLU(),)
+    network = torch.nn.Sequential(conv, module, *after).eval()
+    x = torch.rand(2, 3, 8, 12)
+    with torch.no_grad():
+        network(x)
+        expected = module(conv(x)).numpy()
+    model, variables = from_torch(network, x[:1])
+    images = jnp.asarray(x.numpy().transpose(0, 2, 3, 1))
+    ours = depthjax.Layer(model, "1")(variables, images)
+    theirs = expected.transpose(0, 2, 3, 1) if expected.ndim == 4 else expected
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
 def _a_view(y: torch.Tensor) -> torch.Tensor:
     y[:, 0].mul_(2)
     return y

@@ -102,6 +102,8 @@ def _resized(
     for axis, scale in scales.items():
         length = x.shape[axis]
         outputs = (sizes or {}).get(axis) or math.floor(length * scale)
+        if outputs == length and scale == 1 and axis not in (regions or {}):
+            continue
         at = positions(sampling, length, outputs, scale, (regions or {}).get(axis))
         if outputs == length and np.array_equal(at, np.arange(length)):
             continue
