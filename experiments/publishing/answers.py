@@ -89,7 +89,7 @@ def _lines(claim: str, material: Material) -> Iterator[str]:
     if claim not in material.judges:
         yield f"{text}."
         return
-    yield f"{text}: {decided_by(judged)}; {material.judges_of(claim)}."
+    yield f"{text}: {decided_by(judged)}; {material.judges_of(claim)}.{_supported_of(judged)}"
     judges = material.judges[claim].values()
     alone = {runs[0].name for runs in judges if len(runs) == 1}
     alone -= {run.name for runs in judges if len(runs) > 1 for run in runs}
@@ -99,6 +99,18 @@ def _lines(claim: str, material: Material) -> Iterator[str]:
                 told = [_measured(part) for part in other.parts if part.part.votes and part.whole]
                 if told:  # parts without a vote are on the run's page
                     yield f"  - {material.link(run)}: {'; '.join(told)}."
+
+
+def _supported_of(judged: Judgement) -> str:
+    """What a claim that is not supported as a whole has that is."""
+    if judged.verdict == SUPPORTED:
+        return ""
+    held = [
+        _measured(part)
+        for part in judged.parts
+        if part.part.votes and part.whole and part.verdict == SUPPORTED
+    ]
+    return f" Of its parts, {'; '.join(held)}." if held else ""
 
 
 def _measured(part: PartVerdict) -> str:
