@@ -235,8 +235,9 @@ def level_at_rank(curve: SpectralCurve, rank: int) -> tuple[float, float]:
         rank: 1 for the largest.
 
     Returns:
-        Its ends, which are equal where all singular values are known. An end is 0 where fewer than
-        `rank` singular values can be told from 0.
+        Its ends, which are equal where all singular values are known: 0 where fewer than `rank` of
+        them can be told from 0. Otherwise the lower end is 0, and the upper end the lowest
+        threshold, where the counts do not reach the rank.
 
     Raises:
         ValueError: for a rank below 1.
@@ -246,7 +247,7 @@ def level_at_rank(curve: SpectralCurve, rank: int) -> tuple[float, float]:
     known = curve.levels > DENSE_FLOOR
     enough, perhaps = (np.flatnonzero((count >= rank) & known) for count in (curve.low, curve.high))
     low = float(curve.levels[enough[0]]) if len(enough) else 0.0
-    if not len(perhaps):
-        return low, 0.0
+    if not len(perhaps):  # below all thresholds
+        return low, 0.0 if curve.exact else float(curve.levels[known].min())
     # Fewer than `rank` lie above the threshold before, so this one does not.
     return low, float(curve.levels[max(0, perhaps[0] - (not curve.exact))])

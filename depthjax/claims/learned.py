@@ -5,8 +5,8 @@
 - C15 was first asked of the power of filters with their means, which had grown and alone decided
   it; that it is asked without means is a choice after that, and before any other was known.
 - C15 and C17 measure how directed filters are by the structure tensor since a Fourier transform
-  was found not to see oblique edges; their verdicts did not change. C17 is else older than its
-  results.
+  was found not to see oblique edges; their verdicts did not change. Otherwise C17 is older than
+  its results.
 """
 
 from depthjax.claims.claim import Claim, Part

@@ -19,7 +19,7 @@ from depthjax.inversion.plan import Plan
 from depthjax.inversion.preparing import Prepared
 from depthjax.inversion.problem import Data, numbers_of
 from depthjax.inversion.results import Inversion, Trajectory
-from depthjax.inversion.state import State, initial_state, initial_state_on
+from depthjax.inversion.state import RUNNING, State, initial_state, initial_state_on
 from depthjax.inversion.step_scale import step_scale_on
 from depthjax.inversion.strays import LOOK_EVERY, bring_back, bring_back_on
 from depthjax.typing import Embedding, Images, PerExample
@@ -82,7 +82,8 @@ def run_batch(prepared: Prepared, examples: Examples, number: int, plan: Plan) -
         if stop in looks and not finished:
             back = bring_back if plan.mesh is None else bring_back_on(plan.mesh)
             state = back(config.structure, state)
-        if stop in marks and not finished:  # the image that the record of this step is of
+        moving = RUNNING in jax.device_get(state.status)
+        if stop in marks and moving and not finished:  # the image that this step's record is of
             frames.append(on_screen(state.images))
         if plan.checkpoints is not None:
             kept = Kept(state, _concatenated(rows), frames, finished)

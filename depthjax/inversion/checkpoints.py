@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt8
 
@@ -128,7 +129,10 @@ class DescentCheckpoints:
             return None
         try:
             arrays = read_arrays(file)
-            leaves = [arrays[f"leaf{n}"] for n in range(len(jax.tree.leaves(like)))]
+            leaves = [
+                _as_before(arrays[f"leaf{number}"], old)
+                for number, old in enumerate(jax.tree.leaves(like))
+            ]
             records = Records(*(arrays[name] for name in Records._fields))
             frames, finished = list(arrays["frames"]), bool(arrays["finished"])
         except (KeyError, ValueError) as error:
@@ -151,8 +155,8 @@ class DescentCheckpoints:
         """
         if not at_once and time.monotonic() - self._last < self._seconds:
             return
-        leaves = jax.device_get(jax.tree.leaves(kept.state))
-        arrays = {f"leaf{number}": leaf for number, leaf in enumerate(leaves)}
+        leaves = enumerate(jax.tree.leaves(kept.state))
+        arrays = {f"leaf{number}": _as_plain(leaf) for number, leaf in leaves}
         arrays |= {**kept.records._asdict(), "finished": np.array(kept.finished)}
         arrays["frames"] = np.array(kept.frames, np.uint8)
         write_atomically(self._file(batch), npz_bytes(arrays))
@@ -164,3 +168,26 @@ class DescentCheckpoints:
 
     def _file(self, batch: int) -> Path:
         return self._folder / f"batch-{batch}.npz"
+
+
+def _as_plain(leaf: Any) -> np.ndarray:
+    """An array of a dtype that NPZ files know; an optimiser may hold keys, or bfloat16."""
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        leaf = jax.random.key_data(leaf)
+    array = np.asarray(jax.device_get(leaf))
+    return array.view(np.dtype(f"u{array.itemsize}")) if array.dtype.kind == "V" else array
+
+
+def _as_before(array: np.ndarray, like: Any) -> Any:
+    """The way back.
+
+    Raises:
+        ValueError: if it is no such array.
+    """
+    if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(jnp.asarray(array), impl=jax.random.key_impl(like))
+    if like.dtype.kind == "V" and array.itemsize == like.dtype.itemsize:
+        array = array.view(like.dtype)
+    if (array.shape, array.dtype) != (like.shape, like.dtype):
+        raise ValueError(f"an array is {array.dtype} {array.shape}, not {like.dtype} {like.shape}")
+    return array

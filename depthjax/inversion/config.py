@@ -135,7 +135,9 @@ class InversionConfig:
     )
     blur: bool = setting(False, "3×3 Gaussian blur after every step")
     blur_sigma: float = setting(2.4, "its width at the first step, in pixels", above=0)
-    final_blur_sigma: float = setting(0.4, "its width at the end, after the last step", above=0)
+    final_blur_sigma: float = setting(
+        0.4, "its width at the end, after the last step, in pixels", above=0
+    )
     pixels: str = setting(
         "clip",
         "outside [0, 1]: none leaves them; clip cuts them off after every step; penalty adds"

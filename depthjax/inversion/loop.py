@@ -24,8 +24,8 @@ from depthjax.devices.spreading import specs
 from depthjax.inversion.config import Structure
 from depthjax.inversion.objectives import norms
 from depthjax.inversion.problem import Data, problem_of
-from depthjax.inversion.state import PLATEAU, RUNNING, State, with_device_axis
-from depthjax.inversion.steps import advance, make_step, stopping
+from depthjax.inversion.state import RUNNING, State, with_device_axis
+from depthjax.inversion.steps import advance, make_step
 from depthjax.typing import Embedding, LayerFn, PerExample, Variables
 
 RECORDS_PER_CALL = 64
@@ -99,7 +99,8 @@ def _descend(
     state: State,
     stop: Int[Array, ""],
 ) -> tuple[State, Records, Int[Array, ""], Bool[Array, ""]]:
-    """Steps until `stop`, or until the records are full, or until every example has stopped.
+    """Steps until `stop`, or until the records are full, or until every example has stopped and its
+    end has a record.
 
     The pass after the last update only evaluates: that is how the final iterate gets its
     objective and its record without a second compiled program.
@@ -112,8 +113,8 @@ def _descend(
         stop: the number of the step before which to stop.
 
     Returns:
-        The state, the records, how many of their rows were filled, and whether an example is
-        still running.
+        The state, the records, how many of their rows were filled, and whether there is more to
+        do.
     """
     batch, dtype = state.images.shape[0], state.images.dtype
     data = data._replace(target=data.target.astype(dtype))
@@ -122,20 +123,22 @@ def _descend(
     empty = jnp.zeros((RECORDS_PER_CALL, batch), dtype)
     records = Records(jnp.zeros(RECORDS_PER_CALL, jnp.int32), empty, empty, empty)
 
+    def left(state: State) -> Bool[Array, ""]:
+        # Where all have stopped the next record is still made: it is of how they ended.
+        behind = state.step - 1
+        recorded = behind - behind % numbers["record_every"] >= state.stopped_step.max()
+        running = (state.status == RUNNING).any()
+        return (running | ~recorded) & (state.step <= numbers["steps"])
+
     def unfinished(loop: tuple[State, Records, Array]) -> Bool[Array, ""]:
         state, _, count = loop
-        running = (state.status == RUNNING).any()
-        last = state.step > numbers["steps"]
-        return (state.step < stop) & running & ~last & (count < RECORDS_PER_CALL)
+        return left(state) & (state.step < stop) & (count < RECORDS_PER_CALL)
 
     def body(loop: tuple[State, Records, Array]) -> tuple[State, Records, Array]:
         state, records, count = loop
         candidate = step(state)
         final = state.step == numbers["steps"]
-        judged = stopping(numbers, state, candidate)
-        # Where the last examples stop, the end would have no record.
-        ending = (judged.status == PLATEAU).any() & ~(judged.status == RUNNING).any()
-        recorded = (state.step % numbers["record_every"] == 0) | final | ending
+        recorded = (state.step % numbers["record_every"] == 0) | final
         seen = candidate.embedding
         plain = partial(problem.observe, state.images, state.step, state.softness)
         embed = (lambda: plain()[0]) if structure.transforms else (lambda: seen)
@@ -143,13 +146,12 @@ def _descend(
         records, distance = jax.lax.cond(recorded, record, _skip, records)
         reached = distance <= state.stop_distance
         latest = bool(structure.transforms)
-        state = advance(state, candidate, judged, reached, final, latest=latest)
+        state = advance(numbers, state, candidate, reached, final, latest=latest)
         return state, records, count + recorded
 
     zero = jnp.zeros((), jnp.int32)
     state, records, count = jax.lax.while_loop(unfinished, body, (state, records, zero))
-    running = (state.status == RUNNING).any() & (state.step <= numbers["steps"])
-    return state, records, count, running
+    return state, records, count, left(state)
 
 
 def _record(

@@ -104,8 +104,8 @@ def measure(
         A `Measurement`: of the images as they are, after clipping, and after rounding to 8 bits.
 
     Raises:
-        ValueError: if the layer gives no embedding, or targets are no images (where JAX does not
-            trace them).
+        ValueError: if the layer gives no embedding, or targets are no images in [0, 1]: they are
+            looked at on the host, unless JAX traces them.
     """
     if not isinstance(a, jax.core.Tracer):
         a = checked_images(a)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool
 
 from depthjax.inversion import gauss_newton
 from depthjax.inversion.config import Structure
@@ -89,47 +89,10 @@ def _gauss_newton_step(
     return Candidate(embedding, objective, images, None, damping)
 
 
-class Stopping(NamedTuple):
-    """What a step says of each example, but for how near it has come to its target.
-
-    Fields:
-        finite: whether the objective and the next images are.
-        improved: whether the objective has fallen by enough to count.
-        plateau_step: when it last did.
-        status: `RUNNING`, or why the example stops here.
-    """
-
-    finite: Bool[Array, " batch"]
-    improved: Bool[Array, " batch"]
-    plateau_step: Int[Array, " batch"]
-    status: Int[Array, " batch"]
-
-
-def stopping(numbers: dict[str, Array], state: State, candidate: Candidate) -> Stopping:
-    """Who goes on from a step.
-
-    Args:
-        numbers: of the config, from `numbers_of`.
-        state: before the step.
-        candidate: of the step.
-    """
-    running = state.status == RUNNING
-    # A sum is finite only if all of its terms are, and takes one pass instead of three.
-    finite = jnp.isfinite(candidate.objective) & jnp.isfinite(candidate.images.sum((1, 2, 3)))
-    least = numbers["plateau"] * jnp.abs(state.plateau_objective)
-    wanted = jnp.where(jnp.isfinite(least), state.plateau_objective - least, jnp.inf)
-    improved = running & (candidate.objective < wanted)
-    plateau_step = jnp.where(improved, state.step, state.plateau_step)
-    stalled = state.step - plateau_step >= numbers["patience"]
-    status = jnp.where(stalled, PLATEAU, RUNNING)
-    status = jnp.where(finite, status, NON_FINITE)
-    return Stopping(finite, improved, plateau_step, jnp.where(running, status, state.status))
-
-
 def advance(
+    numbers: dict[str, Array],
     state: State,
     candidate: Candidate,
-    judged: Stopping,
     reached: Bool[Array, " batch"],
     final: Bool[Array, ""],
     *,
@@ -138,19 +101,28 @@ def advance(
     """The next state: running examples move to their candidates, and the best are remembered.
 
     Args:
+        numbers: of the config, from `numbers_of`.
         state: before the step.
         candidate: of the step.
-        judged: what `stopping` says of it.
         reached: which examples are as near to their targets as was asked for.
         final: whether all updates have been made: this step only evaluates.
         latest: whether the last image counts as the best, since objectives are random.
     """
     _, objective, images, parameters, optimizer = candidate
     running = state.status == RUNNING
+    # A sum is finite only if all of its terms are, and takes one pass instead of three.
+    finite = jnp.isfinite(objective) & jnp.isfinite(images.sum((1, 2, 3)))
     # Of an example that has come near enough, the image there is what was asked for.
     nearer = jnp.isfinite(objective) & (objective < state.best_objective)
-    better = running & (reached | nearer | (latest & judged.finite))
-    status = jnp.where(reached, REACHED, judged.status)
+    better = running & (reached | nearer | (latest & finite))
+    least = numbers["plateau"] * jnp.abs(state.plateau_objective)
+    wanted = jnp.where(jnp.isfinite(least), state.plateau_objective - least, jnp.inf)
+    improved = running & (objective < wanted)
+    plateau_step = jnp.where(improved, state.step, state.plateau_step)
+    stalled = state.step - plateau_step >= numbers["patience"]
+    status = jnp.where(stalled, PLATEAU, RUNNING)
+    status = jnp.where(finite, status, NON_FINITE)
+    status = jnp.where(reached, REACHED, status)
     # After the last update nothing stalls, and what the step would have led to does not count.
     told = reached | ~final | ~jnp.isfinite(objective)
     status = jnp.where(running & told, status, state.status)
@@ -165,8 +137,8 @@ def advance(
         best_images=select(better, state.images, state.best_images),
         best_objective=jnp.where(better, objective, state.best_objective),
         best_step=jnp.where(better, state.step, state.best_step),
-        plateau_objective=jnp.where(judged.improved, objective, state.plateau_objective),
-        plateau_step=judged.plateau_step,
+        plateau_objective=jnp.where(improved, objective, state.plateau_objective),
+        plateau_step=plateau_step,
         status=status,
         stopped_step=state.stopped_step + moved,
         stop_distance=state.stop_distance,

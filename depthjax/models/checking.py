@@ -269,8 +269,8 @@ def _notes(trial: _Trial) -> Iterator[str]:
     held = sum(np.size(each) for each in program.consts)
     if held > trial.images[0].size:
         yield (
-            f"{held} numbers are closed over, and stay as they are at the first call: pass weights"
-            " as variables"
+            f"{held} numbers are closed over: later changes to them are not seen; pass weights as"
+            " variables"
         )
     if any(name.startswith("custom_vjp") for name in primitives_of(program)):
         yield "its jax.custom_vjp goes back alone: descents can use it, Jacobians cannot"

@@ -88,8 +88,8 @@ class Network(nn.Module):
     @property
     def own_size(self) -> tuple[int, int]:
         """Height and width to trace it at: of its field `image_size`, or 224×224 without one."""
-        size = getattr(self, "image_size", 224)
-        return (size, size) if isinstance(size, int) else size
+        size = getattr(self, "image_size", None) or 224
+        return (size, size) if isinstance(size, int) else (size[0], size[1])
 
     def check_images(self, images: Inputs) -> None:
         """Refuses images that the network cannot take, for networks that hold a size."""

@@ -134,7 +134,8 @@ def to_torch_state_dict(
                     " differ in it; a state dict holds it once, so make them equal"
                 )
     for other, key in ({} if model is None else model.other_names()).items():
-        state[other] = state[key]
+        if key in state:  # variables may be those of a part of the network
+            state[other] = state[key]
     return state
 
 

@@ -72,7 +72,7 @@ def test_the_level_at_a_rank():
 
 def test_the_level_at_a_rank_lies_between_its_ends():
     """Of known singular values, counted on a grid as probes are."""
-    values = np.sort(np.exp(np.random.default_rng(0).uniform(-9, 0, 300)))[::-1]
+    values = np.sort(np.exp(np.random.default_rng(0).uniform(-18, 0, 300)))[::-1]
     levels = np.geomspace(1, 1e-6, 121)
     counts = (values[:, None] > values[0] * levels).sum(0).astype(float)
     curve = SpectralCurve(levels, counts, counts)

@@ -17,7 +17,7 @@ from depthjax.devices.sharding import AXIS, data_mesh, local_mesh, part_of, spli
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 COLLECTIVES = ("all-reduce", "all-gather", "collective-permute", "all-to-all", "reduce-scatter")
-CASES = ("float64", "scaled", "stopped", "restarts", "astray")
+CASES = ("float64", "scaled", "stopped", "plateau", "restarts", "astray")
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,8 @@ def test_how_the_batch_was_split_is_recorded(eight):
 
 
 def test_examples_stop_on_their_own_devices(eight):
+    early = eight[0]["plateau/eight/stopped_step"]
+    assert len(set(early)) > 3 and early.max() < 60
     stopped = eight[0]["stopped/eight/stopped_step"]
     assert len(set(stopped)) > 4 and stopped.max() > stopped.min()
     trajectory = eight[0]["stopped/eight/trajectory_embedding_distance"]

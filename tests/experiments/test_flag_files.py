@@ -8,6 +8,9 @@ from script_running import every_flag_file, with_flags_of
 import depthjax
 from depthjax import cli
 
+AGAINST_DEPTH, LEAST_LAYERS = ("compare", "gradients", "metamers", "uniqueness"), 3
+"""Studies that say something of depth, which two layers do not show."""
+
 
 @every_flag_file()
 def test_flag_files_name_what_exists(file):
@@ -21,4 +24,6 @@ def test_flag_files_name_what_exists(file):
             assert cli.config_from_flags().steps >= 1
         if "model" in flags:
             model = cli.model_from_flags()
-            assert "layers" not in flags or depthjax.select_layers(model, flags.layers)
+            if "layers" in flags:
+                least = LEAST_LAYERS if name in AGAINST_DEPTH else 1
+                assert len(depthjax.select_layers(model, flags.layers)) >= least

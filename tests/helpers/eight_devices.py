@@ -258,6 +258,8 @@ with enable_x64(True):
     # Every example stops by itself: some devices are done before the others.
     near = np.geomspace(0.3, 8, 11)
     keep("stopped", on_both(jnp.float64, adam.replace(record_every=1), stop_distance=near))
+    # Where all of a device have stopped, its rows are those of the others still.
+    keep("plateau", on_both(jnp.float64, adam.replace(steps=60, plateau=0.2, patience=3)))
     restarts = np.stack([STARTS, STARTS[::-1]])
     keep("restarts", on_both(jnp.float64, adam.replace(steps=8), starts=restarts, max_batch=10))
     strays.STRAY = 0.1  # so that all go back to their best image whenever strays are looked for

@@ -55,8 +55,11 @@ def same(one: Inversion, other: Inversion) -> None:
         InversionConfig.fast(steps=40, record_every=7),
         InversionConfig.paper(steps=40, record_every=7, step_scale="layer"),
         CONFIG.replace(optimizer="gauss_newton", steps=12, record_every=2),
+        # States that NPZ files do not know: a key, and halves.
+        CONFIG.replace(optimizer="noisy_sgd", optimizer_options={"key": 3}),
+        CONFIG.replace(optimizer="adam", optimizer_options={"mu_dtype": "bfloat16"}),
     ],
-    ids=lambda config: config.optimizer,
+    ids=lambda config: f"{config.optimizer}{dict(config.optimizer_options)}",
 )
 def test_a_descent_that_was_cut_off_ends_the_same(config, tmp_path):
     cut_off(tmp_path / "kept", config.steps // 2, config=config)
