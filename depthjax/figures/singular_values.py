@@ -20,7 +20,8 @@ _FLOOR = 1e-12
 """σ / σ₁ below which values are rounding errors."""
 
 Curve = Sequence[ArrayLike]
-"""σ / σ₁, and the least and the largest number of singular values above it; `[points]` each."""
+"""σ / σ₁, and the least and the largest number of singular values above it; `[points]` each. What a
+`SpectralCurve` says beside these is not drawn."""
 
 
 def singular_value_curves(
@@ -71,7 +72,7 @@ def singular_value_curves(
 
 
 def _curve(axes: Axes, curve: Curve, colour: str) -> None:
-    levels, low, high = (np.asarray(part, np.float64) for part in curve)
+    levels, low, high = (np.asarray(part, np.float64) for part in curve[:3])
     drawn = levels > _FLOOR
     levels, low, high = levels[drawn], low[drawn], high[drawn]
     if (high > low).any():

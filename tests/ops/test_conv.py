@@ -71,7 +71,8 @@ def check(form, size, geometry, shape, dtype=np.float64):
     arguments = x, tangent, cotangent
     found, pulled, pushed = ours(parameters, *arguments)
     tolerance = {"rtol": 0, "atol": 200 * np.finfo(dtype).eps * size[0] * size[1] * groups}
-    wanted = theirs(kernel, *arguments)
+    # In float32 XLA's own convolution may read, and write, beyond an image that it crops.
+    wanted = theirs(*(array.astype(np.float64) for array in (kernel, *arguments)))
     for mine, yours in zip((found, pulled, pushed), wanted, strict=True):
         np.testing.assert_allclose(mine, yours, **tolerance)
     assert found.dtype == dtype
