@@ -82,8 +82,8 @@ def run_batch(prepared: Prepared, examples: Examples, number: int, plan: Plan) -
         if stop in looks and not finished:
             back = bring_back if plan.mesh is None else bring_back_on(plan.mesh)
             state = back(config.structure, state)
-        moving = RUNNING in jax.device_get(state.status)
-        if stop in marks and moving and not finished:  # the image that this step's record is of
+        # The image that this step's record is of; none once all have stopped before it.
+        if stop in marks and not finished and RUNNING in jax.device_get(state.status):
             frames.append(on_screen(state.images))
         if plan.checkpoints is not None:
             kept = Kept(state, _concatenated(rows), frames, finished)
