@@ -5,13 +5,17 @@ One method for every statistic: the crossed delete-one jackknife. For a mean ove
     SE² = V_seeds + V_images,    V = (n − 1)/n Σ (mean without the k-th − their mean)²,
 
 the variance over seeds plus that over images; what seeds and images do together is counted in both,
-so the error is never too small (Owen 2007, "The pigeonhole bootstrap"). The interval is Student's,
-with Satterthwaite's degrees of freedom, V² / (V_seeds²/(S − 1) + V_images²/(P − 1)). Nothing is
-drawn at random.
+so the variance is too large rather than too small (Owen 2007, "The pigeonhole bootstrap"). The
+interval is Student's, with Satterthwaite's degrees of freedom,
+V² / (V_seeds²/(S − 1) + V_images²/(P − 1)). Nothing is drawn at random.
+
+These degrees are estimates, too. Where three seeds differ more than images do and by chance come
+out alike, they are too many: such an interval holds the truth in 92 of 100 cases in place of 95,
+and small p are farther off. `cautious` is an interval without that fault, to compare with.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import scipy
@@ -185,6 +189,34 @@ def interval(values: Table, *, fixed: Fixed = "", logarithmic: bool = False) -> 
     if min(sampled) < LEAST or known.mean() < KNOWN or flat:
         error = freedom = float("nan")
     return Interval.of(estimate, error, freedom, counts, logarithmic=logarithmic)
+
+
+def cautious(values: Table, *, fixed: Fixed = "", logarithmic: bool = False) -> Interval:
+    """`interval`, with a reach that is too long rather than too short: √(t² V_seeds + t² V_images).
+
+    Each t has the degrees of freedom of its own part, which are counts and no estimates. For seeds
+    or images alone, and exact numbers, it is `interval`.
+
+    Args:
+        values, fixed, logarithmic: as there.
+
+    Returns:
+        An interval whose degrees of freedom are those that give this reach.
+
+    Raises:
+        ValueError: for an empty table.
+    """
+    found = interval(values, fixed=fixed, logarithmic=logarithmic)
+    if fixed or np.isnan(found.low):
+        return found
+    reach = 0.0
+    for other, size in (("images", found.seeds), ("seeds", found.images)):
+        _, error, _ = mean_errors(values, cast(Fixed, other))
+        reach += (float(scipy.special.stdtrit(size - 1, (1 + LEVEL) / 2)) * float(error)) ** 2
+    freedom = float(scipy.special.stdtridf((1 + LEVEL) / 2, np.sqrt(reach) / found.error))
+    middle = np.log(found.estimate) if logarithmic else found.estimate
+    counts = found.seeds, found.images, found.missing
+    return Interval.of(middle, found.error, freedom, counts, logarithmic=logarithmic)
 
 
 def _range(values: Table, counts: tuple[int, int, int], logarithmic: bool) -> Interval:

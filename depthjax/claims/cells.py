@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from depthjax.statistics import LEAST, Fixed, Interval, Table, interval
+from depthjax.statistics import LEAST, Fixed, Interval, Table, cautious, interval
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,15 @@ class Cells:
     def interval(self) -> Interval:
         """The mean with its interval; see `interval`."""
         return interval(self.table, fixed=self.fixed, logarithmic=self.logarithmic)
+
+
+class CautiousCells(Cells):
+    """Cells whose interval is `depthjax.statistics.cautious`."""
+
+    @cached_property
+    def interval(self) -> Interval:
+        """The mean with its interval; see `cautious`."""
+        return cautious(self.table, fixed=self.fixed, logarithmic=self.logarithmic)
 
 
 def _rounded(value: float) -> float | None:

@@ -90,7 +90,7 @@ def _mean_of(places: Sequence[Cells]) -> Cells | Interval:
         values = tuple(value for place in places for row in place.values for value in row)
         return Cells((values,), "exact", first.logarithmic)
     if alike and len({table.shape for table in tables}) == 1:
-        mean = Cells.of(_mean_table(np.stack(tables)), fixed=first.fixed)
+        mean = type(first).of(_mean_table(np.stack(tables)), fixed=first.fixed)
         return replace(mean, logarithmic=first.logarithmic)
     return _mean_interval([place.interval for place in places], [1] * len(places))
 
