@@ -54,7 +54,7 @@ def main() -> None:
     definition = cli.flag_values(
         *("claims", "photographs", "size", "narrow", "wide", "depth", "weight_seeds", "start_seed"),
         *("descent_steps", "cg_steps", "paper_steps", "most_steps", "relu_size", "relu_widths"),
-        *("relu_steps", "relu_iterations"),
+        *("relu_steps", "relu_iterations", "relu_starts"),
     )
     with cli.begin_output(definition) as folder:
         rows: list[Row] = []
@@ -63,7 +63,7 @@ def main() -> None:
                 rows += folder.rows(f"{claim}_{seed}", make)
         findings = judged.findings(setting, rows, inputs.count, relu_inputs.count)
         figures = draw(setting, rows, findings, relu_inputs.count)
-        after = [judged.condition_table(rows)]
+        after = [judged.condition_table(rows), judged.unmatched_text(rows)]
         cli.finish_study(folder, rows, findings, figures, after=after)
 
 

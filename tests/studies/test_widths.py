@@ -19,9 +19,11 @@ from depthjax.studies.widths.judged import (
     findings,
     needed_widths,
     recovered_shares,
+    unmatched_text,
 )
-from depthjax.studies.widths.measured import PAPER
-from depthjax.studies.widths.setting import WIDE, WIDER_LATE, WidthSettings
+from depthjax.studies.widths.measured import MISSED, PAPER
+from depthjax.studies.widths.measured import relu_rows as measured_relu_rows
+from depthjax.studies.widths.setting import WIDE, WIDER_LATE, WidthSettings, inputs_of
 
 
 def alone(claim):
@@ -115,3 +117,27 @@ def test_c19_is_judged_for_each_kind_of_unit(tanh, sigmoid, verdicts):
     refuted = "contradicted" in verdicts
     expected = "not supported" if refuted else "supported"
     assert told.verdict == (expected if tanh < 3 else "undecided at this scale")
+
+
+def test_of_several_starts_the_one_that_comes_nearest_the_embedding_counts():
+    """Whatever its image is; the first of several starts is the only one of one."""
+    inputs = inputs_of(["astronaut", "chelsea"], 4, 1)
+    asked = {"claims": ("C7",), "size": 4, "narrow": 32, "wide": 60, "relu_widths": (1.5,)}
+
+    def missed(starts: int) -> np.ndarray:
+        setting = WidthSettings(**asked, relu_steps=3, relu_starts=starts)
+        rows = list(measured_relu_rows(setting, inputs, 0))
+        return np.array([row["value"] for row in rows if row["quantity"] == MISSED])
+
+    assert (missed(4) <= missed(1)).all() and (missed(4) < missed(1)).any()
+    np.testing.assert_array_equal(inputs.several_starts(3)[0], inputs.starts)
+
+
+def test_descents_that_are_stuck_are_counted():
+    rows = [
+        {"claim": claim, "quantity": MISSED, "value": value}
+        for claim, values in {"C7": (1e-7, 2e-7), "C19": (1e-7, 0.02, 0.009)}.items()
+        for value in values
+    ]
+    assert unmatched_text(rows).endswith("counts as any other: 2 of 3 of C19.")
+    assert unmatched_text(rows[:2]) == ""

@@ -18,7 +18,7 @@ from depthjax.claims.findings import Finding
 from depthjax.claims.paper import bound_of
 from depthjax.statistics import depth_slopes
 from depthjax.studies.rows import Row, among, seed_table
-from depthjax.studies.widths.measured import CG, CURVATURE, PAPER, width_name
+from depthjax.studies.widths.measured import CG, CURVATURE, MISSED, PAPER, width_name
 from depthjax.studies.widths.setting import (
     CLAIMS,
     FIRST_WIDTH,
@@ -35,6 +35,9 @@ PAPER_INPUTS = 2523
 STEPS = "steps to D = 1"
 BY_DISTANCE = "D ≤ 1"
 """The criterion of C7 that the image has come near; the other is that enough units are active."""
+
+MATCHED = 1e-4
+"""The m_g / ‖O(a)‖ up to which an embedding counts as matched; most descents end below 1e-6."""
 
 
 def findings(
@@ -270,6 +273,25 @@ def _late_width(setting: WidthSettings, rows: Sequence[Row]) -> Iterator[Finding
 
 def _layers(depth: int) -> str:
     return "1 layer" if depth == 1 else f"{depth} layers"
+
+
+def unmatched_text(rows: Sequence[Row]) -> str:
+    """How many descents through units were stuck before they matched their embedding; "" if none.
+
+    Their D counts all the same, so that a width at which one is stuck seems not to suffice.
+    """
+    missed = [row for row in rows if row["quantity"] == MISSED]
+    counts = {
+        claim: [row["value"] > MATCHED for row in among(missed, claim=claim)]
+        for claim in dict.fromkeys(row["claim"] for row in missed)
+    }
+    told = [f"{sum(each)} of {len(each)} of {claim}" for claim, each in counts.items() if any(each)]
+    return (
+        f"Descents that did not match their embedding ({MISSED} > {MATCHED:g}), whose D counts as"
+        f" any other: {', '.join(told)}."
+        if told
+        else ""
+    )
 
 
 def condition_table(rows: Sequence[Row]) -> str:

@@ -31,6 +31,9 @@ from depthjax.studies.widths.setting import (
 PAPER, CG, CURVATURE = "paper's descent", "conjugate gradients", "rate 1/σ₁²"
 """The optimisers of linear networks."""
 
+MISSED = "m_g / ‖O(a)‖"
+"""What a descent leaves of an embedding."""
+
 
 def parts_of(
     setting: WidthSettings, inputs: Inputs, relu_inputs: Inputs, seed: int
@@ -176,14 +179,18 @@ def _unit_rows(
     for ratio, count in zip(widths, tried, strict=True):
         weights = first_units(layers, count)
         target = embed(layer, weights, inputs.targets)
-        last = invert(
-            layer, weights, target, inputs.starts, config, compare_to=inputs.targets
-        ).trajectory
+        starts = inputs.several_starts(setting.relu_starts)
+        found = invert(layer, weights, target, starts, config, compare_to=inputs.targets).trajectory
+        distances = found.embedding_distance[-1]  # [restarts, B]
+        nearest = distances.argmin(0)[None]
+        far, near = (
+            np.take_along_axis(each, nearest, 0)[0]
+            for each in (found.input_distance[-1], distances)
+        )
         name = width_name(ratio, activation)
         begin = _begin(claim, name, len(layers), "Gauss–Newton", seed)
-        relative = last.embedding_distance[-1] / np.linalg.norm(target, axis=1)
-        yield from _rows(begin, inputs, "D", last.input_distance[-1] / inputs.reference_distance)
-        yield from _rows(begin, inputs, "m_g / ‖O(a)‖", relative)
+        yield from _rows(begin, inputs, "D", far / inputs.reference_distance)
+        yield from _rows(begin, inputs, MISSED, near / np.linalg.norm(target, axis=1))
         if activation == "relu":
             active = np.asarray(target > 0).sum(1)
             yield from _rows(begin, inputs, "active units", active)

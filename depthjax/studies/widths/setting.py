@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from depthjax.analysis import linear_mlp
 from depthjax.analysis.singular_directions import SingularDirections
@@ -64,6 +64,10 @@ class WidthSettings:
     relu_widths: Sequence[float] = setting(RELU_WIDTHS, "C7: widths over inputs, rising")
     relu_steps: int = setting(20, "C7, C19, C20: of Gauss–Newton", least=1)
     relu_iterations: int = setting(100, "C7, C19, C20: of conjugate gradients in each", least=1)
+    relu_starts: int = setting(
+        1, "C7, C19, C20: starts of each image; the one that comes nearest its embedding counts",
+        least=1,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -135,17 +139,28 @@ class Inputs:
     Fields:
         names: of the photographs.
         targets: the photographs a, `[B, H, W, 3]`, in [0, 1].
-        starts: a_0, `[B, H, W, 3]`.
+        start_seed: of the starts.
     """
 
     names: tuple[str, ...]
     targets: Images
-    starts: Images
+    start_seed: int
 
     @property
     def count(self) -> int:
         """n, the number of elements of an image."""
         return self.targets[0].size
+
+    @cached_property
+    def starts(self) -> Images:
+        """a_0, `[B, H, W, 3]`."""
+        return self.several_starts(1)[0]
+
+    def several_starts(self, count: int) -> Float[Array, "restarts b h w 3"]:
+        """So many a_0 of each image; the first are `starts`."""
+        drawn = InversionConfig.paper("mlp", restarts=count)
+        starts = initial_images(jax.random.key(self.start_seed), self.targets.shape, drawn)
+        return starts.reshape(count, *self.targets.shape)
 
     @property
     def errors(self) -> Float[np.ndarray, "b n"]:
@@ -170,5 +185,4 @@ def inputs_of(photographs: Sequence[str], size: int, start_seed: int) -> Inputs:
         ValueError: as `depthjax.images.load_images`.
     """
     names, targets = load_images(find_images(photographs), size)
-    starts = initial_images(jax.random.key(start_seed), targets.shape, InversionConfig.paper("mlp"))
-    return Inputs(tuple(names), jnp.asarray(targets), starts)
+    return Inputs(tuple(names), jnp.asarray(targets), start_seed)
