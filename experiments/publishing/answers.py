@@ -13,6 +13,7 @@ from depthjax.claims.judging import (
     interval_text,
 )
 from depthjax.claims.paper import CLAIMS
+from depthjax.claims.sensitivity import by_cautious_intervals
 from depthjax.claims.tables import UNCORRECTED, verdict_text
 from publishing.material import Material, decided_by
 from publishing.questions import QUESTIONS, Question
@@ -37,6 +38,15 @@ def counted(judged: Sequence[Judgement]) -> str:
     return ", ".join(
         f"{count} {verdict}{note.get(verdict, '')}" for verdict, count in verdicts.most_common()
     )
+
+
+def cautiously(judged: Sequence[Judgement]) -> str:
+    """Which verdicts another kind of interval would change."""
+    findings = [one for judgement in judged for part in judgement.parts for one in part.findings]
+    others = by_cautious_intervals(findings, [judgement.claim for judgement in judged])
+    told = ", ".join(f"{claim} ({verdict})" for claim, verdict in others.items())
+    kind = "[too wide rather than too narrow](docs/claims.md#what-a-verdict-rests-on)"
+    return f"By intervals that are {kind} all would be the same{f' but {told}' if told else ''}."
 
 
 def _section(question: Question, material: Material) -> Iterator[str]:

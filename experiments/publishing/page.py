@@ -21,7 +21,7 @@ from depthjax.folders.environment import where_it_ran
 from depthjax.folders.kept import briefly, missing_from
 from depthjax.statistics import Interval
 from depthjax.tables import markdown_table, number
-from publishing.answers import answers, counted
+from publishing.answers import answers, cautiously, counted
 from publishing.material import Material, material_in
 from publishing.run_page import command
 
@@ -91,7 +91,8 @@ def page(folder: Path) -> str:
     """
     material = material_in(folder)
     judged = list(material.judged.values())
-    parts = [HEAD, f"**Of {len(judged)} claims: {counted(judged)}.**", *answers(material)]
+    found = f"**Of {len(judged)} claims: {counted(judged)}.** {cautiously(judged)}"
+    parts = [HEAD, found, *answers(material)]
     parts += ["## The claims, one by one", _claims(material)]
     parts += ["## What is not supported", _contradicted(judged)]
     parts += ["## What could not be decided, and what it would take", _undecided(judged)]
