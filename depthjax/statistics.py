@@ -14,7 +14,7 @@ out alike, they are too many: such an interval holds the truth in 92 of 100 case
 and small p are farther off. `cautious` is an interval without that fault, to compare with.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple, TypeAlias, cast
 
 import numpy as np
@@ -247,6 +247,19 @@ def interval_of(values: Table, *, logarithmic: bool = False) -> Interval:
     few = known.any(1).sum() < LEAST, known.any(0).sum() < LEAST
     fixed: Fixed = "seeds" if few[0] else "images" if few[1] else ""
     return interval(table, fixed=fixed, logarithmic=logarithmic)
+
+
+def estimates(
+    tables: Iterable[Iterable[Table]], *, logarithmic: bool = False
+) -> Float[np.ndarray, "rows columns 3"]:
+    """`interval_of` each of several tables: estimate, low and high, as figures take them.
+
+    Args:
+        tables: rows of tables, as many in each row.
+        logarithmic: as for `interval`.
+    """
+    cells = [[interval_of(one, logarithmic=logarithmic)[:3] for one in row] for row in tables]
+    return np.array(cells, np.float64)
 
 
 def as_means(values: Table, statistic: Callable[[Table], float]) -> Table:

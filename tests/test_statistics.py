@@ -13,6 +13,7 @@ from depthjax.statistics import (
     as_means,
     cautious,
     depth_slopes,
+    estimates,
     finite_median,
     interval,
     interval_of,
@@ -213,6 +214,15 @@ def test_for_figures_few_seeds_are_those_that_are_meant() -> None:
     assert math.isnan(interval_of(values[:, :2]).low)
     with_zero = interval_of(np.array([[1.0, 100.0, 10.0, 0.0]]), logarithmic=True)
     assert with_zero.missing == 1 and math.isnan(with_zero.low)
+
+
+def test_a_table_of_tables_has_their_intervals_in_place() -> None:
+    values = np.random.default_rng(0).lognormal(size=(2, 4, 3, 5))
+    for logarithmic in (False, True):
+        found = estimates((iter(row) for row in values), logarithmic=logarithmic)
+        assert found.shape == (2, 4, 3)
+        expected = interval_of(values[1, 2], logarithmic=logarithmic)
+        assert tuple(found[1, 2]) == (expected.estimate, expected.low, expected.high)
 
 
 def test_an_interval_of_given_errors_is_student_s() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.statistics import interval_of
+from depthjax.statistics import estimates
 from depthjax.studies.comparison.setting import CONVERGING
 from depthjax.studies.networks import seed_counts
 
@@ -114,15 +114,8 @@ def intervals(
     comparison: Comparison, condition: str, quantity: str, *, logarithmic: bool = False
 ) -> Float[np.ndarray, "n l 3"]:
     """`interval_of` a quantity of every network at every layer: estimate, low, high."""
-    return np.array(
-        [
-            [
-                interval_of(
-                    comparison.of(condition, quantity, network, layer), logarithmic=logarithmic
-                )[:3]
-                for layer in comparison.layers
-            ]
-            for network in comparison.networks
-        ],
-        np.float64,
-    )
+    tables = [
+        [comparison.of(condition, quantity, network, layer) for layer in comparison.layers]
+        for network in comparison.networks
+    ]
+    return estimates(tables, logarithmic=logarithmic)

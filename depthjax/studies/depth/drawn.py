@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from depthjax import figures
 from depthjax.claims.paper import bound_of
-from depthjax.statistics import interval_of
+from depthjax.statistics import estimates
 from depthjax.studies.depth.judged import MATCHED_ENOUGH
 from depthjax.studies.depth.measured import Blocks
 
@@ -58,10 +58,10 @@ def _column(network: Blocks) -> figures.BlockColumn:
         [block.index for block in network.blocks],
         [block.stage for block in network.blocks],
         {
-            panel: [
-                interval_of(network.of(quantity, place), logarithmic=logarithmic)[:3]
-                for place in range(len(network.blocks))
-            ]
+            panel: estimates(
+                [[network.of(quantity, place) for place in range(len(network.blocks))]],
+                logarithmic=logarithmic,
+            )[0]
             for panel, (quantity, logarithmic) in _PANELS.items()
         },
     )

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.claims.findings import Finding
-from depthjax.statistics import interval_of
+from depthjax.statistics import estimates
 from depthjax.studies.gradients.measured import NOISY_COPY, START
 from depthjax.studies.networks import about
 from depthjax.studies.rows import Row, seed_table
@@ -71,18 +71,12 @@ def intervals(
 ) -> dict[str, Float[np.ndarray, "n l 3"]]:
     """Estimate and interval of each statistic at the start, by the name on its axis."""
     return {
-        axis: np.array(
+        axis: estimates(
             [
-                [
-                    interval_of(
-                        seed_table(rows, column, network=label, layer=name, where=START),
-                        logarithmic=logarithmic,
-                    )[:3]
-                    for name in names
-                ]
+                [seed_table(rows, column, network=label, layer=name, where=START) for name in names]
                 for label in networks
             ],
-            np.float64,
+            logarithmic=logarithmic,
         )
         for axis, (column, logarithmic) in AXES.items()
     }

@@ -9,7 +9,7 @@ from depthjax.analysis.singular_values import DENSE_FLOOR, LEVELS, SpectralCurve
 from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
 from depthjax.claims.paper import bound_of
-from depthjax.statistics import interval_of, least_slopes
+from depthjax.statistics import estimates, least_slopes
 from depthjax.studies.jacobian.measured import Piece
 from depthjax.studies.networks import about, aside_of
 from depthjax.studies.rows import Row, among, seed_table
@@ -235,15 +235,9 @@ def intervals(
 ) -> dict[str, Float[np.ndarray, "n l 3"]]:
     """Estimate and interval of each quantity that is known, by the name on its axis."""
     panels = {
-        axis: np.array(
-            [
-                [
-                    interval_of(seed_table(rows, value, network=label, layer=name))[:3]
-                    for name in names
-                ]
-                for label in networks
-            ],
-            np.float64,
+        axis: estimates(
+            [seed_table(rows, value, network=label, layer=name) for name in names]
+            for label in networks
         )
         for axis, value in _AXES.items()
     }

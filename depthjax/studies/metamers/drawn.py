@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from depthjax import figures
 from depthjax.folders.result_rows import VERDICTS
-from depthjax.statistics import interval_of
+from depthjax.statistics import estimates
 from depthjax.studies.rows import Row, seed_table
 
 
@@ -31,13 +31,11 @@ def draw(
     }
     shares = ("metamers", "same label")
 
-    def estimates(name: str) -> np.ndarray:
-        tables = [
+    def shown(name: str) -> np.ndarray:
+        values = estimates(
             [seed_table(rows, panels[name], network=network, layer=layer) for layer in layers]
             for network in networks
-        ]
-        found = [[list(interval_of(table)[:3]) for table in of] for of in tables]
-        values = np.array(found, np.float64)
+        )
         return np.clip(values, 0, 1) if name in shares else values
 
     yield (
@@ -45,7 +43,7 @@ def draw(
         figures.networks_against_depth(
             networks,
             layers,
-            {name: estimates(name) for name in panels},
+            {name: shown(name) for name in panels},
             note="means and 95 % intervals over seeds × images",
         ),
     )

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from depthjax import figures
-from depthjax.statistics import interval_of
+from depthjax.statistics import estimates
 from depthjax.studies.readouts.measured import DECODER, DESCENT, MEAN, MMSE, RIDGE
 from depthjax.studies.rows import Row, among, seed_table
 from depthjax.tables import markdown_table, number, share
@@ -28,15 +28,8 @@ def against_depth(
     for network in networks:
         own = among(rows, network=network)
         panels = {
-            name: np.array(
-                [
-                    [
-                        interval_of(seed_table(among(own, way=way), column, layer=layer))[:3]
-                        for layer in layers
-                    ]
-                    for way in WAYS
-                ],
-                np.float64,
+            name: estimates(
+                [seed_table(own, column, way=way, layer=layer) for layer in layers] for way in WAYS
             )
             for name, column in _QUANTITIES.items()
         }

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from depthjax import figures
-from depthjax.statistics import interval_of
+from depthjax.statistics import estimates
 from depthjax.studies.recipe.measured import LastIterates
 
 _PANELS = {
@@ -27,14 +26,12 @@ def draw(found: LastIterates, model: str, size: int) -> Iterator[tuple[str, Figu
     """
     for label in found.networks:
         panels = {
-            name: np.array(
+            name: estimates(
                 [
-                    [
-                        interval_of(found.of(rate, quantity, label, layer), logarithmic=log)[:3]
-                        for layer in found.layers
-                    ]
+                    [found.of(rate, quantity, label, layer) for layer in found.layers]
                     for rate in found.rates
-                ]
+                ],
+                logarithmic=log,
             )
             for name, (quantity, log) in _PANELS.items()
         }
