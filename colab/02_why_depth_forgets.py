@@ -204,11 +204,14 @@ captions = [
 empty = [""] * len(pairs)
 seen, made = (np.stack([getattr(pair, f)[0] for pair in pairs]) for f in ("targets", "rounded"))
 display(
-    figures.witness_sheet(
+    figures.gallery(
         witness_layers,
-        ["photograph", "witness", "difference / 2"],
-        np.stack([seen, made, 0.5 + (made - seen) / 2]),
-        [empty, captions, empty],
+        seen,
+        None,
+        ["witness", "difference / 2"],
+        np.stack([made, 0.5 + (made - seen) / 2]),
+        {},
+        seen=[empty, captions, empty],
         note="D: distance of the pictures, ρ: of their embeddings; 1 is a noisy copy's of 25 dB.",
         title="two pictures that the layer takes for one",
     )

@@ -14,7 +14,6 @@ from .saving import save_figure
 from .singular_values import ball_sections, singular_value_curves
 from .trajectories import trajectories
 from .widths import distances_against_step, recovery_against_width, steps_to_recover
-from .witnesses import witness_sheet
 from .workers import throughput_against_workers
 
 __all__ = [
@@ -40,5 +39,4 @@ __all__ = [
     "steps_to_recover",
     "throughput_against_workers",
     "trajectories",
-    "witness_sheet",
 ]

@@ -42,6 +42,7 @@ def gallery(
     numbers: Mapping[str, ArrayLike],
     *,
     seen: Sequence[Sequence[str]] | None = None,
+    note: str = "",
     title: str | None = None,
 ) -> Figure:
     """The targets, the starts, and the images recovered from every layer with their numbers.
@@ -58,9 +59,10 @@ def gallery(
         layer_labels: names of the L layers, shallow to deep.
         recovered: `[L, B, H, W, 3]`.
         numbers: what stands below each of these, `[L, B]` by its sign: `{"D": …, "r²": …,
-            "ρ": …}`. These and `edges` are explained at the foot of the figure.
+            "ρ": …}`. These and `edges` are explained at the foot of the figure. Empty for none.
         seen: words below the targets and below each of these, `[1 + L][B]`, such as the class that
             a network sees.
+        note: at the foot of the figure, before what the signs mean.
         title: above the figure.
 
     Raises:
@@ -73,8 +75,9 @@ def gallery(
     words = _checked_words(seen, images, layers)
     tables = [checked_table(sign, values, layers, images) for sign, values in numbers.items()]
     each = [_texts(sign, table) for sign, table in zip(numbers, tables, strict=True)]
-    texts = np.stack(each, axis=-1).tolist()
-    note = " ".join(meaning for sign, meaning in _MEANINGS.items() if sign in numbers)
+    texts = np.stack(each, axis=-1).tolist() if each else [[[]] * len(images)] * len(layers)
+    meanings = [meaning for sign, meaning in _MEANINGS.items() if sign in numbers]
+    note = " ".join(filter(None, [note, *meanings]))
     if not np.isfinite(columns).all():
         note += " Magenta: not finite."
     with styled():
@@ -183,7 +186,7 @@ class _Sheet:
 
         As many numbers are in a line as fit everywhere.
         """
-        for each in range(len(self.numbers[0][0]), 0, -1):
+        for each in range(max(1, len(self.numbers[0][0])), 0, -1):
             texts = [[_in_lines(numbers, each) for numbers in row] for row in self.numbers]
             if widest((text for row in texts for text in row), SMALL) <= self.cell + _GAP - 2:
                 break
@@ -245,7 +248,10 @@ class _Sheet:
     def _picture(self, axes: Axes, x: float, y: float, picture: Pictures) -> None:
         width, height = self.picture_size
         x += (self.cell - width) / 2
-        axes.imshow(picture, extent=(x, x + width, y + height, y), aspect="auto")
+        # Pixels that are as wide as a point are seen, and stay squares whatever the resolution.
+        sharp = "nearest" if self.picture[1] <= width else None
+        box = (x, x + width, y + height, y)
+        axes.imshow(picture, extent=box, aspect="auto", interpolation=sharp)
         # A frame, since a white picture would have no visible edge on paper.
         frame = Rectangle((x, y), width, height, fill=False, edgecolor=GREY, linewidth=0.3)
         axes.add_patch(frame)

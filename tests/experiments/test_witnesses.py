@@ -6,12 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from matplotlib.image import AxesImage
-from matplotlib.text import Text
 from script_running import refused, rows_of, runner, script_fixture
 
 import depthjax
-from depthjax import figures
 from depthjax.claims.stored import load_findings
 from depthjax.images import load_image
 
@@ -126,36 +123,3 @@ def test_results_that_are_there_stay(script, done):
     with pytest.raises(ValueError, match="--overwrite"):
         run(script, done)
     assert (done / "results.csv").read_bytes() == before
-
-
-# ------------------------------------------------------------------------------------------- figure
-
-
-def sheet(columns=3, layers=2, **others):
-    pictures = np.random.default_rng(0).random((columns, layers, 6, 8, 3))
-    headings = [f"a rather long heading {number}" for number in range(columns)]
-    captions = [[f"D {layer}\nρ {column}" for layer in range(layers)] for column in range(columns)]
-    names = [f"layer{number}" for number in range(layers)]
-    return pictures, figures.witness_sheet(names, headings, pictures, captions, **others)
-
-
-def test_every_picture_is_drawn_once_with_its_caption_on_the_page():
-    pictures, figure = sheet(title="A title", note="A note. " * 30)
-    drawn = [np.asarray(image.get_array()) for image in figure.findobj(AxesImage)]
-    expected = pictures.reshape(-1, *pictures.shape[2:])
-    np.testing.assert_allclose(np.stack(drawn), expected, atol=1 / 255)
-    texts = [text for text in figure.findobj(Text) if text.get_text().strip()]
-    assert {"D 0\nρ 0", "D 1\nρ 2", "layer1", "A title"} <= {text.get_text() for text in texts}
-    figure.draw_without_rendering()
-    for box in (text.get_window_extent() for text in texts):
-        assert box.x0 >= 0 and box.y0 >= 0
-        assert box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
-
-
-def test_what_does_not_belong_together_is_not_drawn():
-    with pytest.raises(ValueError, match="1 headings, 2 layers"):
-        figures.witness_sheet(["a", "b"], ["x"], np.zeros((1, 3, 2, 2, 3)), [["", ""]])
-    with pytest.raises(ValueError, match="captions"):
-        figures.witness_sheet(["a"], ["x"], np.zeros((1, 1, 2, 2, 3)), [[]])
-    with pytest.raises(ValueError, match="no layer labels"):
-        figures.witness_sheet([], ["x"], np.zeros((1, 0, 2, 2, 3)), [[]])

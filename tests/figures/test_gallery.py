@@ -123,6 +123,25 @@ def test_gallery_without_starts_has_no_such_column():
     assert_readable(figure)
 
 
+def test_gallery_without_numbers_has_what_is_seen_and_its_note_on_the_page():
+    given = gallery_arguments(5, 6)
+    given[2], given[5] = None, {}
+    seen = [[f"D 0.{column}{image}  ρ 12.34\n35.1 dB" for image in range(5)] for column in range(7)]
+    figure = figures.gallery(*given, seen=seen, note="Differences are about grey. " * 9, title="A")
+    assert len(pictures(figure)) == 5 * (1 + 6)
+    said = everything_said(figure)
+    assert said.count("35.1 dB") == 5 * 7
+    assert said.count("Differences") == 9
+    assert "D: " not in said
+    assert_readable(figure)
+
+
+@pytest.mark.parametrize(("size", "kept"), [(32, True), (56, True), (224, False)])
+def test_gallery_shows_the_pixels_of_tiny_images(size, kept):
+    figure = figures.gallery(*gallery_arguments(1, 6, True, (size, size)))
+    assert {part.get_interpolation() == "nearest" for part in pictures(figure)} == {kept}
+
+
 def test_gallery_explains_its_letters_on_the_page():
     said = everything_said(figures.gallery(*gallery_arguments()))
     assert "D: " in said

@@ -62,7 +62,7 @@ def _sheet(
 
     empty = [""] * len(names)
     targets = np.stack([witness.target for witness in column(FARTHEST)])
-    columns = [("image", targets, empty)]
+    columns = []
     for kind, heading, times, words in (
         (TOWARDS, f"witness towards {labels[1 % len(labels)]}", 0.5, "difference / 2"),
         (FARTHEST, "witness, as far as possible", 0.5, "difference / 2"),
@@ -74,11 +74,14 @@ def _sheet(
             difference = 0.5 + times * (pictures - targets)
             columns += [(heading, pictures, captions), (words, difference, empty)]
     headings, stacks, below = zip(*columns, strict=True)
-    return figures.witness_sheet(
+    return figures.gallery(
         names,
+        targets,
+        None,
         headings,
         np.stack(stacks),
-        below,
+        {},
+        seen=[empty, *below],
         title=f"{model}, {network}: what layers take for {labels[0]}, and what they see best",
         note=_NOTE,
     )
