@@ -65,11 +65,13 @@ def main() -> None:
     descents = measured.descents(FLAGS.controls, targets[0].size, seeds)
     config = linear_descent(FLAGS.steps, FLAGS.rate)
     starts = depthjax.initial_images(jax.random.key(FLAGS.start_seed), targets.shape, config)
-    definition = cli.flag_values(
-        *("controls", "images", "size", "seeds", "start_seed", "steps", "rate", "coupling"),
-        *("readings", "trained_on", "preimage_size", "inits", "draws"),
-        *("descent_steps", "converging_steps"),
-    )
+    definition = {
+        **cli.flag_values(
+            *("controls", "images", "size", "seeds", "steps", "rate", "coupling"),
+            *("readings", "trained_on", "preimage_size", "converging_steps"),
+        ),
+        **vars(settings),
+    }
     first = images.find_images(FLAGS.images[:1])
     _, (image,) = images.load_images(first, FLAGS.preimage_size)
     with cli.begin_output(definition, images=(names, photographs)) as folder:

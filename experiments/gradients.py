@@ -11,7 +11,6 @@ correlation of neighbours. A run that was cut off goes on with --resume.
 
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 from absl import flags
 
@@ -20,7 +19,7 @@ from depthjax import cli
 from depthjax.studies.descents import starts_of
 from depthjax.studies.gradients import judged, measured
 from depthjax.studies.gradients.drawn import draw
-from depthjax.studies.networks import places, single_networks, weight_records
+from depthjax.studies.networks import single_networks
 from depthjax.studies.rows import Row
 
 FLAGS = flags.FLAGS
@@ -34,35 +33,22 @@ cli.define_script_flags()
 
 def main() -> None:
     """Flags -> gradients at every layer of every network -> findings and a figure."""
-    model = cli.model_from_flags()
-    names = depthjax.select_layers(model, FLAGS.layers)
-    networks = cli.networks_from_flags(model, FLAGS.size)
-    seeds = cli.seeds_from_flags()
-    image_names, photographs = cli.images_from_flags(model)
-    starts = starts_of(photographs, depthjax.InversionConfig.paper(), FLAGS.start_seed)
-    everywhere = places(model, names, networks, seeds)
-    for place in everywhere:  # ends here, before anything is written
-        jax.eval_shape(place.layer, place.variables, photographs[:1])
-    what = image_names, jnp.asarray(photographs), jnp.asarray(starts)
-    definition = {
-        **cli.flag_values(*_DEFINING),
-        "networks": weight_records(networks),
-        "layers": list(names),
-        "images": list(image_names),
-    }
-    with cli.begin_output(
-        definition, "gradients", FLAGS.model, images=(image_names, photographs)
-    ) as folder:
+    asked = cli.asked_from_flags()
+    starts = starts_of(asked.targets, depthjax.InversionConfig.paper(), FLAGS.start_seed)
+    everywhere = asked.places
+    what = asked.images, jnp.asarray(asked.targets), jnp.asarray(starts)
+    definition = {**cli.flag_values(*_DEFINING), **asked.definition}
+    images = asked.images, asked.targets
+    with cli.begin_output(definition, "gradients", FLAGS.model, images=images) as folder:
         rows: list[Row] = []
         for place in cli.each_place(everywhere):
             name = f"{place.network}_{place.seed}_{place.name}"
             rows += folder.rows(name, partial(measured.rows_of, place, *what))
-        labels = list(networks)
-        findings = judged.findings(rows, names, labels, single_networks(networks))
-        sample = (
-            f"{len(seeds)} weight seeds × {len(image_names)} images of {FLAGS.size}×{FLAGS.size}"
-        )
-        cli.finish_study(folder, rows, findings, draw(rows, names, labels, sample))
+        labels, single = list(asked.networks), single_networks(asked.networks)
+        findings = judged.findings(rows, asked.layers, labels, single)
+        images_of = f"{len(asked.images)} images of {FLAGS.size}×{FLAGS.size}"
+        sample = f"{len(asked.seeds)} weight seeds × {images_of}"
+        cli.finish_study(folder, rows, findings, draw(rows, asked.layers, labels, sample))
 
 
 _DEFINING = "model", "model_field", "seeds", "normalization", "size", "fit", "start_seed"

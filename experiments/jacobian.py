@@ -12,15 +12,13 @@ Claims C9 and C16 are judged. Small inputs are decomposed whole in float64, larg
 alone. A run that was cut off goes on with --resume.
 """
 
-import jax
 import numpy as np
 from absl import flags
 
-import depthjax
 from depthjax import cli
 from depthjax.studies.jacobian import judged, measured
 from depthjax.studies.jacobian.drawn import draw
-from depthjax.studies.networks import places, single_networks, weight_records
+from depthjax.studies.networks import single_networks
 
 FLAGS = flags.FLAGS
 cli.define_network_flags()
@@ -34,48 +32,33 @@ cli.define_script_flags()
 def main() -> None:
     """Flags -> spectra and accounts of every network and layer -> findings and figures."""
     settings = cli.settings_from_flags(measured.SpectrumSettings)
-    model = cli.model_from_flags()
-    names = depthjax.select_layers(model, FLAGS.layers)
-    networks = cli.networks_from_flags(model, FLAGS.size)
-    seeds = cli.seeds_from_flags()
-    image_names, photographs = cli.images_from_flags(model)
-    photographs = np.asarray(photographs, np.float32)
-    everywhere = places(model, names, networks, seeds)
+    asked = cli.asked_from_flags()
+    names, photographs = asked.layers, np.asarray(asked.targets, np.float32)
+    everywhere = asked.places
     accounts = measured.accounts_of(everywhere, photographs)
-    for one in accounts.values():  # ends here, before anything is written
-        jax.eval_shape(one.deepest, one.variables, photographs[:1])
-    definition = {
-        **cli.flag_values(*_DEFINING),
-        "networks": weight_records(networks),
-        "layers": list(names),
-        "images": list(image_names),
-    }
-    with cli.begin_output(
-        definition, "jacobian", FLAGS.model, images=(image_names, photographs)
-    ) as folder:
+    definition = {**cli.flag_values(*_DEFINING), **vars(settings), **asked.definition}
+    images = asked.images, photographs
+    with cli.begin_output(definition, "jacobian", FLAGS.model, images=images) as folder:
         pieces = {
             (place.network, place.seed, place.name): measured.piece_at(
                 folder,
                 place,
-                image_names,
+                asked.images,
                 accounts[place.network, place.seed],
                 settings,
-                ball=place.seed == seeds[0],
+                ball=place.seed == asked.seeds[0],
             )
             for place in cli.each_place(everywhere)
         }
         rows = judged.finished_rows(list(pieces.values()))
-        labels = list(networks)
-        findings = judged.findings(rows, names, labels, single_networks(networks))
+        labels, single = list(asked.networks), single_networks(asked.networks)
+        findings = judged.findings(rows, names, labels, single)
         summary = judged.summary_table(rows, names, labels)
-        figures = draw(pieces, rows, names, labels, seeds, len(FLAGS.images))
+        figures = draw(pieces, rows, names, labels, asked.seeds, len(FLAGS.images))
         cli.finish_study(folder, rows, findings, figures, summary=summary)
 
 
-_DEFINING = (
-    "model", "model_field", "seeds", "normalization", "size", "fit", "spectra", "values",
-    "products", "probes", "steps", "moment_probes", "prior_std", "probe_seed",
-)  # fmt: skip
+_DEFINING = "model", "model_field", "seeds", "normalization", "size", "fit"
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from depthjax import cli
 from depthjax.errors import one_of
 from depthjax.models import Network, ResNet, resolve
 from depthjax.studies import descents
-from depthjax.studies.networks import layers_of, single_networks, weight_records
+from depthjax.studies.networks import layers_of, single_networks
 from depthjax.studies.recipe import judged, measured
 from depthjax.studies.recipe.drawn import draw
 
@@ -47,13 +47,10 @@ NOTE = "ρ: distance of the embedding over that of a noisy copy; < 1: nearer tha
 
 def main() -> None:
     """Flags -> one call for each seed × layer × rate -> findings and a figure, seed by seed."""
-    model = cli.model_from_flags()
-    names = depthjax.select_layers(model, FLAGS.layers)
+    asked = cli.asked_from_flags()
+    model, names, networks, seeds, _, targets = asked
     rates = rates_from_flags(names)
     recipe = depthjax.InversionConfig.paper(steps=FLAGS.steps)
-    networks = cli.networks_from_flags(model, FLAGS.size)
-    image_names, targets = cli.images_from_flags(model)
-    seeds = cli.seeds_from_flags()
     output = cli.output_from_flags("recipe", FLAGS.model)
     every = measured.descents_of(
         output, networks, seeds, partial(layers_of, model, names), recipe, rates
@@ -62,10 +59,8 @@ def main() -> None:
     starts = descents.starts_of(targets, recipe, FLAGS.start_seed)
     definition = {
         **cli.flag_values(*_DEFINING),
-        "networks": weight_records(networks),
-        "layers": list(names),
+        **asked.definition,
         "rates": {rate: list(chosen) for rate, chosen in rates.items()},
-        "images": list(image_names),
         "inversion": dataclasses.asdict(recipe),
     }
     claimed = isinstance(model, ResNet) and resolve(model, names[-1]) == last_stage(model)

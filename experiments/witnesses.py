@@ -14,11 +14,10 @@ from functools import partial
 
 from absl import flags
 
-import depthjax
 from depthjax import cli
 from depthjax.files import check_names
 from depthjax.folders import results
-from depthjax.studies.networks import Place, places, single_networks, weight_records
+from depthjax.studies.networks import Place, single_networks, weight_records
 from depthjax.studies.rows import Row
 from depthjax.studies.witnesses import judged, measured
 from depthjax.studies.witnesses.drawn import draw
@@ -34,18 +33,15 @@ cli.define_script_flags()
 
 def main() -> None:
     """Flags -> witnesses and eigendistortions of every layer -> findings -> files."""
-    model = cli.model_from_flags()
-    names = depthjax.select_layers(model, FLAGS.layers)
-    labels, photographs = cli.images_from_flags(model)
-    networks = cli.networks_from_flags(model, FLAGS.size)
-    seeds = cli.seeds_from_flags()
+    asked = cli.asked_from_flags()
+    labels, photographs, networks = asked.images, asked.targets, asked.networks
     settings = cli.settings_from_flags(measured.WitnessSettings)
     definition = {
         **cli.flag_values(
             *("model", "model_field", "networks", "seeds", "normalization", "layers", "images"),
-            *("size", "fit", "ratio", "steps", "corrections", "iterations", "directions"),
-            *("grey_levels", "start_seed", "reference_seed"),
+            *("size", "fit"),
         ),
+        **vars(settings),
         "weights": weight_records(networks),
     }
     longest = f"_{measured.EIGEN}{FLAGS.directions}+.png"
@@ -59,15 +55,15 @@ def main() -> None:
                 yield picture.row
 
         rows: list[Row] = []
-        for place in cli.each_place(places(model, names, networks, seeds)):
+        for place in cli.each_place(asked.places):
             name = f"{place.network}_{place.seed}_{place.name}"
             rows += folder.rows(name, partial(rows_at, place))
         findings = judged.findings(
-            rows, names, list(networks), FLAGS.ratio, single_networks(networks)
+            rows, asked.layers, list(networks), FLAGS.ratio, single_networks(networks)
         )
-        first = [row for row in rows if (row["seed"], row["image"]) == (seeds[0], labels[0])]
+        first = [row for row in rows if (row["seed"], row["image"]) == (asked.seeds[0], labels[0])]
         made = measured.read_pictures(folder.path / "images", first)
-        figures = draw(made, FLAGS.model, names, list(networks), seeds[0], labels)
+        figures = draw(made, FLAGS.model, asked.layers, list(networks), asked.seeds[0], labels)
         note = (
             f"ρ is at most {FLAGS.ratio:g} in every witness, as the file has it: nearer than a"
             " noisy copy's by as much. D: distance of the pictures over that of the noisy copy."

@@ -39,7 +39,7 @@ from depthjax.models.layers import select_layers
 from depthjax.models.network import Network
 from depthjax.studies.comparison.setting import descents_of
 from depthjax.studies.descents import Descents, References, begin_study, check, starts_of
-from depthjax.studies.networks import Networks, layers_of, weight_records
+from depthjax.studies.networks import Networks, Place, layers_of, places, weight_records
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()
@@ -75,6 +75,23 @@ class Asked(NamedTuple):
     seeds: Sequence[int]
     images: Sequence[str]
     targets: Float[np.ndarray, "batch height width channels"]
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What of it defines results, as JSON takes it."""
+        return {
+            "networks": weight_records(self.networks),
+            "layers": list(self.layers),
+            "images": list(self.images),
+        }
+
+    @property
+    def places(self) -> list[Place]:
+        """Every layer of every network and seed; a layer that the images do not fit ends here."""
+        every = places(self.model, self.layers, self.networks, self.seeds)
+        for one in every:
+            jax.eval_shape(one.layer, one.variables, self.targets[:1])
+        return every
 
 
 class Recovered(NamedTuple):
@@ -166,9 +183,7 @@ def recovered(
     starts = starts_of(asked.targets, every[0].config, FLAGS.start_seed)
     definition = {
         **flag_values(*_DEFINING, *defining),
-        "networks": weight_records(asked.networks),
-        "layers": list(asked.layers),
-        "images": list(asked.images),
+        **asked.definition,
         **more,
         "conditions": {one.condition: dataclasses.asdict(one.config) for one in every},
     }
