@@ -27,7 +27,6 @@ from jaxtyping import Float
 
 from depthjax.files import read_arrays
 from depthjax.folders.config import read_config
-from depthjax.folders.layer_arrays import with_similarity
 from depthjax.folders.result_rows import rows_of_layer
 
 
@@ -96,24 +95,13 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         raise ValueError(f"the run in {str(path)!r} is no run of inversions")
     inputs = read_arrays(path / "inputs.npz")
     files = {name: layer_file(path, name) for name in config["layers"]}
-    layers = {
-        name: read_layer(file, inputs["targets"]) for name, file in files.items() if file.is_file()
-    }
+    layers = {name: read_arrays(file) for name, file in files.items() if file.is_file()}
     return Run(path, config, inputs["targets"], inputs["starts"], layers)
 
 
 def layer_file(folder: Path, layer: str) -> Path:
     """Where a run keeps the arrays of a layer; the layer is done if the file is there."""
     return folder / "layers" / f"{file_name(layer)}.npz"
-
-
-def read_layer(file: Path, targets: Float[np.ndarray, "b h w c"]) -> dict[str, np.ndarray]:
-    """The arrays of a finished layer by name; what older versions did not measure is added.
-
-    Raises:
-        ValueError: if the file is damaged.
-    """
-    return with_similarity(read_arrays(file), targets)
 
 
 def file_name(layer: str) -> str:

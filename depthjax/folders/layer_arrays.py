@@ -9,11 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from depthjax.analysis.metamers import MetamerTest
 from depthjax.inversion.autoencoding import Autoencoding
-from depthjax.inversion.similarity import Similarity, similarity
 from depthjax.models.labels import TopClasses
 
 _RECORDED_RATIOS = {
@@ -63,23 +61,6 @@ def metamer_arrays(test: MetamerTest) -> dict[str, np.ndarray]:
     """The verdict, and the parts of it, by the names of the columns of `results.csv`."""
     found = test.likeness[test.layer]._asdict()
     return {"metamer": test.passed, "same_label": test.same_label, **found}
-
-
-def with_similarity(
-    arrays: Mapping[str, np.ndarray], targets: Float[np.ndarray, "b h w c"]
-) -> dict[str, np.ndarray]:
-    """The arrays of a layer with the fields of `Similarity`, which older files lack.
-
-    Args:
-        arrays: as they were read.
-        targets: a.
-    """
-    fields: dict[str, np.ndarray] = {}
-    for prefix in ("", "final_"):
-        if any(f"{prefix}{field.name}" not in arrays for field in dataclasses.fields(Similarity)):
-            found = _fields(similarity(targets, arrays[f"{prefix}images"]))
-            fields |= {f"{prefix}{name}": value for name, value in found.items()}
-    return {**arrays, **fields}
 
 
 def _fields(value: Any) -> dict[str, Any]:

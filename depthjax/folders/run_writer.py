@@ -17,7 +17,7 @@ from depthjax.devices import processes
 from depthjax.files import check_names, csv_bytes, npz_bytes, read_arrays, write_atomically
 from depthjax.folders.begin import RunFolder, begin
 from depthjax.folders.config import read_config
-from depthjax.folders.inversions import file_name, layer_file, read_layer
+from depthjax.folders.inversions import file_name, layer_file
 from depthjax.folders.layer_arrays import layer_arrays, metamer_arrays, trajectories_of_layer
 from depthjax.folders.result_rows import rows_of_layer
 from depthjax.images import save_png
@@ -109,7 +109,7 @@ class RunWriter:
         done = [layer for layer in self._layers if self.done(layer)]
         for layer in done:
             file = layer_file(self.folder.path, layer)
-            self._take_in(layer, read_layer(file, self._inputs["targets"]))
+            self._take_in(layer, read_arrays(file))
             self._discard_state(layer)
         if done:
             self._save_tables()
@@ -242,19 +242,22 @@ def check_targets(
         file: of the folder, which has those that it was begun with.
 
     Raises:
-        ValueError: naming the first image that has changed.
+        ValueError: naming the first image that has changed; if the file is not there, or damaged.
     """
-    kept = folder.path / file
-    if not processes.is_first() or file in folder.begun or not kept.is_file():
-        return  # studies that older versions began have kept none
-    differences = np.abs(np.asarray(targets, float) - read_arrays(kept)["targets"])
-    for name, difference in zip(images, differences, strict=True):
-        if difference.max() > DECODED_ALIKE:
-            folder.close()
-            raise ValueError(
-                f"cannot resume {str(folder.path)!r}: the image {name!r} is another one than it was"
-                " begun with; put the old one back, or choose another --output"
-            )
+    if not processes.is_first() or file in folder.begun:
+        return
+    try:
+        kept = read_arrays(folder.path / file)["targets"]
+        differences = np.abs(np.asarray(targets, float) - kept)
+        for name, difference in zip(images, differences, strict=True):
+            if difference.max() > DECODED_ALIKE:
+                raise ValueError(
+                    f"cannot resume {str(folder.path)!r}: the image {name!r} is another one than it"
+                    " was begun with; put the old one back, or choose another --output"
+                )
+    except ValueError:
+        folder.close()
+        raise
 
 
 def check_pictures(

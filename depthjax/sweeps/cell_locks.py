@@ -98,10 +98,7 @@ class CellLocks:
     def tidy(self) -> None:
         """Removes what processes that are gone have left behind."""
         for entry in self._entries():
-            if entry.is_file():  # a mark of an older version
-                with suppress(OSError):
-                    entry.unlink()
-            elif entry.name not in self._ours and not self._is_alive_elsewhere(entry.name):
+            if entry.name not in self._ours and not self._is_alive_elsewhere(entry.name):
                 with suppress(ValueError):  # somebody works there
                     _let_go(_acquire(entry))
 

@@ -310,7 +310,6 @@ def _read_curve(path: Path) -> list[Epoch]:
 
 
 def _epoch_from_texts(texts: list[str]) -> Epoch:
-    """A row from the text of its values; older checkpoints have `np.float64(0.5)` for `0.5`."""
+    """A row from the text of its values."""
     kinds = Epoch.__annotations__.values()
-    bare = (text.removeprefix("np.float64(").removesuffix(")") for text in texts)
-    return Epoch(*(kind(text) for kind, text in zip(kinds, bare, strict=True)))
+    return Epoch(*(kind(text) for kind, text in zip(kinds, texts, strict=True)))

@@ -75,8 +75,9 @@ def test_numbers_findings_and_figures(script, tmp_path, capsys):
         np.savez(output / "images.npz", targets=1 - begun["targets"])
     with pytest.raises(ValueError, match="is another one than it was begun with"):
         run(script, output, resume=True)
-    (output / "images.npz").unlink()  # as in a folder of an older version
-    run(script, output, resume=True)
+    (output / "images.npz").unlink()
+    with pytest.raises(ValueError, match="is damaged"):
+        run(script, output, resume=True)
 
 
 def test_products_alone(script, tmp_path):

@@ -60,28 +60,6 @@ def test_what_is_saved_comes_back(folder, restarts):
     assert run.config["environment"]["versions"]["jax"] == jax.__version__
 
 
-def test_folders_of_older_versions_gain_what_was_not_measured_then(folder):
-    images, found = autoencode(restarts=2)
-    writer = start_run(folder, definition(), images, found.start)
-    writer.save_layer("a", found)
-    table, file = depthjax.load_run(folder).table, folder / "layers" / "a.npz"
-    with np.load(file) as whole:
-        measured = [
-            name
-            for name in whole.files
-            if any(word in name for word in ("luminance_r2", "contrast_r2", "gradient_"))
-        ]
-        older = {name: whole[name] for name in whole.files if name not in measured}
-    assert len(measured) == 2 * 9
-    np.savez(file, **older)
-    for row, again in zip(table, depthjax.load_run(folder).table, strict=True):
-        assert str(row) == str(again)  # NaN is NaN
-    writer.close()
-    (folder / "results.csv").unlink()
-    start_run(folder, definition(), images, found.start, resume=True).close()
-    assert "luminance_r2" in (folder / "results.csv").read_text().splitlines()[0]
-
-
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("restarts", [1, 3])
 def test_a_trajectory_has_an_axis_of_restarts_and_one_of_images(folder, restarts, count):

@@ -11,6 +11,7 @@ from depthjax.claims.bound import Bound
 from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
 from depthjax.figures.saving import save_figure
+from depthjax.inversion.similarity import similarity
 from depthjax.studies.comparison.setting import CONDITIONS
 
 EVIL = "<script>alert('x')</script>&\"é"
@@ -95,8 +96,11 @@ def write_inversion(
         share = np.linspace(0, 1, 11)[:, None, None, None, None, None]
         every = (1 - share) * starts + share * targets
         numbers = {name: np.full(shape, 0.5) for name in _NUMBERS}
+        likeness = vars(similarity(targets, every[-1]))
         arrays: dict[str, Any] = {
             **numbers,
+            **likeness,
+            **{f"final_{name}": values for name, values in likeness.items()},
             "images": every[-1],
             "final_images": every[-1],
             "embedding_ratio": rho[-1],

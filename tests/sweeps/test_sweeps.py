@@ -270,17 +270,14 @@ def test_who_is_gone_is_not_running(tmp_path):
     assert not place.status().running
 
 
-@pytest.mark.parametrize("restarted", ["the mark of an older version", "a lock without its owner"])
-def test_a_mark_with_our_own_number_is_not_us(restarted, tmp_path):
+def test_a_lock_with_our_own_number_is_not_us(tmp_path):
     """In a container that was killed and started again, host name and process number come back."""
     (cell,) = cells(1)
     record = {"host": socket.gethostname(), "pid": os.getpid(), "since": "1970-01-01T00:00:00"}
-    mark = tmp_path / "running" / f"{cell_hash(cell)}.json"
-    if "lock" in restarted:
-        mark = tmp_path / "running" / cell_hash(cell) / ".lock"
+    lock = tmp_path / "running" / cell_hash(cell) / ".lock"
     SweepFolder(tmp_path).begin([cell])
-    mark.parent.mkdir(parents=True)
-    mark.write_text(json.dumps(record))
+    lock.parent.mkdir(parents=True)
+    lock.write_text(json.dumps(record))
     status, kinds = run(tmp_path, [cell])
     assert kinds == ["done"] and not status.running
     assert not list((tmp_path / "running").iterdir())

@@ -118,12 +118,10 @@ def test_the_files_are_those_of_the_last_and_the_best_epoch(train, tmp_path):
 
 
 def test_an_epoch_survives_json():
-    """A checkpoint keeps the learning curve as text; older ones have NumPy's way to write it."""
+    """A checkpoint keeps the learning curve as text."""
     row = runs.Epoch(1, 4, 0.1, 0.9, 0.5, float("nan"), 0.25, 1.0, 2.5)
     texts = [repr(value) for value in row]
     assert repr(runs._epoch_from_texts(texts)) == repr(row)
-    older = [f"np.float64({text})" if "." in text else text for text in texts]
-    assert repr(runs._epoch_from_texts(older)) == repr(row)
 
 
 def test_killed_at_any_touch_of_its_folder_it_ends_with_the_same_files(train, tmp_path):
