@@ -97,13 +97,15 @@ def main() -> None:
         if study is None:
             return
         noise, _ = data.open_dataset(f"noise/{FLAGS.size}").read(np.arange(FLAGS.noise_images))
-        levels = natural.Levels(
-            FLAGS.matched_ratio,
-            FLAGS.natural_fraction,
-            natural.natural_distances(every, as_seen(crops.images), crops.photographs),
-        )
+        apart = natural.natural_distances(every, as_seen(crops.images), crops.photographs)
+        matching = {
+            place: natural.Matching(FLAGS.matched_ratio, FLAGS.natural_fraction, distance)
+            for place, distance in apart.items()
+        }
         resolutions = measured.relative_resolutions(asked.model, every[0], targets)
-        compared = measured.gather(every, targets, study.starts, noise, judges, levels, resolutions)
+        compared = measured.gather(
+            every, targets, study.starts, noise, judges, matching, resolutions
+        )
         findings = judged.findings(
             compared,
             single_networks(asked.networks),

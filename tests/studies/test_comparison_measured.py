@@ -11,7 +11,7 @@ from depthjax.inversion.metrics import MATCHED_RATIOS
 from depthjax.inversion.similarity import structural_similarity
 from depthjax.studies.comparison.matched import at_level, crossing, images_at, kept_ratios
 from depthjax.studies.comparison.measured import quantities, relative_resolutions
-from depthjax.studies.comparison.natural import Levels, Matching, natural_distances
+from depthjax.studies.comparison.natural import Matching, natural_distances
 from depthjax.studies.comparison.setting import BLURRED, CONDITIONS, CONVERGING, PLAIN
 from depthjax.studies.descents import Descents
 
@@ -120,8 +120,6 @@ def test_natural_pairs_are_of_different_photographs(tmp_path) -> None:
     found = natural_distances([one], crops, ["a", "b", "a", "b"])
     # a–b pairs: (0, 1), (0, 3) at √12, (1, 2), (2, 3) at √12 / 2; halved by the layer.
     assert found == {("photos", 7, "half"): pytest.approx(0.5 * np.sqrt(12) * 0.75)}
-    levels = Levels(0.3, 0.1, found)
-    assert levels.of(one, "half") == Matching(0.3, 0.1, found["photos", 7, "half"])
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from depthjax.models import Network, layer_names
 from depthjax.models.layers import Layer
 from depthjax.studies.comparison.judges import Judges
 from depthjax.studies.comparison.matched import at_level
-from depthjax.studies.comparison.natural import Levels, Matching
+from depthjax.studies.comparison.natural import Matching
 from depthjax.studies.comparison.numbers import RESOLUTION, Comparison
 from depthjax.studies.comparison.setting import BLURRED, CONVERGING, PLAIN
 from depthjax.studies.descents import Descents
@@ -129,7 +129,7 @@ def gather(
     starts: Float[np.ndarray, "*leading h w c"],
     noise: Float[np.ndarray, "k h w c"],
     judges: Judges,
-    levels: Levels,
+    matching: Mapping[tuple[str, int, str], Matching],
     resolutions: Mapping[str, float],
 ) -> Comparison:
     """The measurements of all recovered images, from the run folders.
@@ -139,7 +139,7 @@ def gather(
         targets, starts: a and a_0, the latter `[B, …]` or `[R, B, …]`.
         noise: examples of the training set of `noise`.
         judges: networks that classify the recovered images.
-        levels: at which distances of the embedding images are compared.
+        matching: of every network, seed and layer.
         resolutions: of each layer, over that of the network's first layer.
     """
     networks = list(dict.fromkeys(descent.network for descent in descents))
@@ -150,7 +150,10 @@ def gather(
         run, condition = load_run(descent.folder), descent.condition
         layers = chosen(run, condition)
         numbers = [
-            quantities(arrays, targets, every_start, noise, condition, levels.of(descent, name))
+            quantities(
+                *(arrays, targets, every_start, noise, condition),
+                matching[descent.network, descent.seed, name],
+            )
             | {RESOLUTION: np.full(len(targets), resolutions[name])}
             for name, arrays in layers.items()
         ]

@@ -1,7 +1,6 @@
 """How far apart a layer keeps natural images, and where the embeddings of two are equally near."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,25 +33,6 @@ class Matching(NamedTuple):
             "ratio": np.full(len(reference), self.ratio),
             "natural": self.fraction * self.natural / reference,
         }
-
-
-@dataclass(frozen=True)
-class Levels:
-    """`Matching` of every network, seed and layer.
-
-    Fields:
-        ratio, fraction: as there.
-        natural: from `natural_distances`.
-    """
-
-    ratio: float
-    fraction: float
-    natural: Mapping[tuple[str, int, str], float]
-
-    def of(self, descents: Descents, layer: str) -> Matching:
-        """At one layer of one network and seed."""
-        place = descents.network, descents.seed, layer
-        return Matching(self.ratio, self.fraction, self.natural[place])
 
 
 def natural_distances(
