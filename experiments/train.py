@@ -17,14 +17,14 @@ from absl import flags
 from depthjax import cli, data, figures
 from depthjax.folders.begin import begin
 from depthjax.report import write_report
-from depthjax.training import Progress, runs
+from depthjax.training import Progress, TrainingConfig, runs
 from depthjax.training.evaluation import check_classes
 from depthjax.training.tables import training_table
 
 FLAGS = flags.FLAGS
 cli.define_model_flags()
 cli.define_data_flags()
-cli.define_training_flags()
+cli.define_setting_flags(TrainingConfig)
 cli.define_size_flag(None, "height and width that images are brought to, where the set has none")
 cli.define_output_flags(None, "run (default: runs/DATASET-MODEL-DATE)")
 cli.define_script_flags()
@@ -66,7 +66,7 @@ def main() -> None:
 
 def task_from_flags() -> tuple[runs.Task, dict[str, Any]]:
     """What is learned by which network, and all that defines it, for `config.json`."""
-    model, config = cli.model_from_flags(), cli.training_from_flags()
+    model, config = cli.model_from_flags(), cli.settings_from_flags(TrainingConfig)
     splits = splits_from_flags()
     sets = {
         name: split and cli.dataset_from_flags(split, FLAGS.size) for name, split in splits.items()

@@ -65,7 +65,6 @@ from .studies import (
     say_where,
     with_bar,
 )
-from .training_flags import define_training_flags, training_from_flags
 from .values import (
     fields_from_flags,
     flag_values,
@@ -117,7 +116,6 @@ __all__ = [
     "define_setting_flags",
     "define_size_flag",
     "define_start_seed_flag",
-    "define_training_flags",
     "descents_from_flags",
     "each_place",
     "enable_compilation_cache",
@@ -144,7 +142,6 @@ __all__ = [
     "settings_from_flags",
     "size_for",
     "sources_from_flags",
-    "training_from_flags",
     "use_huge_pages",
     "weights_from_flags",
     "whole_numbers",

@@ -15,9 +15,11 @@ def define_seeds_flag(default: Sequence[str] = ("0", "1", "2")) -> None:
     flags.DEFINE_list("seeds", list(default), "seeds of the weights of each network")
 
 
-def define_start_seed_flag(what: str = "the starts") -> None:
-    """--start_seed, of `what` is drawn."""
-    flags.DEFINE_integer("start_seed", 1, f"seed of {what}, the same for all networks and layers")
+def define_start_seed_flag() -> None:
+    """Defines --start_seed, the seed of the starting images."""
+    flags.DEFINE_integer(
+        "start_seed", 1, "seed of the starts, the same for all networks and layers"
+    )
 
 
 def define_reference_seed_flag() -> None:

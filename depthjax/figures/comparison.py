@@ -66,7 +66,7 @@ def networks_against_depth(
         last.set_xlabel("layer, shallow to deep")
         handles, names = rows[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside right upper")
-        headline(figure, rows[0], note, title, width)
+        headline(figure, rows[0], note, width, title)
         settle(figure)
         return figure
 

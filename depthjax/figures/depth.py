@@ -41,7 +41,6 @@ def blocks_against_depth(
     lines: Mapping[str, Mapping[str, float]] | None = None,
     logarithmic: Collection[str] = (),
     note: str = "",
-    title: str | None = None,
 ) -> Figure:
     """A row of panels for each quantity, a column for each network; every other stage is shaded.
 
@@ -52,7 +51,6 @@ def blocks_against_depth(
         lines: for a quantity, named values to compare it with; each is a horizontal line.
         logarithmic: the quantities with a logarithmic axis.
         note: in small type below the panels.
-        title: above the figure.
 
     Raises:
         ValueError: if there is no network or no panel, or shapes do not belong together.
@@ -81,7 +79,7 @@ def blocks_against_depth(
             row[0].set_ylabel(name)
         for axes, column in zip(grid[-1], columns, strict=True):
             axes.set_xlabel(f"block of {short_name(column.network, 28)}")
-        headline(figure, grid[0, 0], "", title, widths[0])
+        headline(figure, grid[0, 0], "", widths[0])
         figure.supxlabel(note, x=0.01, ha="left", fontsize=SMALL, color=GREY)
         settle(figure)
         for row, names_of_row in zip(grid, marks, strict=True):

@@ -82,7 +82,7 @@ def distances_against_depth(
         above.set_ylabel("input ratio D\n(0: image recovered)")
         below.set_ylabel("embedding ratio ρ")
         below.set_xlabel("layer, shallow to deep")
-        headline(figure, above, note, title, width)
+        headline(figure, above, note, width, title)
         settle(figure)
         separate_names(figure, above, marks)
         separate_names(figure, below, [other])

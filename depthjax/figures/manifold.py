@@ -28,8 +28,6 @@ Panel = Mapping[str, ArrayLike]
 def nearness_against_depth(
     layer_labels: Sequence[str],
     ratios: Mapping[str, Mapping[str, Panel]],
-    *,
-    title: str | None = None,
 ) -> Figure:
     """Ratios to held-out examples: a row of panels for each statistic, a column for each input.
 
@@ -37,7 +35,6 @@ def nearness_against_depth(
         layer_labels: names of the L layers, shallow to deep.
         ratios: `ratios[row][column][network]` is `[L, seeds]`, drawn on a logarithmic axis. A row
             may lack columns that another row has.
-        title: above the figure.
 
     Raises:
         ValueError: if there is nothing to draw, or an array does not have L rows.
@@ -78,7 +75,7 @@ def nearness_against_depth(
         handles = [
             Line2D([], [], color=colour_of[name], label=short_name(name)) for name in networks
         ]
-        add_legend(figure, handles, note, title)
+        add_legend(figure, handles, note)
         return figure
 
 

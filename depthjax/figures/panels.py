@@ -22,15 +22,15 @@ NOISY_COPY: dict[str, Any] = {
 """Style of the line at a ratio of 1, the ratio of a lightly noised copy."""
 
 
-def headline(figure: Figure, axes: Axes, note: str, title: str | None, width: float) -> None:
+def headline(figure: Figure, axes: Axes, note: str, width: float, title: str | None = None) -> None:
     """Writes the title above the figure, and the note above a panel.
 
     Args:
         figure: the figure.
         axes: the panel, such as the first one.
         note: in small type, broken into lines at most `width` points wide.
-        title: of the figure; None for no title.
         width: of the note.
+        title: of the figure; None for no title.
     """
     axes.set_title(wrapped(note, width, SMALL), loc="left", color=GREY)
     _write_title(figure, title)
@@ -66,7 +66,7 @@ def add_legend(
     figure: Figure,
     handles: Sequence[Artist],
     note: str,
-    title: str | None,
+    title: str | None = None,
     *,
     place: Literal["outside lower left", "outside upper left"] = "outside lower left",
     columns: int | None = None,

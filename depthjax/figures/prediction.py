@@ -82,14 +82,11 @@ class Pairs(NamedTuple):
     explained: float
 
 
-def predicted_against_measured(
-    rows: Mapping[str, Mapping[str, Pairs]], *, title: str | None = None
-) -> Figure:
+def predicted_against_measured(rows: Mapping[str, Mapping[str, Pairs]]) -> Figure:
     """Measured against predicted distances: a row for each network, a panel for each layer.
 
     Args:
         rows: `rows[network][layer]`; each seed has its colour, and each image is a point.
-        title: above the figure.
 
     Raises:
         ValueError: if there is nothing to draw.
@@ -121,7 +118,7 @@ def predicted_against_measured(
             Line2D([], [], color=colour, marker=".", linestyle="", label=f"{seed}")
             for seed, colour in enumerate(colours(seeds))
         ]
-        add_legend(figure, handles, "a point is an image, a colour a seed of the weights", title)
+        add_legend(figure, handles, "a point is an image, a colour a seed of the weights")
         return figure
 
 

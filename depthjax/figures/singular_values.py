@@ -30,7 +30,6 @@ def singular_value_curves(
     inputs: int,
     *,
     note: str = "",
-    title: str | None = None,
 ) -> Figure:
     """How many singular values lie above each fraction of the largest: a panel for each layer.
 
@@ -40,7 +39,6 @@ def singular_value_curves(
             least and the largest number is filled.
         inputs: the number n of inputs, marked by a line.
         note: above the legend.
-        title: above the figure.
 
     Raises:
         ValueError: if there is no network, or a network does not have a list for each layer.
@@ -67,7 +65,7 @@ def singular_value_curves(
         _label(figure, grid, len(layers), "number of singular values above", "σ / σ₁")
         number = f"inputs n = {inputs:,}"
         line = Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (4, 2)), label=number)
-        _add_legend(figure, list(curves), [line], note, title)
+        _add_legend(figure, list(curves), [line], note)
         return figure
 
 
@@ -85,7 +83,6 @@ def ball_sections(
     sections: Mapping[str, Sequence[Sequence[ArrayLike]]],
     *,
     note: str = "",
-    title: str | None = None,
 ) -> Figure:
     """The image of a small circle of inputs under each layer: a panel for each layer.
 
@@ -99,7 +96,6 @@ def ball_sections(
             the embedding, divided by σ₁ times the radius, along the image of the first direction
             and across it.
         note: above the legend.
-        title: above the figure.
 
     Raises:
         ValueError: if there is no network, or a network does not have a section for each layer.
@@ -124,7 +120,7 @@ def ball_sections(
             Line2D([], [], color=GREY, linewidth=0.9, label="Jacobian"),
             Line2D([], [], color=GREY, marker="o", markersize=1.6, linewidth=0, label="measured"),
         ]
-        _add_legend(figure, list(sections), strokes, note, title)
+        _add_legend(figure, list(sections), strokes, note)
         return figure
 
 
@@ -154,9 +150,7 @@ def _label(figure: Figure, grid: list[Axes], panels: int, below: str, beside: st
         axes.tick_params(labelbottom=True)
 
 
-def _add_legend(
-    figure: Figure, networks: list[str], strokes: list[Line2D], note: str, title: str | None
-) -> None:
+def _add_legend(figure: Figure, networks: list[str], strokes: list[Line2D], note: str) -> None:
     """The networks by their colours, and what the strokes mean."""
     patches = [
         Patch(color=colour, label=short_name(name))
@@ -164,4 +158,4 @@ def _add_legend(
     ]
     handles = [*patches, *strokes]
     columns = min(4, len(handles))
-    add_legend(figure, handles, note, title, place="outside upper left", columns=columns)
+    add_legend(figure, handles, note, place="outside upper left", columns=columns)

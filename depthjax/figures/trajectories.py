@@ -74,7 +74,7 @@ def trajectories(
             right.text(0.5, 0.5, "D was not recorded", transform=right.transAxes, ha="center")
         _depth_key(figure, [left, right], layers, colours)
         note = _sample_size([run.rho.shape[1] for run in runs]) + missing_note(rho)
-        headline(figure, left, note, title, 190.0)
+        headline(figure, left, note, 190.0, title)
         settle(figure)
         separate_names(figure, left, [mark])
         return figure

@@ -33,7 +33,6 @@ def distances_against_step(
     *,
     least: tuple[float, float] = (1e-6, 1e-2),
     note: str = "",
-    title: str | None = None,
 ) -> Figure:
     """m_g (left) and m_i (right) against the step, both logarithmic: is the image recovered?
 
@@ -46,7 +45,6 @@ def distances_against_step(
         least: m_g and m_i at the lower ends of the panels. Without them, distances that tend to 0
             would leave the others little room.
         note: in small type above the panels.
-        title: above the figure.
 
     Raises:
         ValueError: if there is nothing to draw.
@@ -76,7 +74,7 @@ def distances_against_step(
         right.set_ylabel("input distance m_i")
         handles = _handles(networks, cycle, optimizers)
         figure.legend(handles=handles, loc="outside right center")
-        headline(figure, left, note, title, 230.0)
+        headline(figure, left, note, 230.0)
         settle(figure)
         return figure
 
@@ -123,7 +121,6 @@ def steps_to_recover(
     *,
     axis: str,
     note: str = "",
-    title: str | None = None,
 ) -> Figure:
     """The number of steps until an image is recovered, on a logarithmic axis.
 
@@ -134,7 +131,6 @@ def steps_to_recover(
         steps: `[K, N]`; values that are not finite are not drawn.
         axis: label of x.
         note: in small type above the panel.
-        title: above the figure.
 
     Raises:
         ValueError: if shapes do not belong together.
@@ -156,7 +152,7 @@ def steps_to_recover(
         axes.set(xlabel=axis, ylabel="steps to D = 1")
         runs = table.shape[1]
         words = f"{note}   n = {runs}{strokes_note(runs)}{missing_note(table)}"
-        headline(figure, axes, words.strip(), title, 245.0)
+        headline(figure, axes, words.strip(), 245.0)
         settle(figure)
         return figure
 
@@ -168,7 +164,6 @@ def recovery_against_width(
     *,
     expected: tuple[float, float] | None = None,
     note: str = "",
-    title: str | None = None,
 ) -> Figure:
     """The share of runs that recover their image, against the width of the layer.
 
@@ -179,7 +174,6 @@ def recovery_against_width(
             estimate, low, high.
         expected: the range of this width that a claim states; shaded.
         note: in small type above the panel.
-        title: above the figure.
 
     Raises:
         ValueError: if shapes do not belong together.
@@ -200,7 +194,7 @@ def recovery_against_width(
             _half(axes, np.asarray(halves[name], np.float64), colour, 0.5 + 0.03 * (2 * index - 1))
         axes.set(xlabel="width / inputs", ylabel="share of runs recovered", ylim=(-0.03, 1.03))
         axes.legend(loc="lower right", fontsize=SMALL)
-        headline(figure, axes, note, title, 260.0)
+        headline(figure, axes, note, 260.0)
         settle(figure)
         return figure
 

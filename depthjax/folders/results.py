@@ -17,7 +17,7 @@ import csv
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -27,18 +27,10 @@ from depthjax.folders.begin import RunFolder
 from depthjax.images import save_png
 
 
-@runtime_checkable
-class Recorded(Protocol):
-    """What describes itself as JSON takes it, such as `depthjax.claims.findings.Finding`."""
-
-    def record(self) -> dict[str, Any]:
-        """Its fields, by name."""
-
-
 def write_results(
     folder: RunFolder,
     rows: Sequence[Mapping[str, Any]],
-    findings: Sequence[Recorded],
+    findings: Sequence[Any],
     summary: str = "",
     *,
     figures: Iterable[tuple[str, Any]] = (),
@@ -48,7 +40,7 @@ def write_results(
     Args:
         folder: that was begun.
         rows: of the table, one or more, with the same columns.
-        findings: what they say, in the order they are printed.
+        findings: what they say (`depthjax.claims.findings.Finding`), in the order of printing.
         summary: a table of the numbers, in Markdown.
         figures: names and matplotlib Figures; each is asked for after the one before is written.
 

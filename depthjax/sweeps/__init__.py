@@ -21,7 +21,7 @@ the sweep again computes the cells that have no file, and nothing else.
 """
 
 from depthjax.files import CannotWrite
-from depthjax.sweeps.attempt import Context, Outcome
+from depthjax.sweeps.attempt import Outcome
 from depthjax.sweeps.cells import Cell, cell_hash
 from depthjax.sweeps.engine import run_sweep
 from depthjax.sweeps.folder import Status, SweepFolder, load_sweep
@@ -30,7 +30,6 @@ from depthjax.sweeps.ray_workers import Workers
 __all__ = [
     "CannotWrite",
     "Cell",
-    "Context",
     "Outcome",
     "Status",
     "SweepFolder",

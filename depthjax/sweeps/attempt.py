@@ -5,7 +5,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, NamedTuple, TypeAlias
@@ -20,20 +19,9 @@ _BEAT = 10.0
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
-@dataclass(frozen=True)
-class Context:
-    """What a cell may use although its result does not depend on it.
-
-    Fields:
-        unfinished: a folder for intermediate state, so that an interrupted cell can go on; it is
-            removed when the cell is done.
-    """
-
-    unfinished: Path
-
-
-RunCell: TypeAlias = Callable[[Cell, Context], Sequence[Mapping[str, Any]]]
-"""A pure function of a cell: the rows of its result."""
+RunCell: TypeAlias = Callable[[Cell, Path], Sequence[Mapping[str, Any]]]
+"""A pure function of a cell: the rows of its result. The folder is for its intermediate state, so
+that a cell that was cut off can go on; it is removed when the cell is done."""
 
 
 class Outcome(NamedTuple):
@@ -84,7 +72,7 @@ def _run(place: SweepFolder, cell: Cell, run_cell: RunCell, attempts: int) -> Ou
     began = time.monotonic()
     try:
         with _beating(place, cell):
-            rows = run_cell(cell, Context(place.unfinished(cell)))
+            rows = run_cell(cell, place.unfinished(cell))
     except Exception as error:
         message = in_one_line(error, most=300)
         if _is_of_storage(error):

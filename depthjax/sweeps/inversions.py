@@ -26,7 +26,6 @@ from depthjax.models.catalogue import find_model
 from depthjax.models.layers import Layer, select_layers
 from depthjax.models.normalization import NORMALIZATIONS, Normalization
 from depthjax.models.specifications import Specified, variables_sha256
-from depthjax.sweeps.attempt import Context
 from depthjax.sweeps.cells import Cell
 from depthjax.typing import Variables
 from depthjax.weights import fetch, weights_of
@@ -245,12 +244,12 @@ def load_cell(cell: Cell) -> LoadedCell:
     )
 
 
-def run_cell(cell: Cell, context: Context) -> list[dict[str, Any]]:
+def run_cell(cell: Cell, unfinished: Path) -> list[dict[str, Any]]:
     """Recovers the images of a cell from their embeddings and measures how well that went.
 
     Args:
         cell: from `inversion_cells`.
-        context: where the state of the descents is kept.
+        unfinished: where the state of the descents is kept.
 
     Returns:
         A row for each image × restart: what defines the cell, and the columns of `results.csv`.
@@ -267,7 +266,7 @@ def run_cell(cell: Cell, context: Context) -> list[dict[str, Any]]:
         draws=cell["draws"],
         max_batch=largest_batch(layer, variables, images.shape, config)[0],
         # The name of a cell says which descents they are; this may be another kind of machine.
-        checkpoints=DescentCheckpoints(context.unfinished, anew=True),
+        checkpoints=DescentCheckpoints(unfinished, anew=True),
     )
     names = layer_names(layer.model, sublayers=True)
     depth = names.index(layer.node) if layer.node in names else -1

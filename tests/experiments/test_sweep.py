@@ -13,7 +13,6 @@ import depthjax
 from depthjax.models.normalization import as_normalization
 from depthjax.report import collect
 from depthjax.sweeps import SweepFolder, cell_hash, load_sweep
-from depthjax.sweeps.attempt import Context
 from depthjax.sweeps.inversions import load_cell, run_cell
 
 SMALL = {
@@ -67,8 +66,7 @@ def test_a_page_of_a_sweep_that_goes_on(script, tmp_path):
     (empty,) = collect([tmp_path / "runs"]).sections
     assert dict(empty.facts)["cells"] == "0 of 3 done, 3 waiting" and not empty.charts
     for cell in listed[:2]:
-        context = Context(tmp_path / cell_hash(cell))
-        place.write_result(cell, run_cell(cell, context), 1.0)
+        place.write_result(cell, run_cell(cell, tmp_path / cell_hash(cell)), 1.0)
     (found,) = collect([tmp_path / "runs"]).sections
     assert dict(found.facts)["cells"] == "2 of 3 done, 1 waiting"
     assert [chart.title for chart in found.charts][:3] == ["D", "r²", "ρ"]

@@ -9,7 +9,7 @@ def cells(count, **fields):
     return [{"number": number, **fields} for number in range(count)]
 
 
-def squares(cell, context):
+def squares(cell, unfinished):
     """Two rows; slow, wrong or deadly where the cell asks for it."""
     time.sleep(cell.get("seconds", 0.0))
     if cell["number"] in cell.get("wrong", ()):
@@ -20,10 +20,10 @@ def squares(cell, context):
     return [{"number": number, "power": power, "value": float(number**power)} for power in (2, 3)]
 
 
-def second_try(cell, context):
+def second_try(cell, unfinished):
     """Fails once; what it has seen is kept where states are."""
-    context.unfinished.mkdir(parents=True, exist_ok=True)
-    seen = context.unfinished / "seen"
+    unfinished.mkdir(parents=True, exist_ok=True)
+    seen = unfinished / "seen"
     if not seen.exists():
         seen.touch()
         raise OSError("the first try")

@@ -15,11 +15,7 @@ from safetensors.numpy import save_file
 import depthjax
 from depthjax import images
 from depthjax.inversion.checkpoints import DescentCheckpoints
-from depthjax.sweeps import Context, SweepFolder, cell_hash, inversions, load_sweep, run_sweep
-
-
-def context(folder):
-    return Context(folder / "state")
+from depthjax.sweeps import SweepFolder, cell_hash, inversions, load_sweep, run_sweep
 
 
 def test_layers_groups_and_seeds():
@@ -40,7 +36,7 @@ def test_a_cell_is_what_its_files_hold(tmp_path):
     assert cell_hash(cells_of_a_photo(photo, 90)) == cell_hash(before)
     assert cell_hash(cells_of_a_photo(photo, 91)) != cell_hash(before)
     with pytest.raises(ValueError, match="has changed since the sweep was begun"):
-        inversions.run_cell(before, context(tmp_path))
+        inversions.run_cell(before, tmp_path / "state")
 
 
 def cells_of_a_photo(file, grey):
@@ -116,18 +112,18 @@ def test_a_judge_is_part_of_the_cell_and_adds_a_column(tmp_path):
     cell = cells(judge=judge, seeds=[0])[0]
     plain = cells(seeds=[0])[0]
     assert "judge" not in plain and cell_hash(cell) != cell_hash(plain)
-    with_judge, without = (inversions.run_cell(c, context(tmp_path)) for c in (cell, plain))
+    with_judge, without = (inversions.run_cell(c, tmp_path / "state") for c in (cell, plain))
     for row, other in zip(with_judge, without, strict=True):
         assert 0 < row.pop("perceptual_distance") < 2
         assert str(row) == str(other)
     changed = cell | {"judge": cell["judge"] | {"sha256": "another"}}
     with pytest.raises(ValueError, match="of the judge have changed since the sweep was begun"):
-        inversions.run_cell(changed, context(tmp_path))
+        inversions.run_cell(changed, tmp_path / "state")
 
 
 def test_a_cell_finds_what_the_library_finds(tmp_path):
     cell = json.loads(json.dumps(cells()[-2]))
-    rows = inversions.run_cell(cell, context(tmp_path))
+    rows = inversions.run_cell(cell, tmp_path / "state")
     model = depthjax.build_model("resnet18", **FIELDS)
     weights = depthjax.init_variables(model, jax.random.key(1), 16)
     _, photographs = images.load_images(["chelsea", "coffee"], 16)
@@ -146,7 +142,7 @@ def test_a_cell_finds_what_the_library_finds(tmp_path):
 
 def test_a_cell_that_was_cut_off_goes_on_to_the_same_rows(tmp_path, monkeypatch):
     cell = cells(config=CONFIG.replace(steps=40))[0]
-    whole = inversions.run_cell(cell, context(tmp_path / "whole"))
+    whole = inversions.run_cell(cell, tmp_path / "whole" / "state")
 
     class Cut(BaseException):
         """As `kill -9`: nothing in between notices."""

@@ -124,4 +124,4 @@ def test_ray_that_does_not_start_is_one_line(error, way):
 def test_workers_without_ray_are_refused_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"pip install 'depthjax\[sweep\]'"):
-        run_sweep(cells(1), lambda cell, context: [], tmp_path / "sweep", workers=2)
+        run_sweep(cells(1), lambda cell, unfinished: [], tmp_path / "sweep", workers=2)

@@ -110,7 +110,7 @@ def test_finished_work_is_never_done_again(tmp_path):
     run(tmp_path, cells(3))
     before = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "cells").iterdir()}
 
-    def never(cell, context):
+    def never(cell, unfinished):
         pytest.fail("it was done already")
 
     assert run(tmp_path, cells(3), never)[1] == []
@@ -237,7 +237,7 @@ def test_a_full_disk_stops_the_sweep_and_loses_nothing(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_within_a_cell_is_no_fault_of_the_cell(tmp_path):
-    def full(cell, context):
+    def full(cell, unfinished):
         try:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
@@ -300,15 +300,15 @@ def test_what_another_machine_works_at_is_left_to_it_for_a_while(tmp_path):
 def test_a_cell_that_others_took_meanwhile_is_theirs(tmp_path):
     """Locks do not reach from one machine to another, and this one was not heard of for a while."""
 
-    def taken(cell, context):
+    def taken(cell, unfinished):
         shutil.rmtree(tmp_path / "running")
-        return squares(cell, context)
+        return squares(cell, unfinished)
 
     assert [outcome.kind for outcome in outcomes(tmp_path, taken)] == ["elsewhere"]
 
-    def removed(cell, context):
+    def removed(cell, unfinished):
         shutil.rmtree(tmp_path)
-        return squares(cell, context)
+        return squares(cell, unfinished)
 
     assert [outcome.kind for outcome in outcomes(tmp_path, removed)] == ["unwritable"]
 
@@ -324,9 +324,9 @@ def test_a_cell_gives_signs_of_life_whatever_it_does(tmp_path, monkeypatch):
     heard = threading.Event()
     monkeypatch.setattr(SweepFolder, "beat", lambda *_: heard.set())
 
-    def silent(cell, context):
+    def silent(cell, unfinished):
         assert heard.wait(60)
-        return squares(cell, context)
+        return squares(cell, unfinished)
 
     assert [outcome.kind for outcome in outcomes(tmp_path, silent)] == ["done"]
 
@@ -335,10 +335,10 @@ def test_two_drivers_share_the_cells(tmp_path):
     """The second one begins while the first is at its second cell."""
     listed, others = cells(5), []
 
-    def first(cell, context):
+    def first(cell, unfinished):
         if cell["number"] == 1:
             others.append(in_another_process(tmp_path, len(listed)))
-        return squares(cell, context)
+        return squares(cell, unfinished)
 
     status, kinds = run(tmp_path, listed, first)
     assert others == [{"done": 3, "elsewhere": 0, "running": 1}]
