@@ -6,7 +6,6 @@ layers have as many outputs as inputs, so nothing is lost, and `O(x) = y` is sol
 in float64 (claim C6 of the paper).
 """
 
-from depthjax.analysis.preimages.control import CODE, TEXT, InvertibleControl, invertible_control
 from depthjax.analysis.preimages.perturbed import (
     Preimages,
     exact_preimages,
@@ -15,12 +14,8 @@ from depthjax.analysis.preimages.perturbed import (
 )
 
 __all__ = [
-    "CODE",
-    "TEXT",
-    "InvertibleControl",
     "Preimages",
     "exact_preimages",
-    "invertible_control",
     "jacobian_singular_values",
     "preimages",
 ]

@@ -52,7 +52,7 @@ class Preimages:
         return float(self.singular_values[0] / self.singular_values[-1])
 
     def summary(self) -> dict[str, float]:
-        """The numbers of `InvertibleControl` for this network."""
+        """Its numbers, as a row of a table has them."""
         return {
             "median_distance": float(np.median(self.distances)),
             "expected_distance": self.expected_distance,
@@ -60,6 +60,7 @@ class Preimages:
             "condition_number": self.condition_number,
             "residual": float(self.residuals.max()),
             "recovery_distance": self.recovery_distance,
+            "distance_ratio": self.distance_ratio,
         }
 
 

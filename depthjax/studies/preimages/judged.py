@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from depthjax.analysis.preimages import InvertibleControl
 from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
 from depthjax.claims.paper import CLAIMS, bound_of
@@ -20,7 +19,7 @@ _JUDGED_AS = {
 }
 """By the control: the claim that it is judged for, and how names of its parts begin."""
 
-_PAPER = ["the paper", "–", "–", "> 40000", "–", "–", "2.84", "0.52", "< 3", "–"]
+_PAPER = ["the paper", "–", "–", "> 40000", "–", "–", "2.84", "0.52", "< 3"]
 """The paper's own numbers, in the columns of `preimage_table`."""
 
 
@@ -74,7 +73,6 @@ def preimage_table(rows: Sequence[Row]) -> str:
         "m_i of a_g",
         "m_g of a_g",
         "m_i' of a'",
-        "C6",
     ]
     columns = (
         "condition_number",
@@ -89,27 +87,5 @@ def preimage_table(rows: Sequence[Row]) -> str:
     for where in dict.fromkeys(row["control"] for row in rows):
         own = among(rows, control=where)
         cells = [median_and_range(np.array([row[column] for row in own])) for column in columns]
-        body.append([where, str(len(own)), *cells, _verdict_of(where, own)])
+        body.append([where, str(len(own)), *cells])
     return markdown_table(headers, body)
-
-
-def _verdict_of(control: str, rows: Sequence[Row]) -> str:
-    """Of C6, which is about untrained networks."""
-    if _JUDGED_AS.get(control, ("", ""))[0] != "C6":
-        return "–"
-    return "supported" if control_of(rows).supported else "not supported"
-
-
-def control_of(rows: Sequence[Row]) -> InvertibleControl:
-    """The control that the rows of one reading were made of."""
-    columns = (
-        "median_distance",
-        "expected_distance",
-        "outside",
-        "condition_number",
-        "residual",
-        "recovery_distance",
-    )
-    return InvertibleControl(
-        **{name: np.array([row[name] for row in rows], np.float64) for name in columns}
-    )

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from depthjax.analysis.preimages import CODE, TEXT, preimages
+from depthjax.analysis.preimages import preimages
 from depthjax.inversion.config import InversionConfig
 from depthjax.inversion.invert import initial_images, invert
 from depthjax.models.embeddings import embed
@@ -20,8 +20,11 @@ from depthjax.studies.preimages.trained import UNTRAINED, square_mlp
 from depthjax.studies.rows import Row
 from depthjax.typing import Variables
 
-READINGS: dict[str, dict[str, Any]] = {"text": TEXT, "code": CODE}
-"""The settings of the control by name: as in the paper's text, and as in its author's code."""
+READINGS: dict[str, dict[str, Any]] = {
+    "text": {"layers": 4, "std": 1e-3},
+    "code": {"layers": 3, "std": 1e-7},
+}
+"""The control by name: as in the paper's text, and as in its author's code; σ of the noise."""
 
 
 def control_name(reading: str, trained_on: str = UNTRAINED) -> str:
@@ -80,7 +83,6 @@ def rows_of(
             "image": name,
             "std": std,
             **cloud.summary(),
-            "distance_ratio": cloud.distance_ratio,
             "input_distance": input_distance,
             "embedding_distance": embedding_distance,
             "reference_input_distance": reference_distance((1, *image.shape)),
