@@ -29,7 +29,9 @@ def nearness_against_depth(
     layer_labels: Sequence[str],
     ratios: Mapping[str, Mapping[str, Panel]],
 ) -> Figure:
-    """Ratios to held-out examples: a row of panels for each statistic, a column for each input.
+    """Distances to training examples: a row of panels for each statistic, a column for each input.
+
+    They are in units of the median distance of two training examples, which is dashed.
 
     Args:
         layer_labels: names of the L layers, shallow to deep.
@@ -70,7 +72,8 @@ def nearness_against_depth(
                 log_scale(axes, "y", *known, 1.0)
             line[0].set_ylabel(row)
         seeds = max(values.shape[1] for values in every)
-        note = f"1: a held-out example (dashed)   n = {seeds} {'seeds' if seeds > 1 else 'seed'}"
+        note = "1: median distance of two training examples (dashed)"
+        note += f"   n = {seeds} {'seeds' if seeds > 1 else 'seed'}"
         note += strokes_note(seeds) + missing_note(*every)
         handles = [
             Line2D([], [], color=colour_of[name], label=short_name(name)) for name in networks
