@@ -118,7 +118,8 @@ def main() -> None:
 
 _DEFINING = (
     *("grey", "matched_ratio", "natural_fraction", "paper_rates", "normalization"),
-    *("judge", "judge_model", "judge_field"),
+    *("judge", "judge_model", "judge_field", "noise_judge", "noise_judge_model"),
+    *("noise_judge_field", "photograph_class", "noise_images", "frames"),
 )
 
 

@@ -37,7 +37,7 @@ def main() -> None:
     examples = examples_from_flags(asked.images)
     every = cli.descents_from_flags("readouts", asked, {CONVERGING: cli.config_from_flags()})
     with cli.recovered(
-        every, asked, "examples", "decoder_steps", example_images=examples.name
+        every, asked, "examples", "decoder_steps", example_images=examples.record
     ) as study:
         if study is None:
             return

@@ -157,8 +157,16 @@ def test_a_killed_run_goes_on(script, networks, whole, tmp_path, monkeypatch):
     (folder / "descents" / "noise_1" / "paper" / "config.json").unlink()
     with pytest.raises(ValueError, match="already holds a run"):
         run(script, networks, folder)
-    with pytest.raises(ValueError, match=r"cannot resume .*matched_ratio is 0\.8, not 0\.5"):
-        run(script, networks, folder, resume=True, matched_ratio=0.5)
+    for name, begun, asked in (
+        ("matched_ratio", 0.8, 0.5),
+        ("frames", 24, 12),
+        ("noise_images", 8, 9),
+        ("noise_judge", '""', str(networks / "judge.safetensors")),
+        ("photograph_class", 0, 1),
+    ):
+        with pytest.raises(ValueError, match=f"cannot resume .*{name} is {begun}, not") as refusal:
+            run(script, networks, folder, resume=True, **{name: asked})
+        assert "\n" not in str(refusal.value)
     calls[:] = [1] * 8
     run(script, networks, folder, resume=True)
     assert len(calls) == 8 + 36 - 7

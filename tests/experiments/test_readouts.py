@@ -58,3 +58,6 @@ def test_photographs_of_ones_own_are_learned_from(script, tmp_path):
     run(script, tmp_path / "own", layers="fc1", example_images=[str(tmp_path)])
     summary = (tmp_path / "own" / "summary.md").read_text(encoding="utf-8")
     assert "learned from 5 photographs" in summary
+    Image.fromarray(255 - noise[0]).save(tmp_path / "0.png")
+    with pytest.raises(ValueError, match=r"cannot resume .*example_images\.sha256"):
+        run(script, tmp_path / "own", layers="fc1", example_images=[str(tmp_path)], resume=True)

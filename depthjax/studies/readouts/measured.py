@@ -1,7 +1,8 @@
 """Images by each way to read a layer: descent, ridge regression, the Jacobian's MMSE, decoder."""
 
+import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +46,12 @@ class Examples(NamedTuple):
     images: Float[np.ndarray, "n h w c"]
     name: str
     steps: int = 1000
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What they are, and a hash of their pixels, as JSON takes it."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.images).tobytes()).hexdigest()
+        return {"name": self.name, "sha256": digest}
 
 
 def read_layer(
