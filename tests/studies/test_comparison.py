@@ -9,6 +9,7 @@ import depthjax
 from depthjax.inversion.config import InversionConfig
 from depthjax.models.labels import IMAGENET_CLASSES
 from depthjax.models.normalization import as_normalization
+from depthjax.studies.comparison import judges as comparison_judges
 from depthjax.studies.comparison.judges import (
     Judge,
     Judges,
@@ -131,11 +132,19 @@ def brightness(variables, images):
     return jnp.concatenate([jnp.stack([4 * bright, 2 - 0 * bright], 1), rest], 1)
 
 
-def test_the_class_of_the_target_is_looked_for_in_what_was_recovered():
+def test_the_class_of_the_target_is_looked_for_in_what_was_recovered(monkeypatch):
     targets = np.stack([np.full((4, 4, 3), value, np.float32) for value in (1.0, 0.0)])
     starts, back = np.full_like(targets, 0.5), np.stack([targets, 1 - targets, 2 * targets])
     judges = Judges([Judge(brightness, {})])
-    found = judges.read(0, ["chelsea", "moon"], targets, starts, back)
+    looks, embed_flat = [], comparison_judges.embed_flat
+    monkeypatch.setattr(
+        comparison_judges, "embed_flat", lambda *what: looks.append(1) or embed_flat(*what)
+    )
+    of_targets = judges.of_targets(targets, starts)
+    found = judges.read(0, ["chelsea", "moon"], of_targets, back)
+    again = judges.read(0, ["chelsea", "moon"], of_targets, back[:1])
+    assert len(looks) == 2 + 2, "at targets and starts once"
+    np.testing.assert_array_equal(again["target_log_odds"], found["target_log_odds"][:1])
     near = {"rtol": 0.02}
     np.testing.assert_allclose(found["target_log_odds"], [[2, 2], [-2, -2], [2, 2]], **near)
     np.testing.assert_allclose(found["target_log_odds_target"], [[2, 2]] * 3, **near)

@@ -1,6 +1,6 @@
 """Draws the images recovered from every network, and the numbers that were measured on them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -40,35 +40,45 @@ def draw(
         targets, starts: a and a_0; of several restarts the first is shown.
         ratio: ρ at which images are compared.
     """
-    for condition in _TITLES:
-        for image, figure in _galleries(condition, compared, descents, targets, starts, ratio):
-            yield f"networks_{condition}_{image}", figure
+    first = starts.reshape(-1, *targets.shape)[0]
+    for of, shown in ((CONVERGING, (CONVERGING, _MATCHED)), (BLURRED, (BLURRED,))):
+        runs = [
+            chosen(load_run(descent.folder), of)
+            for descent in descents
+            if (descent.seed, descent.condition) == (compared.seeds[0], of)
+        ]
+        for condition in shown:
+            for image, figure in _galleries(condition, of, compared, runs, targets, first, ratio):
+                yield f"networks_{condition}_{image}", figure
     yield "claims", _claims(compared, ratio)
 
 
 def _galleries(
     condition: str,
+    of: str,
     compared: Comparison,
-    descents: Sequence[Descents],
+    runs: Sequence[Mapping[str, Mapping[str, np.ndarray]]],
     targets: Float[np.ndarray, "b h w c"],
-    starts: Float[np.ndarray, "*leading h w c"],
+    starts: Float[np.ndarray, "b h w c"],
     ratio: float,
 ) -> Iterator[tuple[str, Figure]]:
-    """For each image a gallery of all networks with weights of the first seed."""
-    seed, matched = compared.seeds[0], condition == _MATCHED
-    of = CONVERGING if matched else condition
-    runs = [
-        load_run(descent.folder)
-        for descent in descents
-        if (descent.seed, descent.condition) == (seed, of)
-    ]
+    """For each image a gallery of all networks with weights of the first seed.
+
+    Args:
+        condition: what is shown, of `_TITLES`.
+        of: the condition that it is made of.
+        compared: the numbers.
+        runs: of each network, by layer what one restart has recovered, from `chosen`.
+        targets, starts: a and a_0.
+        ratio: ρ at which images are compared.
+    """
+    matched = condition == _MATCHED
     level = np.full(len(targets), ratio)
-    starts = starts.reshape(-1, *targets.shape)[0]
     images = np.array(
         [
             [
                 images_at(arrays, level) if matched else recovered_images(arrays, condition)
-                for arrays in chosen(run, of).values()
+                for arrays in run.values()
             ]
             for run in runs
         ]
@@ -87,7 +97,7 @@ def _galleries(
                 compared.layers,
                 images[:, :, index].swapaxes(0, 1),
                 {sign: table[:, :, index].T for sign, table in numbers.items()},
-                title=f"{image}, {shown}, seed {seed}",
+                title=f"{image}, {shown}, seed {compared.seeds[0]}",
             ),
         )
 

@@ -1,7 +1,8 @@
 """Other networks that classify recovered images: which class, and whether it is a photograph."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import jax
@@ -46,12 +47,25 @@ class Judges:
     photograph_class: int = 0
     grey: bool = False
 
+    def of_targets(
+        self, targets: Float[np.ndarray, "b h w c"], starts: Float[np.ndarray, "b h w c"]
+    ) -> Callable[[int], list[Float[np.ndarray, "b classes"]]]:
+        """What the classifiers see in targets and starts: each looks once, when it is first asked.
+
+        Args:
+            targets, starts: a and a_0, of several restarts the first.
+
+        Returns:
+            By the index of a weight seed, the logits of the targets and of the starts.
+        """
+        seen = [self._as_seen(each) for each in (targets, starts)]
+        return cache(lambda seed: [embed_flat(*self.classes[seed], each) for each in seen])
+
     def read(
         self,
         seed: int,
         names: Sequence[str],
-        targets: Float[np.ndarray, "b h w c"],
-        starts: Float[np.ndarray, "b h w c"],
+        of_targets: Callable[[int], list[Float[np.ndarray, "b classes"]]],
         recovered: Float[np.ndarray, "l b h w c"],
     ) -> dict[str, Float[np.ndarray, "l b"]]:
         """The classifications of images, which are clipped to [0, 1].
@@ -59,7 +73,7 @@ class Judges:
         Args:
             seed: index of the weight seed of the network that the images came from.
             names: of the photographs.
-            targets, starts: a and a_0, of several restarts the first.
+            of_targets: from the method of this name.
             recovered: the images of each layer; pixels that are not finite become 0.
 
         Returns:
@@ -76,15 +90,13 @@ class Judges:
             logits = embed_flat(*self.classes[seed], images)
             columns["class_probability"], columns["class_log_odds"] = class_evidence(logits)
         if self.classes and logits.shape[1] == IMAGENET_CLASSES:
-            of_targets, of_starts = (
-                embed_flat(*self.classes[seed], self._as_seen(each)) for each in (targets, starts)
-            )
-            classes = np.tile(of_targets.argmax(1), shape[0])
+            in_targets, in_starts = of_targets(seed)
+            classes = np.tile(in_targets.argmax(1), shape[0])
             repeated = (shape[0], 1)
             columns |= {
                 "target_log_odds": log_odds(logits, classes),
-                "target_log_odds_start": log_odds(np.tile(of_starts, repeated), classes),
-                "target_log_odds_target": log_odds(np.tile(of_targets, repeated), classes),
+                "target_log_odds_start": log_odds(np.tile(in_starts, repeated), classes),
+                "target_log_odds_target": log_odds(np.tile(in_targets, repeated), classes),
                 IN_CLASS: np.tile([float(name in IN_IMAGENET) for name in names], shape[0]),
             }
         if self.photographs is not None:

@@ -146,6 +146,7 @@ def gather(
     seeds = list(dict.fromkeys(descent.seed for descent in descents))
     values: dict[tuple[str, str], np.ndarray] = {}
     every_start = starts.reshape(-1, *targets.shape)
+    of_targets = judges.of_targets(targets, every_start[0])
     for descent in descents:
         run, condition = load_run(descent.folder), descent.condition
         layers = chosen(run, condition)
@@ -161,7 +162,7 @@ def gather(
         shape = (len(networks), len(seeds), *tables["steps"].shape)
         back = [recovered_images(arrays, condition) for arrays in layers.values()]
         seed = seeds.index(descent.seed)
-        tables |= judges.read(seed, run.image_names, targets, every_start[0], np.stack(back))
+        tables |= judges.read(seed, run.image_names, of_targets, np.stack(back))
         for name, value in tables.items():
             table = values.setdefault((condition, name), np.full(shape, np.nan))
             table[networks.index(descent.network), seed] = value

@@ -1,6 +1,7 @@
 """What was recovered from each network, with the class that a trained one sees in it."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from depthjax.models.network import Network
 from depthjax.studies.descents import Descents
 from depthjax.studies.inversion.measured import imagenet_head, top_classes
 from depthjax.studies.networks import Networks
-from depthjax.studies.rows import Row
+from depthjax.studies.rows import Row, among
 from depthjax.tables import markdown_table, number
 from depthjax.typing import Variables
 
@@ -116,12 +117,12 @@ def class_table(recoveries: Sequence[Recovery], eye: Eye | None) -> str:
     ]
     rows = []
     first = recoveries[0]
+    every = sorted((row for each in recoveries for row in each.rows()), key=itemgetter("depth"))
     for index, image in enumerate(first.run.image_names):
         empty = [""] * (len(headers) - 2 - bool(eye))
         target = [image, "(the target)", *empty, first.seen[0][index]]
         rows.append(target[: len(headers)])
-        of_image = [row for each in recoveries for row in each.rows() if row["image"] == image]
-        for row in sorted(of_image, key=lambda row: row["depth"]):
+        for row in among(every, image=image):
             numbers = [row[name] for name in ("input_ratio", "luminance_r2", "embedding_ratio")]
             settings = [row["condition"]] if several else []
             made = [image, row["layer"], row["network"], *settings]

@@ -127,6 +127,7 @@ def judge(
     run = load_run(descent.folder)
     normalization = getattr(next(iter(descent.layers.values())), "normalization", None)
     classifier = Layer(model, layer_names(model)[-1], normalization)
+    of_targets = {name: labels(*one, run.targets) for name, one in judges.items()}
     tests, recognised = {}, {}
     for layer, arrays in run.layers.items():
         images = arrays["images"]
@@ -136,7 +137,7 @@ def judge(
         )
         seen = np.clip(np.nan_to_num(images), 0, 1).astype(np.float32)
         recognised[layer] = {
-            name: labels(*one, seen) == labels(*one, run.targets) for name, one in judges.items()
+            name: labels(*one, seen) == of_targets[name] for name, one in judges.items()
         }
     return Judged(descent.network, descent.seed, run, tests, recognised)
 
