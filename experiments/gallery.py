@@ -16,7 +16,7 @@ from absl import flags
 
 from depthjax import cli
 from depthjax.studies import descents
-from depthjax.studies.comparison.setting import CONVERGING
+from depthjax.studies.descents import CONVERGING
 from depthjax.studies.gallery.drawn import draw
 from depthjax.studies.gallery.measured import class_table, eye_of, gather, settings_table
 

@@ -13,7 +13,7 @@ from absl import flags
 
 from depthjax import cli
 from depthjax.analysis.metamers import natural_images
-from depthjax.studies.comparison.setting import CONVERGING
+from depthjax.studies.descents import CONVERGING
 from depthjax.studies.metamers import tables
 from depthjax.studies.metamers.drawn import draw
 from depthjax.studies.metamers.measured import judge, judges_of, nulls_of

@@ -15,7 +15,7 @@ from absl import flags
 from depthjax import cli
 from depthjax.images import find_images, load_images
 from depthjax.images.crops import natural_crops
-from depthjax.studies.comparison.setting import CONVERGING
+from depthjax.studies.descents import CONVERGING
 from depthjax.studies.readouts import drawn
 from depthjax.studies.readouts.measured import Examples, rows_of_descents
 

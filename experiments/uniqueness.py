@@ -13,7 +13,7 @@ from absl import flags
 
 from depthjax import cli
 from depthjax.analysis.uniqueness import APART, LEVEL, check_restarts, far_starts
-from depthjax.studies.comparison.setting import CONVERGING
+from depthjax.studies.descents import CONVERGING
 from depthjax.studies.networks import single_networks
 from depthjax.studies.uniqueness import judged, measured
 from depthjax.studies.uniqueness.drawn import draw

@@ -37,8 +37,14 @@ from depthjax.folders.begin import RunFolder
 from depthjax.inversion.config import InversionConfig
 from depthjax.models.layers import select_layers
 from depthjax.models.network import Network
-from depthjax.studies.comparison.setting import descents_of
-from depthjax.studies.descents import Descents, References, begin_study, check, starts_of
+from depthjax.studies.descents import (
+    Descents,
+    References,
+    begin_study,
+    check,
+    descents_of,
+    starts_of,
+)
 from depthjax.studies.networks import Networks, Place, layers_of, places, weight_records
 
 FLAGS = flags.FLAGS
@@ -152,7 +158,7 @@ def descents_from_flags(
         name: of the study, for the folder where `--output` is not given.
         asked: from `asked_from_flags`.
         conditions: settings by name.
-        how: further arguments of `depthjax.studies.comparison.setting.descents_of`.
+        how: further arguments of `depthjax.studies.descents.descents_of`.
     """
     folder, layers = (
         output_from_flags(name, FLAGS.model),

@@ -7,7 +7,8 @@ from depthjax.folders.inversions import Run, load_run
 from depthjax.report import tabular
 from depthjax.report.contents import Gallery, View
 from depthjax.report.inversions import cells
-from depthjax.studies.comparison.setting import BLURRED, CONVERGING, PLAIN
+from depthjax.studies.comparison.setting import BLURRED, PLAIN
+from depthjax.studies.descents import CONVERGING
 
 _DESCENTS = {
     CONVERGING: "converging",

@@ -7,7 +7,7 @@ its share of every descent, and the first one writes.
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,12 @@ from depthjax.inversion.invert import initial_images, invert
 from depthjax.inversion.reference import Reference, ReferenceNoise, checked_reference
 from depthjax.inversion.state import NON_FINITE
 from depthjax.models.embeddings import embed
+from depthjax.studies.networks import Networks
 from depthjax.typing import LayerFn, Variables
+from depthjax.weights import Weights
+
+CONVERGING = "converging"
+"""The condition of descents until convergence."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,51 @@ class Descents:
             self.writer.save_layer(
                 layer, inversion, seconds=seconds, learning_rate=config.learning_rate
             )
+
+
+def descents_of(
+    folder: Path,
+    networks: Networks,
+    seeds: Sequence[int],
+    layers: Callable[[Weights], Mapping[str, LayerFn]],
+    conditions: Mapping[str, InversionConfig],
+    *,
+    rates: Sequence[float] = (1.0,),
+    frames: int = 0,
+) -> list[Descents]:
+    """The descents of every network and seed under every condition, in the order of the work.
+
+    One trained network, which is the same for every seed, descends for the first alone.
+
+    Args:
+        folder: of the study.
+        networks: with their weights.
+        seeds: of the weights.
+        layers: from weights to the layers by name, shallow to deep.
+        conditions: settings by name.
+        rates: multiples of the rate of all conditions but `CONVERGING`, of which each layer and
+            network takes the best.
+        frames: how many iterates of converging descents are kept, and of the others of the first
+            seed.
+    """
+    return [
+        Descents(
+            folder,
+            label,
+            seed,
+            condition,
+            config,
+            layers(of_seeds[index]),
+            of_seeds[index].variables,
+            of_seeds[index].record,
+            rates=(1.0,) if condition == CONVERGING else tuple(rates),
+            frames=frames if condition == CONVERGING or not index else 0,
+        )
+        for index, seed in enumerate(seeds)
+        for condition, config in conditions.items()
+        for label, of_seeds in networks.items()
+        if index < len(of_seeds)
+    ]
 
 
 def at_rate(config: InversionConfig, multiple: float) -> InversionConfig:

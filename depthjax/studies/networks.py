@@ -3,7 +3,7 @@
 A network is a label with its weights for each seed, all networks having the same seeds in one
 order; or it is one trained network, with the same weights whatever the seed, which is measured
 once. Its numbers are then a table `[1, images]`, and its difference from a control with S seeds
-is `[S, images]` by broadcasting: what is a sample there are the control's seeds.
+is `[S, images]` by broadcasting: the difference then has one row per seed of the control.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -60,11 +60,10 @@ def single_networks(networks: Networks) -> tuple[str, ...]:
 
 
 def fixed_in(table: Float[np.ndarray, "seeds images"], single: bool) -> Fixed:
-    """What is no sample in a table: the seed, if there is one by design.
+    """`seeds` for a trained network, whose seed is not a random draw; otherwise empty.
 
-    One network that was trained is one thing. One random initialisation is a sample of one, from
-    which no verdict follows: nor from the difference of a trained network to it, in which nothing
-    is fixed.
+    A single random initialisation gets no interval, even when a trained network is subtracted from
+    it.
 
     Args:
         table: of a network itself.
@@ -107,21 +106,6 @@ def about(
         aside=aside_of(label) or ("" if counts else "contrast"),
         **said,
     )
-
-
-def seed_counts(
-    labels: Sequence[str], tables: Iterable[Float[np.ndarray, "n s l b"]]
-) -> dict[str, int]:
-    """How many seeds of each network were measured: 1 if nothing of any but the first.
-
-    Args:
-        labels: of the networks.
-        tables: all that was measured of them, NaN where nothing was; one at least.
-    """
-    every = np.stack([np.isfinite(table).any((2, 3)) for table in tables])
-    others = every[:, :, 1:].any((0, 2))
-    counts = np.where(others, every.shape[2], 1).tolist()
-    return dict(zip(labels, counts, strict=True))
 
 
 def weight_records(networks: Networks) -> dict[str, list[dict[str, Any]]]:

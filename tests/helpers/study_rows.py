@@ -13,15 +13,9 @@ from depthjax.analysis.bits import information_of
 from depthjax.analysis.singular_values import spectral_curve, spectrum_from_values
 from depthjax.claims.training import CONTROLS
 from depthjax.studies.comparison.numbers import IN_CLASS, RESOLUTION, Comparison
-from depthjax.studies.comparison.setting import (
-    BLURRED,
-    CONVERGING,
-    NOISE,
-    PHOTOS,
-    PLAIN,
-    UNTRAINED,
-)
+from depthjax.studies.comparison.setting import BLURRED, NOISE, PHOTOS, PLAIN, UNTRAINED
 from depthjax.studies.depth.measured import Block, Blocks
+from depthjax.studies.descents import CONVERGING
 from depthjax.studies.filters.measured import DIRECTED, SMOOTH, WAVELET
 from depthjax.studies.jacobian import judged as jacobian
 from depthjax.studies.jacobian.measured import Piece, bits_columns, spectrum_columns

@@ -19,14 +19,8 @@ from depthjax.studies.comparison.judges import (
     log_odds,
 )
 from depthjax.studies.comparison.numbers import Comparison
-from depthjax.studies.comparison.setting import (
-    BLURRED,
-    CONDITIONS,
-    CONVERGING,
-    PLAIN,
-    conditions,
-    descents_of,
-)
+from depthjax.studies.comparison.setting import BLURRED, CONDITIONS, PLAIN, conditions
+from depthjax.studies.descents import CONVERGING, descents_of
 from depthjax.weights import Weights
 
 PAPER = InversionConfig.paper(steps=4)

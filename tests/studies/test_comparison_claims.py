@@ -13,16 +13,9 @@ from depthjax.claims.judging import NOT_SUPPORTED, SUPPORTED, UNDECIDED, judge_c
 from depthjax.claims.paper import CLAIMS
 from depthjax.studies.comparison.judged import findings
 from depthjax.studies.comparison.numbers import IN_CLASS, RESOLUTION, Comparison
-from depthjax.studies.comparison.setting import (
-    BLURRED,
-    CONDITIONS,
-    CONVERGING,
-    NOISE,
-    PHOTOS,
-    PLAIN,
-    UNTRAINED,
-)
+from depthjax.studies.comparison.setting import BLURRED, CONDITIONS, NOISE, PHOTOS, PLAIN, UNTRAINED
 from depthjax.studies.comparison.tables import network_table
+from depthjax.studies.descents import CONVERGING
 from depthjax.studies.networks import ONE_NETWORK
 
 NETWORKS = (UNTRAINED, PHOTOS, NOISE)

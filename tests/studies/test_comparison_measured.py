@@ -12,8 +12,8 @@ from depthjax.inversion.similarity import structural_similarity
 from depthjax.studies.comparison.matched import at_level, crossing, images_at, kept_ratios
 from depthjax.studies.comparison.measured import quantities, relative_resolutions
 from depthjax.studies.comparison.natural import Matching, natural_distances
-from depthjax.studies.comparison.setting import BLURRED, CONDITIONS, CONVERGING, PLAIN
-from depthjax.studies.descents import Descents
+from depthjax.studies.comparison.setting import BLURRED, CONDITIONS, PLAIN
+from depthjax.studies.descents import CONVERGING, Descents
 
 MATCHING = Matching(ratio=0.1, fraction=0.5, natural=8.0)
 

@@ -11,8 +11,8 @@ from depthjax.folders.inversions import load_run
 from depthjax.studies.comparison.matched import images_at
 from depthjax.studies.comparison.measured import chosen, recovered_images
 from depthjax.studies.comparison.numbers import Comparison, intervals
-from depthjax.studies.comparison.setting import BLURRED, CONVERGING
-from depthjax.studies.descents import Descents
+from depthjax.studies.comparison.setting import BLURRED
+from depthjax.studies.descents import CONVERGING, Descents
 
 _MATCHED = "matched"
 _TITLES = {

@@ -11,14 +11,8 @@ from depthjax.claims.findings import Aside, Finding
 from depthjax.claims.paper import bound_of
 from depthjax.claims.training import CONTROLS
 from depthjax.studies.comparison.numbers import IN_CLASS, Comparison
-from depthjax.studies.comparison.setting import (
-    BLURRED,
-    CONVERGING,
-    NOISE,
-    PHOTOS,
-    PLAIN,
-    UNTRAINED,
-)
+from depthjax.studies.comparison.setting import BLURRED, NOISE, PHOTOS, PLAIN, UNTRAINED
+from depthjax.studies.descents import CONVERGING
 from depthjax.studies.networks import ONE_NETWORK, fixed_in
 
 

@@ -21,8 +21,8 @@ from depthjax.studies.comparison.judges import Judges
 from depthjax.studies.comparison.matched import at_level
 from depthjax.studies.comparison.natural import Matching
 from depthjax.studies.comparison.numbers import RESOLUTION, Comparison
-from depthjax.studies.comparison.setting import BLURRED, CONVERGING, PLAIN
-from depthjax.studies.descents import Descents
+from depthjax.studies.comparison.setting import BLURRED, PLAIN
+from depthjax.studies.descents import CONVERGING, Descents
 from depthjax.typing import LayerFn
 
 

@@ -1,55 +1,24 @@
 """The numbers of a comparison: every network, seed, layer and image, and which layers are which."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from depthjax.statistics import estimates
-from depthjax.studies.comparison.setting import CONVERGING
-from depthjax.studies.networks import seed_counts
+from depthjax.studies.descents import CONVERGING
+from depthjax.studies.measured import Measured
 
 RESOLUTION, IN_CLASS = "relative_resolution", "in_imagenet"
 """Quantities that are no measurements: of a layer, and of a photograph."""
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """The measurements of N networks, S seeds, L layers and B images.
+class Comparison(Measured):
+    """The measurements of a comparison, under its `CONDITIONS`.
 
-    Fields:
-        networks: their labels; those called `untrained`, `photos` and `noise` are judged.
-        seeds: of the initialisation, also of trained networks.
-        layers: shallow to deep.
-        images: their labels.
-        values: by condition and quantity, `[N, S, L, B]`; NaN where it was not measured, as for all
-            seeds but the first of one trained network that has no seeds.
+    Networks called `untrained`, `photos` and `noise` are judged.
     """
-
-    networks: Sequence[str]
-    seeds: Sequence[int]
-    layers: Sequence[str]
-    images: Sequence[str]
-    values: Mapping[tuple[str, str], Float[np.ndarray, "n s l b"]]
-
-    def of(
-        self, condition: str, quantity: str, network: str, layer: str
-    ) -> Float[np.ndarray, "s b"]:
-        """One quantity at one layer of one network, `[S, B]`; `[1, B]` if it has no seeds.
-
-        So `of(trained) - of(untrained)` has the seeds of the untrained network, whether or not the
-        trained one has as many.
-        """
-        table, number = self.values[condition, quantity], self.networks.index(network)
-        return table[number, : self.seeds_of[network], self.layers.index(layer)]
-
-    @cached_property
-    def seeds_of(self) -> dict[str, int]:
-        """How many seeds each network has: 1 for one that is the same for all."""
-        return seed_counts(self.networks, self.values.values())
 
     @property
     def reduced(self) -> Sequence[str]:

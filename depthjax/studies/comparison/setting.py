@@ -1,19 +1,13 @@
-"""The descents of a comparison: the same optimisers for all networks."""
-
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+"""The settings of a comparison: the same optimisers for all networks."""
 
 from depthjax.inversion.config import InversionConfig
-from depthjax.studies.descents import Descents
-from depthjax.studies.networks import Networks
-from depthjax.typing import LayerFn
-from depthjax.weights import Weights
+from depthjax.studies.descents import CONVERGING
 
 UNTRAINED, PHOTOS, NOISE = "untrained", "photos", "noise"
 """The labels of the networks that the claims are about."""
 
-CONVERGING, BLURRED, PLAIN = "converging", "paper", "paper_no_blur"
-"""The kinds of descents: until convergence; the paper's recipe with a fixed number of steps, with
+BLURRED, PLAIN = "paper", "paper_no_blur"
+"""The kinds of descents beside `CONVERGING`: the paper's recipe with a fixed number of steps, with
 its blur and without."""
 
 CONDITIONS = (CONVERGING, BLURRED, PLAIN)
@@ -38,47 +32,3 @@ def conditions(chosen: InversionConfig, paper: InversionConfig) -> dict[str, Inv
         BLURRED: paper,
         PLAIN: paper.replace(blur=False),
     }
-
-
-def descents_of(
-    folder: Path,
-    networks: Networks,
-    seeds: Sequence[int],
-    layers: Callable[[Weights], Mapping[str, LayerFn]],
-    conditions: Mapping[str, InversionConfig],
-    *,
-    rates: Sequence[float] = (1.0,),
-    frames: int = 0,
-) -> list[Descents]:
-    """The descents of every network and seed under every condition, in the order of the work.
-
-    One trained network, which is the same for every seed, descends for the first alone.
-
-    Args:
-        folder: of the comparison.
-        networks: with their weights.
-        seeds: of the weights.
-        layers: from weights to the layers by name, shallow to deep.
-        conditions: from `conditions`.
-        rates: multiples of the paper's rate, of which each layer and network takes the best.
-        frames: how many iterates of converging descents are kept, and of the others of the first
-            seed.
-    """
-    return [
-        Descents(
-            folder,
-            label,
-            seed,
-            condition,
-            config,
-            layers(of_seeds[index]),
-            of_seeds[index].variables,
-            of_seeds[index].record,
-            rates=(1.0,) if condition == CONVERGING else tuple(rates),
-            frames=frames if condition == CONVERGING or not index else 0,
-        )
-        for index, seed in enumerate(seeds)
-        for condition, config in conditions.items()
-        for label, of_seeds in networks.items()
-        if index < len(of_seeds)
-    ]

@@ -4,7 +4,8 @@ import numpy as np
 
 from depthjax.statistics import interval_of
 from depthjax.studies.comparison.numbers import Comparison
-from depthjax.studies.comparison.setting import BLURRED, CONVERGING, PLAIN
+from depthjax.studies.comparison.setting import BLURRED, PLAIN
+from depthjax.studies.descents import CONVERGING
 from depthjax.tables import markdown_table, number
 
 

@@ -16,8 +16,7 @@ from depthjax.models.catalogue import find_model
 from depthjax.models.layers import Layer
 from depthjax.models.network import Network
 from depthjax.studies.comparison.judges import Judge
-from depthjax.studies.comparison.setting import CONVERGING
-from depthjax.studies.descents import Descents
+from depthjax.studies.descents import CONVERGING, Descents
 from depthjax.studies.networks import Networks, each_network
 from depthjax.studies.rows import Row
 from depthjax.weights import weights_of

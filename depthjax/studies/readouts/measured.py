@@ -24,8 +24,7 @@ from depthjax.inversion.metrics import input_distances
 from depthjax.inversion.preparing import prepare_for_measuring
 from depthjax.inversion.reference import Reference
 from depthjax.inversion.similarity import similarity
-from depthjax.studies.comparison.setting import CONVERGING
-from depthjax.studies.descents import Descents
+from depthjax.studies.descents import CONVERGING, Descents
 from depthjax.studies.rows import Row
 from depthjax.typing import LayerFn, Variables
 

@@ -1,7 +1,6 @@
 """The last iterates of the paper's recipe, at its published rate and at multiples of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ from jaxtyping import Float
 from depthjax.folders.inversions import load_run
 from depthjax.inversion.config import InversionConfig
 from depthjax.studies.descents import Descents, at_rate
-from depthjax.studies.networks import Networks, seed_counts
+from depthjax.studies.measured import Measured
+from depthjax.studies.networks import Networks
 from depthjax.typing import LayerFn
 from depthjax.weights import Weights
 
@@ -19,40 +19,21 @@ PUBLISHED = "1"
 """The multiple of the published rate that is the paper's recipe."""
 
 TUNED = "tuned"
-"""Called so: for each image, layer and seed the rate whose last objective is the smallest."""
+"""The rate with the smallest final objective, chosen per image, layer and seed."""
 
 _OBJECTIVE = "objective"
 
 
-@dataclass(frozen=True)
-class LastIterates:
-    """What the recipe ends with: of N networks, S weight seeds, L layers and B images.
+class LastIterates(Measured):
+    """What the recipe ends with; NaN where a layer was not inverted at a rate.
 
-    Fields:
-        networks: labels.
-        seeds: of the weights.
-        layers: shallow to deep.
-        images: labels.
-        values: by rate (a multiple of the published one, as it was asked for, or `TUNED`) and
-            quantity, `[N, S, L, B]`; NaN where a layer was not inverted at that rate.
+    Conditions are rates: multiples of the published one, as they were asked for, and `TUNED`.
     """
-
-    networks: Sequence[str]
-    seeds: Sequence[int]
-    layers: Sequence[str]
-    images: Sequence[str]
-    values: Mapping[tuple[str, str], Float[np.ndarray, "n s l b"]]
 
     @property
     def rates(self) -> list[str]:
         """The multiples that were asked for, and `TUNED`."""
         return list(dict.fromkeys(rate for rate, _ in self.values))
-
-    def of(self, rate: str, quantity: str, network: str, layer: str) -> np.ndarray:
-        """One quantity at one rate, of one network and layer, `[S, B]`; `[1, B]` without seeds."""
-        number = self.networks.index(network)
-        seeds = seed_counts(self.networks, self.values.values())[network]
-        return self.values[rate, quantity][number, :seeds, self.layers.index(layer)]
 
     def rows(self) -> list[dict[str, Any]]:
         """One row for each network, seed, layer, image and rate that was asked for there."""

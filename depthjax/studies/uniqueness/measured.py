@@ -12,8 +12,7 @@ from depthjax.analysis.uniqueness import Uniqueness, uniqueness
 from depthjax.devices.precision import matmul_precision
 from depthjax.folders.begin import RunFolder
 from depthjax.folders.inversions import Run, load_run
-from depthjax.studies.comparison.setting import CONVERGING
-from depthjax.studies.descents import Descents
+from depthjax.studies.descents import CONVERGING, Descents
 from depthjax.studies.rows import Row
 from depthjax.tables import markdown_table, number
 
