@@ -19,6 +19,7 @@ from depthjax import cli, data
 from depthjax.images.crops import natural_crops
 from depthjax.inversion.config import STEP_SCALES
 from depthjax.models import Network
+from depthjax.studies.classifier import classifier_of
 from depthjax.studies.comparison import judged, measured, natural, setting
 from depthjax.studies.comparison.drawn import draw
 from depthjax.studies.comparison.judges import (
@@ -134,7 +135,9 @@ def knows_classes(asked: cli.Asked, judges: Judges) -> bool:
     if not judges.classes:
         return True
     first = next(iter(asked.networks.values()))[0]
-    same = as_many_classes(asked.model, first.variables, judges.classes[0], asked.targets.shape)
+    same = as_many_classes(
+        classifier_of(asked.model, first), judges.classes[0], asked.targets.shape
+    )
     if not same:
         print(
             "C12 is not judged: the judge reads another number of classes than the networks have."

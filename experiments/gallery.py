@@ -51,10 +51,10 @@ def main() -> None:
     with cli.recovered(every, asked) as study:
         if study is None:
             return
-        eye = eye_of(asked.model, asked.networks)
+        label, eye = eye_of(asked.model, asked.networks)
         recoveries = gather(every, eye)
         rows = [row for recovery in recoveries for row in recovery.rows()]
-        each, figures = class_table(recoveries, eye), draw(recoveries, eye)
+        each, figures = class_table(recoveries, label), draw(recoveries, label)
         tables = [settings_table(recoveries), each] if FLAGS.setting else [each]
         shown = {"summary": tables[0], "before": tables[1:], "after": [_KEY]}
         cli.finish_study(study.folder, rows, [], figures, **shown)

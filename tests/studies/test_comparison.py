@@ -9,9 +9,9 @@ import depthjax
 from depthjax.inversion.config import InversionConfig
 from depthjax.models.labels import IMAGENET_CLASSES
 from depthjax.models.normalization import as_normalization
+from depthjax.studies.classifier import Classifier, head_of
 from depthjax.studies.comparison import judges as comparison_judges
 from depthjax.studies.comparison.judges import (
-    Judge,
     Judges,
     as_many_classes,
     class_evidence,
@@ -129,7 +129,7 @@ def brightness(variables, images):
 def test_the_class_of_the_target_is_looked_for_in_what_was_recovered(monkeypatch):
     targets = np.stack([np.full((4, 4, 3), value, np.float32) for value in (1.0, 0.0)])
     starts, back = np.full_like(targets, 0.5), np.stack([targets, 1 - targets, 2 * targets])
-    judges = Judges([Judge(brightness, {})])
+    judges = Judges([Classifier(brightness, {})])
     looks, embed_flat = [], comparison_judges.embed_flat
     monkeypatch.setattr(
         comparison_judges, "embed_flat", lambda *what: looks.append(1) or embed_flat(*what)
@@ -151,11 +151,12 @@ def test_a_judge_of_other_classes_is_told_from_one_of_the_same():
     model = depthjax.build_model("mlp", widths=(4, 2))
     variables = depthjax.init_variables(model, jax.random.key(0), 8)
     shape = (2, 8, 8, 3)
-    assert as_many_classes(model, variables, Judge(depthjax.Layer(model, "fc2"), variables), shape)
-    assert not as_many_classes(model, variables, Judge(brightness, {}), shape)
+    network, other = Classifier(depthjax.Layer(model, "fc2"), variables), Classifier(brightness, {})
+    assert as_many_classes(network, network, shape)
+    assert not as_many_classes(network, other, shape)
     own, held = depthjax.as_network(
         lambda weights, images: {"head": images.mean((1, 2)) * weights[None]},
         jnp.ones(3),
         jnp.ones(shape),
     )
-    assert not as_many_classes(own, held, Judge(brightness, {}), shape)
+    assert not as_many_classes(Classifier(head_of(own), held), other, shape)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,22 +12,13 @@ from jaxtyping import Float, Int
 from depthjax.analysis.nearness import embed_flat
 from depthjax.data.augmentation import Augmentation, augment
 from depthjax.images.classes import IN_IMAGENET
-from depthjax.models import layer_names
 from depthjax.models.labels import IMAGENET_CLASSES
-from depthjax.models.layers import Layer
 from depthjax.models.network import Network
+from depthjax.studies.classifier import Classifier, classifier_of
 from depthjax.studies.comparison.numbers import IN_CLASS
 from depthjax.studies.comparison.setting import PHOTOS
 from depthjax.studies.networks import Networks, weight_records
-from depthjax.typing import LayerFn, Variables
 from depthjax.weights import Weights, fetch, load_weights
-
-
-class Judge(NamedTuple):
-    """A classifier: its logits as a function of the images, and its weights."""
-
-    head: LayerFn
-    variables: Variables
 
 
 @dataclass(frozen=True)
@@ -42,8 +32,8 @@ class Judges:
         grey: whether the classifiers get images without colour, as in their training.
     """
 
-    classes: Sequence[Judge] = ()
-    photographs: Judge | None = None
+    classes: Sequence[Classifier] = ()
+    photographs: Classifier | None = None
     photograph_class: int = 0
     grey: bool = False
 
@@ -141,7 +131,7 @@ def log_odds(
     return exact[at] - np.logaddexp.reduce(others, axis=1)
 
 
-def class_judges(model: Network, networks: Networks, source: str, size: int) -> list[Judge]:
+def class_judges(model: Network, networks: Networks, source: str, size: int) -> list[Classifier]:
     """For each seed the third network that reads the classes of its images.
 
     Args:
@@ -156,28 +146,20 @@ def class_judges(model: Network, networks: Networks, source: str, size: int) -> 
     Raises:
         ValueError: if it is one of the networks that are compared.
     """
-    return [
-        Judge(Layer(model, layer_names(model)[-1], weights.normalization), weights.variables)
-        for weights in _third_networks(model, networks, source, size)
-    ]
+    third = _third_networks(model, networks, source, size)
+    return [classifier_of(model, weights) for weights in third]
 
 
-def as_many_classes(
-    model: Network, variables: Variables, judge: Judge, shape: tuple[int, ...]
-) -> bool:
+def as_many_classes(network: Classifier, judge: Classifier, shape: tuple[int, ...]) -> bool:
     """Whether a network has as many classes as its judge; otherwise they are others for certain.
 
     Args:
-        model, variables: of the network.
+        network: that is judged.
         judge: who reads the classes.
         shape: of the images that both see, `[B, H, W, C]`.
     """
     images = jax.ShapeDtypeStruct(shape, jnp.float32)
-    head = Layer(model, layer_names(model)[-1])
-    own, others = (
-        jax.eval_shape(layer, weights, images).shape
-        for layer, weights in ((head, variables), (judge.head, judge.variables))
-    )
+    own, others = (jax.eval_shape(*one, images).shape for one in (network, judge))
     return own == others
 
 
@@ -185,16 +167,14 @@ def _third_networks(model: Network, networks: Networks, source: str, size: int) 
     photos = list(networks.get(PHOTOS, ()))
     if not source:
         return photos[1:] + photos[:1] if len(photos) > 1 else []
-    file = fetch(source)
+    judge = _weights_of(model, source, size)
     compared = [record for records in weight_records(networks).values() for record in records]
-    if file.sha256 in [record.get("sha256") for record in compared]:
+    if judge.record["sha256"] in [record.get("sha256") for record in compared]:
         raise ValueError(f"judge={source} is one of the networks compared; take a third")
-    variables = load_weights(model, file, image_size=size)
-    judge = Weights(variables, file.normalization, True, file.record())
     return [judge] * max(map(len, networks.values()))
 
 
-def photograph_judge(model: Network, source: str, size: int, photograph_class: int) -> Judge:
+def photograph_judge(model: Network, source: str, size: int, photograph_class: int) -> Classifier:
     """A classifier of photographs against noise.
 
     Args:
@@ -206,13 +186,17 @@ def photograph_judge(model: Network, source: str, size: int, photograph_class: i
     Raises:
         ValueError: for weights that do not fit, and a class that it does not have.
     """
-    file = fetch(source)
-    variables = load_weights(model, file, image_size=size)
-    head = Layer(model, layer_names(model)[-1], file.normalization)
-    classes = jax.eval_shape(head, variables, jnp.zeros((1, size, size, 3))).shape[1]
+    judge = classifier_of(model, _weights_of(model, source, size))
+    classes = jax.eval_shape(*judge, jnp.zeros((1, size, size, 3))).shape[1]
     if photograph_class >= classes:
         raise ValueError(
             f"photograph_class={photograph_class}, but the judge of noise has {classes} classes,"
             " numbered from 0"
         )
-    return Judge(head, variables)
+    return judge
+
+
+def _weights_of(model: Network, source: str, size: int) -> Weights:
+    file = fetch(source)
+    variables = load_weights(model, file, image_size=size)
+    return Weights(variables, file.normalization, True, file.record())

@@ -6,18 +6,18 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from depthjax import figures
-from depthjax.studies.gallery.measured import Eye, Recovery
+from depthjax.studies.gallery.measured import Recovery
 
 _ROWS = 12  # of a figure
 _SIGNS = {"D": "input_ratio", "r²": "luminance_r2", "ρ": "embedding_ratio"}
 
 
-def draw(recoveries: Sequence[Recovery], eye: Eye | None) -> Iterator[tuple[str, Figure]]:
+def draw(recoveries: Sequence[Recovery], eye: str) -> Iterator[tuple[str, Figure]]:
     """The figures with their names: `gallery`, or `gallery_1`, … where there are many images.
 
     Args:
         recoveries: of networks with the same images and layers.
-        eye: who says what is seen in the images.
+        eye: the label of the network that says what is seen in the images; "" for nobody.
     """
     count = len(recoveries[0].run.image_names)
     each = max(1, _ROWS // len(recoveries))
@@ -26,7 +26,7 @@ def draw(recoveries: Sequence[Recovery], eye: Eye | None) -> Iterator[tuple[str,
         yield "gallery" if len(parts) == 1 else f"gallery_{index}", _figure(recoveries, part, eye)
 
 
-def _figure(recoveries: Sequence[Recovery], part: range, eye: Eye | None) -> Figure:
+def _figure(recoveries: Sequence[Recovery], part: range, eye: str) -> Figure:
     """The images of a part, each with a row for every network."""
     first = recoveries[0].run
     several = {each.network for each in recoveries if each.seed != recoveries[0].seed}
@@ -56,7 +56,5 @@ def _figure(recoveries: Sequence[Recovery], part: range, eye: Eye | None) -> Fig
         np.nan_to_num(np.stack([each.images[:, index] for index, each in rows], axis=1)),
         numbers,
         seen=seen if eye else None,
-        title=f"Recovered from layers; beneath, the class that “{eye.network}” sees"
-        if eye
-        else None,
+        title=f"Recovered from layers; beneath, the class that “{eye}” sees" if eye else None,
     )

@@ -9,37 +9,21 @@ from jaxtyping import Float
 
 from depthjax.folders.inversions import Run, load_run
 from depthjax.models.labels import TopClasses, imagenet_classes
-from depthjax.models.layers import Layer
 from depthjax.models.network import Network
+from depthjax.studies.classifier import Classifier, classifier_of
 from depthjax.studies.descents import Descents
 from depthjax.studies.inversion.measured import imagenet_head, top_classes
 from depthjax.studies.networks import Networks
 from depthjax.studies.rows import Row, among
 from depthjax.tables import markdown_table, number
-from depthjax.typing import Variables
 
 
-class Eye(NamedTuple):
-    """A trained network that says what it sees.
-
-    Fields:
-        network: its label.
-        head: its logits as a layer.
-        variables: its weights.
-    """
-
-    network: str
-    head: Layer
-    variables: Variables
-
-
-def eye_of(model: Network, networks: Networks) -> Eye | None:
-    """The first of the networks that knows ImageNet's classes; None if none does."""
+def eye_of(model: Network, networks: Networks) -> tuple[str, Classifier | None]:
+    """The first of the networks that knows ImageNet's classes, with its label; "" if none does."""
     for label, of_seeds in networks.items():
-        head = imagenet_head(model, of_seeds[0])
-        if head is not None:
-            return Eye(label, head, of_seeds[0].variables)
-    return None
+        if imagenet_head(model, of_seeds[0]) is not None:
+            return label, classifier_of(model, of_seeds[0])
+    return "", None
 
 
 class Recovery(NamedTuple):
@@ -83,12 +67,12 @@ class Recovery(NamedTuple):
         ]
 
 
-def gather(descents: Sequence[Descents], eye: Eye | None) -> list[Recovery]:
+def gather(descents: Sequence[Descents], eye: Classifier | None) -> list[Recovery]:
     """Reads what all descents have recovered, and looks at it.
 
     Args:
         descents: finished.
-        eye: who looks.
+        eye: who looks; None for nobody.
     """
     recoveries = []
     for descent in descents:
@@ -96,14 +80,19 @@ def gather(descents: Sequence[Descents], eye: Eye | None) -> list[Recovery]:
         shown = np.concatenate([run.targets[None], run.stack("images")[:, 0]])
         seen = [[""] * shown.shape[1]] * shown.shape[0]
         if eye is not None:
-            top = top_classes(eye.head, eye.variables, shown)
+            top = top_classes(*eye, shown)
             seen = [[_first(*each) for each in zip(*row, strict=True)] for row in _pairs(top)]
         recoveries.append(Recovery(descent.network, descent.seed, descent.condition, run, seen))
     return recoveries
 
 
-def class_table(recoveries: Sequence[Recovery], eye: Eye | None) -> str:
-    """The numbers of every image and layer, and what is seen in it, in Markdown."""
+def class_table(recoveries: Sequence[Recovery], eye: str) -> str:
+    """The numbers of every image and layer, and what is seen in it, in Markdown.
+
+    Args:
+        recoveries: of all networks.
+        eye: the label of the network that looks; "" for nobody.
+    """
     several = len({each.condition for each in recoveries}) > 1
     headers = [
         "image",
@@ -113,7 +102,7 @@ def class_table(recoveries: Sequence[Recovery], eye: Eye | None) -> str:
         "D",
         "r²",
         "ρ",
-        *([f"{eye.network} sees"] if eye else []),
+        *([f"{eye} sees"] if eye else []),
     ]
     rows = []
     first = recoveries[0]

@@ -15,10 +15,11 @@ from depthjax.devices.precision import matmul_precision
 from depthjax.folders.inversions import Run
 from depthjax.inversion.metrics import embedding_distances
 from depthjax.inversion.preparing import prepare_for_measuring
-from depthjax.models import Network, labels, layer_names
+from depthjax.models import Network, labels
 from depthjax.models.embeddings import embedding_shape
 from depthjax.models.layers import Layer
-from depthjax.typing import Images, Variables
+from depthjax.studies.classifier import head_of
+from depthjax.typing import Images, LayerFn, Variables
 from depthjax.weights import Weights
 
 Recovered: TypeAlias = Float[jax.Array, "*batch h w c"]
@@ -28,13 +29,13 @@ def imagenet_head(model: Network, weights: Weights) -> Layer | None:
     """The logits of a network if its weights know ImageNet's classes, else None."""
     if not weights.has_trained_head:
         return None
-    head = Layer(model, layer_names(model)[-1], weights.normalization)
+    head = head_of(model, weights.normalization)
     biases = weights.variables["params"].get(head.node, {}).get("bias", ())
     return head if len(biases) == labels.IMAGENET_CLASSES else None
 
 
 def top_classes(
-    head: Layer, variables: Variables, images: Float[jax.Array | np.ndarray, "*batch h w c"]
+    head: LayerFn, variables: Variables, images: Float[jax.Array | np.ndarray, "*batch h w c"]
 ) -> labels.TopClasses:
     """The five likeliest classes of each image, `[…, 5]`.
 
@@ -112,7 +113,7 @@ def metamers_of(
     for name, layer in layers.items():
         null.check(name, layer, variables, targets.shape)
     normalization = next(iter(layers.values())).normalization
-    classifier = Layer(model, layer_names(model)[-1], normalization)
+    classifier = head_of(model, normalization)
 
     def test(layer: str, recovered: Recovered) -> MetamerTest:
         only = {layer: layers[layer]}  # the ratio matrix says how near the others are

@@ -11,11 +11,9 @@ from depthjax.folders.inversions import Run, load_run
 from depthjax.folders.nulls import load_null, save_null
 from depthjax.folders.result_rows import VERDICTS
 from depthjax.images.crops import NaturalCrops
-from depthjax.models import layer_names
 from depthjax.models.catalogue import find_model
-from depthjax.models.layers import Layer
 from depthjax.models.network import Network
-from depthjax.studies.comparison.judges import Judge
+from depthjax.studies.classifier import Classifier, classifier_of, head_of
 from depthjax.studies.descents import CONVERGING, Descents
 from depthjax.studies.networks import Networks, each_network
 from depthjax.studies.rows import Row
@@ -108,7 +106,7 @@ def judge(
     descent: Descents,
     null: Null,
     model: Network,
-    judges: Mapping[str, Judge],
+    judges: Mapping[str, Classifier],
     quantile: float,
 ) -> Judged:
     """Tests all that was recovered from one network, and shows it to others.
@@ -125,7 +123,7 @@ def judge(
     """
     run = load_run(descent.folder)
     normalization = getattr(next(iter(descent.layers.values())), "normalization", None)
-    classifier = Layer(model, layer_names(model)[-1], normalization)
+    classifier = head_of(model, normalization)
     of_targets = {name: labels(*one, run.targets) for name, one in judges.items()}
     tests, recognised = {}, {}
     for layer, arrays in run.layers.items():
@@ -143,7 +141,7 @@ def judge(
 
 def judges_of(
     model: Network, networks: Networks, seed: int, others: Sequence[str], size: int
-) -> dict[str, Judge]:
+) -> dict[str, Classifier]:
     """The networks that look at images, by name.
 
     Args:
@@ -157,7 +155,7 @@ def judges_of(
         ValueError: for one that is not of this form, does not exist, or has a name twice.
     """
     found = {
-        label: Judge(Layer(model, layer_names(model)[-1], weights.normalization), weights.variables)
+        label: classifier_of(model, weights)
         for label, _, weights in each_network({k: v[:1] for k, v in networks.items()}, [seed])
     }
     for text in others:
@@ -170,7 +168,5 @@ def judges_of(
         if name in found:
             raise ValueError(f"two networks that judge are called {name!r}; give each its own")
         one = find_model(name, {})
-        weights = weights_of(one, source, 0, size)
-        head = Layer(one.model, layer_names(one.model)[-1], weights.normalization)
-        found[name] = Judge(head, weights.variables)
+        found[name] = classifier_of(one.model, weights_of(one, source, 0, size))
     return found
