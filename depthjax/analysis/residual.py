@@ -6,6 +6,7 @@ little everywhere, or in a few channels that the descent could not match.
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -26,6 +27,7 @@ class Residual(NamedTuple):
     channels: Float[Array, "b c"]
 
 
+@jax.jit
 def residual_shares(embedding: Embedding, target: Embedding) -> Residual:
     """Where the residual of each image sits.
 
@@ -46,6 +48,7 @@ def residual_shares(embedding: Embedding, target: Embedding) -> Residual:
     return Residual(share.sum(-1), share.sum(tuple(range(1, share.ndim - 1))))
 
 
+@jax.jit
 def holding_half(shares: Float[Array, "b *rest"]) -> Float[Array, " b"]:
     """How many of the largest shares hold half of all; few where the residual sits in few places.
 

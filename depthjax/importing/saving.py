@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from depthjax.errors import require
@@ -199,5 +198,5 @@ def _variables(what: str, shapes: Any, given: Mapping[str, np.ndarray]) -> dict[
     for name in expected:
         group, _, rest = name.partition("/")
         node, _, leaf = rest.rpartition("/")
-        variables.setdefault(group, {}).setdefault(node, {})[leaf] = jnp.asarray(given[name])
+        variables.setdefault(group, {}).setdefault(node, {})[leaf] = jax.device_put(given[name])
     return variables

@@ -38,7 +38,7 @@ from depthjax.inversion.results import Inversion, Progress
 from depthjax.inversion.similarity import Similarity, similarity
 from depthjax.models.embeddings import embed, embedding_shape
 from depthjax.models.initialization import checked_key
-from depthjax.typing import Images, LayerFn, Scalar, Variables
+from depthjax.typing import LayerFn, Scalar, Variables
 
 
 @jax.tree_util.register_dataclass
@@ -211,7 +211,7 @@ def autoencode(
             on_progress=tell_ratio if progress or on_progress is not None else None,
         )
     trajectory = inversion.trajectory
-    measure_images = partial(_by_restart, partial(measure_against, reference, *prepare(), images))
+    measure_images = partial(measure_against, reference, *prepare(), images)
     return Autoencoding(
         start=start,
         inversion=inversion,
@@ -226,11 +226,3 @@ def autoencode(
             MATCHED_RATIOS,
         ),
     )
-
-
-def _by_restart(measured: Callable[[Images], Measurement], images: Array) -> Measurement:
-    """Of `[B, …]` at once, or of `[restarts, B, …]` one after the other, as memory is that of B."""
-    if images.ndim == 4:
-        return measured(images)
-    found: Measurement = jax.tree.map(lambda *each: jnp.stack(each), *map(measured, images))
-    return found

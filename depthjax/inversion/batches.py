@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Array, Int, UInt8
 
 from depthjax.devices.sharding import Split, split_batch
 from depthjax.inversion.checkpoints import Kept
@@ -45,7 +45,12 @@ class Examples(NamedTuple):
 
     def at(self, indices: np.ndarray) -> "Examples":
         """Some of the examples."""
-        return jax.tree.map(lambda array: array[indices], self)
+        return _chosen(self, indices)
+
+
+@jax.jit
+def _chosen(examples: Examples, indices: Int[Array, " m"]) -> Examples:
+    return jax.tree.map(lambda array: array[indices], examples)
 
 
 def run_batch(prepared: Prepared, examples: Examples, number: int, plan: Plan) -> Inversion:

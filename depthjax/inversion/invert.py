@@ -238,4 +238,4 @@ def _near_enough(
             + (f" × {leading[0]} restarts" if len(leading) == 2 else "")
             + "; give one number, or one for each"
         )
-    return jnp.asarray(np.broadcast_to(given, leading).reshape(-1))
+    return jax.device_put(np.broadcast_to(given, leading).reshape(-1))

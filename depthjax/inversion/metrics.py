@@ -6,7 +6,6 @@ m_g, m_r, m_i, m_i' the distances, ρ = m_g / m_r and D = m_i / m_i'. All at `hi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +13,7 @@ import numpy as np
 import scipy
 from jaxtyping import Array, Float
 
-from depthjax.devices.precision import matmul_precision
-from depthjax.inversion.objectives import norms
+from depthjax.inversion.objectives import distances
 from depthjax.inversion.reference import (
     REFERENCE_STD,
     Reference,
@@ -23,8 +21,8 @@ from depthjax.inversion.reference import (
     checked_images,
     reference_distances,
 )
-from depthjax.models.embeddings import checked_embedding
-from depthjax.typing import Images, LayerFn, PerExample, Scalar, Variables
+from depthjax.models.embeddings import embed
+from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Variables
 
 MATCHED_RATIOS = (1.0, 0.3, 0.1, 0.03)
 """The ρ at which input ratios of different layers can be compared."""
@@ -70,16 +68,27 @@ class Measurement:
     out_of_range: Array
 
 
-@partial(jax.jit, static_argnames="layer")
 def embedding_distances(
     layer: LayerFn, variables: Variables, a: Images, a_g: Float[Array, "*leading h w c"]
 ) -> Float[Array, "*leading"]:
-    """m_g = ‖O(a) − O(a_g)‖₂ for `a` `[B, …]` and `a_g` `[B, …]` or `[restarts, B, …]`."""
-    with matmul_precision():
-        target = checked_embedding(layer, layer(variables, a), len(a))
-        embedding = layer(variables, a_g.reshape(-1, *a.shape[1:]))
-    residual = embedding.reshape(-1, *target.shape) - target[None]
-    return norms(residual.reshape(-1, *target.shape[1:])).reshape(a_g.shape[:-3])
+    """m_g = ‖O(a) − O(a_g)‖₂ for `a` `[B, …]` and `a_g` `[B, …]` or `[restarts, B, …]`.
+
+    Raises:
+        ValueError: if the layer gives no embedding.
+    """
+    return _distances_to(embed(layer, variables, a), layer, variables, a_g)
+
+
+def _distances_to(
+    target: Embedding,
+    layer: LayerFn,
+    variables: Variables,
+    a_g: Float[Array, "*leading h w c"],
+) -> Float[Array, "*leading"]:
+    """Of one restart after the other: memory, and the program, are those of the targets."""
+    if a_g.ndim > 4:
+        return jnp.stack([_distances_to(target, layer, variables, each) for each in a_g])
+    return distances(embed(layer, variables, a_g), target)
 
 
 def measure(
@@ -115,7 +124,6 @@ def measure(
     )
 
 
-@partial(jax.jit, static_argnames="layer")
 def measure_against(
     reference: Reference,
     layer: LayerFn,
@@ -124,10 +132,26 @@ def measure_against(
     a_g: Float[Array, "*leading h w c"],
 ) -> Measurement:
     """`measure`, with reference distances that are known already."""
+    target, versions = embed(layer, variables, a), _versions(a_g)
+    embedding = [_distances_to(target, layer, variables, version) for version in versions]
+    return _measurement(reference, embedding, a, versions)
+
+
+@jax.jit
+def _versions(a_g: Float[Array, "*leading h w c"]) -> list[Float[Array, "*leading h w c"]]:
+    """Images as they are, after clipping, and after rounding to 8 bits."""
     clipped = jnp.clip(a_g, 0, 1)
-    rounded = jnp.round(clipped * 255) / 255
-    versions = jnp.stack([a_g, clipped, rounded])
-    embedding = [embedding_distances(layer, variables, a, version) for version in versions]
+    return [a_g, clipped, jnp.round(clipped * 255) / 255]
+
+
+@jax.jit
+def _measurement(
+    reference: Reference,
+    embedding: list[Float[Array, "*leading"]],
+    a: Images,
+    versions: list[Float[Array, "*leading h w c"]],
+) -> Measurement:
+    a_g = versions[0]
     inputs = [input_distances(a, version) for version in versions]
     rho = [_ratio(distance, reference.embedding_distance) for distance in embedding]
     d = [_ratio(distance, reference.input_distance) for distance in inputs]
@@ -152,6 +176,7 @@ def measure_against(
     )
 
 
+@jax.jit
 def input_distances(a: Images, a_g: Float[Array, "*leading h w c"]) -> Float[Array, "*leading"]:
     """m_i = ‖a − a_g‖₂ for `a` `[B, …]` and `a_g` `[B, …]` or `[restarts, B, …]`."""
     return jnp.sqrt(jnp.square(a_g - a.reshape(*[1] * (a_g.ndim - 4), *a.shape)).sum((-3, -2, -1)))

@@ -46,6 +46,12 @@ def norms(residual: Embedding) -> PerExample:
     return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, squared)))
 
 
+@jax.jit
+def distances(one: Embedding, other: Embedding) -> PerExample:
+    """The L2 distance of each example's embedding from another's."""
+    return norms(one - other)
+
+
 def l1(residual: Embedding) -> PerExample:
     """Σ|r| with gradient 0 at 0, as PyTorch's; that of `jnp.abs` is 1."""
     return _sum(residual * jax.lax.stop_gradient(jnp.sign(residual)))

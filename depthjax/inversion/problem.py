@@ -185,12 +185,11 @@ def numbers_of(config: InversionConfig, dtype: Any) -> dict[str, Array]:
     values["objective"] = weights_of(config.objective, config.objective_scale)
     values["penalties"] = [one.weight for one in config.penalties]
     values["transforms"] = transformations.numbers_of(config.transform)
-    numbers = {name: jnp.asarray(value, dtype) for name, value in values.items()}
+    numbers = {name: np.asarray(value, dtype) for name, value in values.items()}
     # A patience that cannot run out switches the plateau off without another program.
     most = np.iinfo(np.int32).max
     patience = config.patience if config.plateau > 0 else most
     counts = {"steps": config.steps, "record_every": config.record_every, "patience": patience}
-    numbers["transform_seed"] = jnp.asarray(config.transform_seed % 2**32, jnp.uint32)
-    return numbers | {
-        name: jnp.asarray(min(value, most), jnp.int32) for name, value in counts.items()
-    }
+    numbers["transform_seed"] = np.asarray(config.transform_seed % 2**32, np.uint32)
+    numbers |= {name: np.asarray(min(value, most), np.int32) for name, value in counts.items()}
+    return jax.device_put(numbers)

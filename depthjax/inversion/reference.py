@@ -14,14 +14,14 @@ from jax.sharding import Mesh
 from jaxtyping import Array
 from numpy.typing import ArrayLike
 
-from depthjax.devices.precision import matmul_precision, widened
+from depthjax.devices.precision import widened
 from depthjax.devices.spreading import SpreadLayer
 from depthjax.errors import name_of_layer
-from depthjax.inversion.objectives import norms
+from depthjax.inversion.objectives import distances, norms
 from depthjax.inversion.preparing import Prepared, prepare_for_measuring
-from depthjax.models.embeddings import checked_embedding
-from depthjax.models.fast import prepare_layer
-from depthjax.typing import Images, LayerFn, PerExample, Scalar, Variables
+from depthjax.models.embeddings import embed
+from depthjax.models.fast import quick_to_embed
+from depthjax.typing import Embedding, Images, LayerFn, PerExample, Scalar, Variables
 
 REFERENCE_STD = 1 / 18
 """Standard deviation of the reference noise in the author's code (the text says 1/25)."""
@@ -61,7 +61,6 @@ class Reference:
     embedding_norm: Array
 
 
-@partial(jax.jit, static_argnames="layer")
 def reference_distances(
     layer: LayerFn, variables: Variables, a: Images, noise: ReferenceNoise
 ) -> Reference:
@@ -71,18 +70,32 @@ def reference_distances(
         layer, variables: the embedding, see `depthjax.typing.LayerFn`.
         a: target images `[B, H, W, C]` in [0, 1].
         noise: drawn for each image by itself.
+
+    Raises:
+        ValueError: if the layer gives no embedding.
     """
-    with matmul_precision():
-        target = checked_embedding(layer, layer(variables, a), len(a))
+    target = embed(layer, variables, a)
+    embedding, inputs = [], []
+    # One draw after the other: memory stays that of one batch, and one program embeds them all.
+    for key in jax.random.split(noise.key, noise.draws):
+        noisy, moved = _with_noise(a, key, noise.std)
+        embedding.append(distances(embed(layer, variables, noisy), target))
+        inputs.append(moved)
+    return _summary(embedding, inputs, target)
 
-        def distances(key: Array) -> tuple[PerExample, PerExample]:
-            added = noise.std * jax.random.normal(key, a.shape, a.dtype)
-            return norms(layer(variables, a + added) - target), norms(added)
 
-        # One draw after the other: memory stays that of one batch.
-        embedding, inputs = jax.lax.map(distances, jax.random.split(noise.key, noise.draws))
-    spread = embedding.std(0, ddof=1)
-    return Reference(embedding.mean(0), spread, inputs.mean(0), norms(target))
+@jax.jit
+def _with_noise(a: Images, key: Array, std: Scalar) -> tuple[Images, PerExample]:
+    """A noisy copy of each image, and how far it is moved."""
+    added = std * jax.random.normal(key, a.shape, a.dtype)
+    return a + added, norms(added)
+
+
+@jax.jit
+def _summary(embedding: list[PerExample], inputs: list[PerExample], target: Embedding) -> Reference:
+    """Of the distances of each draw."""
+    moved = jnp.stack(embedding)
+    return Reference(moved.mean(0), moved.std(0, ddof=1), jnp.stack(inputs).mean(0), norms(target))
 
 
 def shared_input_distance(shape: tuple[int, ...], noise: ReferenceNoise) -> float:
@@ -117,10 +130,9 @@ def checked_reference(
 ) -> Reference:
     """`reference_distances`, but a layer whose embedding cannot be inverted is refused.
 
-    The copies are measured with the layer's fast form (`depthjax.models.fast`) once it is verified:
-    depthwise convolutions as they are take ten times as long on a CPU, and eight copies of each
-    image then take as long as a whole descent. What a descent finds is measured with the layer as
-    it is.
+    Where depthwise convolutions would make eight copies of each image take as long as a whole
+    descent, they are measured with the layer's fast form (`depthjax.models.fast.quick_to_embed`).
+    What a descent finds is measured with the layer as it is.
 
     Args:
         layer, variables, noise: as there.
@@ -134,7 +146,7 @@ def checked_reference(
     images = checked_images(images)
     measured = prepare_for_measuring(layer, variables, mesh=mesh, spread_weights=spread_weights)
     if not isinstance(measured.layer, SpreadLayer):
-        measured = Prepared(*prepare_layer(layer, variables, images))
+        measured = Prepared(*quick_to_embed(layer, variables, images))
     reference = reference_distances(*measured, images, noise)
     scale = np.asarray(reference.embedding_distance)
     usable = np.isfinite(scale) & (scale > 0)

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr
 
 from depthjax.devices.precision import matmul_precision
 from depthjax.errors import name_of_layer
@@ -14,14 +15,24 @@ from depthjax.typing import Embedding, Images, Inputs, LayerFn, Variables
 def embed(layer: LayerFn, variables: Variables, images: Inputs) -> Embedding:
     """The embedding of images, with products in full precision on every device.
 
-    It is compiled as a whole: a function of one's own would run operation by operation.
+    It is compiled as a whole: a function of one's own would run operation by operation. Whoever
+    embeds as many images of the same size again finds the program there.
+
+    Raises:
+        ValueError: if the layer gives no embedding.
     """
     with matmul_precision():
-        return _compiled(layer, variables, images)
+        return checked_embedding(layer, _compiled(layer, variables, images), len(images))
+
+
+def embedding_program(layer: LayerFn, variables: Variables, images: Inputs) -> ClosedJaxpr:
+    """What `embed` compiles, before XLA sees it; `embed` does not trace it again."""
+    with matmul_precision():
+        return _compiled.trace(layer, variables, images).jaxpr
 
 
 @partial(jax.jit, static_argnums=0)
-def _compiled(layer: LayerFn, variables: Variables, images: Inputs) -> Embedding:
+def _compiled(layer: LayerFn, variables: Variables, images: Inputs) -> Any:  # as yet unchecked
     return layer(variables, images)
 
 
@@ -71,4 +82,5 @@ def embedding_shape(layer: LayerFn, variables: Variables, images: Images) -> jax
     Raises:
         ValueError: in one line, if the layer gives no embedding.
     """
-    return checked_embedding(layer, jax.eval_shape(layer, variables, images), len(images))
+    with matmul_precision():
+        return checked_embedding(layer, _compiled.eval_shape(layer, variables, images), len(images))

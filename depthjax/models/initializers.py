@@ -89,4 +89,4 @@ def uniform_fan_in(fan_in: int) -> Initializer:
 
 def constant(value: float, shape: jax.ShapeDtypeStruct) -> Array:
     """An array of one value, made on the host: `jnp.full` compiles for each shape."""
-    return jnp.asarray(np.full(shape.shape, value, shape.dtype))
+    return jax.device_put(np.full(shape.shape, value, shape.dtype))

@@ -223,7 +223,7 @@ def _prepare_weights(model: Network, node: str, start: str, variables: Variables
     with jax.default_device(*devices):
 
         def placed(array: Any) -> Array:  # what is as it was needs no copy
-            return jnp.asarray(given.get(id(array), array))
+            return jax.device_put(given.get(id(array), array))
 
         frozen = _frozen(model, node, start, views)
         return {name: jax.tree.map(placed, weights) for name, weights in frozen}

@@ -13,9 +13,14 @@ def programs_within(equation: JaxprEqn) -> Iterator[ClosedJaxpr | Jaxpr]:
                 yield one
 
 
+def equations_of(program: ClosedJaxpr | Jaxpr) -> Iterator[JaxprEqn]:
+    """Every operation of a program, those within its equations too."""
+    for equation in program.eqns:
+        yield equation
+        for inner in programs_within(equation):
+            yield from equations_of(inner)
+
+
 def primitives_of(program: ClosedJaxpr | Jaxpr) -> Iterator[str]:
     """The name of every operation of a program, those within its equations too."""
-    for equation in program.eqns:
-        yield equation.primitive.name
-        for inner in programs_within(equation):
-            yield from primitives_of(inner)
+    return (equation.primitive.name for equation in equations_of(program))

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from depthjax.models.initializers import Stream
@@ -90,7 +89,7 @@ def _with_kernels(variables: Variables, seed: int, change: _Change) -> dict[str,
         random = Stream(key, "/".join(names)).generator()
         kernel = np.asarray(leaf) if last else np.moveaxis(np.asarray(leaf), 0, -1)
         other = change(random, kernel)
-        return jnp.asarray(other if last else np.moveaxis(other, -1, 0))
+        return jax.device_put(other if last else np.moveaxis(other, -1, 0))
 
     made = jax.tree_util.tree_map_with_path(changed, dict(variables))
     if not kernels:

@@ -183,7 +183,7 @@ def test_new_noise_needs_no_new_program(variables: dict) -> None:
     measure(counted, {"w": 2 * variables["w"]}, a / 2, a, jax.random.key(1), reference_std=0.2)
     assert traces == once
     measure(counted, variables, a, a, KEY, draws=3)
-    assert traces > once
+    assert traces == once
 
 
 def test_distances_take_restarts(variables: dict) -> None:

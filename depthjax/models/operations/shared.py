@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 import flax.linen as nn
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Array
 
@@ -44,7 +44,7 @@ def draw(initializers: dict[str, Initializer], shapes: Leaves, stream: Stream) -
     generator = stream.generator()
     # The kernel first, so that its values do not depend on whether there is a bias.
     return {
-        leaf: jnp.asarray(
+        leaf: jax.device_put(
             initializers[leaf].draw(generator, shapes[leaf].shape).astype(shapes[leaf].dtype)
         )
         for leaf in sorted(shapes, reverse=True)

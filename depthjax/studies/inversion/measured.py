@@ -16,7 +16,7 @@ from depthjax.folders.inversions import Run
 from depthjax.inversion.metrics import embedding_distances
 from depthjax.inversion.preparing import prepare_for_measuring
 from depthjax.models import Network, labels
-from depthjax.models.embeddings import embedding_shape
+from depthjax.models.embeddings import embed, embedding_shape
 from depthjax.models.layers import Layer
 from depthjax.studies.classifier import head_of
 from depthjax.typing import Images, LayerFn, Variables
@@ -133,11 +133,11 @@ def ratio_matrix(
         variables: their weights.
         run: finished.
     """
-    columns = []
+    columns, targets = [], jnp.asarray(run.targets)
     for name, layer in layers.items():
         prepared = prepare_for_measuring(layer, variables)
         distances = [
-            embedding_distances(*prepared, run.targets, jnp.asarray(recovered))
+            embedding_distances(*prepared, targets, jnp.asarray(recovered))
             for recovered in run.stack("images")
         ]
         columns.append(np.stack(distances) / run.layers[name]["reference_embedding_distance"])
@@ -155,9 +155,8 @@ def residuals(layers: Mapping[str, Layer], variables: Variables, run: Run) -> di
     found = {}
     for name, layer in layers.items():
         if embedding_shape(layer, variables, jnp.asarray(run.targets)).ndim == 4:
-            embed, weights = prepare_for_measuring(layer, variables)
-            with matmul_precision():
-                images = (run.layers[name]["images"][0], run.targets)
-                pair = [embed(weights, jnp.asarray(each)) for each in images]
+            prepared = prepare_for_measuring(layer, variables)
+            images = (run.layers[name]["images"][0], run.targets)
+            pair = [embed(*prepared, jnp.asarray(each)) for each in images]
             found[name] = residual_shares(*pair)
     return found
