@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, cast
 
 from depthjax.devices.precision import PRECISIONS
 from depthjax.errors import one_of, require
@@ -16,7 +17,7 @@ from depthjax.inversion.objectives import (
     checked_objective,
     pieces_of,
 )
-from depthjax.inversion.optimizers import OPTIMIZERS, make_optimizer
+from depthjax.inversion.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from depthjax.inversion.parametrisations import (
     PARAMETRISATIONS,
     chain_of,
@@ -41,7 +42,7 @@ class Structure(NamedTuple):
     objective: Pieces
     penalties: tuple[Term, ...]
     transforms: tuple[Any, ...]
-    optimizer: str
+    optimizer: Optimizer
     optimizer_options: tuple[tuple[str, Any], ...]
     schedule: str
     coordinates: tuple[str, ...]
@@ -77,10 +78,11 @@ class InversionConfig:
         " package.module:function",
     )
     objective_scale: float = setting(1.0, "the constant c before the objective", above=0)
-    optimizer: str = setting(
+    optimizer: Optimizer = setting(  # noqa: RUF009
         "adam",
         f"{', '.join(OPTIMIZERS)}, or any other of optax that takes a learning rate; lbfgs goes"
-        " without a line search",
+        " without a line search; a function that makes one of a learning_rate, on the command line"
+        " package.module:function",
     )
     optimizer_options: Mapping[str, Any] | Sequence[tuple[str, Any]] = setting(
         (), "other arguments of the optimizer, as a dict or as (name, value) pairs"
@@ -199,6 +201,12 @@ class InversionConfig:
         for start in self.start:
             for kind in start.split("+"):
                 one_of("start", kind, STARTS)
+        if not isinstance(self.optimizer, str) and not callable(self.optimizer):
+            raise ValueError(
+                f"optimizer must be a name or a function of the learning rate, got a"
+                f" {type(self.optimizer).__name__}; give what makes it, such as optax.adam or"
+                " functools.partial(optax.adam, b1=0.8): a descent has a rate of its own"
+            )
         check_together(self)
         if self.optimizer != "gauss_newton":
             make_optimizer(self.optimizer, self.structure.optimizer_options)
@@ -280,22 +288,26 @@ class InversionConfig:
         named = chain_of(self.parametrisation).decay
         return self.fourier_decay if named is None else named
 
-    @property
+    @cached_property
     def structure(self) -> Structure:
         """The part that is compiled in."""
         chain = chain_of(self.parametrisation)
         fourier = ("fourier",) if self.fourier_decay or chain.decay else ()
-        switches: dict[str, Any] = {
-            "coordinates": (*fourier, *chain.linear),
-            "moved": chain.moved,
-            "trust": self.trust_radius > 0,
-            "soft": self.soft_gates > 0,
-            "objective": pieces_of(self.objective),
-            "penalties": tuple(one.bare for one in self.penalties),
-            "transforms": transformations.pieces_of(self.transform),
-        }
-        values: dict[str, Any] = {name: getattr(self, name, None) for name in Structure._fields}
-        return Structure(**(values | switches))
+        return Structure(
+            objective=pieces_of(self.objective),
+            penalties=tuple(one.bare for one in self.penalties),
+            transforms=transformations.pieces_of(self.transform),
+            optimizer=self.optimizer,
+            optimizer_options=cast(Any, self.optimizer_options),
+            schedule=self.schedule,
+            coordinates=(*fourier, *chain.linear),
+            moved=chain.moved,
+            trust=self.trust_radius > 0,
+            soft=self.soft_gates > 0,
+            blur=self.blur,
+            pixels=self.pixels,
+            precision=self.precision,
+        )
 
 
 def as_config(given: Any) -> InversionConfig:

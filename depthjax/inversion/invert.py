@@ -126,9 +126,9 @@ def invert(
         iterate and has status `NON_FINITE`; the others go on.
 
     Raises:
-        ValueError: if the shapes do not belong together, if a function in the config gives no
-            number for each example, or mixes them; if `max_batch` is no positive number, or
-            `frames` is 1 or negative, or the checkpoints are of other descents.
+        ValueError: if the shapes do not belong together, if the target is not finite, if a function
+            in the config gives no number for each example, or mixes them; if `max_batch` is no
+            positive number, or `frames` is 1 or negative, or the checkpoints are of other descents.
     """
     config = as_config(config)
     marks = frame_steps(config, frames)
@@ -199,6 +199,11 @@ def _checked_examples(
     if target.ndim < 1 or target.shape[0] != leading[-1]:
         raise ValueError(
             f"init is for {leading[-1]} images but the target embedding has shape {target.shape}"
+        )
+    if not isinstance(target, jax.core.Tracer) and not np.isfinite(target).all():
+        raise ValueError(
+            "the target embedding holds NaN or infinite numbers, and no image has that embedding;"
+            " check what it was made from"
         )
     start = init.reshape(-1, *init.shape[-3:])
     target = _repeated(target, leading)

@@ -113,11 +113,17 @@ def measure(
         A `Measurement`: of the images as they are, after clipping, and after rounding to 8 bits.
 
     Raises:
-        ValueError: if the layer gives no embedding, or targets are no images in [0, 1]: they are
-            looked at on the host, unless JAX traces them.
+        ValueError: if the layer gives no embedding, if targets are no images in [0, 1] (they are
+            looked at on the host, unless JAX traces them), or if recovered images are no floats of
+            their number and size.
     """
     if not isinstance(a, jax.core.Tracer):
         a = checked_images(a)
+    if a_g.shape[-4:] != a.shape or not jnp.issubdtype(a_g.dtype, jnp.floating):
+        raise ValueError(
+            f"recovered images of targets {a.shape} must be floats of that shape, or with restarts"
+            f" before it, got {a_g.dtype} {a_g.shape}"
+        )
     noise = ReferenceNoise(reference_key, reference_std, draws)
     return measure_against(
         reference_distances(layer, variables, a, noise), layer, variables, a, a_g

@@ -1,11 +1,15 @@
 """Optimisers by name."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import jax
 import optax
 
 from depthjax.errors import unknown
+from depthjax.models.references import function_at
+
+Optimizer: TypeAlias = str | Callable[..., optax.GradientTransformation]
 
 
 def normalized_sgd(learning_rate: float) -> optax.GradientTransformation:
@@ -25,31 +29,47 @@ _DEFAULTS: dict[str, dict[str, Any]] = {"lbfgs": {"linesearch": None}}
 
 
 def make_optimizer(
-    name: str, options: tuple[tuple[str, Any], ...] = (), learning_rate: float = 1.0
+    asked: Optimizer, options: tuple[tuple[str, Any], ...] = (), learning_rate: float = 1.0
 ) -> optax.GradientTransformation:
-    """An optax optimiser by name.
+    """An optax optimiser, by name or by the function that makes it.
 
     The loop asks for a rate of 1 and multiplies the change by its own, which is traced; so the
     schedule is the same for every optimiser, also for those that read the rate only once. (Where
     the change is not proportional to the rate, as with fromage, it is not quite optax's then.)
 
+    Args:
+        asked: a name of `OPTIMIZERS` or another of optax; `package.module:function`; or a function
+            `(learning_rate, **options)` of your own.
+        options: other arguments of it.
+        learning_rate: that it is made with.
+
     Raises:
         ValueError: for a name that optax does not have, for options that it does not take, and for
             an optimiser that wants more than gradients (a line search, say).
     """
-    factory = _OWN.get(name) or getattr(optax, name, None)
-    if not callable(factory) or name.startswith("_"):
-        raise unknown("optimizer", name, OPTIMIZERS, hint="any of optax that takes a rate")
+    factory, name = _factory(asked)
     try:
         optimizer = factory(
-            learning_rate=learning_rate, **(_DEFAULTS.get(name, {}) | dict(options))
+            learning_rate=learning_rate, **(_DEFAULTS.get(str(asked), {}) | dict(options))
         )
         example = jax.ShapeDtypeStruct((1,), "float32")
         jax.eval_shape(lambda x: optimizer.update(x, optimizer.init(x), x), example)
     except (TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
-            f"optax.{name} cannot be used with options {dict(options)}: {reason}; try one of"
+            f"{name} cannot be used with options {dict(options)}: {reason}; try one of"
             f" {', '.join(OPTIMIZERS)}"
         ) from error
     return optimizer
+
+
+def _factory(asked: Optimizer) -> tuple[Callable[..., optax.GradientTransformation], str]:
+    """What makes the optimiser, and its name for messages."""
+    if callable(asked):
+        return asked, getattr(asked, "__name__", type(asked).__name__)
+    if ":" in asked:
+        return function_at(asked, "optimizer", f"one of {', '.join(OPTIMIZERS)}"), asked
+    factory = _OWN.get(asked) or getattr(optax, asked, None)
+    if not callable(factory) or asked.startswith("_"):
+        raise unknown("optimizer", asked, OPTIMIZERS, hint="any of optax that takes a rate")
+    return factory, f"optax.{asked}"

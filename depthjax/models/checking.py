@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from depthjax.devices.precision import matmul_precision
 from depthjax.errors import name_of_layer
-from depthjax.models.embeddings import embedding_problem
+from depthjax.models.embeddings import check_variables, embedding_problem
 from depthjax.models.verification import beyond_rounding, coarsest_epsilon
 from depthjax.ops.programs import primitives_of
 from depthjax.ops.rewriting import rewrite
@@ -78,7 +78,8 @@ def check_layer(
         A report, which `print` shows line by line.
 
     Raises:
-        ValueError: for images of another form, and if a check fails: all failures, with advice.
+        ValueError: for images of another form, for variables that are no arrays, and if a check
+            fails: all failures, with advice.
     """
     x = jnp.asarray(images)
     if x.ndim != 4 or len(x) < 2 or not jnp.issubdtype(x.dtype, jnp.floating):
@@ -86,6 +87,7 @@ def check_layer(
             f"check_layer takes two or more float images [batch, height, width, channels], got"
             f" {x.dtype} {x.shape}"
         )
+    check_variables(variables)
     name = name_of_layer(layer)
     with matmul_precision():
         trial = _Trial(layer, variables, x[:_AT_ONCE])

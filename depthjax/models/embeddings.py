@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import ClosedJaxpr
 
 from depthjax.devices.precision import matmul_precision
@@ -76,11 +77,26 @@ def checked_embedding(layer: LayerFn, output: Any, count: int) -> Any:
     return output
 
 
+def check_variables(variables: Variables) -> None:
+    """Refuses variables that are no arrays: a program cannot take them.
+
+    Raises:
+        ValueError: in one line, naming the first of them.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(variables):
+        if not isinstance(leaf, int | float | complex | np.generic) and not hasattr(leaf, "shape"):
+            raise ValueError(
+                f"variables{jax.tree_util.keystr(path)} is a {type(leaf).__name__}; variables are"
+                " arrays, and what is none belongs into the function of the layer"
+            )
+
+
 def embedding_shape(layer: LayerFn, variables: Variables, images: Images) -> jax.ShapeDtypeStruct:
     """Shape and dtype of the embedding of images, without computing it.
 
     Raises:
-        ValueError: in one line, if the layer gives no embedding.
+        ValueError: in one line, if the layer gives no embedding, or its variables are no arrays.
     """
+    check_variables(variables)
     with matmul_precision():
         return checked_embedding(layer, _compiled.eval_shape(layer, variables, images), len(images))

@@ -222,6 +222,22 @@ def test_shapes_that_do_not_belong_together(
         assert side in text
 
 
+@pytest.mark.parametrize("value", [jnp.nan, jnp.inf])
+def test_no_image_has_an_embedding_that_is_not_finite(value: float) -> None:
+    with pytest.raises(ValueError, match="the target embedding holds NaN or infinite numbers"):
+        invert(
+            linear, matrix(7), jnp.full((1, 7), value), jnp.zeros((1, *IMAGE)), InversionConfig()
+        )
+
+
+def test_variables_are_arrays() -> None:
+    variables = {"params": {**matrix(7), "name": "seven"}}
+    with pytest.raises(
+        ValueError, match=r"variables\['params'\]\['name'\] is a str; variables are"
+    ):
+        invert(linear, variables, jnp.zeros((1, 7)), jnp.zeros((1, *IMAGE)), InversionConfig())
+
+
 # ---------------------------------------------------------------------------------------- precision
 
 
@@ -230,7 +246,7 @@ def test_shapes_that_do_not_belong_together(
     [("float32", "highest"), ("tf32", "tensorfloat32"), ("bfloat16", "bfloat16")],
 )
 def test_the_precision_of_the_descent(precision: str, expected: str) -> None:
-    """Whatever the precision is outside, where a layer is only asked for its shapes."""
+    """Whatever the precision is outside; asked for its shape, a layer is as results measure it."""
     seen: set[str | None] = set()
 
     def layer(variables: dict[str, Any], images: jax.Array) -> jax.Array:
@@ -240,7 +256,7 @@ def test_the_precision_of_the_descent(precision: str, expected: str) -> None:
     variables, start, target = matrix(7), draw(2, *IMAGE), draw(2, 7)
     with jax.default_matmul_precision("high"):
         invert(layer, variables, target, start, InversionConfig(steps=1, precision=precision))
-        assert seen == {expected, "high"}
+        assert seen == {expected, "highest"}
         seen.clear()
         step_scale(layer, variables, start, target)
         assert seen == {"highest"}

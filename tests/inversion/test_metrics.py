@@ -371,3 +371,11 @@ def test_what_cannot_be_measured(layer: Any, images: float, message: str) -> Non
     with pytest.raises(ValueError, match=message) as caught:
         measure(layer, {}, a, 0.9 * a, KEY)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(1, *SHAPE[1:]), (*SHAPE[:2], 3, SHAPE[3]), SHAPE[1:]])
+def test_recovered_images_are_of_the_targets_number_and_size(
+    variables: dict, shape: tuple[int, ...]
+) -> None:
+    with pytest.raises(ValueError, match=r"recovered images of targets .* must be floats of that"):
+        measure(linear, variables, jnp.full(SHAPE, 0.5), jnp.full(shape, 0.5), KEY)

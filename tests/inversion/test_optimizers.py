@@ -1,5 +1,6 @@
 """Fourier coordinates are coordinates, and optimisers work in them."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -123,3 +124,18 @@ def test_examples_do_not_mix_in_the_fast_preset(x64: Any) -> None:
         one = slice(index, index + 1)
         alone = invert(quadratic, VARIABLES, targets[one], starts[one], config).final_images
         np.testing.assert_allclose(together[one], alone, atol=1e-9)
+
+
+def test_an_optimizer_of_one_s_own_is_a_function_of_the_rate() -> None:
+    """By name, as what makes it, and where it lies, it is the same; made already, it is refused."""
+    options = {"b1": 0.7}
+    named = InversionConfig(steps=3, optimizer="adam", optimizer_options=options)
+    given = InversionConfig(steps=3, optimizer=partial(optax.adam, b1=0.7))
+    found = InversionConfig(steps=3, optimizer="optax:adam", optimizer_options=options)
+    ends = [distance_after(config) for config in (named, given, found)]
+    np.testing.assert_array_equal(ends[1], ends[0])
+    np.testing.assert_array_equal(ends[2], ends[0])
+    with pytest.raises(ValueError, match=r"got a GradientTransformation.*such as optax.adam"):
+        InversionConfig(optimizer=optax.adam(0.1))
+    with pytest.raises(ValueError, match="unknown function 'adamm'"):
+        InversionConfig(optimizer="optax:adamm")
