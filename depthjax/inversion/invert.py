@@ -126,7 +126,7 @@ def invert(
         iterate and has status `NON_FINITE`; the others go on.
 
     Raises:
-        ValueError: if the shapes do not belong together, if the target is not finite, if a function
+        ValueError: if the shapes do not belong together, if no target is finite, if a function
             in the config gives no number for each example, or mixes them; if `max_batch` is no
             positive number, or `frames` is 1 or negative, or the checkpoints are of other descents.
     """
@@ -200,10 +200,12 @@ def _checked_examples(
         raise ValueError(
             f"init is for {leading[-1]} images but the target embedding has shape {target.shape}"
         )
-    if not isinstance(target, jax.core.Tracer) and not np.isfinite(target).all():
+    # One of them alone ends by itself, with the status `NON_FINITE`.
+    finite = np.isfinite(target).reshape(len(target), -1).all(1)
+    if not finite.any():
         raise ValueError(
-            "the target embedding holds NaN or infinite numbers, and no image has that embedding;"
-            " check what it was made from"
+            "all target embeddings hold NaN or infinite numbers, which those of no image do; check"
+            " what they were made from"
         )
     start = init.reshape(-1, *init.shape[-3:])
     target = _repeated(target, leading)

@@ -224,7 +224,7 @@ def test_shapes_that_do_not_belong_together(
 
 @pytest.mark.parametrize("value", [jnp.nan, jnp.inf])
 def test_no_image_has_an_embedding_that_is_not_finite(value: float) -> None:
-    with pytest.raises(ValueError, match="the target embedding holds NaN or infinite numbers"):
+    with pytest.raises(ValueError, match="all target embeddings hold NaN or infinite numbers"):
         invert(
             linear, matrix(7), jnp.full((1, 7), value), jnp.zeros((1, *IMAGE)), InversionConfig()
         )
