@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from convolution_products import as_products
 from golden.formula import (
     formula_cotangent,
     formula_image,
@@ -42,7 +43,6 @@ def _recorded() -> dict[str, dict[Size, dict[str, Records]]]:
 
 
 RECORDED = _recorded()
-pytestmark = pytest.mark.usefixtures("optimised")
 
 
 class Case(NamedTuple):
@@ -129,7 +129,8 @@ def test_activations_in_float32(case: Case) -> None:
                 assert relative_error(array, expected) > 0.1, (size, name)
 
 
-def test_input_gradients_in_float64(case: Case) -> None:
+def test_input_gradients_in_float64(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_products(monkeypatch)
     with enable_x64(True):
         variables = case.variables(np.float64)
         for size, kinds in case.recorded.items():
@@ -146,7 +147,7 @@ def input_gradients(
 ) -> Records:
     """The gradients of `sum(activation * cotangent)` with respect to the images, by layer.
 
-    One compilation for all the layers, which share their forward pass.
+    One way back for all the layers, which share the most of it.
     """
     shapes = {n: v.shape for n, v in jax.eval_shape(model.apply, variables, images)[1].items()}
     cotangents = {
@@ -154,20 +155,12 @@ def input_gradients(
         for name in names
     }
 
-    @jax.jit
-    def gradients(variables: Any, images: jax.Array, cotangents: Any) -> Any:
-        def product(images: jax.Array, name: str) -> jax.Array:
-            return (model.apply(variables, images, until=name)[0] * cotangents[name]).sum()
+    def products(images: jax.Array, variables: Any) -> jax.Array:
+        _, found = model.apply(variables, images)
+        return jnp.stack([(found[name] * cotangents[name]).sum() for name in names])
 
-        def last_two(images: jax.Array) -> jax.Array:
-            """The last two layers share nearly all of their way back."""
-            _, found = model.apply(variables, images)
-            return jnp.stack([(found[name] * cotangents[name]).sum() for name in names[-2:]])
-
-        first = {name: jax.grad(product)(images, name) for name in names[:-2]}
-        return first | dict(zip(names[-2:], jax.jacrev(last_two)(images), strict=True))
-
-    return jax.tree.map(np.asarray, gradients(variables, images, cotangents))
+    gradients = jax.jit(jax.jacrev(products))(images, variables)
+    return dict(zip(names, map(np.asarray, gradients), strict=True))
 
 
 def channels_first_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
