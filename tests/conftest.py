@@ -27,6 +27,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # workers have it from the pr
 os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0")
 
 import jaxtyping  # noqa: E402
+from checked_types import checked  # noqa: E402
 
 PACKAGE = Path(__file__).parent.parent / "depthjax"
 # These check what they are given themselves, and say so in one line.
@@ -41,6 +42,7 @@ MODULES = [
 ]
 
 # Before anything imports depthjax: annotations become checks.
+jaxtyping.jaxtyped = checked
 jaxtyping.install_import_hook(
     [module for module in MODULES if not module.startswith(CHECK_THEMSELVES)],
     "beartype.beartype",

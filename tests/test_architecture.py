@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from depthjax.errors import require
+from depthjax.ops.conv import Pointwise
 
 ROOT = Path(__file__).parents[1]
 
@@ -240,3 +244,13 @@ def test_studies_know_nothing_of_flags() -> None:
         if re.search(r"(?<![-|\w])--\w", node.value)
     ]
     assert not offenders
+
+
+def test_tests_check_types_with_shapes_and_without():
+    """The hook of conftest.py, which the whole suite relies on."""
+    with pytest.raises(TypeError, match="condition=1"):
+        require(1, "size", 1, "as it is")
+    with pytest.raises(TypeError, match="prepare"):
+        Pointwise((1, 1)).prepare(np.zeros((2, 3)))
+    with pytest.raises(TypeError, match="strides"):
+        Pointwise(2)
