@@ -1,5 +1,6 @@
 """Optimisers by name."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -28,6 +29,7 @@ OPTIMIZERS = (
 _DEFAULTS: dict[str, dict[str, Any]] = {"lbfgs": {"linesearch": None}}
 
 
+@functools.lru_cache(typed=True)  # it is tried, which takes longer than all else of a config
 def make_optimizer(
     asked: Optimizer, options: tuple[tuple[str, Any], ...] = (), learning_rate: float = 1.0
 ) -> optax.GradientTransformation:
