@@ -1,7 +1,7 @@
 """The settings of a descent: structure that is compiled in, and numbers that are arguments."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, cast
@@ -206,6 +206,11 @@ class InversionConfig:
                 f"optimizer must be a name or a function of the learning rate, got a"
                 f" {type(self.optimizer).__name__}; give what makes it, such as optax.adam or"
                 " functools.partial(optax.adam, b1=0.8): a descent has a rate of its own"
+            )
+        for name, value in self.structure.optimizer_options:
+            hashes = isinstance(value, Hashable)
+            require(
+                hashes, f"optimizer_options[{name!r}]", value, "a number, text, tuple or function"
             )
         check_together(self)
         if self.optimizer != "gauss_newton":

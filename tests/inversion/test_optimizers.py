@@ -137,5 +137,7 @@ def test_an_optimizer_of_one_s_own_is_a_function_of_the_rate() -> None:
     np.testing.assert_array_equal(ends[2], ends[0])
     with pytest.raises(ValueError, match=r"got a GradientTransformation.*such as optax.adam"):
         InversionConfig(optimizer=optax.adam(0.1))
+    with pytest.raises(ValueError, match=r"optimizer_options\['b1'\] must be a number"):
+        InversionConfig(optimizer_options={"b1": [0.7]})
     with pytest.raises(ValueError, match="unknown function 'adamm'"):
         InversionConfig(optimizer="optax:adamm")
