@@ -5,16 +5,25 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 
-def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with aligned columns: the first to the left, the others to the right."""
+def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A Markdown table with aligned columns: the first to the left, the others to the right.
+
+    Args:
+        headers: of the columns.
+        rows: their cells.
+        left: how many columns are to the left.
+    """
     widths = [max(len(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
-        first, *rest = zip(cells, widths, strict=True)
-        padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]
+        padded = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
         return f"| {' | '.join(padded)} |"
 
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    rule = ["-" * width for width in widths[:left]]
+    rule += ["-" * (width - 1) + ":" for width in widths[left:]]
     return "\n".join([line(headers), f"| {' | '.join(rule)} |", *map(line, rows)])
 
 
@@ -26,6 +35,34 @@ def number(value: float | int) -> str:
     if np.isnan(value):
         return "–"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def interval_words(estimate: float | int, low: float | int, high: float | int) -> str:
+    """A number before its interval: `0.2 [0.1, 0.3]`; without one the number alone.
+
+    Where one of them has six digits before its point, each has one significant digit:
+    `3·10⁶ [3·10⁵, 3·10⁷]`.
+
+    Args:
+        estimate: the number; NaN if there is none.
+        low, high: the ends of the interval; NaN if there is none.
+    """
+    values = [estimate] if np.isnan(low) else [estimate, low, high]
+    text_of = _in_powers if np.nanmax(np.abs([*values, 0.0])) >= _MANY else number
+    first, *ends = map(text_of, values)
+    return f"{first} [{', '.join(ends)}]" if ends else first
+
+
+_MANY = 1e5
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _in_powers(value: float | int) -> str:
+    """From a thousand on one digit and a power of ten."""
+    if not abs(value) >= 1000:
+        return number(value)
+    digit, _, power = f"{value:.0e}".partition("e+")
+    return f"{digit}·10{str(int(power)).translate(_RAISED)}"
 
 
 def share(value: float) -> str:

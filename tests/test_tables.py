@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from depthjax.tables import markdown_table, median_and_range, number
+from depthjax.tables import interval_words, markdown_table, median_and_range, number
 
 
 def test_markdown_table_is_aligned():
@@ -14,6 +14,26 @@ def test_markdown_table_is_aligned():
         "| conv1    | 0.5 |",
         "| layer1.0 |  12 |",
     ]
+
+
+def test_columns_of_words_are_aligned_to_the_left():
+    text = markdown_table(["a", "words", "n"], [["1", "so", "10"]], left=2)
+    assert text.splitlines() == ["| a | words |  n |", "| - | ----- | -: |", "| 1 | so    | 10 |"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((0.2, 0.1, 0.3), "0.2 [0.1, 0.3]"),
+        ((0.2, np.nan, np.nan), "0.2"),
+        ((np.nan, np.nan, np.nan), "–"),
+        ((3205677, 315191, 32603595), "3·10⁶ [3·10⁵, 3·10⁷]"),
+        ((99_999, 12, 5094897), "1·10⁵ [12, 5·10⁶]"),
+        ((12345, 1000, 99999), "12345 [1000, 99999]"),
+    ],
+)
+def test_an_interval_of_millions_has_no_more_digits_than_it_knows(numbers, text):
+    assert interval_words(*numbers) == text
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from depthjax.claims.findings import Finding
 from depthjax.claims.paper import CLAIMS
 from depthjax.claims.places import together
 from depthjax.statistics import LEVEL
-from depthjax.tables import number
+from depthjax.tables import interval_words
 
 SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_DECIDABLE, NO_VERDICT, NOT_RUN = (
     "supported",
@@ -273,9 +273,7 @@ def _reason(parts: Sequence[PartVerdict]) -> str:
 
 def interval_text(finding: Finding) -> str:
     """`0.2 [0.1, 0.3]`: the estimate and its interval, as far as there are any."""
-    estimate, low, high = finding.interval[:3]
-    text = number(estimate)
-    return text if isnan(low) else f"{text} [{number(low)}, {number(high)}]"
+    return interval_words(*finding.interval[:3])
 
 
 def _decisive(verdict: str, parts: Sequence[PartVerdict]) -> Finding | None:

@@ -1,6 +1,7 @@
 """Tables of findings and verdicts, in Markdown."""
 
 from collections.abc import Mapping, Sequence
+from math import nan
 from typing import Any
 
 from depthjax.claims.beside import BESIDE
@@ -9,7 +10,7 @@ from depthjax.claims.judging import Judgement, interval_text
 from depthjax.claims.paper import CLAIMS
 from depthjax.claims.power import Pilot, error_rate, power
 from depthjax.statistics import POWER
-from depthjax.tables import markdown_table, number
+from depthjax.tables import interval_words, markdown_table, number
 
 UNCORRECTED = "not after correction over the claims"
 """What is said of a support that does not survive Holm's correction."""
@@ -143,6 +144,7 @@ def deciding(record: Mapping[str, Any] | None) -> str:
 
 def _told(record: Mapping[str, Any]) -> str:
     """The number of a finding's record, with its interval if it has one."""
-    low, high = record["low"], record["high"]
-    text = "not reached" if record["estimate"] is None else number(record["estimate"])
-    return text if low is None else f"{text} [{number(low)}, {number(high)}]"
+    if record["estimate"] is None:
+        return "not reached"
+    numbers = [record[name] for name in ("estimate", "low", "high")]
+    return interval_words(*(nan if value is None else value for value in numbers))
