@@ -36,7 +36,7 @@ from depthjax.claims.cells import Cells
 from depthjax.claims.claim import Claim, Part
 from depthjax.claims.findings import Finding
 from depthjax.claims.paper import CLAIMS
-from depthjax.claims.places import together
+from depthjax.claims.places import networks_apart, together
 from depthjax.statistics import LEVEL
 from depthjax.tables import interval_words
 
@@ -92,6 +92,11 @@ class PartVerdict:
     def verdict(self) -> str:
         """A verdict of `Finding.judged`, or `not measured`."""
         return "not measured" if self.whole is None else self.whole.judged(self.part.effect)
+
+    @cached_property
+    def apart(self) -> dict[tuple[str, str], Finding]:
+        """By run and network the numbers that contradict each other; empty if none do."""
+        return networks_apart(self.findings)
 
     @property
     def p_value(self) -> float:

@@ -57,6 +57,27 @@ def together(findings: Sequence[Finding]) -> Finding:
     )
 
 
+def networks_apart(findings: Sequence[Finding]) -> dict[tuple[str, str], Finding]:
+    """The numbers of networks that contradict each other, so that the mean over them tells of none.
+
+    Networks do if two of them have intervals without a value in common. Exact numbers have none.
+
+    Args:
+        findings: of one part, each with its cells.
+
+    Returns:
+        By run and network the mean over its places; nothing if no two contradict each other.
+    """
+    own: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        own.setdefault((finding.run, finding.network), []).append(finding)
+    means = {network: together(places) for network, places in own.items()}
+    intervals = [mean.interval for mean in means.values() if mean.fixed != "exact"]
+    highest = max((one.low for one in intervals if one.low == one.low), default=0.0)
+    lowest = min((one.high for one in intervals if one.high == one.high), default=0.0)
+    return means if highest > lowest else {}
+
+
 def _cells(finding: Finding) -> Cells:
     assert isinstance(finding.measured, Cells), "a finding without cells cannot be averaged"
     return finding.measured

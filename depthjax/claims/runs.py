@@ -12,7 +12,7 @@ correction over claims is over the runs that judge.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from depthjax.claims.cells import Cells
 from depthjax.claims.claim import Part
@@ -113,28 +113,112 @@ def _judges(runs: Sequence[StoredRun], claim: str, part: str) -> list[StoredRun]
 
 def judge_together(runs: Sequence[StoredRun]) -> dict[str, Judgement]:
     """The verdict on each claim of the paper, by its id, each part from the runs that judge it."""
-    judging = [
+    judging = _judging(runs)
+    findings = [one for place in _places(judging) for one in _first(place).findings]
+    weak: dict[str, set[str]] = {}
+    for claim, part, run in judging:
+        weak.setdefault(claim, set()).update({part} & undecidable(run.power).get(claim, set()))
+    return {judged.claim.id: judged for judged in judge(findings, weak=weak)}
+
+
+def passed_over(runs: Sequence[StoredRun]) -> dict[str, dict[str, str]]:
+    """Why runs with numbers of a claim judge no part of it: in words, by claim and run."""
+    judging = _judging(runs)
+    places = _places(judging)
+    judges = {(_first(place).claim, _first(place).run) for place in places}
+    told: dict[str, dict[str, str]] = {}
+    for claim in CLAIMS.values():
+        parts = [name for name, part in claim.parts.items() if part.votes]
+        for run in runs:
+            own = [part for part in parts if _about(run, claim.id, part)]
+            if own and (claim.id, run.name) not in judges:
+                why = [_not_judging(run, claim.id, part, judging) for part in own]
+                why += [
+                    _behind(place[run.name], _first(place))
+                    for place in places
+                    if run.name in place and place[run.name].claim == claim.id
+                ]
+                words = "; ".join(dict.fromkeys(filter(None, why)))
+                told.setdefault(claim.id, {})[run.name] = words
+    return told
+
+
+_Judging: TypeAlias = Sequence[tuple[str, str, StoredRun]]
+"""Claims and parts with each run that may judge them."""
+
+
+def _judging(runs: Sequence[StoredRun]) -> _Judging:
+    return [
         (claim, part, run)
         for claim, parts in judging_runs(runs).items()
         for part, judges in parts.items()
         for run in judges
     ]
-    places: dict[tuple[str, ...], dict[str, list[Finding]]] = {}
-    for claim, part, run in judging:
-        for one in _about(run, claim, part):
-            place = places.setdefault((claim, part, run.model, one.where), {})
-            place.setdefault(run.name, []).append(one)
+
+
+class _Measured(NamedTuple):
+    """What a run has of a part at one place.
+
+    Fields:
+        claim, run: which.
+        findings: the numbers.
+        cells: seeds × images that were asked for there.
+        known: how many values behind them exist.
+        cells_in_all, known_in_all: the same of all parts that the run has numbers of.
+    """
+
+    claim: str
+    run: str
+    findings: Sequence[Finding]
+    cells: int
+    known: float
+    cells_in_all: int
+    known_in_all: float
+
+
+def _places(judging: _Judging) -> list[dict[str, _Measured]]:
+    """What runs have of each place of each part, by their names."""
     # Numbers that judge nothing may have been kept without their values.
     reached = {run.name: _known([one for one in run.findings if one.part]) for _, _, run in judging}
-    findings = [
-        one
-        for place in places.values()
-        for one in place[max(place, key=lambda name: (*_known(place[name]), *reached[name]))]
-    ]
-    weak: dict[str, set[str]] = {}
+    numbers: dict[tuple[str, ...], dict[str, list[Finding]]] = {}
     for claim, part, run in judging:
-        weak.setdefault(claim, set()).update({part} & undecidable(run.power).get(claim, set()))
-    return {judged.claim.id: judged for judged in judge(findings, weak=weak)}
+        for one in _about(run, claim, part):
+            place = numbers.setdefault((claim, part, run.model, one.where), {})
+            place.setdefault(run.name, []).append(one)
+    return [
+        {
+            run: _Measured(claim, run, found, *_known(found), *reached[run])
+            for run, found in place.items()
+        }
+        for (claim, *_), place in numbers.items()
+    ]
+
+
+def _first(place: Mapping[str, _Measured]) -> _Measured:
+    """Of a place that several runs have measured, what counts."""
+    return max(place.values(), key=lambda one: one[3:])
+
+
+def _not_judging(run: StoredRun, claim: str, part: str, judging: _Judging) -> str:
+    """Why a run is not among those that judge a part; nothing if it is."""
+    judges = [one for of, name, one in judging if (of, name) == (claim, part)]
+    if run.name in {one.name for one in judges}:
+        return ""
+    return "smaller images" if run.size < judges[0].size else "too few seeds or images"
+
+
+def _behind(own: _Measured, first: _Measured) -> str:
+    """Why another run counts at a place that a run has measured, too; nothing if it does itself."""
+    if own.run == first.run:
+        return ""
+    if own.cells < first.cells:
+        return f"fewer seeds × images than {first.run} has of the same"
+    if own.known < first.known:
+        return f"fewer values than {first.run} has of the same"
+    there = f"as many values as {first.run} has of the same"
+    if own[5:] == first[5:]:
+        return there
+    return f"{there}, but fewer in all, {own.known_in_all:.0f} against {first.known_in_all:.0f}"
 
 
 def judge_alone(run: StoredRun) -> list[Judgement]:

@@ -6,7 +6,7 @@ import pytest
 from depthjax.claims.bound import Bound
 from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
-from depthjax.claims.places import together
+from depthjax.claims.places import networks_apart, together
 from depthjax.statistics import interval
 
 
@@ -108,3 +108,25 @@ def test_places_without_a_value_are_not_counted() -> None:
 def test_the_fields_that_places_share_stay() -> None:
     found = together([at(drawn(1)[0], "a", note="n"), at(drawn(1)[0], "a", note="n", network="b")])
     assert (found.network, found.layer, found.note) == ("", "a", "n, mean of 2 places")
+
+
+def test_networks_that_contradict_each_other_are_told_apart() -> None:
+    """Only where two intervals have no value in common: else their mean tells of both."""
+    noise = np.random.default_rng(0).normal(size=(3, 5))
+
+    def of(middle: float, run: str, network: str = "", fixed: str = "") -> Finding:
+        return at(middle + 0.01 * noise, run=run, network=network, fixed=fixed)
+
+    near, far = of(1.0, "a"), of(2.0, "b")
+    apart = networks_apart([near, far, of(2.2, "b")])
+    assert list(apart) == [("a", ""), ("b", "")]
+    assert apart["a", ""] == near and apart["b", ""].interval.estimate == pytest.approx(2.1, 0.01)
+    assert list(networks_apart([of(1.0, "a", "photos"), of(2.0, "a", "noise")])) == [
+        ("a", "photos"),
+        ("a", "noise"),
+    ]
+    unknown = of(np.nan, "c")
+    assert len(networks_apart([near, far, unknown])) == 3
+    for agreeing in ([], [near], [near, of(1.001, "b")], [near, unknown], [near, of(2.0, "a")]):
+        assert networks_apart(agreeing) == {}
+    assert networks_apart([of(1.0, "a", fixed="exact"), of(2.0, "b", fixed="exact")]) == {}

@@ -15,6 +15,7 @@ from depthjax.claims.runs import (
     judge_alone,
     judge_together,
     judging_runs,
+    passed_over,
     sample_needed,
     stored_run,
 )
@@ -94,6 +95,33 @@ def test_a_place_that_two_runs_measured_counts_once_with_the_larger_sample():
         assert judge_together(order)[CLAIM].parts[0].findings == (same.findings[0],)
     of_models = [one._replace(config={**one.config, "model": one.name}) for one in runs]
     assert len(judge_together(of_models)[CLAIM].parts[0].findings) == 2
+
+
+def test_why_a_run_judges_nothing_is_told_as_it_was_decided():
+    whole, half = found(0.0), np.where(np.eye(3, 5) > 0, np.nan, 0.0)
+    more = replace(found(0.0), claim="C1", part="worse_within_stages")
+    first = run("first", 32, whole, more)
+    beside = {
+        "less": run("less", 32, found(0.9)),
+        "sparse": run("sparse", 32, replace(whole, measured=Cells.of(half))),
+        "few": run("few", 32, replace(whole, measured=Cells.of(np.zeros((3, 4))))),
+        "small": run("small", 8, found(0.9)),
+        "no_interval": run("no_interval", 224, replace(whole, measured=Cells.of(np.zeros((1, 5))))),
+        "other_part": run("other_part", 8, found(0.0, part="image_recedes")),
+    }
+    runs = [*beside.values(), first]
+    assert judge_together(runs)[CLAIM].parts[0].findings == (whole,)
+    same = "values than first has of the same"
+    assert passed_over(runs) == {
+        CLAIM: {
+            "less": "as many values as first has of the same, but fewer in all, 15 against 30",
+            "sparse": f"fewer {same}",
+            "few": "fewer seeds × images than first has of the same",
+            "small": "smaller images",
+            "no_interval": "too few seeds or images",
+        }
+    }
+    assert passed_over([first]) == {}
 
 
 @pytest.mark.parametrize(("shape", "fixed"), [((1, 5), ""), ((3, 2), ""), ((1, 2), "seeds")])
