@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import pytest
@@ -285,6 +286,119 @@ def test_what_is_told_beyond_the_claims_has_its_numbers_from_kept_runs(document_
     elsewhere = Told(kept[0].name, "C1", "no such place")
     with pytest.raises(ValueError, match="0 findings"):
         filled("{one}", {"one": elsewhere}, kept)
+
+
+def test_the_page_begins_with_a_sentence_for_each_question(document_script, tmp_path):
+    from publishing.answers import answer_word, asked_of
+    from publishing.in_short import in_short
+    from publishing.material import material_in
+    from publishing.questions import QUESTIONS
+
+    material = material_in(ROOT / "results")
+    rows = in_short(material).splitlines()[2:]
+    assert read(ROOT / "RESULTS.md").splitlines().index(rows[0]) < 10
+    for row, question in zip(rows, QUESTIONS, strict=True):
+        # Or the sentence would not be printed: the verdicts are no longer what it was written for.
+        assert answer_word(asked_of(question, material)) == question.short.word
+        assert question.short.sentence.partition("{")[0] in row and "{" not in row
+        for claim, _ in question.short.numbers.values():
+            assert f"{claim} (" in row and ", n = " in row
+    (link,) = {anchor for row in rows for anchor in re.findall(r"\(#(how[^)]*)\)", row)}
+    assert link == "how-wide-must-a-layer-be"
+    assert in_short(material_in(tmp_path)).count("**Not run yet.**") == len(QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "word"),
+    [
+        ("", "Not run yet"),
+        ("ss", "Yes"),
+        ("su", "Yes as far as decided"),
+        ("s-", "Yes as far as decided"),
+        ("sn", "In part"),
+        ("sun", "In part"),
+        ("nn", "No"),
+        ("n-", "No"),
+        ("nu", "Not shown so far"),
+        ("uu", "These runs do not tell"),
+    ],
+)
+def test_an_answer_is_what_the_verdicts_on_its_claims_say(document_script, verdicts, word):
+    from publishing.answers import answer_word, verdicts_told
+
+    words = {
+        "s": "supported",
+        "n": "not supported",
+        "u": "undecided at this scale",
+        "-": "not run",
+    }
+    judged = [
+        SimpleNamespace(claim=SimpleNamespace(id=f"C{n}"), verdict=words[one], survives=n != 1)
+        for n, one in enumerate(verdicts)
+    ]
+    assert answer_word(judged) == word
+    if verdicts == "ss":
+        note = "not after correction over the claims"
+        assert verdicts_told(judged) == f"C0 and C1 supported (C1 {note})"
+    if verdicts == "sun":
+        told = "C0 supported; C2 not supported; C1 undecided at this scale"
+        assert verdicts_told(judged).startswith(told)
+
+
+def test_networks_that_contradict_each_other_are_printed_one_by_one(document_script):
+    from publishing.material import material_in
+    from publishing.numbers import decided_by, decisive_part, number_told
+
+    material = material_in(ROOT / "results")
+    apart = {
+        claim: number_told(part, material)
+        for claim, judged in material.judged.items()
+        if (part := decisive_part(judged)) is not None and part.apart
+    }
+    assert set(apart) == {"C14", "C18"}
+    assert re.fullmatch(r"0.818 \[.*] \(ResNet-18\), 48.4 \[.*] \(ResNet-50\)", apart["C18"])
+    assert re.fullmatch(r"1.7 \[.*] \(photos\), 1.03 \[.*] \(noise\)", apart["C14"])
+    told = decided_by(material.judged["C18"], material)
+    assert f"{apart['C18']}; asked within 0.5 2" in told and "mean of" not in told
+
+
+def test_places_runs_and_networks_are_called_by_what_they_share_and_what_they_do_not(
+    document_script,
+):
+    from publishing.material import material_in
+    from publishing.names import places_told, told_apart
+
+    material = material_in(ROOT / "results")
+
+    def told(claim: str, part: str) -> str:
+        parts = {one.name: one for one in material.judged[claim].parts}
+        return places_told(parts[part].findings, material.by_name)
+
+    trained = "photos, one trained network: all 5 layers"
+    lite, thin = "EfficientNet-Lite0", "ResNet-50 of half width"
+    assert told("C10", "natural_distance_lower") == f"{lite}, {trained}; {thin}, {trained}"
+    of_noise = "noise, layer4: photographs, 1/f noise, uniform noise"
+    assert told("C14", "recovered_come_nearer").endswith(f"; {of_noise}")
+    assert told("C2", "recipe_matches") == "ResNet-18, layer4; ResNet-50, layer4"
+
+    runs = material.by_name
+    accurate = [runs[f"depth_resnet18_224{end}"] for end in ("", "_accurate")]
+    assert [words.split(" (")[0] for words in told_apart(accurate).values()] == [
+        "without soft gates",
+        "with soft gates",
+    ]
+    both = [runs["gallery_lite0_224"], runs["gallery_thin_224"]]
+    assert list(told_apart(both).values()) == [lite, thin]
+    assert list(told_apart(both[:1]).values()) == [""]
+
+
+def test_flag_files_without_a_kept_run_are_of_claims_and_told_by_whether_they_ran(document_script):
+    from publishing.runs import planned
+
+    waiting = {one.name: one for one in planned([])}
+    assert {"recipe_vgg16_224", "quick", "mlp2000_29", "prediction_quick"}.isdisjoint(waiting)
+    assert waiting["manifold_quick"].ran and waiting["jacobian_quick"].ran
+    assert not waiting["depth_paper"].ran and not waiting["depth_paper_pixels"].ran
 
 
 def test_what_is_kept_is_small_and_names_no_folder_of_a_machine():

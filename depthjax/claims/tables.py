@@ -49,33 +49,6 @@ def judgement_table(judgements: Sequence[Judgement]) -> str:
     return markdown_table(headers, rows)
 
 
-def claims_table(records: Sequence[Mapping[str, Any]]) -> str:
-    """The verdicts on all claims for a document that says elsewhere what they are: a row for each.
-
-    Args:
-        records: of `Judgement.record`; `power` may stand in them, too: what the run was announced
-            to find.
-    """
-    headers = [
-        *("claim", "verdict", "decided by", "asked", "n", "of interest", "power", "detectable"),
-        *("the paper's", "plan"),
-    ]
-    rows = []
-    for record in records:
-        decisive, announced = record["decisive"], record.get("power")
-        row = [record["claim"], verdict_text(record), *["–"] * 6]
-        if decisive is not None:
-            least = decisive["detectable"]
-            part = next(one for one in record["parts"] if one["name"] == decisive["part"])
-            told = f"{part['says']}: {_told(decisive)}"
-            row[2:6] = [told, decisive["rule"], decisive["sample"], number(float(part["effect"]))]
-            row[7] = "–" if least is None else number(least)
-        if announced is not None:
-            row[6] = f"{100 * announced:.0f} %"
-        rows.append([*row, record["paper"] or "–", ", ".join(record["plans"]) or "–"])
-    return markdown_table(headers, rows)
-
-
 def power_table(told: Mapping[str, Mapping[str, float]]) -> str:
     """What a plan can decide, before it is run: a row for each part of a claim.
 

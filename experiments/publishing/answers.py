@@ -1,4 +1,4 @@
-"""The first part of RESULTS.md: each question with its answer, from the verdicts on its claims."""
+"""The sections of RESULTS.md on each question: its answer, from the verdicts on its claims."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ from depthjax.claims.judging import (
     NOT_RUN,
     NOT_SUPPORTED,
     SUPPORTED,
+    VERDICTS,
     Judgement,
     PartVerdict,
     interval_text,
@@ -15,7 +16,9 @@ from depthjax.claims.judging import (
 from depthjax.claims.paper import CLAIMS
 from depthjax.claims.sensitivity import by_cautious_intervals
 from depthjax.claims.tables import UNCORRECTED, verdict_text
-from publishing.material import Material, decided_by
+from publishing.material import Material
+from publishing.names import told_apart
+from publishing.numbers import decided_by
 from publishing.questions import QUESTIONS, Question
 from publishing.told import filled
 
@@ -28,6 +31,48 @@ def answers(material: Material) -> Iterator[str]:
     others = (Question("Other statements", asks, rest, (), {}),) if rest else ()
     for question in (*QUESTIONS, *others):
         yield from _section(question, material)
+
+
+def asked_of(question: Question, material: Material, *, beside: bool = False) -> list[Judgement]:
+    """The verdicts on the claims that answer a question, or on those that are asked beside it."""
+    return [
+        material.judged[claim]
+        for claim in question.claims
+        if claim in CLAIMS and (claim in question.beside) == beside
+    ]
+
+
+def answer_word(judged: Sequence[Judgement]) -> str:
+    """The answer to a question in a word or two, from the verdicts of the claims it rests on."""
+    verdicts = [one.verdict for one in judged]
+    ran = {verdict for verdict in verdicts if verdict != NOT_RUN}
+    if not ran:
+        return "Not run yet"
+    if set(verdicts) == {SUPPORTED}:
+        return "Yes"
+    if ran == {NOT_SUPPORTED}:
+        return "No"
+    if SUPPORTED not in ran:
+        return "Not shown so far" if NOT_SUPPORTED in ran else "These runs do not tell"
+    return "In part" if NOT_SUPPORTED in ran else "Yes as far as decided"
+
+
+def verdicts_told(judged: Sequence[Judgement]) -> str:
+    """Which claims came out how: `C1 and C3 supported; C2 undecided at this scale`."""
+    told = []
+    for verdict in VERDICTS:
+        claims = [one.claim.id for one in judged if one.verdict == verdict]
+        if claims:
+            told.append(f"{_listed(claims)} {verdict}")
+    lost = [one.claim.id for one in judged if one.survives is False]
+    note = f" ({_listed(lost)} {UNCORRECTED})" if lost else ""
+    return "; ".join(told) + note
+
+
+def _listed(words: Sequence[str]) -> str:
+    """`C1`, `C1 and C2`, `C1, C2 and C3`."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def counted(judged: Sequence[Judgement]) -> str:
@@ -51,11 +96,15 @@ def cautiously(judged: Sequence[Judgement]) -> str:
 
 def _section(question: Question, material: Material) -> Iterator[str]:
     """The question, its answer, what each claim rests on, figures, and what was not run."""
-    claims = [claim for claim in question.claims if claim in CLAIMS]
+    judged, others = (asked_of(question, material, beside=beside) for beside in (False, True))
     yield f"## {question.heading}"
-    asked = [material.judged[claim] for claim in claims if claim not in question.beside]
-    yield f"{question.asks}\n{_answer(asked)}"
-    yield "\n".join(line for claim in claims for line in _lines(claim, material))
+    answer = f"**{answer_word(judged)}**: {verdicts_told(judged)}."
+    if others:
+        answer += f" Beside the question: {verdicts_told(others)}."
+    yield f"{question.asks}\n{answer}"
+    yield _list(judged, material)
+    if others:
+        yield f"Also asked here, beside the question:\n\n{_list(others, material)}"
     beyond = "\n".join(f"- {one}" for one in question.beyond)
     if text := filled(beyond, question.told, material.runs):
         yield f"**Beyond the claims**, not planned before these runs:\n\n{text}"
@@ -63,32 +112,32 @@ def _section(question: Question, material: Material) -> Iterator[str]:
     for figure, words in question.figures.items():
         shown = [run for run in runs if (run.folder / f"{figure}.webp").is_file()]
         largest = max((run.size for run in shown), default=0)
-        for run in (one for one in shown if one.size == largest):
+        shown = [run for run in shown if run.size == largest]
+        apart = told_apart(shown)
+        for run in shown:
             path = f"{material.folder.name}/{run.name}/{figure}.webp"
-            yield f"![{words}]({path})\n\n*{words} From {material.link(run)}.*"
+            own = f"{apart[run.name]}. {words}" if apart[run.name] else words
+            yield f"![{own}]({path})\n\n*{own} From {material.link(run)}.*"
+    yield from _waiting(question, material)
+
+
+def _waiting(question: Question, material: Material) -> Iterator[str]:
+    """The flag files of a question's studies of which no rows were kept."""
     own = [one for one in material.waiting if one.script in question.scripts]
-    if own:
-        lines = "\n".join(f"- {one.purpose}: `{one.command}`" for one in own)
-        yield folded(f"Not run yet, or not kept: {len(own)} flag files", lines)
+    kinds = {
+        "Never run": [one for one in own if not one.ran],
+        "Run, rows not kept (its flag file says where, how long, and what came out)": [
+            one for one in own if one.ran
+        ],
+    }
+    for title, files in kinds.items():
+        if files:
+            lines = "\n".join(f"- {one.purpose}: `{one.command}`" for one in files)
+            yield folded(f"{title}: {len(files)} flag file{'s' * (len(files) > 1)}", lines)
 
 
-def _answer(judged: Sequence[Judgement]) -> str:
-    """In words, from the verdicts of the claims that a question rests on."""
-    verdicts = [one.verdict for one in judged]
-    ran = [verdict for verdict in verdicts if verdict != NOT_RUN]
-    if not ran:
-        return "**Not run yet.**"
-    if set(verdicts) == {SUPPORTED}:
-        words = "Yes"
-    elif set(ran) == {NOT_SUPPORTED}:
-        words = "No"
-    elif not {SUPPORTED, NOT_SUPPORTED} & set(ran):
-        words = "These runs do not tell"
-    elif SUPPORTED not in ran:
-        words = "Not shown so far"
-    else:
-        words = "In part"
-    return f"**{words}**: of {len(judged)} claims that answer it {counted(judged)}."
+def _list(judged: Sequence[Judgement], material: Material) -> str:
+    return "\n".join(line for one in judged for line in _lines(one.claim.id, material))
 
 
 def _lines(claim: str, material: Material) -> Iterator[str]:
@@ -99,16 +148,19 @@ def _lines(claim: str, material: Material) -> Iterator[str]:
     if claim not in material.judges:
         yield f"{text}."
         return
-    yield f"{text}: {decided_by(judged)}; {material.judges_of(claim)}.{_supported_of(judged)}"
+    decided = decided_by(judged, material)
+    yield f"{text}: {decided}; {material.judges_of(claim)}.{_supported_of(judged)}"
     judges = material.judges[claim].values()
     alone = {runs[0].name for runs in judges if len(runs) == 1}
     alone -= {run.name for runs in judges if len(runs) > 1 for run in runs}
+    over = material.passed_over.get(claim, {})
     for run in material.runs:
         for other in material.alone[run.name]:
             if other.claim.id == claim and run.name not in alone:
                 told = [_measured(part) for part in other.parts if part.part.votes and part.whole]
                 if told:  # parts without a vote are on the run's page
-                    yield f"  - {material.link(run)}: {'; '.join(told)}."
+                    why = f" (decides nothing: {over[run.name]})" if run.name in over else ""
+                    yield f"  - {material.link(run)}{why}: {'; '.join(told)}."
 
 
 def _supported_of(judged: Judgement) -> str:

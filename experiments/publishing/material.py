@@ -5,8 +5,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from depthjax.claims.judging import Judgement
-from depthjax.claims.runs import StoredRun, judge_alone, judge_together, judging_runs
-from depthjax.claims.tables import deciding
+from depthjax.claims.runs import (
+    StoredRun,
+    judge_alone,
+    judge_together,
+    judging_runs,
+    passed_over,
+)
 from depthjax.folders.kept import missing_from
 from publishing.runs import Planned, planned, results_in
 
@@ -22,6 +27,7 @@ class Material(NamedTuple):
         judged: the verdict on each claim, by its id.
         alone: what each run says by itself, by its name.
         judges: the runs that judge each part of a claim, by claim and part.
+        passed_over: why runs with numbers of a claim judge no part of it, by claim and run.
         waiting: flag files of which no run was kept.
     """
 
@@ -32,7 +38,13 @@ class Material(NamedTuple):
     judged: Mapping[str, Judgement]
     alone: Mapping[str, Sequence[Judgement]]
     judges: Mapping[str, Mapping[str, Sequence[StoredRun]]]
+    passed_over: Mapping[str, Mapping[str, str]]
     waiting: Sequence[Planned]
+
+    @property
+    def by_name(self) -> dict[str, StoredRun]:
+        """The runs by name."""
+        return {run.name: run for run in self.runs}
 
     def link(self, run: StoredRun) -> str:
         """The name of a run, which leads to its page; and whether it has come to its end."""
@@ -51,14 +63,6 @@ class Material(NamedTuple):
         }
         return ", ".join(map(self.link, runs.values()))
 
-    def power_of(self, claim: str) -> float | None:
-        """The least power of the part that decided, as it was announced before the run."""
-        decisive = self.judged[claim].decisive
-        part = "" if decisive is None else decisive.part
-        judges = self.judges.get(claim, {}).get(part, ())
-        powers = [run.power.get(claim, {}).get(part) for run in judges]
-        return min((power for power in powers if power is not None), default=None)
-
 
 def material_in(folder: Path) -> Material:
     """What a page is made of, from a folder of results.
@@ -69,12 +73,5 @@ def material_in(folder: Path) -> Material:
     runs, reproductions, set_aside = results_in(folder)
     judged, judges = judge_together(runs), judging_runs(runs)
     alone = {run.name: judge_alone(run) for run in runs}
-    return Material(folder, runs, reproductions, set_aside, judged, alone, judges, planned(runs))
-
-
-def decided_by(judged: Judgement) -> str:
-    """The number that decided about a claim, with what it rests on."""
-    record = judged.record()["decisive"]
-    if record is None:
-        return "a part was not measured"
-    return f"{deciding(record)}; {record['sample']} seeds × images"
+    told = (passed_over(runs), planned(runs))
+    return Material(folder, runs, reproductions, set_aside, judged, alone, judges, *told)

@@ -9,21 +9,22 @@ from depthjax.claims.cells import Cells
 from depthjax.claims.findings import Finding
 from depthjax.claims.judging import (
     NOT_DECIDABLE,
-    NOT_RUN,
     UNDECIDED,
-    Judgement,
     PartVerdict,
-    interval_text,
 )
 from depthjax.claims.runs import sample_needed
-from depthjax.claims.tables import claims_table
 from depthjax.folders.environment import where_it_ran
 from depthjax.folders.kept import briefly, missing_from
 from depthjax.statistics import Interval
 from depthjax.tables import markdown_table, number
 from publishing.answers import answers, cautiously, counted
+from publishing.in_short import in_short
 from publishing.material import Material, material_in
+from publishing.names import places_told
+from publishing.numbers import number_told
+from publishing.reading import READING
 from publishing.run_page import command
+from publishing.verdict_tables import claims_table, part_tables
 
 EARLIER = "earlier.md"
 
@@ -32,42 +33,12 @@ HEAD = """\
 
 What this code finds about the claims of *Depth and Representation in Vision Models*
 ([arXiv 2211.06496](https://arxiv.org/abs/2211.06496)). `python experiments/document.py` writes this
-page from the finished runs in [results/](results); it starts no run.
+page from the finished runs in [results/](results); it starts no run."""
 
-**Which runs decide.** A claim has one or more parts. Each part is decided by the runs with the
-largest images, among those with enough seeds and photographs for a confidence interval. If several
-runs share that image size, the mean over all their *places* decides; a place is one layer of one
-network. What each run says alone is listed below the claim. Runs called `quick` are of small
-networks and of images of 8 to 32 pixels; the size of each stands in [the list of runs](#runs).
-
-**How to read a line.** *1.4 [0.9, 2.1]; asked < 1, resnet18, layer4; 3 × 3 seeds × images* would
-mean: the value is 1.4, with a 95 % interval from 0.9 to 2.1; the claim requires a value below 1;
-it was measured in layer4 of resnet18, with 3 weight seeds and 3 photographs. *(108 of 120)*: the
-statistic could be computed for 108 of 120 descents. *these 1*: there is one network or image by
-design, which is no sample, so the interval covers the variation of the other kind alone. *exact*:
-neither seeds nor photographs are a sample, so every single value must meet the condition. D, ρ,
-m_g and m_i are distances of images and of embeddings: [their
-definitions](README.md#reading-the-output).
-
-**Verdicts.** A part is *contradicted* if its interval lies wholly outside of the effects that are
-large enough to matter; the smallest such effect is in the column *of interest*. If ρ < 1 is asked
-and that effect is 0.1, an interval wholly above 0.9 contradicts, even if it holds values below 1.
-Otherwise a part is *supported* if its whole interval meets what is asked, *open* if only some of
-it does, and *not reached* if too little is known for an interval, whatever the estimate. A claim
-is *supported* if all its parts are, *not supported* if one is contradicted, and otherwise
-*undecided at this scale*. If we had said before the run that it could hardly decide a part that is
-undecided, the claim is *not decidable at this scale*. Supports are corrected for multiple testing
-over the claims (Holm). A verdict is *exploratory* if its run was made before the claim got its
-present wording, or before a rule of judging (bounds, intervals, the mean over places) got its
-present form. Which of several runs decides is not covered by that: [which rules are younger than
-which results](docs/claims.md#which-rules-are-older-than-which-results). More: [the
-guide](docs/claims.md#what-a-verdict-rests-on).
-
-**Columns of the table.** *Decided by*: the part of the claim that decided, with its number. *n*:
-weight seeds × photographs. *Of interest*: the smallest effect that matters. *Power*: the chance
-that a run of this size supports the part with this number if that is the effect, as announced
-before the run. *Detectable*: the smallest effect that this run finds in four of five cases. *Plan*:
-a hash of the claim and of the rules, written before the run."""
+BRACKETS = """\
+*n*: weight seeds × photographs. Brackets are 95 % intervals over both; of *exact* numbers they are
+the least and the largest value. r², ρ and D: [what they are](README.md#reading-the-output). How
+verdicts come about, and how to read a line: [below](#how-to-read-this-page)."""
 
 RULES = """\
 ## Which rules are older than which results
@@ -91,11 +62,13 @@ def page(folder: Path) -> str:
     """
     material = material_in(folder)
     judged = list(material.judged.values())
+    parts = [HEAD, in_short(material), BRACKETS]
     found = f"**Of {len(judged)} claims: {counted(judged)}.** {cautiously(judged)}"
-    parts = [HEAD, found, *answers(material)]
-    parts += ["## The claims, one by one", _claims(material)]
-    parts += ["## What is not supported", _contradicted(judged)]
-    parts += ["## What could not be decided, and what it would take", _undecided(judged)]
+    parts += [f"{found} [One by one]({_ONE_BY_ONE})."]
+    parts += [*answers(material), "## How to read this page", READING]
+    parts += ["## The claims, one by one", claims_table(material), part_tables(material)]
+    parts += ["## What is not supported", _contradicted(material)]
+    parts += ["## What could not be decided, and what it would take", _undecided(material)]
     parts += [RULES]
     if material.set_aside:
         parts += ["Votes that were withdrawn after the run:", _set_aside(material)]
@@ -105,41 +78,30 @@ def page(folder: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _claims(material: Material) -> str:
-    """The table of claims, and the reason of each verdict, folded away."""
-    records, reasons = [], []
-    for claim, judged in material.judged.items():
-        record = judged.record()
-        if claim in material.judges:
-            record["power"] = material.power_of(claim)
-        if judged.verdict != NOT_RUN:
-            reasons.append(f"- {claim}: {judged.verdict} ({judged.reason}).")
-        records.append(record)
-    why = folded("Why, part by part", "\n".join(reasons))
-    return f"{claims_table(records)}\n\n{why}"
+_ONE_BY_ONE = "#the-claims-one-by-one"
 
 
-def _contradicted(judged: list[Judgement]) -> str:
+def _contradicted(material: Material) -> str:
     lines = []
-    for one in judged:
+    for one in material.judged.values():
         for part in one.parts:
-            if part.part.votes and part.verdict == "contradicted" and part.whole is not None:
+            if part.part.votes and part.verdict == "contradicted":
                 asked = f"asked {part.part.rule}, with an effect of {number(part.part.effect)}"
-                found = f"{interval_text(part.whole)}, {asked} ({part.part.because})"
-                where = ", ".join(dict.fromkeys(finding.where for finding in part.findings))
+                found = f"{number_told(part, material)}, {asked} ({part.part.because})"
+                where = places_told(part.findings, material.by_name)
                 lines.append(f"- **{one.claim.id}**, {part.part.says}: {found}; {where}.")
     return "\n".join(lines) or "Nothing, so far."
 
 
-def _undecided(judged: list[Judgement]) -> str:
+def _undecided(material: Material) -> str:
     lines = []
-    for one in judged:
+    for one in material.judged.values():
         if one.verdict in (UNDECIDED, NOT_DECIDABLE):
             for part in one.parts:
                 if part.part.votes and part.verdict not in ("supported", "contradicted"):
-                    found = "" if part.whole is None else f", {interval_text(part.whole)}"
-                    told = f"{part.part.says}: {part.verdict}{found}; {_takes(part)}"
-                    lines.append(f"- **{one.claim.id}**, {told}.")
+                    found = number_told(part, material)
+                    told = part.verdict if found == part.verdict else f"{part.verdict}, {found}"
+                    lines.append(f"- **{one.claim.id}**, {part.part.says}: {told}; {_takes(part)}.")
     return "\n".join(lines) or "Nothing, so far."
 
 

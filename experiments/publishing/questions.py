@@ -2,8 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from publishing.told import Told
+
+
+class Short(NamedTuple):
+    """An answer in one sentence.
+
+    Fields:
+        word: the answer that it is written for, as the verdicts give it.
+        sentence: with `{name}` in the places of numbers.
+        numbers: claim and part of each.
+    """
+
+    word: str
+    sentence: str
+    numbers: Mapping[str, tuple[str, str]]
+
+
+NO_SENTENCE = Short("", "", {})
 
 
 @dataclass(frozen=True)
@@ -21,6 +39,7 @@ class Question:
             in Markdown, with links.
         told: the numbers that `beyond` has in its sentences.
         beside: those of the claims that do not answer it: their support would not say yes.
+        short: its answer in one sentence.
     """
 
     heading: str
@@ -31,6 +50,7 @@ class Question:
     beyond: tuple[str, ...] = ()
     told: Mapping[str, Told] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
+    short: Short = NO_SENTENCE
 
 
 _LAYER4, _LAYER4_50 = ("C2", "resnet18, layer4"), ("C2", "resnet50, layer4")
@@ -50,7 +70,7 @@ QUESTIONS = (
     Question(
         "Does depth lose the image?",
         "We look for an input that has the same embedding as a photograph in a layer of an"
-        " untrained network. Is this input less like the photograph if the layer is deeper, even"
+        " untrained network. Is what we find less like the photograph the deeper the layer, even"
         " where the embeddings match?",
         ("C1", "C2", "C3"),
         ("depth.py", "recipe.py", "uniqueness.py", "readouts.py", "invert.py"),
@@ -80,9 +100,8 @@ QUESTIONS = (
             " before, C1 would be undecided and C3 not supported.",
             "With soft gates, which come nearer to the embedding, more of it comes back: {soft}"
             " at ρ {soft_rho}, else {hard} at {hard_rho}.",
-            "What the paper's recipe comes to (C2) is the mean of {recipe18} in ResNet-18 and"
-            " {recipe50} in ResNet-50 and describes neither; the paper's statement is of"
-            " ResNet-50.",
+            "The paper's recipe (C2) comes to ρ {recipe18} in ResNet-18 and to {recipe50} in"
+            " ResNet-50, which the paper's statement is of.",
         ),
         {
             "slope": Told("depth_resnet18_224", "C1", "resnet18, within stages"),
@@ -93,6 +112,14 @@ QUESTIONS = (
             "recipe18": Told("recipe_resnet18_224", *_LAYER4, _PUBLISHED),
             "recipe50": Told("recipe_resnet50_layer4_224", *_LAYER4_50, _PUBLISHED),
         },
+        (),
+        Short(
+            "In part",
+            "At ρ = 0.1, what is found for an untrained ResNet-18 is farther from the photograph"
+            " with every block (log D rises by {slope}); yet its last layer still gives back {last}"
+            " of the variance of the luminance.",
+            {"slope": ("C1", "worse_within_stages"), "last": ("C2", "image_missed")},
+        ),
     ),
     Question(
         "Trained, untrained, trained on noise",
@@ -128,20 +155,22 @@ QUESTIONS = (
             " differs (*Why, part by part*, below).",
             "C14's number is of pixels, after 200 steps and not at one ρ. A flat grey image"
             " lies nearer to training images than many a genuine one does, so the number does"
-            " not say that inputs miss the manifold. It is the mean of about {photos} (trained"
-            " on photographs) and {noise} (on noise) and describes neither. Embeddings, of"
-            " which C14 was asked first, go the other way at layer4: those of 1/f noise lie"
-            " {embedded:interval} times as far from those of training photographs as in the"
-            " untrained network ([all numbers](results/manifold_resnet18_small/README.md)).",
+            " not say that inputs miss the manifold. Embeddings, of which C14 was asked first, go"
+            " the other way at layer4: those of 1/f noise lie {embedded:interval} times as far"
+            " from those of training photographs as in the untrained network ([all"
+            " numbers](results/manifold_resnet18_small/README.md)).",
         ),
         {
-            "photos": Told(
-                *_MANIFOLD, "photos, layer4, 1/f noise", f"recovered image: {_DISTANCE}"
-            ),
-            "noise": Told(*_MANIFOLD, "noise, layer4, 1/f noise", f"recovered image: {_DISTANCE}"),
             "embedded": Told(*_MANIFOLD, "photos, layer4, 1/f noise", f"embedding: {_DISTANCE}"),
         },
         ("C10", "C12", "C14"),
+        Short(
+            "These runs do not tell",
+            "At one ρ, early and middle layers of two networks trained on photographs give back"
+            " more structure (SSIM {ssim} higher), but not surely more of the luminance (r² {r2}"
+            " higher); of networks trained on noise too few descents came near enough.",
+            {"ssim": ("C11", "early_clearer"), "r2": ("C11", "early_explained")},
+        ),
     ),
     Question(
         "How wide must a layer be?",
@@ -181,6 +210,13 @@ QUESTIONS = (
             ),
         },
         ("C19", "C20"),
+        Short(
+            "Yes",
+            "Linear layers must be as wide as their input: what the null space of a narrower one"
+            " takes from the image is still missing at the end ({narrow} times what it was). A"
+            " layer of ReLUs must be about twice as wide ({relu} units for each input).",
+            {"narrow": ("C4", "narrow_stays_lost"), "relu": ("C7", "twice_the_width")},
+        ),
     ),
     Question(
         "Why depth forgets",
@@ -194,14 +230,25 @@ QUESTIONS = (
             "witnesses_untrained": "The same of an untrained network.",
         },
         (
-            "C18's number is the mean of two networks that differ: {resnet18} in ResNet-18 and"
-            " {resnet50} in ResNet-50. It describes neither.",
+            "C18: in ResNet-18 the gradient is as large at the last layer as at the first"
+            " ({resnet18}), in ResNet-50 it is not ({resnet50}).",
         ),
         {
             "resnet18": Told("gradients_resnet18_224", *_LAST_OVER_FIRST),
             "resnet50": Told("gradients_resnet50_224", *_LAST_OVER_FIRST),
         },
         ("C18",),
+        Short(
+            "Yes as far as decided",
+            "In a network that loses nothing, the exact inverse of an embedding with a little noise"
+            " lies {far} times as far from the image as what a descent finds; a pooling leaves"
+            " {pooled} active outputs for each input, which loses some for good. That singular"
+            " values spread with depth is undecided.",
+            {
+                "far": ("C6", "farther_than_descent"),
+                "pooled": ("C9", "too_little_after_pooling"),
+            },
+        ),
     ),
     Question(
         "What do filters show?",
@@ -219,6 +266,15 @@ QUESTIONS = (
             " and layer, and of no network trained on noise.",
         ),
         {"noise": _NOISE, "photos": _PHOTOS},
+        (),
+        Short(
+            "Yes",
+            "A Gabor function explains {gabor} more of a first-layer filter trained on photographs"
+            " than of the same filter with its weights shuffled; last-layer filters trained on"
+            " noise have {smooth} times the low-frequency power of untrained ones, which is"
+            " within the quarter that counts as none.",
+            {"gabor": ("C17", "beyond_shuffled"), "smooth": ("C15", "as_smooth")},
+        ),
     ),
 )
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,13 +10,6 @@ from depthjax.claims.runs import StoredRun, stored_run
 
 FLAGS_FOLDER = Path(__file__).parents[1] / "flags"
 ROOT = Path(__file__).parents[2]
-NOT_STUDIES = (
-    *("train.py", "sweep.py", "gallery.py", "measures.py", "metamers.py", "readouts.py"),
-    "device_check.py",
-)
-"""Scripts whose results other documents show."""
-
-
 SET_ASIDE = "set_aside.json"
 """In a folder of results, written by hand: `{run: {claim: why it has no vote after all}}`."""
 
@@ -60,12 +53,14 @@ class Planned(NamedTuple):
         script: that takes it.
         command: the whole command.
         purpose: its first remark.
+        ran: whether its remarks tell of a run.
     """
 
     name: str
     script: str
     command: str
     purpose: str
+    ran: bool
 
 
 def _shown_in_documents() -> set[str]:
@@ -75,22 +70,33 @@ def _shown_in_documents() -> set[str]:
 
 
 def planned(runs: Sequence[StoredRun]) -> list[Planned]:
-    """The flag files of studies whose run was not kept, in the order of their names.
+    """The flag files that judge a claim and whose run was not kept, in the order of their names.
 
-    Those that the README or a guide shows the table of are left out.
+    Those that the README or a guide shows the table of are left out. Which claims a file judges
+    stands in its remarks, or in those of the file that it names there.
     """
     kept = {run.name.partition("/")[0] for run in runs} | _shown_in_documents()
     for run in runs:
         command = " ".join(run.config["environment"].get("command", []))
         kept |= set(re.findall(r"flags/(\w+)\.flags", command))
+    files = {path.stem: _parted(path) for path in sorted(FLAGS_FOLDER.glob("*.flags"))}
     found = []
-    for path in sorted(FLAGS_FOLDER.glob("*.flags")):
-        first, _, rest = path.read_text(encoding="utf-8").partition("\n")
-        command = first.removeprefix("# ")
+    for name, (command, remarks) in files.items():
         script = re.match(r"python experiments/(\w+\.py)", command)
-        if path.stem in kept or script is None or script[1] in NOT_STUDIES:
-            continue
-        remarks = " ".join(re.findall(r"^# (.*)$", rest, re.MULTILINE))
-        purpose = re.split(r"(?<=\S)\. |(?<=\S)[:;] | Hardware|$", remarks)[0]
-        found.append(Planned(path.stem, script[1], command, purpose))
+        if name not in kept and script is not None and _judges_a_claim(remarks, files):
+            purpose = re.split(r"(?<=\S)\. |(?<=\S)[:;] | Hardware|$", remarks)[0]
+            ran = "not run yet" not in remarks
+            found.append(Planned(name, script[1], command, purpose, ran))
     return found
+
+
+def _parted(path: Path) -> tuple[str, str]:
+    """The command of a flag file, and its remarks."""
+    first, _, rest = path.read_text(encoding="utf-8").partition("\n")
+    return first.removeprefix("# "), " ".join(re.findall(r"^# (.*)$", rest, re.MULTILINE))
+
+
+def _judges_a_claim(remarks: str, files: Mapping[str, tuple[str, str]]) -> bool:
+    named = re.findall(r"\b(\w+)\.flags without", remarks)
+    together = " ".join([remarks, *(files[name][1] for name in named)])
+    return bool(re.search(r"\bC\d+\b", together)) and "no vote" not in together

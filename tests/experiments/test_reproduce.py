@@ -279,7 +279,11 @@ def test_what_is_kept_of_it_becomes_the_page_of_results(experiments, tmp_path, m
     assert page.read_text() == text
     assert "**Of 21 claims: 19 not run, 1 not supported, 1 supported.**" in text
     assert "low-frequency energy: 2 [1.98, 2.02]; asked within 0.8 1.25, net" in text
-    assert "- C15: not supported (as smooth as untrained filters: contradicted, 2 [1.98" in text
+    (row,) = re.findall(r"^\| as smooth as untrained filters \|.*$", text, re.MULTILINE)
+    assert [cell.strip() for cell in row.split("|")[2:6]] == [
+        *("yes", "contradicted", "2 [1.98, 2.02]", "within 0.8 1.25"),
+    ]
+    assert "**Not run yet.**" in text and "**In part.**" not in text
     assert "`python experiments/tool.py --flagfile=experiments/flags/long.flags" in text
     assert str(tmp_path) not in text + (results / "out" / "reproduce.json").read_text()
 
