@@ -54,7 +54,7 @@ from depthjax.devices.sharding import data_mesh
 from depthjax.devices.unused import unused_accelerator
 from depthjax.images import find_images, load_images
 from depthjax.inversion.metrics import MATCHED_RATIOS
-from depthjax.statistics import interval_of
+from depthjax.statistics import LEAST, interval_of
 from depthjax.tables import markdown_table, median_and_range, share
 
 mesh = data_mesh()
@@ -205,7 +205,8 @@ display(
         layer_names,
         panels,
         logarithmic=list(panels),
-        note=f"geometric means and 95 % intervals over {len(names)} images, one seed of the weights",
+        note=f"geometric means over {len(names)} images"
+        f"{', 95 % intervals' * (len(names) >= LEAST)}, one seed of the weights",
     )
 )
 
@@ -214,8 +215,9 @@ display(
 #
 # On the left the embedding comes nearer, step by step. On the right is what this brings for the
 # image: where the line runs level, a better match of the embedding ($\rho$ falls, to the right) no
-# longer brings the photograph back. Such a layer has lost it. Where the line still falls at its end,
-# more steps would recover more, and nothing can be said of the layer yet.
+# longer brings the photograph back. A descent then no longer finds it. Whether the layer has lost it,
+# the next notebook and read-outs tell. Where the line still falls at its end, more steps would recover
+# more, and nothing can be said of the layer yet.
 
 # %%
 runs = found["untrained"]

@@ -56,7 +56,7 @@ from depthjax.devices.sharding import data_mesh, replicated
 from depthjax.devices.unused import unused_accelerator
 from depthjax.images import load_images
 from depthjax.models.labels import describe, top_classes
-from depthjax.statistics import interval_of
+from depthjax.statistics import LEAST, interval_of
 from depthjax.tables import markdown_table, median_and_range
 from depthjax.training import TrainingConfig, evaluate, fit, init_state
 from depthjax.weights import fetch
@@ -166,7 +166,8 @@ display(
         layer_names,
         panels,
         logarithmic=list(panels),
-        note=f"geometric means and 95 % intervals over {len(names)} images, one seed of the weights",
+        note=f"geometric means over {len(names)} images"
+        f"{', 95 % intervals' * (len(names) >= LEAST)}, one seed of the weights",
     )
 )
 
