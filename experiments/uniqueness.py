@@ -49,7 +49,7 @@ def main() -> None:
         labels, single = list(asked.networks), single_networks(asked.networks)
         findings = judged.findings(rows, asked.layers, labels, level, single)
         shown = {"summary": measured.summary(rows), "after": [_KEY]}
-        cli.finish_study(study.folder, rows, findings, draw(gathered), **shown)
+        cli.finish_study(study.folder, rows, findings, draw(gathered, level), **shown)
 
 
 _KEY = (

@@ -116,7 +116,8 @@ def _section(question: Question, material: Material) -> Iterator[str]:
         apart = told_apart(shown)
         for run in shown:
             path = f"{material.folder.name}/{run.name}/{figure}.webp"
-            own = f"{apart[run.name]}. {words}" if apart[run.name] else words
+            own = words.format_map(run.config)
+            own = f"{apart[run.name]}. {own}" if apart[run.name] else own
             yield f"![{own}]({path})\n\n*{own} From {material.link(run)}.*"
     yield from _waiting(question, material)
 

@@ -34,7 +34,7 @@ class Question:
         claims: ids of the claims that are shown with it.
         scripts: that measure what they rest on.
         figures: names of figures of these scripts; each is shown, with these words below it, of
-            the kept runs with the largest images that have it.
+            the kept runs with the largest images that have it. `{flag}` is what the run was asked.
         beyond: what runs showed that no claim asks for, and what is to be known about the numbers;
             in Markdown, with links.
         told: the numbers that `beyond` has in its sentences.
@@ -79,9 +79,11 @@ QUESTIONS = (
             "readouts_untrained": "What a descent finds in an untrained network, and what read-outs"
             " that have seen other photographs read from the same embeddings.",
             "uniqueness_untrained_chelsea": "What descents from starts that lie far apart"
-            " find for layers of an untrained network: the first six, with the number of different"
-            " solutions at the left.",
-            "uniqueness_photos_chelsea": "The same of a network trained on photographs.",
+            " find for layers of an untrained network: six of them. Those whose ρ is above"
+            " {matched_ratio:g} are not matched and no solutions; at the left is how many different"
+            " solutions all restarts gave.",
+            "uniqueness_photos_chelsea": "The same of a network trained on photographs; those whose"
+            " ρ is above {matched_ratio:g} are not matched.",
         },
         (
             "A descent that misses the image does not show that the layer has lost it. From"

@@ -1,12 +1,17 @@
 """Solutions of tiny networks, compared, from photographs to findings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from reading_figures import assert_readable, everything_said, pictures
 from script_running import refused, rows_of, runner, script_fixture
 
 import depthjax
-from depthjax.analysis.uniqueness import far_starts
+from depthjax.analysis.uniqueness import far_starts, uniqueness
 from depthjax.claims.stored import load_findings
+from depthjax.studies.uniqueness.drawn import draw
+from depthjax.studies.uniqueness.measured import Solutions
 
 # A square layer, which keeps all, and a narrow one.
 SMALL = {
@@ -84,3 +89,32 @@ def test_solutions_that_are_pushed_apart_differ_more(script, folder):
     (folder / "results.csv").unlink()
     run(script, folder, resume=True)
     assert rows_of(folder) == rows and kept.stat().st_mtime_ns == written
+
+
+def test_restarts_that_are_not_matched_are_drawn_last_and_pale(folder):
+    """Of the narrow layer, at a ρ that parts its restarts."""
+    descents = depthjax.load_run(folder / "descents" / "untrained_0" / "converging")
+    arrays = descents.layers["fc2"]
+    rho = arrays["embedding_ratio"][:, 0]
+    order = np.argsort(rho)
+    level = float(np.sqrt(rho[order[0]] * rho[order[1]]))
+    compared = {
+        "fc2": uniqueness(
+            arrays["images"],
+            descents.targets,
+            arrays["embedding_ratio"],
+            arrays["reference_input_distance"][0],
+            level=level,
+        )
+    }
+    only = replace(descents, layers={"fc2": arrays})
+    solutions = Solutions("untrained", 0, only, compared, {}, {})
+    _, figure = next(iter(draw([solutions], level)))
+    assert_readable(figure)
+    assert everything_said(figure).count(f"not matched (ρ > {level:g})".split(" (")[0]) == 2
+    _, first, *others, _ = (np.asarray(one.get_array(), float) for one in pictures(figure))
+    assert np.allclose(first, np.clip(arrays["images"][order[0], 0], 0, 1), atol=0.01)
+    rest = [restart for restart in range(3) if restart != order[0]]
+    for drawn, restart in zip(others, rest, strict=True):
+        pale = 0.25 * np.clip(arrays["images"][restart, 0], 0, 1) + 0.75 * 0.8
+        assert np.allclose(drawn, pale, atol=0.01)
