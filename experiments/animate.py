@@ -18,7 +18,7 @@ flags.DEFINE_string("run", None, "folder of experiments/invert.py, made with --f
 flags.DEFINE_list("layers", [], "which layers (default: all)")
 flags.DEFINE_list("images", [], "which images, by their names in the run (default: all)")
 flags.DEFINE_list("formats", ["webp"], f"one or more of {', '.join(films.FORMATS)}")
-flags.DEFINE_float("seconds", 4.0, "how long each takes", lower_bound=0.1)
+flags.DEFINE_float("seconds", 4.0, "how long the film of a descent takes", lower_bound=0.1)
 
 
 def main() -> None:

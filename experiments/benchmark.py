@@ -70,7 +70,9 @@ flags.DEFINE_list(
 )
 flags.DEFINE_string("preset_layers", "", "part d: layers (default: --layers)")
 flags.DEFINE_integer("preset_images", 3, "part d: photographs", lower_bound=1)
-flags.DEFINE_integer("preset_size", 128, "part d: their height and width", lower_bound=1)
+flags.DEFINE_integer(
+    "preset_size", 128, "part d: height and width of the photographs", lower_bound=1
+)
 flags.DEFINE_integer(
     "preset_steps", 0, "part d: at most so many steps; 0: the preset's", lower_bound=0
 )

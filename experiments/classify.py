@@ -27,7 +27,7 @@ cli.define_script_flags()
 flags.DEFINE_list(
     "networks",
     ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"],
-    "of pip:NAME, as in --weights",
+    "networks of pip:NAME that classify, as in --weights",
 )
 
 

@@ -51,23 +51,31 @@ flags.DEFINE_float(
 flags.DEFINE_integer("natural_crops", 32, "crops that make the pairs", lower_bound=2)
 flags.DEFINE_integer("paper_steps", 500, "fixed number of steps of the paper's recipe")
 flags.DEFINE_enum(
-    "paper_step_scale", "layer", STEP_SCALES, "its rate; layer: measured at the start"
+    "paper_step_scale",
+    "layer",
+    STEP_SCALES,
+    "rate of the paper's recipe; layer: measured at the start",
 )
 flags.DEFINE_list(
     "paper_rates",
     ["0.1", "0.3", "1", "3"],
-    "multiples of that rate; each layer and network takes the one that ends at the least objective",
+    "multiples of the rate of --paper_step_scale; each layer and network takes the one that ends at"
+    " the least objective",
 )
 flags.DEFINE_integer("noise_images", 256, "images of the training noise whose spectrum is taken")
 flags.DEFINE_string(
     "judge", "", "weights of the network that reads the classes (default: photos of the next seed)"
 )
-flags.DEFINE_string("judge_model", "", "its architecture (default: that of --model)")
-flags.DEFINE_multi_string("judge_field", [], "its fields, if --judge_model is given")
+flags.DEFINE_string("judge_model", "", "architecture of --judge (default: that of --model)")
+flags.DEFINE_multi_string("judge_field", [], "a field of --judge_model, such as width=4")
 flags.DEFINE_string("noise_judge", "", "weights of a classifier of photographs against noise")
-flags.DEFINE_string("noise_judge_model", "resnet18_small", "its architecture")
-flags.DEFINE_multi_string("noise_judge_field", ["width=4", "num_classes=2"], "its fields")
-flags.DEFINE_integer("photograph_class", 0, "which of its classes are photographs", lower_bound=0)
+flags.DEFINE_string("noise_judge_model", "resnet18_small", "architecture of --noise_judge")
+flags.DEFINE_multi_string(
+    "noise_judge_field", ["width=4", "num_classes=2"], "a field of --noise_judge_model"
+)
+flags.DEFINE_integer(
+    "photograph_class", 0, "class of --noise_judge that is photographs", lower_bound=0
+)
 flags.DEFINE_integer(
     "frames",
     24,

@@ -41,15 +41,22 @@ cli.define_output_flags("runs/controls")
 cli.define_linear_descent_flags()
 cli.define_script_flags()
 flags.DEFINE_list("controls", ["orthogonal", "irevnet", "default", "narrow"], "networks, see above")
-flags.DEFINE_integer("converging_steps", 500, "of L-BFGS, for the elasticity (C3)", lower_bound=1)
+flags.DEFINE_integer(
+    "converging_steps", 500, "steps of L-BFGS, for the elasticity (C3)", lower_bound=1
+)
 flags.DEFINE_float("coupling", 0.1, "factor of the i-RevNet's couplings: 0 makes it orthogonal")
-flags.DEFINE_list("readings", ["text", "code"], "of the paper's invertible control: text, code")
+flags.DEFINE_list(
+    "readings", ["text", "code"], "readings of the paper's invertible control: text, code"
+)
 flags.DEFINE_list(
     "trained_on",
     [trained.UNTRAINED],
-    f"what those networks were trained on: {', '.join([trained.UNTRAINED, *trained.DATA])}",
+    "what the invertible networks of C21 were trained on: "
+    + ", ".join([trained.UNTRAINED, *trained.DATA]),
 )
-flags.DEFINE_integer("preimage_size", 32, "height and width of its image", lower_bound=1)
+flags.DEFINE_integer(
+    "preimage_size", 32, "height and width of the image whose pre-images are drawn", lower_bound=1
+)
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ FLAGS = flags.FLAGS
 cli.define_output_flags("runs/device_check", "numbers, table and figure")
 cli.define_script_flags()
 flags.DEFINE_list("parts", list(catalogue.PARTS), "what to check, see above")
-flags.DEFINE_float("seconds", 570, "for all parts together", lower_bound=1)
+flags.DEFINE_float("seconds", 570, "seconds for all parts together", lower_bound=1)
 flags.DEFINE_boolean("small", False, "everything tiny: whether it runs, on a CPU")
 flags.DEFINE_string("peers_python", "", "part step: interpreter that has PyTorch, torchvision")
 flags.DEFINE_string(

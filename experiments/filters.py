@@ -24,7 +24,9 @@ cli.define_network_flags()
 cli.define_output_flags("runs/filters")
 cli.define_script_flags()
 flags.DEFINE_string("layer", "layer4.1.conv2", "the convolution, by its name")
-flags.DEFINE_integer("output_channel", 0, "whose filters are shown, but of colours", lower_bound=0)
+flags.DEFINE_integer(
+    "output_channel", 0, "output channel whose filters are shown, but of colours", lower_bound=0
+)
 
 NOTE = "Low-frequency power: 1 for independent random weights; higher is smoother."
 IMAGE_SIZE = 32  # any: convolutions have the same weights for all

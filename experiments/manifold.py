@@ -41,7 +41,7 @@ flags.DEFINE_list(
     " where it was a part, such as noise/32@train[:2000]",
 )
 flags.DEFINE_integer("neighbours", 5, "which nearest neighbour's distance", lower_bound=1)
-flags.DEFINE_float("share", 0.9, "of the variance that principal components hold")
+flags.DEFINE_float("share", 0.9, "share of the variance that principal components hold")
 flags.DEFINE_integer("max_batch", 256, "images embedded at once", lower_bound=1)
 
 NOTE = "C14 says that training brings recovered images nearer to its examples: below 1."

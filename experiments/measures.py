@@ -21,7 +21,7 @@ cli.define_image_flags(["astronaut", "chelsea", "coffee", "rocket", "china"], si
 cli.define_judge_flags()
 cli.define_output_flags("runs/measures")
 cli.define_script_flags()
-flags.DEFINE_integer("seed", 0, "of noise and phases", lower_bound=0)
+flags.DEFINE_integer("seed", 0, "seed of noise and phases", lower_bound=0)
 FLAGS.set_default("judge_model", "resnet18_small")
 FLAGS.set_default("judge", "zoo:resnet18_small/photos")
 

@@ -27,7 +27,7 @@ flags.DEFINE_list(
     "natural images: photo_crops, folder:PATH, tfds:NAME; or paths, folders, photographs by name",
 )
 flags.DEFINE_integer("null_pairs", 100_000, "pairs of different photographs", lower_bound=1)
-flags.DEFINE_integer("null_seed", 0, "of the order in which natural images are drawn")
+flags.DEFINE_integer("null_seed", 0, "seed of the order in which natural images are drawn")
 cli.define_metamer_quantile_flag()
 flags.DEFINE_list(
     "judges",

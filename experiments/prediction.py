@@ -45,7 +45,7 @@ flags.DEFINE_list(
 )
 flags.DEFINE_list("linear_widths", ["1.3", "1.3", "0.8", "1.3"], "widths over the inputs' number")
 flags.DEFINE_list("relu_widths", ["2", "2", "2", "2"], "widths over the inputs' number")
-flags.DEFINE_float("momentum", 0.0, "of gradient descent", lower_bound=0)
+flags.DEFINE_float("momentum", 0.0, "momentum of gradient descent", lower_bound=0)
 flags.DEFINE_integer(
     "products", 0, "pairs of products with each Jacobian, for large inputs; 0: dense", lower_bound=0
 )

@@ -28,7 +28,7 @@ flags.DEFINE_list(
     " photographs that come along, but for those of --images",
 )
 flags.DEFINE_integer("examples", 500, "how many crops without --example_images", lower_bound=2)
-flags.DEFINE_integer("decoder_steps", 1000, "of the decoder's training", lower_bound=1)
+flags.DEFINE_integer("decoder_steps", 1000, "steps of the decoder's training", lower_bound=1)
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ cli.define_start_seed_flag()
 cli.define_reference_seed_flag()
 cli.define_output_flags(None, "numbers (default: runs/recipe-MODEL-DATE)")
 cli.define_script_flags()
-flags.DEFINE_integer("steps", 500, "of each descent; the paper's are 500", lower_bound=1)
+flags.DEFINE_integer("steps", 500, "steps of each descent; the paper's are 500", lower_bound=1)
 flags.DEFINE_list(
     "rates", ["1", "0.1", "0.01"], "multiples of the published rate; the first is at all layers"
 )

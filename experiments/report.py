@@ -17,7 +17,7 @@ from depthjax.report import write_report
 FLAGS = flags.FLAGS
 cli.define_script_flags()
 flags.DEFINE_list("run", None, "folders of runs, comparisons or results, or a folder of several")
-flags.DEFINE_string("title", None, "of the page (default: the folder's name)")
+flags.DEFINE_string("title", None, "title of the page (default: the folder's name)")
 flags.DEFINE_string("output", None, "the file (default: report.html in the folder)")
 
 

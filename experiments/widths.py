@@ -36,7 +36,7 @@ cli.define_setting_flags(WidthSettings, without=["claims", "paper_steps", "relu_
 cli.define_start_seed_flag()
 cli.define_output_flags("runs/widths")
 cli.define_script_flags()
-flags.DEFINE_list("claims", list(CLAIMS), "which of them")
+flags.DEFINE_list("claims", list(CLAIMS), "which claims are judged")
 flags.DEFINE_list("photographs", ["astronaut", "chelsea", "coffee"], "paths, folders or names")
 flags.DEFINE_integer("weight_seeds", 3, "networks of each kind, seeds from 0", lower_bound=1)
 flags.DEFINE_list("paper_steps", ["500", "10000"], "C5: numbers of steps of the paper's descent")

@@ -28,8 +28,8 @@ def define_architecture_flags() -> None:
         "normalization",
         "auto",
         ["auto", *NORMALIZATIONS],
-        "of the pixels, inside the network; auto: what the weights expect, none with the paper's"
-        " presets",
+        "normalization of the pixels, inside the network; auto: what the weights expect, none with"
+        " the paper's presets",
     )
 
 

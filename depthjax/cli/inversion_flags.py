@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 from absl import flags
@@ -20,13 +21,49 @@ flags.disclaim_key_flags()  # so that --help of a script shows what it asks for 
 def define_inversion_flags() -> None:
     """--preset, and a flag for each field of `InversionConfig`, which overrides the preset's."""
     flags.DEFINE_string("preset", "converging", f"settings to begin with: {', '.join(PRESETS)}")
-    define_setting_flags(InversionConfig, default="the preset's")
+    define_setting_flags(InversionConfig, default=preset_defaults())
+
+
+def preset_defaults() -> dict[str, str]:
+    """What each field of `InversionConfig` is without its flag, in words, by preset."""
+    fields = InversionConfig.__dataclass_fields__
+    return {name: _by_preset(name, field.default) for name, field in fields.items()}
+
+
+_LONGEST = 32
+"""So many characters a preset's value is printed with; of longer ones only that there is one."""
+
+
+def _by_preset(field: str, default: Any) -> str:
+    """`400; fast 200; paper and paper_mlp 500`: the value of the first, then what differs."""
+    presets: dict[str, list[str]] = {}
+    for name, settings in PRESETS.items():
+        presets.setdefault(_said(settings.get(field, default)), []).append(name)
+    (first, _), *others = presets.items()
+    return "; ".join([first, *(f"{_listed(names)} {said}" for said, names in others)])
+
+
+def _said(value: Any) -> str:
+    """A value as it is typed, or `its own` where that is long."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (tuple, list)):
+        value = ",".join(map(_said, value))
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return "its own" if len(text) > _LONGEST else text or "none"
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def define_linear_descent_flags() -> None:
     """--steps and --rate of the gradient descent that linear theory predicts."""
     flags.DEFINE_integer("steps", 1_000, "updates of the image", lower_bound=1)
-    flags.DEFINE_float("rate", 0.5, "of a step, over 1 / 2σ₁² at the start; linear layers bear 2")
+    flags.DEFINE_float(
+        "rate", 0.5, "rate of a step, over 1 / 2σ₁² at the start; linear layers bear 2"
+    )
 
 
 def config_from_flags() -> InversionConfig:

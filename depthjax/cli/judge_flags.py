@@ -18,9 +18,11 @@ def define_judge_flags() -> None:
         "weights of another network, in which the perceptual distance is measured: as --weights,"
         " such as zoo:resnet18_small/photos (default: none, and no such distance)",
     )
-    flags.DEFINE_string("judge_model", None, "its architecture (default: that of --model)")
-    flags.DEFINE_multi_string("judge_field", [], "its fields, if --judge_model is given")
-    flags.DEFINE_string("judge_layers", "all-stages", "its layers that are compared")
+    flags.DEFINE_string("judge_model", None, "architecture of --judge (default: that of --model)")
+    flags.DEFINE_multi_string("judge_field", [], "a field of --judge_model, such as width=4")
+    flags.DEFINE_string(
+        "judge_layers", "all-stages", "layers of the --judge network that are compared"
+    )
 
 
 def judge_from_flags(model: str, model_fields: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def define_metamer_quantile_flag() -> None:
     flags.DEFINE_float(
         "metamer_quantile",
         1.0,
-        "of the null distribution, which a metamer exceeds; 1 is its maximum",
+        "quantile of the null distribution, which a metamer exceeds; 1 is its maximum",
         lower_bound=0,
         upper_bound=1,
     )

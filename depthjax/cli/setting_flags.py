@@ -2,7 +2,7 @@
 
 import types
 import typing
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from typing import Any, TypeVar
 
 from absl import flags
@@ -23,7 +23,7 @@ _DEFINERS: dict[type, Callable[..., Any]] = {
 
 
 def define_setting_flags(
-    kind: type, *, without: Container[str] = (), default: str | None = None
+    kind: type, *, without: Container[str] = (), default: Mapping[str, str] | None = None
 ) -> None:
     """A flag for each field of a dataclass, with the field's type, default and text.
 
@@ -32,13 +32,14 @@ def define_setting_flags(
     Args:
         kind: the dataclass.
         without: fields that the script defines a flag for itself.
-        default: what the help says that the default is; flags that are not given are then None.
+        default: what the help says that the default of each field is; flags that are not given are
+            then None.
     """
     for name, (field, known) in settings_of(kind).items():
         definer = _definer(field.type)
         if name in without or definer is None:
             continue
-        notes = [known.limits, default and f"default: {default}"]
+        notes = [known.limits, f"default: {default[name]}" if default else ""]
         note = "; ".join(filter(None, notes))
         text = f"{known.text} ({note})" if note else known.text
         definer(name, field.default if default is None else None, text)

@@ -32,9 +32,23 @@ def define_script_flags() -> None:
         False,
         "one of several processes: found by itself under Slurm, Open MPI, Kubernetes, on TPU pods",
     )
-    flags.DEFINE_string("coordinator_address", None, "elsewhere: HOST:PORT of process 0")
-    flags.DEFINE_integer("num_processes", None, "elsewhere: how many there are", lower_bound=1)
-    flags.DEFINE_integer("process_id", None, "elsewhere: which this is, from 0", lower_bound=0)
+    flags.DEFINE_string(
+        "coordinator_address",
+        None,
+        "where processes do not find each other: HOST:PORT of process 0",
+    )
+    flags.DEFINE_integer(
+        "num_processes",
+        None,
+        "where processes do not find each other: how many there are",
+        lower_bound=1,
+    )
+    flags.DEFINE_integer(
+        "process_id",
+        None,
+        "where processes do not find each other: which this is, from 0",
+        lower_bound=0,
+    )
 
 
 def run(main: Callable[[], None], *, processes_share: bool = False) -> None:

@@ -40,7 +40,7 @@ def define_prefix_flag() -> None:
     flags.DEFINE_string(
         "weights_prefix",
         None,
-        "where in its file the network is, if several of its copies are: module.model.",
+        "where in the file of weights the network is, if several of its copies are: module.model.",
     )
 
 

@@ -87,16 +87,17 @@ class InversionConfig:
     optimizer_options: Mapping[str, Any] | Sequence[tuple[str, Any]] = setting(
         (), "other arguments of the optimizer, as a dict or as (name, value) pairs"
     )
-    learning_rate: float = setting(0.05, "rate of the first step", above=0)
-    final_learning_rate: float = setting(0.0, "rate at the end, after the last step", least=0)
+    learning_rate: float = setting(0.05, "learning rate of the first step", above=0)
+    final_learning_rate: float = setting(0.0, "learning rate after the last step", least=0)
     schedule: str = setting(
         "cosine",
-        f"of the rate between the first step and the last: {', '.join(SCHEDULES)}",
+        f"how the learning rate goes from the first step to the last: {', '.join(SCHEDULES)}",
         among=SCHEDULES,
     )
     stairs: str | Sequence[float] = setting(
         (),
-        "factors of the rate in stretches of equal length, for schedule=stairs, such as 1,0.1,0.01",
+        "factors of the learning rate in stretches of equal length, for schedule=stairs, such as"
+        " 1,0.1,0.01",
     )
     step_scale: str = setting(
         "fixed",
@@ -124,7 +125,7 @@ class InversionConfig:
     )
     relu_gradient: str = setting(
         "true",
-        "of ReLUs in the descent: "
+        "gradient of ReLUs in the descent: "
         + "; ".join(f"{name}: {text}" for name, text in RELU_GRADIENTS.items()),
         among=RELU_GRADIENTS,
     )
@@ -136,13 +137,13 @@ class InversionConfig:
         least=0,
     )
     blur: bool = setting(False, "3×3 Gaussian blur after every step")
-    blur_sigma: float = setting(2.4, "its width at the first step, in pixels", above=0)
+    blur_sigma: float = setting(2.4, "width of the blur at the first step, in pixels", above=0)
     final_blur_sigma: float = setting(
-        0.4, "its width at the end, after the last step, in pixels", above=0
+        0.4, "width of the blur after the last step, in pixels", above=0
     )
     pixels: str = setting(
         "clip",
-        "outside [0, 1]: none leaves them; clip cuts them off after every step; penalty adds"
+        "pixels outside [0, 1]: none leaves them; clip cuts them off after every step; penalty adds"
         " penalty_weight times the penalty range to the objective",
         among=PIXEL_HANDLING,
         what="pixel handling",
@@ -160,7 +161,7 @@ class InversionConfig:
         f" 'jitter:8,scale:0.9:1.1': {listed(TRANSFORMATIONS)}; or a function (key, images) ->"
         " images",
     )
-    transform_seed: int = setting(0, "of these changes", least=0)
+    transform_seed: int = setting(0, "seed of the random changes of the image", least=0)
     start: str | Sequence[str] = setting(
         ("gaussian",),
         f"how a start is drawn: {', '.join(STARTS)}; a+b is their average, a,b take turns over"
@@ -173,12 +174,20 @@ class InversionConfig:
         10, "steps between two records of the distances; the end has one, too", least=1
     )
     plateau: float = setting(
-        0.0, "stop when the objective improves by less than this fraction; 0: never", least=0
+        0.0,
+        "stop when the objective improves by less than this fraction within `patience` steps; 0:"
+        " never",
+        least=0,
     )
-    patience: int = setting(50, "… within so many steps", least=1)
+    patience: int = setting(
+        50,
+        "steps within which the objective must improve by the fraction `plateau`, or it stops",
+        least=1,
+    )
     precision: str = setting(
         "float32",
-        f"of products in the descent: {', '.join(PRECISIONS)}; results are measured in float32",
+        f"precision of products in the descent: {', '.join(PRECISIONS)}; results are measured in"
+        " float32",
         among=PRECISIONS,
     )
 

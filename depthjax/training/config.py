@@ -26,15 +26,18 @@ class TrainingConfig:
     )
     learning_rate: float = setting(0.1, "the highest learning rate", above=0)
     warmup_epochs: float = setting(
-        0.0, "the learning rate rises to it linearly during so many epochs", least=0
+        0.0, "epochs in which the learning rate rises linearly to its highest", least=0
     )
     schedule: str = setting(
         "cosine",
-        "after that: cosine falls to 0 at the end of the last epoch, constant stays",
+        "how the learning rate goes after the warm-up: cosine falls to 0 at the end of the last"
+        " epoch, constant stays",
         among=SCHEDULES,
     )
     momentum: float = setting(0.9, "the momentum of sgd", least=0, below=1)
-    weight_decay: float = setting(5e-4, "of kernels; biases and BatchNorm have none", least=0)
+    weight_decay: float = setting(
+        5e-4, "weight decay of kernels; biases and BatchNorm have none", least=0
+    )
     label_smoothing: float = setting(
         0.0, "the probability that is spread evenly over all classes", least=0, below=1
     )
@@ -50,7 +53,8 @@ class TrainingConfig:
     )
     precision: str = setting(
         "float32",
-        f"{', '.join(PRECISIONS)}: of activations and gradients; the weights stay float32",
+        f"precision of activations and gradients: {', '.join(PRECISIONS)}; the weights stay"
+        " float32",
         among=PRECISIONS,
     )
     shuffle: bool = setting(True, "whether each epoch has an order of its own")
@@ -59,7 +63,7 @@ class TrainingConfig:
     )
     augment: bool = setting(True, "whether the images are augmented as the data set prescribes")
     seed: int = setting(
-        0, "of the order of examples, augmentation and dropout; not of the first weights"
+        0, "seed of the order of examples, augmentation and dropout; not of the first weights"
     )
 
     def __post_init__(self) -> None:

@@ -1,9 +1,12 @@
 """Flags that follow from dataclasses, and whose flags they are."""
 
 import importlib
+import json
 import pkgutil
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from absl import flags
 from depthjax import cli
 from depthjax.cli import inversion_flags, setting_flags
 from depthjax.inversion.config import InversionConfig
+from depthjax.inversion.presets import PRESETS
 from depthjax.settings import setting
 
 
@@ -51,18 +55,43 @@ def test_a_flag_has_the_type_default_and_text_of_its_field(registry):
 
 
 def test_a_flag_that_is_not_given_leaves_the_default_to_another(registry):
-    setting_flags.define_setting_flags(Config, without=("some_name",), default="the preset's")
+    default = dict.fromkeys(Config.__dataclass_fields__, "4, or 5")
+    setting_flags.define_setting_flags(Config, without=("some_name",), default=default)
     registry(["script", "--some_share=0.25", "--some_switch"])
     assert setting_flags.given_settings(Config, without=("some_name",)) == {
         "some_share": 0.25,
         "some_switch": True,
     }
-    assert registry["some_count"].help == "how many (default: the preset's)"
+    assert registry["some_count"].help == "how many (default: 4, or 5)"
 
 
 def test_every_field_of_an_inversion_but_the_options_has_a_flag(registry):
-    setting_flags.define_setting_flags(InversionConfig, default="the preset's")
+    setting_flags.define_setting_flags(InversionConfig, default=inversion_flags.preset_defaults())
     assert set(registry) == set(InversionConfig.__dataclass_fields__) - {"optimizer_options"}
+
+
+def test_the_help_gives_the_numbers_of_the_presets():
+    told = inversion_flags.preset_defaults()
+    assert set(told) == set(InversionConfig.__dataclass_fields__)
+    assert told["steps"].startswith("400; fast 200; accurate 600; paper and paper_mlp 500; ")
+    assert told["optimizer"].startswith("adam; fast and accurate lbfgs; ")
+    assert told["start"] == "gaussian; lucid and maco pink"
+    assert told["blur"] == "no; paper yes" and told["patience"] == "50"
+    assert "feather2023 its own" in told["stairs"]  # which are long
+    for preset in PRESETS:
+        config = InversionConfig.preset(preset)
+        entry = re.search(rf"(?:^|[ ,;]){preset}\b[^;]*? (\S+)(?:;|$)", told["steps"])
+        assert config.steps == int(entry[1] if entry else told["steps"].partition(";")[0])
+
+
+def test_each_help_is_whole_by_itself():
+    """Flags are listed by their names: no text goes on where that of another flag ends."""
+    commands = json.loads(Path(cli.__file__).with_name("commands.json").read_text("utf-8"))
+    for script, described in commands.items():
+        for flag, told in described["flags"].items():
+            text = re.sub(r"^(<[^>]*>: |part \w+: |(C\d+(, )?)+: )", "", told["help"])
+            leaning = re.match(r"(of|its|their|whose|these|those|elsewhere|…)\b|…", text)
+            assert not leaning, f"{script} --{flag}: {text}"
 
 
 def test_flags_are_the_scripts_that_ask_for_them():

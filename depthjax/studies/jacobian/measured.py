@@ -56,9 +56,9 @@ class SpectrumSettings:
         among=METHODS,
     )
     values: int = setting(10, "how many of the largest singular values", least=1)
-    products: int = setting(160, "pairs of J v and Jᵀ u for these", least=8)
+    products: int = setting(160, "pairs of J v and Jᵀ u for the largest singular values", least=8)
     probes: int = setting(8, "random vectors for the counts", least=2)
-    steps: int = setting(24, "pairs of products for each of them", least=2)
+    steps: int = setting(24, "pairs of products for each random vector of the counts", least=2)
     moment_probes: int = setting(16, "random vectors for the ranks", least=2)
     prior_std: float = setting(
         PRIOR_STD, "standard deviation of the pixels that bits are counted for", above=0

@@ -32,7 +32,9 @@ class Choice:
 
     examples: int = setting(1_000, "training examples that are embedded", least=2)
     held_out: int = setting(500, "held-out examples", least=1)
-    held_out_split: str = setting("test", "where they are from; of noise, another seed's are")
+    held_out_split: str = setting(
+        "test", "split that held-out examples are from; of noise, another seed's are"
+    )
     inputs: int = setting(100, "arbitrary inputs of each kind", least=1)
     recovered: int = setting(10, "so many of each kind are recovered, from the last layer", least=0)
     recovery_steps: int = setting(200, "steps of each descent", least=1)

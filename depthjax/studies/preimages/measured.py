@@ -39,9 +39,9 @@ class PreimageSettings:
     """How many networks are inverted exactly, and for how many embeddings each."""
 
     inits: int = setting(10, "initialisations of the invertible networks; C6 asks for 10", least=1)
-    draws: int = setting(100, "perturbed embeddings of each", least=1)
-    descent_steps: int = setting(220, "steps of gradient descent on them", least=1)
-    start_seed: int = setting(1, "seed of its start")
+    draws: int = setting(100, "perturbed embeddings of each network and image", least=1)
+    descent_steps: int = setting(220, "steps of gradient descent on perturbed embeddings", least=1)
+    start_seed: int = setting(1, "seed of the start of gradient descent")
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -55,15 +55,17 @@ class WidthSettings:
     narrow: int = setting(240, "width of layers narrower than the input", least=1)
     wide: int = setting(360, "width of layers wider than the input", least=1)
     depth: int = setting(4, "layers of the linear MLPs", least=2)
-    descent_steps: int = setting(20_000, "C4: of the paper's descent", least=1)
-    cg_steps: int = setting(20_000, "C4: of conjugate gradients", least=1)
+    descent_steps: int = setting(20_000, "C4: steps of the paper's descent", least=1)
+    cg_steps: int = setting(20_000, "C4: steps of conjugate gradients", least=1)
     paper_steps: Sequence[int] = setting(
         (500, 10_000), "C5 and C8: numbers of steps of the paper's descent, rising"
     )
     most_steps: int = setting(10**9, "C5, C8: steps that count as never", least=1)
     relu_widths: Sequence[float] = setting(RELU_WIDTHS, "C7: widths over inputs, rising")
-    relu_steps: int = setting(20, "C7, C19, C20: of Gauss–Newton", least=1)
-    relu_iterations: int = setting(100, "C7, C19, C20: of conjugate gradients in each", least=1)
+    relu_steps: int = setting(20, "C7, C19, C20: steps of Gauss–Newton", least=1)
+    relu_iterations: int = setting(
+        100, "C7, C19, C20: steps of conjugate gradients in each of Gauss–Newton", least=1
+    )
     relu_starts: int = setting(
         1, "C7, C19, C20: starts of each image; the one that comes nearest its embedding counts",
         least=1,

@@ -28,10 +28,10 @@ class WitnessSettings:
 
     ratio: float = setting(WITNESS_RATIO, "ρ that a witness may have")
     steps: int = setting(80, "strides of a walk", least=1)
-    corrections: int = setting(2, "Gauss–Newton corrections after each", least=1)
-    iterations: int = setting(8, "of conjugate gradients in each", least=1)
+    corrections: int = setting(2, "Gauss–Newton corrections after each stride of a walk", least=1)
+    iterations: int = setting(8, "steps of conjugate gradients in each correction", least=1)
     directions: int = setting(1, "eigendistortions of each image", least=1)
-    grey_levels: float = setting(4.0, "their RMSE, of 255")
+    grey_levels: float = setting(4.0, "RMSE of pictures that are to look alike, of 255")
     start_seed: int = setting(1, "seed of the first direction, the same for all layers")
     reference_seed: int = setting(2, "seed of the reference noise, the same for all layers")
 
