@@ -133,7 +133,8 @@ QUESTIONS = (
             "gallery": "Three photographs from layers of a trained network, of the same network"
             " untrained, and of two controls: untrained with BatchNorm's statistics of"
             " photographs, and trained with each kernel shuffled. EfficientNet-Lite0 was trained on"
-            " ImageNet; the ResNet-50 of half width (thin) also, and then to tell two classes.",
+            " ImageNet; the ResNet-50 of half width (thin) also, and then to tell two classes."
+            " “Trained” here is the network that comparisons call “photos”.",
             "networks_matched_coffee": "One photograph, recovered from each network at the same"
             " distance from its embedding, or as near as the descent came.",
             "networks_converging_astronaut": "One photograph, recovered from layers of networks"

@@ -24,6 +24,7 @@ def run_page(run: StoredRun) -> str:
         parts.append(f"**Not finished.** Missing: {briefly(missing)}.")
     if judged := judge_alone(run):
         parts.append(judgement_table(judged))
+        parts.append(f"[What these words mean]({up}../RESULTS.md#how-to-read-this-page).")
     summary = run.folder / "summary.md"
     if summary.is_file():
         parts.append(summary.read_text(encoding="utf-8").rstrip())
