@@ -250,12 +250,12 @@ def interval_of(values: Table, *, logarithmic: bool = False) -> Interval:
 
 
 def estimates(
-    tables: Iterable[Iterable[Table]], *, logarithmic: bool = False
+    tables: Iterable[Iterable[Float[np.ndarray, "_ _"]]], *, logarithmic: bool = False
 ) -> Float[np.ndarray, "rows columns 3"]:
     """`interval_of` each of several tables: estimate, low and high, as figures take them.
 
     Args:
-        tables: rows of tables, as many in each row.
+        tables: rows of tables, as many in each row; each of its own shape.
         logarithmic: as for `interval`.
     """
     cells = [[interval_of(one, logarithmic=logarithmic)[:3] for one in row] for row in tables]

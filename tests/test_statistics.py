@@ -223,6 +223,8 @@ def test_a_table_of_tables_has_their_intervals_in_place() -> None:
         assert found.shape == (2, 4, 3)
         expected = interval_of(values[1, 2], logarithmic=logarithmic)
         assert tuple(found[1, 2]) == (expected.estimate, expected.low, expected.high)
+    several, one = estimates([[values[0, 0]], [values[0, 0, :1]]])[:, 0]
+    assert tuple(one) == interval_of(values[0, 0, :1])[:3] != tuple(several)
 
 
 def test_an_interval_of_given_errors_is_student_s() -> None:
