@@ -97,6 +97,7 @@ class KrylovSpace:
         self._projected: list[np.ndarray] = []  # columns of B, as [block, rows so far]
         self._next = np.zeros((self.block, self.block))
         self._scale = 0.0
+        self._decomposed: Any = None
 
     def last_right(self) -> np.ndarray:
         """The last block of V, to be multiplied by J."""
@@ -111,6 +112,7 @@ class KrylovSpace:
         self._scale = max(self._scale, float(np.linalg.norm(products, axis=1).max()))
         coefficients, rest = self._extend_basis(self._left, products)
         self._projected.append(np.concatenate([coefficients, rest], 1))
+        self._decomposed = None
 
     def add_right(self, products: np.ndarray) -> None:
         """Adds a block to V, from `Jᵀ u` of the last block of U."""
@@ -221,7 +223,9 @@ class KrylovSpace:
         return matrix
 
     def _svd(self) -> Any:
-        return np.linalg.svd(self._matrix())
+        if self._decomposed is None:
+            self._decomposed = np.linalg.svd(self._matrix())
+        return self._decomposed
 
 
 def _rule(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

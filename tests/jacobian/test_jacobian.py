@@ -66,6 +66,21 @@ def test_an_embedding_of_another_dtype_is_linearised_in_that_of_the_images(x64, 
     np.testing.assert_allclose(dense.reshape(5, 12), matrix.T, rtol=0.02, atol=0.01)
 
 
+def test_each_block_is_decomposed_once(x64, monkeypatch):
+    calls = []
+
+    def svd(*given, real=np.linalg.svd, **settings):
+        calls.append(given)
+        return real(*given, **settings)
+
+    maps = maps_of(with_spectrum(np.geomspace(1, 0.1, 40), 40, 40))
+    monkeypatch.setattr(np.linalg, "svd", svd)
+    top = top_singular_values(maps, 3)
+    assert top.converged.all()
+    np.testing.assert_allclose(top.values[0], np.geomspace(1, 0.1, 40)[:3], rtol=1e-9)
+    assert len(calls) == 1 + top.products // 4  # one of the start
+
+
 def test_the_map_is_a_pytree_that_passes_through_jit():
     maps = linearize(LAYER, network(), images())
     v = jnp.ones((2, maps.shape[1]))
