@@ -72,24 +72,28 @@ class KrylovSpace:
 
     Args:
         start: spans the first block of V, `[block, n]`.
-        random: draws vectors orthogonal to a basis if the space is exhausted. `None`: V stays in
-            the row space, in which the start must lie, and zero rows fill up the blocks.
+        random: draws vectors orthogonal to a basis if the space is exhausted.
         epsilon: of the dtype of the products.
+        in_row_space: V stays in the row space, in which the start must lie, and zero rows fill up
+            the blocks. A Krylov space holds no more vectors for each distinct σ than the start has,
+            so V then goes on from random vectors until these lead to nothing outside of it.
     """
 
     def __init__(
         self,
         start: Float[np.ndarray, "block n"],
-        random: np.random.Generator | None,
+        random: np.random.Generator,
         epsilon: float,
+        *,
+        in_row_space: bool = False,
     ) -> None:
-        self._random, self._epsilon = random, epsilon
+        self._random, self._epsilon, self._in_row_space = random, epsilon, in_row_space
         self.block = len(start)
         self._left, self._right = _Rows(), _Rows()
         _, lengths, rows = np.linalg.svd(start, full_matrices=False)
         # Bounds on the null-space components of the last right vectors: rounding error / length.
         self._leaks = 10 * epsilon * lengths[0] / np.maximum(lengths, 1e-300)
-        if random is None:
+        if in_row_space:
             rows = np.where(self._leaks[:, None] < _LEAK, rows, 0.0)
             self._leaks = np.where(self._leaks < _LEAK, self._leaks, 0.0)
         self._cut = 0.0
@@ -98,10 +102,15 @@ class KrylovSpace:
         self._next = np.zeros((self.block, self.block))
         self._scale = 0.0
         self._decomposed: Any = None
+        self._search: np.ndarray | None = None  # vectors outside of a V that cannot go on
+        self.complete = False
+        """Whether V was found to be the whole row space; only if it stays there."""
+        self.exhausted_least: tuple[float, float, int] | None = None
+        """`least` when it was first exhausted; only if V stays in the row space."""
 
     def last_right(self) -> np.ndarray:
-        """The last block of V, to be multiplied by J."""
-        return self._right.rows[-self.block :]
+        """The last block of V, to be multiplied by J; random ones outside of an exhausted V."""
+        return self._right.rows[-self.block :] if self._search is None else self._search
 
     def last_left(self) -> np.ndarray:
         """The last block of U, to be multiplied by Jᵀ."""
@@ -110,13 +119,34 @@ class KrylovSpace:
     def add_left(self, products: np.ndarray) -> None:
         """Adds a block to U, from `J v` of the last block of V."""
         self._scale = max(self._scale, float(np.linalg.norm(products, axis=1).max()))
-        coefficients, rest = self._extend_basis(self._left, products)
-        self._projected.append(np.concatenate([coefficients, rest], 1))
+        column = np.concatenate(self._extend_basis(self._left, products), 1)
+        self._projected.append(column if self._search is None else np.zeros_like(column))
         self._decomposed = None
+        goes_on = self._in_row_space and not self.complete and self._lost_rounding_alone
+        if goes_on and not self.last_left().any():
+            self._left.drop(self.block)  # Jᵀ leads from any vector into the row space
+            for _ in range(self.block):
+                self._left.add(_random_outside(products.shape[1], self._left, self._random)[None])
 
     def add_right(self, products: np.ndarray) -> None:
         """Adds a block to V, from `Jᵀ u` of the last block of U."""
         _, self._next = self._extend_basis(self._right, products)
+        searched, self._search = self._search is not None, None
+        if not self._in_row_space or self.complete or not self.exhausted:
+            return
+        if self.exhausted_least is None:
+            self.exhausted_least = self.least()
+        if searched:  # and found nothing: the bases stay as they were
+            self._left.drop(self.block)
+            self._right.drop(self.block)
+            self._leaks = self._leaks[: -self.block]
+            self._projected.pop()
+        m, n = self._left.rows.shape[1], self._right.rows.shape[1]
+        self.complete = searched or self._right.held == min(m, n)
+        if not self.complete:
+            self._search = np.stack(
+                [_random_outside(n, self._right, self._random) for _ in range(self.block)]
+            )
 
     def _leak(self, coefficients: np.ndarray, length: float) -> float:
         """The bound for a vector of this length, left after subtracting multiples of others."""
@@ -140,17 +170,17 @@ class KrylovSpace:
         """The k largest singular values of B."""
         return self._svd()[1][:k]
 
-    def least(self) -> tuple[float, int]:
-        """An upper bound on the smallest non-zero σ, and the dimension of V.
+    def least(self) -> tuple[float, float, int]:
+        """The least `‖J v‖` of a unit vector in V; a bound by it; the dimension of V.
 
-        It is the smallest `‖J v‖` of a unit vector in V, corrected for the null-space components
-        ("leaks") of the vectors of V, which add up in v.
+        The bound is on the smallest non-zero σ, from above: the least, corrected for the null-space
+        components ("leaks") of the vectors of V, which add up in v.
         """
         matrix = self._matrix()
         held = np.linalg.norm(self._right.rows[: len(matrix)], axis=1) > 0.5
         stretch = np.linalg.svd(matrix[:, held], compute_uv=False)[-1]
         leak = np.square(self._leaks[: len(matrix)][held]).sum()
-        return float(stretch / np.sqrt(1 - min(leak, 0.75))), int(held.sum())
+        return float(stretch), float(stretch / np.sqrt(1 - min(leak, 0.75))), int(held.sum())
 
     @property
     def ended(self) -> bool:
@@ -158,9 +188,19 @@ class KrylovSpace:
         return not self.last_right().any()
 
     @property
+    def settled(self) -> bool:
+        """Whether nothing is added to V any more."""
+        return self.complete or (self.ended and not self.exhausted)
+
+    @property
     def exhausted(self) -> bool:
         """Whether it ended because only rounding errors were left."""
-        return self.ended and self._cut <= 100 * self._epsilon * self._scale
+        return self.ended and self._lost_rounding_alone
+
+    @property
+    def _lost_rounding_alone(self) -> bool:
+        """Whether nothing longer was kept out of V."""
+        return self._cut <= 100 * self._epsilon * self._scale
 
     def residuals(self, k: int) -> np.ndarray:
         """`‖Jᵀ u − σ v‖` of the k largest singular values."""
@@ -198,7 +238,7 @@ class KrylovSpace:
                 unit = vector / length
             elif length > self._epsilon * self._scale:
                 unit = _unit_outside(vector, basis)
-            if basis is self._right and self._random is None:
+            if basis is self._right and self._in_row_space:
                 parts = np.concatenate([coefficients[row], rest[row, : len(new)]])
                 leak = self._leak(parts, max(length, 1e-300))
                 if unit is not None and np.square([*self._leaks, leak]).sum() > _LEAK**2:
@@ -207,7 +247,7 @@ class KrylovSpace:
                 self._leaks = np.append(self._leaks, leak if unit is not None else 0.0)
             if unit is not None:
                 rest[row, len(new)] = length
-            elif self._random is None:
+            elif self._in_row_space:
                 unit = np.zeros_like(vector)
             else:
                 unit = _random_outside(len(vector), basis, self._random)
@@ -239,28 +279,36 @@ class _Rows:
 
     def __init__(self) -> None:
         self._count = 0
-        self._held = np.zeros((0, 0))
+        self._rows = np.zeros((0, 0))
 
     def __len__(self) -> int:
         return self._count
 
     @property
     def rows(self) -> np.ndarray:
-        return self._held[: self._count]
+        return self._rows[: self._count]
+
+    @property
+    def held(self) -> int:
+        """How many are not zero."""
+        return int(self.rows.any(1).sum())
 
     def add(self, rows: np.ndarray) -> None:
         count = self._count + len(rows)
-        if count > len(self._held):
-            grown = np.empty((max(count, len(self._held) + 16), rows.shape[1]))
+        if count > len(self._rows):
+            grown = np.empty((max(count, len(self._rows) + 16), rows.shape[1]))
             grown[: self._count] = self.rows if self._count else grown[:0]
-            self._held = grown
-        self._held[self._count : count] = rows
+            self._rows = grown
+        self._rows[self._count : count] = rows
         self._count = count
+
+    def drop(self, count: int) -> None:
+        self._count -= count
 
 
 def _random_outside(size: int, basis: _Rows, random: np.random.Generator) -> np.ndarray:
     """A random unit vector orthogonal to a basis; zero if the basis is complete."""
-    if len(basis) >= size:
+    if basis.held >= size:
         return np.zeros(size)
     vector = random.standard_normal(size)
     for _ in range(3):

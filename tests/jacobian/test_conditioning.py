@@ -19,6 +19,7 @@ from depthjax.jacobian import (
     dense_jacobian,
     dense_singular_values,
     dot_test,
+    krylov,
     linearize,
     moments,
     resolution,
@@ -82,6 +83,82 @@ def test_what_rounding_made_is_below_the_floor():
     assert np.isinf(kappa.high).all()
     counts = count_above(spectral_quadrature(maps, steps=5), [[0.5, 1e-2, 1e-8]])
     np.testing.assert_array_equal(counts.below_floor, [[False, False, True]])
+
+
+ORTHOGONAL = np.linalg.qr(np.random.default_rng(0).normal(size=(48, 48)))[0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("matrix", "kappa"),
+    [
+        (np.eye(48), 1),
+        (ORTHOGONAL, 1),
+        (np.repeat([2.0, 1.0], 24)[:, None] * ORTHOGONAL, 2),
+        (np.concatenate([ORTHOGONAL, ORTHOGONAL]), 1),
+    ],
+    ids=["identity", "orthogonal", "two values", "tall"],
+)
+def test_repeated_values_are_no_null_space(x64, matrix, kappa, dtype):
+    """A Krylov space of blocks of 4 holds only 4 vectors of each value."""
+    maps = maps_of(matrix, dtype, count=2)
+    found = smallest_nonzero(maps)
+    np.testing.assert_array_equal(found.rank, 48)
+    assert found.exact.all()
+    interval = condition_number(maps, found)
+    for end in (interval.low, interval.high, *interval.on_row_space):
+        np.testing.assert_allclose(end, kappa, rtol=1e-5)
+
+
+def test_repeated_values_of_large_maps_leave_the_condition_number_open():
+    """What a few products have not seen may be a null space; nothing says that it is one."""
+
+    def space_to_depth(_, x):
+        b, h, w, c = x.shape
+        return x.reshape(b, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 2, 4, 5).reshape(b, -1)
+
+    maps = linearize(space_to_depth, {}, np.zeros((1, 16, 16, 3), np.float32))
+    found = smallest_nonzero(maps)
+    assert found.rank[0] == -1 and found.exact[0]
+    kappa = condition_number(maps, found)
+    np.testing.assert_allclose([kappa.low, *kappa.on_row_space], 1, rtol=1e-5)
+    assert np.isinf(kappa.high[0])
+
+
+@given(
+    values=st.lists(st.sampled_from([1.0, 0.5, 0.1, 1e-2, 1e-3]), min_size=1, max_size=24),
+    shape=st.sampled_from([(24, 24), (40, 24), (16, 24)]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=25)
+def test_the_interval_holds_the_condition_number_of_repeated_values(values, shape, dtype, seed):
+    values = values[: min(shape)]
+    with enable_x64(True):
+        maps = maps_of(with_spectrum(values, *shape, seed), dtype)
+        found = smallest_nonzero(maps, seed=seed)
+    assert found.rank[0] in (-1, len(values))
+    kappa = condition_number(maps, found)
+    of_rows = max(values) / min(values)
+    whole = of_rows if len(values) == shape[1] else np.inf
+    for (low, high), true in (((kappa.low, kappa.high), whole), (kappa.on_row_space, of_rows)):
+        assert low[0] <= true * 1.001 and true <= high[0] * 1.001
+
+
+@pytest.mark.parametrize(("rank", "products"), [(12, 16), (10, 20)])
+def test_of_distinct_values_nothing_random_is_added(x64, monkeypatch, rank, products):
+    """Of full rank nothing is searched for; of a lower one, by one block that finds nothing."""
+    drawn = []
+
+    def outside(size, basis, random, real=krylov._random_outside):
+        drawn.append(size)
+        return real(size, basis, random)
+
+    monkeypatch.setattr(krylov, "_random_outside", outside)
+    found = smallest_nonzero(maps_of(with_spectrum(np.linspace(1, 0.5, rank), 12, 12)))
+    assert found.rank[0] == rank and found.products == products
+    assert bool(drawn) == (rank < 12)
+    np.testing.assert_allclose(found.upper, 0.5, rtol=1e-9)
 
 
 def test_a_zero_jacobian_has_no_least_value(x64):
