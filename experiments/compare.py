@@ -91,7 +91,7 @@ def main() -> None:
         steps=FLAGS.paper_steps, step_scale=FLAGS.paper_step_scale
     )
     conditions = setting.conditions(cli.config_from_flags(), paper)
-    asked = cli.asked_from_flags()
+    asked = cli.asked_from_flags(grey=FLAGS.grey)
     asked = asked._replace(targets=as_seen(asked.targets))
     judges = judges_from_flags(asked.model, asked.networks)
     shares_classes = knows_classes(asked, judges)

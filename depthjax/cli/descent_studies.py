@@ -136,16 +136,21 @@ def define_descent_study_flags(
     define_script_flags()
 
 
-def asked_from_flags() -> Asked:
+def asked_from_flags(*, grey: bool = False) -> Asked:
     """The networks, layers and photographs that the flags name.
+
+    The statistics of controls are taken of other photographs than those that are inverted.
+
+    Args:
+        grey: whether the networks are shown photographs without colour; statistics then are, too.
 
     Raises:
         ValueError: for those that do not exist or do not fit.
     """
     model = model_from_flags()
     layers = select_layers(model, FLAGS.layers)
-    networks = networks_from_flags(model, FLAGS.size)
     images, targets = images_from_flags(model)
+    networks = networks_from_flags(model, FLAGS.size, CropSettings(grey, tuple(images)))
     return Asked(model, layers, networks, seeds_from_flags(), images, targets)
 
 

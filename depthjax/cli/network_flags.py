@@ -10,7 +10,8 @@ from depthjax.cli.seed_flags import define_seeds_flag, seeds_from_flags
 from depthjax.cli.weights_flags import define_prefix_flag, weights_from_source
 from depthjax.models.network import Network
 from depthjax.studies.networks import same_normalization
-from depthjax.weights import Weights
+from depthjax.weights import CropSettings, Weights
+from depthjax.weights.calibration import ANY_CROPS
 from depthjax.weights.controls import is_drawn, is_unnormalized, is_untrained
 
 FLAGS = flags.FLAGS
@@ -33,7 +34,9 @@ def define_network_flags() -> None:
     define_seeds_flag()
 
 
-def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weights]]:
+def networks_from_flags(
+    model: Network, image_size: int, crops: CropSettings = ANY_CROPS
+) -> dict[str, list[Weights]]:
     """The weights of the networks that `--networks` names, one for each of `--seeds`.
 
     `untrained` is initialised from the seed, and `shuffled:SOURCE` permuted by it. In all sources
@@ -46,6 +49,7 @@ def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weigh
     Args:
         model: the architecture of all networks.
         image_size: height and width of the images, in pixels.
+        crops: which ones the statistics of controls are taken of.
 
     Returns:
         By label a list of weights in the order of `--seeds`, so that networks can be compared seed
@@ -66,6 +70,7 @@ def networks_from_flags(model: Network, image_size: int) -> dict[str, list[Weigh
                 weights_from_source(
                     *(model, sources[label].replace("{seed}", str(seed)), seed, image_size),
                     normalization=normalization,
+                    crops=crops,
                 )
                 for seed in seeds_of[label]
             ]

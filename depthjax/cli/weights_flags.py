@@ -11,7 +11,8 @@ from depthjax.cli.bars import DownloadBar
 from depthjax.cli.values import fields_from_flags
 from depthjax.models.catalogue import find_model
 from depthjax.models.network import Network
-from depthjax.weights import Weights, weights_of
+from depthjax.weights import CropSettings, Weights, weights_of
+from depthjax.weights.calibration import ANY_CROPS
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
@@ -69,6 +70,7 @@ def weights_from_source(
     *,
     normalization: Any,
     drop_head: bool = False,
+    crops: CropSettings = ANY_CROPS,
 ) -> Weights:
     """The variables of one source of weights, with the normalisation that goes with them.
 
@@ -79,6 +81,7 @@ def weights_from_source(
         image_size: height and width of the images, in pixels.
         normalization: of the pixels, as `weights_of` takes it.
         drop_head: whether to leave out the weights of the head and initialise it instead.
+        crops: which ones the statistics of controls are taken of.
 
     Raises:
         ValueError: for weights that do not exist or do not fit.
@@ -92,6 +95,7 @@ def weights_from_source(
             drop_head=drop_head,
             normalization=normalization,
             prefix=FLAGS.weights_prefix,
+            crops=crops,
             on_progress=bar,
         )
     if weights.record.get("prefix"):

@@ -9,7 +9,14 @@ from depthjax.models.initialization import init_variables
 from depthjax.models.normalization import NORMALIZATIONS, Normalization, as_normalization
 from depthjax.models.specifications import Specified, variables_sha256
 from depthjax.typing import Variables
-from depthjax.weights.calibration import calibrated, crops_for, folded_norms, unfolded
+from depthjax.weights.calibration import (
+    ANY_CROPS,
+    CropSettings,
+    calibrated,
+    crops_for,
+    folded_norms,
+    unfolded,
+)
 from depthjax.weights.controls import (
     CALIBRATED,
     CONTROLS,
@@ -52,6 +59,7 @@ def weights_of(
     drop_head: bool = False,
     normalization: Any = "auto",
     prefix: str | None = None,
+    crops: CropSettings = ANY_CROPS,
     on_progress: Report | None = None,
 ) -> Weights:
     """The weights of one source, with the normalisation that goes with them.
@@ -65,6 +73,7 @@ def weights_of(
         drop_head: whether to leave out the weights of a file for the head, and initialise it.
         normalization: as for `Layer`; "auto" for what the weights expect: nothing if untrained.
         prefix: of the names in a file, as `load_weights` takes it.
+        crops: which ones the statistics of controls are taken of.
         on_progress: as `fetch` takes it.
 
     Raises:
@@ -80,15 +89,22 @@ def weights_of(
         return _plain(found, source, seed, image_size, normalization=normalization, **settings)
     if not rest:
         raise ValueError(f"{kind} weights are of some source: write {kind}:pretrained")
-    settings["normalization"] = "none" if kind == UNNORMALIZED else normalization
+    settings |= {"crops": crops, "normalization": normalization}
+    if kind == UNNORMALIZED:
+        settings["normalization"] = "none"
     of = weights_of(found, rest, seed, image_size, **settings)
     if kind == UNNORMALIZED:
         return of._replace(record={**of.record, "source": source})
-    return _control(found, source, of, seed, image_size)
+    return _control(found, source, of, seed, image_size, crops)
 
 
 def _control(
-    found: Specified, source: str, of: Weights, seed: int, image_size: int | tuple[int, int]
+    found: Specified,
+    source: str,
+    of: Weights,
+    seed: int,
+    image_size: int | tuple[int, int],
+    crops: CropSettings,
 ) -> Weights:
     """The control that a source begins with, of the weights that the rest of it names."""
     kind = source.partition(":")[0]
@@ -96,7 +112,7 @@ def _control(
     variables = of.variables
     folded = folded_norms(found.model, variables)
     if folded or kind == CALIBRATED:
-        images, record["crops"] = crops_for(found.model, image_size)
+        images, record["crops"] = crops_for(found.model, image_size, crops)
     if folded:
         variables = unfolded(found.model, variables, images, of.normalization)
     if kind == CALIBRATED:

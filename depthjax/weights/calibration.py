@@ -8,7 +8,7 @@ exactly. A running average over batches, as training keeps it, would be near to 
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -25,6 +25,22 @@ from depthjax.typing import Images, Variables
 
 CROPS = 128
 """How many crops of the embedded photographs the statistics are of."""
+
+
+class CropSettings(NamedTuple):
+    """Which crops the statistics are of.
+
+    Fields:
+        grey: whether they have lost their colour, as the images that the network is then shown.
+        without: names of photographs that none is of: those that are inverted.
+    """
+
+    grey: bool = False
+    without: tuple[str, ...] = ()
+
+
+ANY_CROPS = CropSettings()
+"""In colour, of all embedded photographs."""
 
 
 def calibrated(
@@ -103,28 +119,33 @@ def _only_adds(node: Node, leaves: Mapping[str, Any]) -> bool:
     return bool(is_one and np.any(shift) and not np.any(leaves["batch_stats"]["mean"]))
 
 
-def crops_for(model: Network, image_size: int | tuple[int, int]) -> tuple[Images, dict[str, Any]]:
+def crops_for(
+    model: Network, image_size: int | tuple[int, int], settings: CropSettings = ANY_CROPS
+) -> tuple[Images, dict[str, Any]]:
     """The crops that controls are calibrated on, and what the config of a run records of them.
 
     Args:
         model: the network; images of one channel are the luminance.
         image_size: height and width in pixels.
+        settings: which crops.
 
     Returns:
-        `CROPS` images in [0, 1], float32, and the record of `natural_crops`.
+        `CROPS` images in [0, 1], float32, and the record of `natural_crops`, which names their
+        photographs; with `grey` if they are.
 
     Raises:
         ValueError: if it takes images of other channels than 1 or 3.
     """
     height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
-    crops = natural_crops(CROPS, height, width)
+    crops = natural_crops(CROPS, height, width, without=settings.without)
     pixels: np.ndarray = crops.images.astype(np.float32) / 255
     channels = getattr(model, "channels", 3)
     if channels not in (None, 1, 3):
         raise ValueError(f"photographs have 1 or 3 channels, and the network takes {channels}")
-    if channels == 1:
-        pixels = np.asarray(luminance(pixels), np.float32)[..., None]
-    return jnp.asarray(pixels), crops.record
+    if channels == 1 or settings.grey:
+        grey = np.asarray(luminance(pixels), np.float32)[..., None]
+        pixels = grey if channels == 1 else grey.repeat(3, axis=-1)
+    return jnp.asarray(pixels), crops.record | ({"grey": True} if settings.grey else {})
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

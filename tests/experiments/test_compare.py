@@ -93,6 +93,26 @@ def test_photographs_have_lost_their_colour(whole):
     assert run.targets.std() > 0.05
 
 
+@pytest.mark.parametrize("grey", [True, False])
+def test_controls_have_statistics_of_images_as_the_networks_see_them(
+    script, tmp_path, monkeypatch, grey
+):
+    """Of grey ones if --grey, and of no photograph that is inverted."""
+    seen = []
+
+    def stop(model, networks):
+        seen.append(networks["calibrated"][0].record["crops"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(script, "judges_from_flags", stop)
+    settings = {**SMALL, "model": "resnet18", "model_field": ["width=2", "stage_sizes=1,1"]}
+    settings |= {"networks": ["calibrated=calibrated:untrained"], "layers": "conv1", "grey": grey}
+    with pytest.raises(KeyboardInterrupt):
+        runner(settings)(script, tmp_path / "one")
+    assert seen[0].get("grey", False) == grey
+    assert not {"chelsea", "coffee"} & set(seen[0]["photographs"])
+
+
 def test_few_programs_for_each_layer_and_recipe(whole):
     """Weights and rates are arguments: three networks of two seeds run the same programs."""
     # The converging descent; the paper's with and without blur, and rates tried on all images.
