@@ -64,7 +64,8 @@ def examples_from_flags(image_names: list[str]) -> Examples:
     crops = natural_crops(FLAGS.examples, FLAGS.size, FLAGS.size, without=tuple(image_names))
     count = len(set(crops.photographs))
     name = f"{FLAGS.examples} crops of {count} photographs that come along"
-    return Examples(crops.images.astype(np.float32) / 255, name, FLAGS.decoder_steps)
+    images = crops.images.astype(np.float32) / 255
+    return Examples(images, name, FLAGS.decoder_steps, crops.photographs)
 
 
 _KEY = (

@@ -65,6 +65,35 @@ def test_the_error_of_those_left_out_is_that_of_so_many_fits():
     assert readout.error == pytest.approx(rms(np.array(errors)), rel=1e-8)
 
 
+def test_the_error_of_groups_left_out_is_that_of_so_many_fits():
+    images, read = examples(14), embeddings(examples(14), 0.05)
+    groups = [*"abcab", *"cccab", *"aaab"]
+    readout = fit_ridge(read, images, groups=groups, penalty=1e-2)
+    difference = np.zeros((14, SIZE))
+    for group in "abc":
+        own = np.array(groups) == group
+        rows, pixels = read[~own], images[~own].reshape(-1, SIZE)
+        centred = rows - rows.mean(0)
+        gram = centred.T @ centred + readout.penalty * np.eye(24)
+        weights = np.linalg.solve(gram, centred.T @ (pixels - pixels.mean(0)))
+        guess = pixels.mean(0) + (read[own] - rows.mean(0)) @ weights
+        difference[own] = guess - images[own].reshape(-1, SIZE)
+    assert readout.error == pytest.approx(rms(difference), rel=1e-8)
+
+
+def test_copies_of_an_example_are_left_out_together():
+    """By themselves each would be read by the other, best of all without a penalty."""
+    images = examples(20).repeat(2, axis=0)
+    read = embeddings(images, 0.3)
+    read[1::2] = read[::2]
+    singly = fit_ridge(read, images)
+    pairs = fit_ridge(read, images, groups=[place // 2 for place in range(40)])
+    held = examples(200, seed=2)
+    errors = [rms(ridge_estimate(one, embeddings(held, 0.3)) - held) for one in (singly, pairs)]
+    assert singly.error < 0.5 * errors[0] and errors[1] < errors[0]
+    assert pairs.error == pytest.approx(errors[1], rel=0.25)
+
+
 def test_the_penalty_is_the_best_for_those_left_out():
     images, read = examples(40), embeddings(examples(40), 0.03)
     chosen = fit_ridge(read, images)
@@ -129,6 +158,10 @@ def test_bad_input_is_one_line():
     images = examples(4)
     with pytest.raises(ValueError, match="needs 2 examples or more"):
         fit_ridge(embeddings(images)[:1], images[:1])
+    with pytest.raises(ValueError, match=r"4 examples need a group each.*got 4 of 1"):
+        fit_ridge(embeddings(images), images, groups=["a"] * 4)
+    with pytest.raises(ValueError, match=r"4 examples need a group each.*got 3 of 3"):
+        fit_ridge(embeddings(images), images, groups=[0, 1, 2])
     with pytest.raises(ValueError, match="embeddings of all examples are the same"):
         fit_ridge(np.ones((4, 3)), images)
     with pytest.raises(ValueError, match="penalty must be above 0, got -1"):

@@ -40,11 +40,13 @@ class Examples(NamedTuple):
         images: `[N, H, W, C]` in [0, 1].
         name: what they are.
         steps: of the decoder's training.
+        photographs: which one each is a crop of; None if each is one by itself.
     """
 
     images: Float[np.ndarray, "n h w c"]
     name: str
     steps: int = 1000
+    photographs: tuple[str, ...] | None = None
 
     @property
     def record(self) -> dict[str, Any]:
@@ -79,7 +81,7 @@ def read_layer(
         noise_std=noise,
         root=power_law_root(mean.shape, std=std),
     )
-    ridge = fit_ridge(known, examples.images.astype(np.float64))
+    ridge = fit_ridge(known, examples.images.astype(np.float64), groups=examples.photographs)
     decoder = fit_decoder(jax.random.key(0), known, examples.images, steps=examples.steps)
     return {
         RIDGE: ridge_estimate(ridge, seen),
