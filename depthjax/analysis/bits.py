@@ -55,25 +55,25 @@ def layer_bits(
     variables: Variables,
     images: ArrayLike,
     *,
-    prior_std: float = PRIOR_STD,
     ratio: float = 1.0,
     probes: int = 8,
     steps: int = 24,
 ) -> LayerBits:
     """Bits and effective dimension of a layer at images of any size, by products J v and Jᵀ u.
 
+    Pixels are taken to have the standard deviation `PRIOR_STD` before the embedding is known.
+
     Args:
         key: of the noisy copies and of the probes, a `jax.random.key`.
         layer, variables: see `depthjax.typing.LayerFn`.
         images: `[B, H, W, C]` in [0, 1].
-        prior_std: s, of the pixels before the embedding is known, in pixel units.
         ratio: ρ, the noise of the embedding in units of m_r.
         probes, steps: as in `depthjax.jacobian.spectral_quadrature`: more probes make the error
             smaller, more steps bring the bounds together.
 
     Raises:
-        ValueError: as `checked_reference`, `linearize` and `spectral_quadrature`; for a standard
-            deviation or a ρ that is not positive and finite.
+        ValueError: as `checked_reference`, `linearize` and `spectral_quadrature`; for a ρ that is
+            not positive and finite.
     """
     noise_key, probe_key = jax.random.split(key)
     reference = checked_reference(layer, variables, images, ReferenceNoise(noise_key))
@@ -83,7 +83,7 @@ def layer_bits(
     quadrature = spectral_quadrature(
         maps, probes=probes, steps=min(steps, maps.shape[1]), seed=seed
     )
-    found = information(quadrature, prior_std=prior_std, noise_std=noise_std)
+    found = information(quadrature, prior_std=PRIOR_STD, noise_std=noise_std)
     return LayerBits(*found, noise_std)
 
 

@@ -33,15 +33,14 @@ class SingularDirections(NamedTuple):
         return difference
 
 
-def singular_directions(
-    jacobian: Float[np.ndarray, "m n"], *, tolerance: float | None = None
-) -> SingularDirections:
+def singular_directions(jacobian: Float[np.ndarray, "m n"]) -> SingularDirections:
     """The singular value decomposition of a matrix, without the singular values that are 0.
+
+    Those up to σ₁ · max(m, n) · ε count as 0, as in `numpy.linalg.matrix_rank`; ε is the epsilon of
+    the dtype.
 
     Args:
         jacobian: J, `[m, n]`; in float64 if small singular values matter.
-        tolerance: singular values up to `tolerance · σ₁` count as 0; by default `max(m, n)` times
-            the epsilon of the dtype, as in `numpy.linalg.matrix_rank`.
 
     Returns:
         The directions in float64, computed in the dtype of the matrix.
@@ -49,7 +48,6 @@ def singular_directions(
     m, n = jacobian.shape
     square = np.linalg.qr(jacobian, mode="r") if m > n else jacobian  # same values and vectors
     _, values, vectors = np.linalg.svd(square, full_matrices=False)
-    if tolerance is None:
-        tolerance = max(m, n) * float(np.finfo(jacobian.dtype).eps)
+    tolerance = max(m, n) * float(np.finfo(jacobian.dtype).eps)
     rank = int((values > tolerance * values[0]).sum())
     return SingularDirections(values[:rank].astype(float), vectors[:rank].astype(float))

@@ -210,21 +210,20 @@ class SpectralCurve(NamedTuple):
         return [self.levels.tolist(), self.low.tolist(), self.high.tolist()]
 
 
-def spectral_curve(spectrum: LayerSpectrum, image: int = 0) -> SpectralCurve:
-    """The spectrum of one image as a curve, for figures and for `level_at_rank`.
+def spectral_curve(spectrum: LayerSpectrum) -> SpectralCurve:
+    """The spectrum of the first image as a curve, for figures and for `level_at_rank`.
 
     Args:
         spectrum: of a layer.
-        image: its place in the batch.
     """
     if spectrum.values is not None:
-        values = spectrum.values[image]
+        values = spectrum.values[0]
         rank = np.arange(1, len(values) + 1, dtype=float)
         return SpectralCurve(values / values[0], rank, rank, exact=True)
     assert spectrum.quadrature is not None
     levels = np.geomspace(1, 1e-6, 121)
     counts = count_above(spectrum.quadrature, spectrum.largest[:, None] * levels)
-    return SpectralCurve(levels, counts.low[image], counts.high[image])
+    return SpectralCurve(levels, counts.low[0], counts.high[0])
 
 
 def level_at_rank(curve: SpectralCurve, rank: int) -> tuple[float, float]:

@@ -58,13 +58,11 @@ def exact_jacobian(
     images: ArrayLike,
     *,
     from_layer: str | None = None,
-    block: int = 64,
 ) -> Float[np.ndarray, "images m n"]:
     """J as a matrix, computed in float64 throughout; for small inputs.
 
     Args:
         layer, variables, images, from_layer: as in `linearize`; floats are converted to float64.
-        block: how many products are computed at once.
 
     Returns:
         `[B, m, n]`, float64.
@@ -78,7 +76,7 @@ def exact_jacobian(
         x = x.astype(np.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x
         maps = linearize(layer, exact, x, from_layer=from_layer)
         _require(maps, copies=3)
-        return dense_jacobian(maps, block=block)
+        return dense_jacobian(maps)
 
 
 def dense_singular_values(
@@ -87,12 +85,11 @@ def dense_singular_values(
     images: ArrayLike,
     *,
     from_layer: str | None = None,
-    block: int = 64,
 ) -> Float[np.ndarray, "images r"]:
     """All singular values, computed in float64 throughout; for small inputs.
 
     Args:
-        layer, variables, images, from_layer, block: as in `exact_jacobian`.
+        layer, variables, images, from_layer: as in `exact_jacobian`.
 
     Returns:
         `[B, min(m, n)]`, float64, in descending order.
@@ -100,7 +97,7 @@ def dense_singular_values(
     Raises:
         ValueError: as `exact_jacobian`.
     """
-    jacobian = exact_jacobian(layer, variables, images, from_layer=from_layer, block=block)
+    jacobian = exact_jacobian(layer, variables, images, from_layer=from_layer)
     return np.stack([_singular_values(matrix) for matrix in jacobian])
 
 

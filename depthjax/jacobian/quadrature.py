@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike
 from depthjax.jacobian.krylov import KrylovSpace, extend, one_blas_thread, require_bases
 from depthjax.jacobian.linearization import LinearizedLayer, resolution
 
+_TOGETHER = 8
+"""Probes that are computed at once; the bases of all of these are in memory."""
+
 
 class SpectralQuadrature(NamedTuple):
     """Quadrature nodes and weights of the spectrum of each image's Jacobian, one set per probe.
@@ -31,7 +34,7 @@ class SpectralQuadrature(NamedTuple):
 
 @one_blas_thread()
 def spectral_quadrature(
-    maps: LinearizedLayer, *, probes: int = 8, steps: int = 40, block: int = 8, seed: int = 0
+    maps: LinearizedLayer, *, probes: int = 8, steps: int = 40, seed: int = 0
 ) -> SpectralQuadrature:
     """Gauss quadrature of the spectrum of `JᵀJ` by stochastic Lanczos (Ubaru, Chen & Saad 2017).
 
@@ -43,7 +46,6 @@ def spectral_quadrature(
         maps: from `linearize`.
         probes: random vectors z.
         steps: pairs of products for each.
-        block: how many probes are computed at once; the bases of all of these are in memory.
         seed: of the probes.
 
     Raises:
@@ -58,16 +60,16 @@ def spectral_quadrature(
         )
     require_bases(
         maps,
-        min(block, probes),
+        min(_TOGETHER, probes),
         steps + 1,
-        f"take fewer probes at once than block={block}, fewer steps, or fewer images",
+        f"take fewer probes than {_TOGETHER}, fewer steps, or fewer images",
     )
     random = np.random.default_rng(seed)
     epsilon = float(np.finfo(maps.dtype).eps)
     starts = random.choice([-1.0, 1.0], size=(probes, maps.images, 1, n))
     rules: list[list[tuple[np.ndarray, ...]]] = []
-    for first in range(0, probes, block):
-        together = starts[first : first + block]
+    for first in range(0, probes, _TOGETHER):
+        together = starts[first : first + _TOGETHER]
         groups = [
             [KrylovSpace(start, random, epsilon) for start in of_probe] for of_probe in together
         ]

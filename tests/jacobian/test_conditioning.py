@@ -330,7 +330,7 @@ def test_memory_is_asked_for_first(monkeypatch):
     for ask, advice in (
         (lambda: dense_jacobian(maps), "one image at a time.*top_singular_values"),
         (lambda: top_singular_values(maps, 3), "fewer products than most=160"),
-        (lambda: spectral_quadrature(maps), "fewer probes at once than block=8"),
+        (lambda: spectral_quadrature(maps), "fewer probes than 8"),
         (lambda: smallest_nonzero(maps), "fewer products than most=80"),
         (lambda: maps_of(np.ones((50, 60)), np.float32), "fewer images at once"),
     ):
