@@ -121,8 +121,8 @@ def main() -> None:
             judge_shares_classes=shares_classes,
         )
         figures = draw(compared, every, targets, study.starts, ratio=FLAGS.matched_ratio)
-        tables = comparison_tables(compared)
-        cli.finish_study(study.folder, compared.rows(), findings, figures, before=[tables])
+        before = [comparison_tables(compared), natural.natural_sentence(crops)]
+        cli.finish_study(study.folder, compared.rows(), findings, figures, before=before)
 
 
 _DEFINING = (

@@ -221,6 +221,15 @@ def test_without_judges_it_says_so(script, networks, tmp_path, capsys):
     assert "| C10" in printed and "| C12" not in printed
 
 
+def test_a_run_says_which_photographs_natural_pairs_are_of(script, networks, tmp_path, capsys):
+    only = {"seeds": ["0"], "layers": "fc1", "steps": 2, "images": ["astronaut", "retina"]}
+    run(script, networks, tmp_path / "one", **only)
+    expected = "4 crops of 4 photographs: chelsea, coffee, rocket, hubble."
+    assert f"Natural pairs are of {expected}" in capsys.readouterr().out
+    recorded = depthjax.load_run(tmp_path / "one").config["natural_crops"]
+    assert recorded["count"] == 4 and recorded["photographs"][3] == "hubble"
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

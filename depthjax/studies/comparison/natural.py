@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.analysis.nearness import embed_flat
+from depthjax.images.crops import NaturalCrops
 from depthjax.studies.descents import Descents
 
 
@@ -59,6 +60,15 @@ def natural_distances(
                 embeddings = embed_flat(layer, one.variables, images)
                 found[place] = _median_distance(embeddings, np.asarray(photographs))
     return found
+
+
+def natural_sentence(crops: NaturalCrops) -> str:
+    """Of which photographs natural pairs are; few of one kind say little of others."""
+    names = list(dict.fromkeys(crops.photographs))
+    return (
+        f"Natural pairs are of {len(crops.photographs)} crops of {len(names)} photographs:"
+        f" {', '.join(names)}. No interval includes the error of this sample."
+    )
 
 
 def _median_distance(embeddings: np.ndarray, groups: np.ndarray) -> float:
