@@ -139,8 +139,6 @@ def define_descent_study_flags(
 def asked_from_flags(*, grey: bool = False) -> Asked:
     """The networks, layers and photographs that the flags name.
 
-    The statistics of controls are taken of other photographs than those that are inverted.
-
     Args:
         grey: whether the networks are shown photographs without colour; statistics then are, too.
 
@@ -150,7 +148,7 @@ def asked_from_flags(*, grey: bool = False) -> Asked:
     model = model_from_flags()
     layers = select_layers(model, FLAGS.layers)
     images, targets = images_from_flags(model)
-    networks = networks_from_flags(model, FLAGS.size, CropSettings(grey, tuple(images)))
+    networks = networks_from_flags(model, FLAGS.size, grey=grey)
     return Asked(model, layers, networks, seeds_from_flags(), images, targets)
 
 

@@ -10,8 +10,7 @@ from depthjax.cli.seed_flags import define_seeds_flag, seeds_from_flags
 from depthjax.cli.weights_flags import define_prefix_flag, weights_from_source
 from depthjax.models.network import Network
 from depthjax.studies.networks import same_normalization
-from depthjax.weights import CropSettings, Weights
-from depthjax.weights.calibration import ANY_CROPS
+from depthjax.weights import Weights
 from depthjax.weights.controls import is_drawn, is_unnormalized, is_untrained
 
 FLAGS = flags.FLAGS
@@ -35,7 +34,7 @@ def define_network_flags() -> None:
 
 
 def networks_from_flags(
-    model: Network, image_size: int, crops: CropSettings = ANY_CROPS
+    model: Network, image_size: int, *, grey: bool = False
 ) -> dict[str, list[Weights]]:
     """The weights of the networks that `--networks` names, one for each of `--seeds`.
 
@@ -49,7 +48,7 @@ def networks_from_flags(
     Args:
         model: the architecture of all networks.
         image_size: height and width of the images, in pixels.
-        crops: which ones the statistics of controls are taken of.
+        grey: whether the networks are shown images without colour; see `weights_of`.
 
     Returns:
         By label a list of weights in the order of `--seeds`, so that networks can be compared seed
@@ -70,7 +69,7 @@ def networks_from_flags(
                 weights_from_source(
                     *(model, sources[label].replace("{seed}", str(seed)), seed, image_size),
                     normalization=normalization,
-                    crops=crops,
+                    grey=grey,
                 )
                 for seed in seeds_of[label]
             ]

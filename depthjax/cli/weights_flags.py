@@ -11,8 +11,7 @@ from depthjax.cli.bars import DownloadBar
 from depthjax.cli.values import fields_from_flags
 from depthjax.models.catalogue import find_model
 from depthjax.models.network import Network
-from depthjax.weights import CropSettings, Weights, weights_of
-from depthjax.weights.calibration import ANY_CROPS
+from depthjax.weights import Weights, weights_of
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
@@ -70,7 +69,7 @@ def weights_from_source(
     *,
     normalization: Any,
     drop_head: bool = False,
-    crops: CropSettings = ANY_CROPS,
+    grey: bool = False,
 ) -> Weights:
     """The variables of one source of weights, with the normalisation that goes with them.
 
@@ -81,7 +80,7 @@ def weights_from_source(
         image_size: height and width of the images, in pixels.
         normalization: of the pixels, as `weights_of` takes it.
         drop_head: whether to leave out the weights of the head and initialise it instead.
-        crops: which ones the statistics of controls are taken of.
+        grey: whether the network is shown images without colour.
 
     Raises:
         ValueError: for weights that do not exist or do not fit.
@@ -95,7 +94,7 @@ def weights_from_source(
             drop_head=drop_head,
             normalization=normalization,
             prefix=FLAGS.weights_prefix,
-            crops=crops,
+            grey=grey,
             on_progress=bar,
         )
     if weights.record.get("prefix"):

@@ -1,7 +1,7 @@
 """Reading and writing of trained weights: PyTorch's state dicts in files, on the Hub, at URLs."""
 
 from depthjax.weights.asked import Weights, weights_of
-from depthjax.weights.calibration import CropSettings, calibrated, crops_for, unfolded
+from depthjax.weights.calibration import calibrated, crops_for, unfolded
 from depthjax.weights.controls import CONTROLS
 from depthjax.weights.kernels import rotated, shuffled
 from depthjax.weights.loading import LoadedWeights, find_and_load, load_weights, save_weights
@@ -16,7 +16,6 @@ __all__ = [
     "PACKAGED",
     "TORCHVISION",
     "ZOO",
-    "CropSettings",
     "LoadedWeights",
     "PackagedNetwork",
     "Weights",

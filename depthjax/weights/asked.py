@@ -10,8 +10,6 @@ from depthjax.models.normalization import NORMALIZATIONS, Normalization, as_norm
 from depthjax.models.specifications import Specified, variables_sha256
 from depthjax.typing import Variables
 from depthjax.weights.calibration import (
-    ANY_CROPS,
-    CropSettings,
     calibrated,
     crops_for,
     folded_norms,
@@ -59,7 +57,7 @@ def weights_of(
     drop_head: bool = False,
     normalization: Any = "auto",
     prefix: str | None = None,
-    crops: CropSettings = ANY_CROPS,
+    grey: bool = False,
     on_progress: Report | None = None,
 ) -> Weights:
     """The weights of one source, with the normalisation that goes with them.
@@ -73,7 +71,8 @@ def weights_of(
         drop_head: whether to leave out the weights of a file for the head, and initialise it.
         normalization: as for `Layer`; "auto" for what the weights expect: nothing if untrained.
         prefix: of the names in a file, as `load_weights` takes it.
-        crops: which ones the statistics of controls are taken of.
+        grey: whether the network is shown images without colour: statistics of controls are then of
+            such crops, too.
         on_progress: as `fetch` takes it.
 
     Raises:
@@ -89,13 +88,13 @@ def weights_of(
         return _plain(found, source, seed, image_size, normalization=normalization, **settings)
     if not rest:
         raise ValueError(f"{kind} weights are of some source: write {kind}:pretrained")
-    settings |= {"crops": crops, "normalization": normalization}
+    settings |= {"grey": grey, "normalization": normalization}
     if kind == UNNORMALIZED:
         settings["normalization"] = "none"
     of = weights_of(found, rest, seed, image_size, **settings)
     if kind == UNNORMALIZED:
         return of._replace(record={**of.record, "source": source})
-    return _control(found, source, of, seed, image_size, crops)
+    return _control(found, source, of, seed, image_size, grey)
 
 
 def _control(
@@ -104,7 +103,7 @@ def _control(
     of: Weights,
     seed: int,
     image_size: int | tuple[int, int],
-    crops: CropSettings,
+    grey: bool,
 ) -> Weights:
     """The control that a source begins with, of the weights that the rest of it names."""
     kind = source.partition(":")[0]
@@ -112,7 +111,7 @@ def _control(
     variables = of.variables
     folded = folded_norms(found.model, variables)
     if folded or kind == CALIBRATED:
-        images, record["crops"] = crops_for(found.model, image_size, crops)
+        images, record["crops"] = crops_for(found.model, image_size, grey=grey)
     if folded:
         variables = unfolded(found.model, variables, images, of.normalization)
     if kind == CALIBRATED:

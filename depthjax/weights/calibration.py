@@ -8,7 +8,7 @@ exactly. A running average over batches, as training keeps it, would be near to 
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -25,22 +25,6 @@ from depthjax.typing import Images, Variables
 
 CROPS = 128
 """How many crops of the embedded photographs the statistics are of."""
-
-
-class CropSettings(NamedTuple):
-    """Which crops the statistics are of.
-
-    Fields:
-        grey: whether they have lost their colour, as the images that the network is then shown.
-        without: names of photographs that none is of: those that are inverted.
-    """
-
-    grey: bool = False
-    without: tuple[str, ...] = ()
-
-
-ANY_CROPS = CropSettings()
-"""In colour, of all embedded photographs."""
 
 
 def calibrated(
@@ -120,32 +104,32 @@ def _only_adds(node: Node, leaves: Mapping[str, Any]) -> bool:
 
 
 def crops_for(
-    model: Network, image_size: int | tuple[int, int], settings: CropSettings = ANY_CROPS
+    model: Network, image_size: int | tuple[int, int], *, grey: bool = False
 ) -> tuple[Images, dict[str, Any]]:
     """The crops that controls are calibrated on, and what the config of a run records of them.
 
     Args:
         model: the network; images of one channel are the luminance.
         image_size: height and width in pixels.
-        settings: which crops.
+        grey: whether the crops lose their colour, as the images that the network is then shown.
 
     Returns:
-        `CROPS` images in [0, 1], float32, and the record of `natural_crops`, which names their
-        photographs; with `grey` if they are.
+        `CROPS` images in [0, 1], float32, and the record of `natural_crops`; with `grey` if they
+        are.
 
     Raises:
         ValueError: if it takes images of other channels than 1 or 3.
     """
     height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
-    crops = natural_crops(CROPS, height, width, without=settings.without)
+    crops = natural_crops(CROPS, height, width)
     pixels: np.ndarray = crops.images.astype(np.float32) / 255
     channels = getattr(model, "channels", 3)
     if channels not in (None, 1, 3):
         raise ValueError(f"photographs have 1 or 3 channels, and the network takes {channels}")
-    if channels == 1 or settings.grey:
-        grey = np.asarray(luminance(pixels), np.float32)[..., None]
-        pixels = grey if channels == 1 else grey.repeat(3, axis=-1)
-    return jnp.asarray(pixels), crops.record | ({"grey": True} if settings.grey else {})
+    if channels == 1 or grey:
+        bright = np.asarray(luminance(pixels), np.float32)[..., None]
+        pixels = bright if channels == 1 else bright.repeat(3, axis=-1)
+    return jnp.asarray(pixels), crops.record | ({"grey": True} if grey else {})
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
