@@ -80,16 +80,15 @@ class Builder(Nodes):
     ) -> Value:
         """`operations.elementwise.ARITHMETIC` of two operands, of which one may be a number."""
         x, y = _number(x), _number(y)
-        dtype = "bool" if function in _COMPARISONS else None
         if isinstance(x, Value) and not isinstance(y, Value | Known):
-            return self.elementwise(name, Arithmetic(function, y), x, dtype)
+            return self.elementwise(name, Arithmetic(function, y), x)
         if isinstance(y, Value) and not isinstance(x, Value | Known):
-            return self.elementwise(name, Arithmetic(function, x, True), y, dtype)
+            return self.elementwise(name, Arithmetic(function, x, True), y)
         pair: list[Operand] = [
             z if isinstance(z, Value | Known) else Known(np.asarray(z)) for z in (x, y)
         ]
         operation = add if function == "add" else Arithmetic(function)
-        return self.broadcast(name, operation, pair, dtype)
+        return self.broadcast(name, operation, pair)
 
     # -------------------------------------------------------------------------------------- shapes
 
@@ -261,12 +260,6 @@ class Builder(Nodes):
     ) -> Value:
         """A module with weights that takes and gives channels (or features) last as stored."""
         return self.add(name, module, [x], shape, x.order, x.dtype, variables)
-
-
-_COMPARISONS = (
-    *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"),
-    *("logical_and", "logical_or", "logical_xor"),
-)
 
 
 def _number(operand: Any) -> Any:

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import flax.linen as nn
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from depthjax.importing.values import Known, Order, Shape, Value, channels_last, used
 from depthjax.models.network import INPUT, RESERVED, Node, Operation
@@ -34,6 +37,7 @@ class Nodes:
         self.weights: dict[tuple[str, str], str] = {}
         self._names: set[str] = set(RESERVED)
         self._kept: dict[Any, Value] = {}
+        self._dtypes: dict[Any, np.dtype[Any]] = {}
         self._known: list[Known] = []
 
     # ------------------------------------------------------------------------------- adding nodes
@@ -64,7 +68,8 @@ class Nodes:
             inputs: in the order in which it takes them.
             shape: of the result, in the source.
             order: of the result; see `Value`.
-            dtype: of the result; by default that of the first input.
+            dtype: of the result; by default that of the first input. Where the operation gives
+                another kind of number (of whole ones a float), it is what it gives.
             variables: of the operation.
         """
         name = self.unique(name)
@@ -74,9 +79,21 @@ class Nodes:
             self.weights |= {(name, k): v.weight for k, v in leaves.items() if v.weight}
         batched = any(value.batched for value in inputs)
         kind = dtype or (inputs[0].dtype if inputs else "float32")
+        if inputs and not isinstance(operation, nn.Module):
+            found = self._computed(operation, inputs)
+            kind = kind if np.dtype(kind).kind == found.kind else found.name
         made = Value(name, tuple(map(int, shape)), tuple(order), kind, batched)
         self.values[name] = made
         return made
+
+    def _computed(self, operation: Operation, inputs: Sequence[Value]) -> np.dtype[Any]:
+        """What an operation gives of these dtypes; it is asked once, whatever the sizes are."""
+        # Operations that multiply by 2 and 2.0 are equal, for JAX's own cache as well.
+        key = repr(operation), *(value.dtype for value in inputs)
+        if key not in self._dtypes:
+            found = jax.eval_shape(lambda *given: operation(*given), *map(_spec, inputs))
+            self._dtypes[key] = found.dtype
+        return self._dtypes[key]
 
     def images(self, shape: Shape) -> Value:
         """The images: `[1, C, H, W]` in the source."""
@@ -110,7 +127,7 @@ class Nodes:
     # ------------------------------------------------------------------------------------ layouts
 
     def ordered(self, x: Value, order: Order) -> Value:
-        """The same tensor with its axes stored in another order, which has all that are not 1."""
+        """The same tensor stored in `order`, which lists every axis whose size is not 1."""
         if x.order == order:
             return x
         key = (x.node, x.shape, x.order, order)
@@ -174,3 +191,7 @@ class Nodes:
         """Stored in the source's order; `whole`: with every axis, also those of size 1."""
         axes = range(x.rank)
         return self.ordered(x, tuple(a for a in axes if whole or x.shape[a] != 1 or a in x.order))
+
+
+def _spec(value: Value) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((2 if value.batched else 1, *value.stored), np.dtype(value.dtype))

@@ -247,3 +247,27 @@ def test_groups_of_axes() -> None:
     assert matched_groups((1, 6, 4, 5), (1, 2, 3, 20)) == [((1,), (1, 2)), ((2, 3), (3,))]
     assert matched_groups((2, 3), (3, 2)) == [((0, 1), (0, 1))]
     assert matched_groups((2, 3), (5,)) is None
+
+
+@pytest.mark.parametrize(
+    ("made", "kind"),
+    [
+        (lambda b, i, c: b.arithmetic("a", "multiply", i, 0.5), "float32"),
+        (lambda b, i, c: b.arithmetic("a", "multiply", i, 2), "int32"),
+        (lambda b, i, c: b.arithmetic("a", "divide", i, 2), "float32"),
+        (lambda b, i, c: b.arithmetic("a", "multiply", c, 2), "int32"),
+        (lambda b, i, c: b.arithmetic("a", "less", i, 2), "bool"),
+        (lambda b, i, c: b.function("f", "sqrt", i), "float32"),
+        (lambda b, i, c: b.function("f", "isnan", b.images((1, 3, 4, 4))), "bool"),
+        (lambda b, i, c: b.reduce("r", lambda at: Reduce("sum", at), c, (1,), True), "int32"),
+    ],
+)
+def test_a_value_has_the_kind_of_numbers_that_its_node_gives(
+    made: Callable[[Builder, Value, Value], Value], kind: str
+) -> None:
+    """So that a cast to another kind is made, also after one with equal settings (2 and 2.0)."""
+    build = Builder()
+    whole = build.function("whole", "cast", build.images((1, 3, 4, 4)), "int32")
+    condition = build.arithmetic("condition", "greater", whole, 1)
+    build.arithmetic("float", "multiply", whole, 2.0)
+    assert made(build, whole, condition).dtype == kind

@@ -173,7 +173,16 @@ REFUSED = {
     "x[:, :, :4].repeat_interleave(places, 2)": "repeat_interleave",
     "x[:, :, mask]": "indexing by a mask",
 }
-GROUPS = (ELEMENTWISE, ARITHMETIC, LAYERS, POOLINGS, RESIZINGS, SHAPES, REDUCTIONS, ATTENTION)
+CONVERSIONS = """
+    (x.mul(4).int() * 0.5).int() + x; (x.mul(4).int() / 2).int() + x;
+    torch.sqrt(x.mul(4).int().abs()).int() + x; (x > 0).sum(1).bool() * x[:, 0];
+    ((x > 0) * 2).bool() * x; torch.where(x > 0, x.mul(4).int(), x).int() + x;
+    torch.where(x > 0, x.mul(4).int(), 0.5).int() + x; (x.isfinite() + 1).bool() * x
+"""
+GROUPS = (
+    *(CONVERSIONS, ELEMENTWISE, ARITHMETIC, LAYERS, POOLINGS, RESIZINGS, SHAPES, REDUCTIONS),
+    ATTENTION,
+)
 EXPRESSIONS = [e.strip() for group in GROUPS for e in group.split(";")]
 
 

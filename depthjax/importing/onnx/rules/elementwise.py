@@ -1,6 +1,5 @@
 """Functions of each element, arithmetic, comparisons."""
 
-from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -24,7 +23,6 @@ _FUNCTIONS = {
     **{"Sin": "sin", "Sinh": "sinh", "Softplus": "softplus", "Softsign": "softsign"},
     **{"Sqrt": "sqrt", "Tan": "tan", "Tanh": "tanh", "BitwiseNot": "bitwise_not"},
 }
-_PREDICATES = ("isnan", "isinf")
 _ARITHMETIC = {
     **{"Add": "add", "Sub": "subtract", "Mul": "multiply"},
     **{"Equal": "equal", "Less": "less", "LessOrEqual": "less_equal", "Greater": "greater"},
@@ -38,8 +36,7 @@ def _register() -> None:
     for name, function in _FUNCTIONS.items():
 
         def of_one(ctx: Context, x: Operand, *, function: str = function, **_: Any) -> Value:
-            made = ctx.build.function(ctx.name, function, ctx.value(x))
-            return replace(made, dtype="bool") if function in _PREDICATES else made
+            return ctx.build.function(ctx.name, function, ctx.value(x))
 
         rule(name)(of_one)
     for name, function in _ARITHMETIC.items():
@@ -220,7 +217,7 @@ def _is_infinite(
 ) -> Value:
     value = ctx.value(x)
     if detect_negative and detect_positive:
-        return replace(ctx.build.function(ctx.name, "isinf", value), dtype="bool")
+        return ctx.build.function(ctx.name, "isinf", value)
     wanted = -np.inf if detect_negative else np.inf if detect_positive else np.nan  # equals nothing
     return ctx.build.arithmetic(ctx.name, "equal", value, wanted)
 

@@ -202,8 +202,7 @@ def _where(ctx: Context, condition: Operand, x: Any, y: Any) -> Value:
     operands = [
         z if isinstance(z, Value | Known) else Known(np.asarray(z, np.float32)) for z in (x, y)
     ]
-    floating = next((z.dtype for z in operands if isinstance(z, Value)), "float32")
-    return ctx.build.broadcast(ctx.name, Where(), [condition, *operands], floating)
+    return ctx.build.broadcast(ctx.name, Where(), [condition, *operands])
 
 
 @rule("masked_fill")
