@@ -49,7 +49,7 @@ def conv(
     input_dilation: Sequence[int] | None = None,
     kind: type[nn.Conv] = nn.Conv,
 ) -> Value:
-    """A convolution over one axis, two or more; over one it is one over images of height 1.
+    """A convolution over one axis, two or more.
 
     Args:
         build, name, x: the graph so far, a name for the node, and its input.
@@ -64,19 +64,6 @@ def conv(
     expected = kernel.shape[1] * groups
     if x.rank != kernel.rank or x.shape[1] != expected:
         raise ValueError(f"{name} takes {expected} channels of {len(sizes)} axes, got {[*x.shape]}")
-    if len(sizes) == 1:
-        lines = build.reshape(f"{name}.line", x, (*x.shape[:2], 1, x.shape[2]))
-        sides = padding if isinstance(padding, str) else [(0, 0), *padding]
-        wide = conv(
-            *(build, name, lines, replace(kernel, array=kernel.array[:, :, None]), bias),
-            strides=(1, *strides),
-            padding=sides,
-            dilation=(1, *dilation),
-            groups=groups,
-            input_dilation=(1, *(input_dilation or (1,))),
-            kind=kind,
-        )
-        return build.reshape(f"{name}.line", wide, (*wide.shape[:2], wide.shape[3]))
     x = build.channels_last(x)
     module = kind(
         kernel.shape[0],

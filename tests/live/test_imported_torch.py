@@ -199,6 +199,38 @@ def test_transposed_convolutions_come_back() -> None:
     np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 
+class Lines(torch.nn.Module):
+    """Convolutions over one axis: of pixels, back to more of them, and of the channels' means."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv1d(3, 4, 3, 2, 1)
+        self.back = torch.nn.ConvTranspose1d(4, 6, 3, 2, 1, groups=2)
+        self.attention = torch.nn.Conv1d(1, 1, 3, padding=1, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.back(self.conv(x.flatten(2)))
+        return y * self.attention(y.mean(2)[:, None]).sigmoid().mT
+
+
+def test_convolutions_over_one_axis_come_back() -> None:
+    module = Lines()
+    model, variables = from_torch(module, torch.zeros(1, 3, 4, 5))
+    state = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+    loaded = depthjax.load_weights(model, state)
+    jax.tree.map(np.testing.assert_array_equal, loaded, variables)
+    again = depthjax.to_torch_state_dict(variables, model)
+    jax.tree.map(np.testing.assert_array_equal, again, state)
+    x = torch.rand(2, 3, 4, 5)
+    with torch.no_grad():
+        expected = module(x).numpy().transpose(0, 2, 1)
+    layer = depthjax.Layer(model, depthjax.layer_names(model)[-1])
+    prepared, weights = layer.prepare(variables)
+    images = jnp.asarray(x.numpy().transpose(0, 2, 3, 1))
+    for ours in (layer(variables, images), prepared(weights, images)):
+        np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
 class Gated(torch.nn.Module):
     """A block that returns features and their gate, in either order, or in a dict."""
 
