@@ -36,7 +36,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 """Of the activations for two images, by name."""
 
 OTHER = (64, 32)
-"""By how much images are larger that a graph is tried with: what halves them five times still can.
+"""Pixels added to height and width to try a graph at another size; a multiple of 32, so that five
+halvings still divide.
 """
 
 

@@ -14,6 +14,7 @@ from parity import compare, gradient_difference
 import depthjax
 from depthjax.compat import enable_x64
 from depthjax.importing.torch import from_torch
+from depthjax.importing.torch.registry import RULES
 
 NETWORKS = (
     *("torchvision:resnet18", "torchvision:densenet121", "torchvision:shufflenet_v2_x0_5"),
@@ -453,6 +454,31 @@ def test_networks_without_sizes_take_any() -> None:
     ours, _ = model.apply(variables, jnp.asarray(x.numpy().transpose(0, 2, 3, 1)))
     with torch.no_grad():
         np.testing.assert_allclose(ours, module(x).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("error", [AttributeError, IndexError])
+def test_what_a_rule_fails_at_is_named(error: type[Exception], monkeypatch) -> None:
+    def failing(context: Any, x: Any) -> Any:
+        raise error("thus")
+
+    monkeypatch.setitem(RULES, "relu", failing)
+    with pytest.raises(ValueError, match=r"^mine: relu of relu cannot be imported: thus"):
+        from_torch(torch.nn.ReLU(), torch.zeros(1, 3, 8, 8), source="mine")
+
+
+def test_a_fault_at_another_size_is_told_and_the_import_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It does not look as if the module had one size."""
+    rule = RULES["relu"]
+
+    def failing(context: Any, x: Any) -> Any:
+        return 1 / 0 if x.shape[2] > 8 else rule(context, x)
+
+    monkeypatch.setitem(RULES, "relu", failing)
+    with pytest.warns(UserWarning, match=r"^mine .* not known: at 72×40 .*ZeroDivisionError"):
+        model, _ = from_torch(torch.nn.ReLU(), torch.zeros(1, 3, 8, 8), source="mine")
+    assert model.image_size == (8, 8)
 
 
 def test_numbers_of_pixels_are_no_sizes() -> None:

@@ -76,6 +76,8 @@ LAYERS = """
     torch.bmm(x.flatten(0, 1), x.flatten(0, 1).mT).unflatten(0, (-1, 4));
     torch.einsum('bchw,bdhw->bcd', x, x); torch.einsum('bchw,ow->bcho', x, matrix);
     torch.addmm(b8, x.mean((1, 2)), square); torch.addmm(b8, x[:, 0, 0], square, beta=1);
+    torch.addmm(b8, x[:, 0, 0], square, beta=2); torch.addmm(b8[:1], x[:, 0, 0], square);
+    torch.addmm(x[:, 1, 0], x[:, 0, 0], square, alpha=0.5);
     torch.baddbmm(x[:, 0], x[:, 1], x[:, 2].mT @ x[:, 3], beta=2, alpha=0.5);
     F.batch_norm(x, b4, v4, v4, b4, eps=0.1); F.batch_norm(x, b4, v4); F.layer_norm(x, (8,));
     F.layer_norm(x, (6, 8), eps=0.1); F.layer_norm(x, (8,), b8, b8);
@@ -168,7 +170,6 @@ REFUSED = {
     "F.dropout(x, 0.5)": "dropout",
     "F.batch_norm(x, b4, v4, training=True)": "one image",
     "F.softplus(x, 1, 3.0)": "threshold of 3",
-    "torch.addmm(b8, x[:, 0, 0], square, beta=2)": "addmm with scales",
     "torch.div(x, 0.3, rounding_mode='trunc')": "rounding_mode='trunc'",
     "x[:, :, :4].repeat_interleave(places, 2)": "repeat_interleave",
     "x[:, :, mask]": "indexing by a mask",
@@ -266,3 +267,14 @@ def test_regions_of_the_forward_pass() -> None:
 def test_what_is_refused_says_so(expression: str) -> None:
     with pytest.raises(ValueError, match=REFUSED[expression]):
         from_torch(Function(expression), images()[:1])
+
+
+def test_matrices_of_a_sum_with_a_product_may_depend_on_the_image() -> None:
+    class Product(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.addmm(CONSTANTS["b6"], x[0, 0], x[0, 1].mT, beta=2).flatten()[None]
+
+    x = images(1)
+    model, variables = from_torch(Product(), x)
+    ours, _ = model.apply(variables, jnp.asarray(x.numpy().transpose(0, 2, 3, 1)))
+    np.testing.assert_allclose(ours, Product()(x).numpy(), atol=1e-12)

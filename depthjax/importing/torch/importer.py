@@ -2,6 +2,7 @@
 
 import operator
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from depthjax.errors import in_one_line
 from depthjax.importing.building import Builder
 from depthjax.importing.encoding import array_sha256, encoded
 from depthjax.importing.finishing import finish, needed
@@ -60,7 +62,7 @@ def from_torch(
     lowering = _Lowering(_exported(network, example), source or type(network).__name__)
     lowering.lower()
     model, variables = lowering.finish(_returned(network, example, lowering))
-    if model.image_size is None and not _is_same_elsewhere(network, example, lowering):
+    if model.content.any_size and not _is_same_elsewhere(network, example, lowering):
         model = ImportedNetwork(replace(model.content, any_size=False))
     return model, variables
 
@@ -68,7 +70,8 @@ def from_torch(
 def _returned(module: Any, example: Any, lowering: "_Lowering") -> dict[str, Any]:
     """The node of each module's output; of several outputs the first.
 
-    Which that is only another export tells; without it, it is the one that is computed first.
+    A second export, which keeps the modules' signatures, says which; without it, the first node
+    used outside the module.
     """
     used = used_elsewhere(lowering.visited, lowering.made)
     outputs = {name: nodes[0] for name, nodes in used.items()}
@@ -104,9 +107,17 @@ def _is_same_elsewhere(module: Any, example: Any, lowering: "_Lowering") -> bool
             lowering.source,
         )
         other.lower()
-    except Exception:  # whatever it is, the module does not take that size, or not as it takes this
+        return bool(other.content() == lowering.content())
+    except (ValueError, RuntimeError):  # it does not take that size
         return False
-    return other.content() == lowering.content()
+    except Exception as error:
+        warnings.warn(
+            f"{lowering.source} takes images of its own size alone, for whether it takes others is"
+            f" not known: at {height}×{width} its import raised {type(error).__name__}"
+            f" ({in_one_line(error, most=200)}); please report it",
+            stacklevel=3,
+        )
+        return False
 
 
 def _unwrapped(module: Any) -> Any:
@@ -322,7 +333,7 @@ class _Lowering:
         args, kwargs = self._resolved(node.args), self._resolved(node.kwargs)
         try:
             return RULES[operation_name(node.target)](context, *args, **kwargs)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
             where = f"{operation_name(node.target)} of {context.name}"
             raise ValueError(f"{self.source}: {where} cannot be imported: {error}") from error
 

@@ -82,10 +82,17 @@ def _linear(ctx: Context, x: Operand, matrix: Operand, bias: Known | None = None
 
 
 @rule("addmm")
-def _addmm(ctx: Context, bias: Known, x: Operand, matrix: Known, **scales: Any) -> Value:
-    if any(scale != 1 for scale in scales.values()):
-        raise ValueError("addmm with scales is not supported")
-    return layers.linear(ctx.build, ctx.name, ctx.value(x), matrix.array.T, bias.array)
+def _addmm(
+    ctx: Context, bias: Operand, x: Operand, matrix: Operand, beta: Number = 1, alpha: Number = 1
+) -> Value:
+    if (
+        isinstance(bias, Known)
+        and isinstance(matrix, Known)
+        and bias.shape == matrix.shape[1:]
+        and beta == alpha == 1
+    ):
+        return layers.linear(ctx.build, ctx.name, ctx.value(x), matrix.array.T, bias.array)
+    return _baddbmm(ctx, bias, x, matrix, beta, alpha)
 
 
 @rule("matmul", "bmm", "mm")
