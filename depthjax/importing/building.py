@@ -5,7 +5,7 @@ counted there); the builder knows where these axes lie in our activations, and a
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from depthjax.models.network import Operation
 from depthjax.models.operations import shaping
 from depthjax.models.operations.add import add
 from depthjax.models.operations.elementwise import Arithmetic, Elementwise
+from depthjax.models.operations.reduction import Reduce
 
 
 class Builder(Nodes):
@@ -223,7 +224,7 @@ class Builder(Nodes):
     def reduce(
         self,
         name: str,
-        operation: Callable[[tuple[int, ...]], Operation],
+        kind: str,
         x: Value,
         axes: Sequence[int],
         keep: bool,
@@ -233,7 +234,7 @@ class Builder(Nodes):
 
         Args:
             name: of the node.
-            operation: makes it from the axes where they are stored; it drops them.
+            kind: one of `operations.reduction.REDUCTIONS`.
             x: what is reduced.
             axes: of the source; none: all.
             keep: whether they stay in the source, with size 1.
@@ -251,7 +252,7 @@ class Builder(Nodes):
         if squeezed:  # of size 1, and no axis of the result
             x = self.ordered(x, tuple(a for a in x.order if a not in squeezed))
         places = tuple(sorted(1 + x.order.index(a) for a in stored))
-        return self.add(name, operation(places), [x], shape, order, dtype or x.dtype)
+        return self.add(name, Reduce(kind, places), [x], shape, order, dtype or x.dtype)
 
     # --------------------------------------------------------------------------------- with weights
 

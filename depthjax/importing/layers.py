@@ -25,7 +25,6 @@ from depthjax.models.operations.group_norm import GroupNorm
 from depthjax.models.operations.matmul import Einsum, MatMul
 from depthjax.models.operations.max_pool import MaxPool
 from depthjax.models.operations.parameter import constant
-from depthjax.models.operations.reduction import Reduce
 from depthjax.models.operations.resampling import Resample
 
 Weight = np.ndarray | Known
@@ -247,7 +246,7 @@ def pool(build: Builder, name: str, x: Value, operation: MaxPool | AveragePool) 
 def adaptive_average_pool(build: Builder, name: str, x: Value, size: tuple[int, int]) -> Value:
     """The mean over cells of the last two axes."""
     if size == (1, 1):
-        return build.reduce(name, lambda axes: Reduce("mean", axes), x, (-2, -1), True)
+        return build.reduce(name, "mean", x, (-2, -1), True)
     lead = x.shape[:-3]
     flat = x if x.rank == 4 else build.reshape(name, x, (1, *x.shape[-3:]))
     flat = build.channels_last(flat)

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from depthjax.importing.building import Builder
 from depthjax.importing.values import Known, Value, matched_groups
 from depthjax.models.network import INPUT
-from depthjax.models.operations.reduction import Reduce
 
 Pair = tuple[Value, np.ndarray]
 Step = Callable[[Builder, Pair, st.DataObject], Pair]
@@ -109,7 +108,7 @@ def mean(build: Builder, pair: Pair, data: st.DataObject) -> Pair:
     value, array = pair
     axes = tuple(data.draw(st.sets(st.integers(0, value.rank - 1), min_size=1)))
     keep = data.draw(st.booleans())
-    made = build.reduce("mean", lambda places: Reduce("mean", places), value, axes, keep)
+    made = build.reduce("mean", "mean", value, axes, keep)
     return made, array.mean(axes, keepdims=keep)
 
 
@@ -117,7 +116,7 @@ def centred(build: Builder, pair: Pair, data: st.DataObject) -> Pair:
     """Less its mean over some axes, which broadcasts back."""
     value, array = pair
     axes = tuple(data.draw(st.sets(st.integers(0, value.rank - 1), min_size=1)))
-    made = build.reduce("mean", lambda places: Reduce("mean", places), value, axes, True)
+    made = build.reduce("mean", "mean", value, axes, True)
     return build.arithmetic("less", "subtract", value, made), array - array.mean(
         axes, keepdims=True
     )
@@ -259,7 +258,7 @@ def test_groups_of_axes() -> None:
         (lambda b, i, c: b.arithmetic("a", "less", i, 2), "bool"),
         (lambda b, i, c: b.function("f", "sqrt", i), "float32"),
         (lambda b, i, c: b.function("f", "isnan", b.images((1, 3, 4, 4))), "bool"),
-        (lambda b, i, c: b.reduce("r", lambda at: Reduce("sum", at), c, (1,), True), "int32"),
+        (lambda b, i, c: b.reduce("r", "sum", c, (1,), True), "int32"),
     ],
 )
 def test_a_value_has_the_kind_of_numbers_that_its_node_gives(

@@ -11,7 +11,6 @@ from depthjax.importing.onnx.registry import Context, Setting, UnsupportedError,
 from depthjax.importing.values import Known, Value
 from depthjax.models.operations.along_axis import AlongAxis
 from depthjax.models.operations.elementwise import Where
-from depthjax.models.operations.reduction import Reduce
 
 
 def _indices(ctx: Context, operand: Setting) -> np.ndarray:
@@ -173,9 +172,7 @@ def _hardmax_of_matrix(ctx: Context, x: Operand, *, axis: int = 1) -> Value:
 @rule("Hardmax", since=13)
 def _hardmax(ctx: Context, x: Operand, *, axis: int = -1) -> Value:
     build, value = ctx.build, ctx.value(x)
-    found = build.reduce(
-        ctx.name, lambda places: Reduce("argmax", places), value, (axis,), False, "int64"
-    )
+    found = build.reduce(ctx.name, "argmax", value, (axis,), False, "int64")
     one, zero = np.asarray(1, value.dtype), np.asarray(0, value.dtype)
     depth = Known(np.asarray(value.shape[axis]))
     return _one_hot(ctx, found, depth, Known(np.stack([zero, one])), axis=axis)

@@ -10,7 +10,6 @@ from depthjax.importing import layers
 from depthjax.importing.nodes import Operand
 from depthjax.importing.onnx.registry import Context, UnsupportedError, rule
 from depthjax.importing.values import Known, Value
-from depthjax.models.operations.reduction import Reduce
 
 
 @rule("BatchNormalization")
@@ -55,8 +54,8 @@ def _layer_norm(
     if ctx.outputs == 1:
         return (made,)
     over = range(first, value.rank)
-    mean = build.reduce(ctx.name, lambda axes: Reduce("mean", axes), value, over, True)
-    variance = build.reduce(ctx.name, lambda axes: Reduce("variance", axes), value, over, True)
+    mean = build.reduce(ctx.name, "mean", value, over, True)
+    variance = build.reduce(ctx.name, "variance", value, over, True)
     shifted = build.arithmetic(ctx.name, "add", variance, epsilon)
     return made, mean, build.function(ctx.name, "rsqrt", shifted)
 
@@ -75,7 +74,7 @@ def _rms_norm(
     build, value = ctx.build, ctx.value(x)
     over = range(axis % value.rank, value.rank)
     square = build.function(ctx.name, "square", value)
-    mean = build.reduce(ctx.name, lambda axes: Reduce("mean", axes), square, over, True)
+    mean = build.reduce(ctx.name, "mean", square, over, True)
     shifted = build.arithmetic(ctx.name, "add", mean, epsilon)
     made = build.arithmetic(ctx.name, "multiply", value, build.function(ctx.name, "rsqrt", shifted))
     return build.arithmetic(ctx.name, "multiply", made, scale)
@@ -122,7 +121,7 @@ def _instance_norm(
 def _lp_norm(ctx: Context, x: Operand, *, axis: int = -1, p: int = 2) -> Value:
     """A line of zeros stays one."""
     build, value = ctx.build, ctx.value(x)
-    length = build.reduce(ctx.name, lambda axes: Reduce(f"l{p}", axes), value, (axis,), True)
+    length = build.reduce(ctx.name, f"l{p}", value, (axis,), True)
     zero = build.arithmetic(ctx.name, "equal", length, 0.0)
     whole = build.function(ctx.name, "cast", zero, value.dtype)
     return build.arithmetic(
@@ -155,8 +154,8 @@ def _local_response(
 @rule("MeanVarianceNormalization")
 def _standardised(ctx: Context, x: Operand, *, axes: Sequence[int] = (0, 2, 3)) -> Value:
     build, value = ctx.build, ctx.value(x)
-    mean = build.reduce(ctx.name, lambda at: Reduce("mean", at), value, axes, True)
-    variance = build.reduce(ctx.name, lambda at: Reduce("variance", at), value, axes, True)
+    mean = build.reduce(ctx.name, "mean", value, axes, True)
+    variance = build.reduce(ctx.name, "variance", value, axes, True)
     centred = build.arithmetic(ctx.name, "subtract", value, mean)
     deviation = build.function(ctx.name, "sqrt", variance)
     return build.arithmetic(

@@ -10,7 +10,6 @@ from depthjax.importing.onnx.rules.windows import each, sides
 from depthjax.importing.values import Value
 from depthjax.models.operations.average_pool import AveragePool
 from depthjax.models.operations.max_pool import MaxPool
-from depthjax.models.operations.reduction import Reduce
 
 Pair = tuple[Any, Any]
 
@@ -121,6 +120,4 @@ def _global_lp(ctx: Context, x: Operand, *, p: int = 2) -> Value:
 
 def _over_positions(ctx: Context, x: Operand, name: str) -> Value:
     value = ctx.value(x)
-    return ctx.build.reduce(
-        ctx.name, lambda places: Reduce(name, places), value, range(2, value.rank), True
-    )
+    return ctx.build.reduce(ctx.name, name, value, range(2, value.rank), True)

@@ -7,7 +7,6 @@ import numpy as np
 from depthjax.importing.nodes import Operand
 from depthjax.importing.onnx.registry import Context, Setting, rule
 from depthjax.importing.values import Value
-from depthjax.models.operations.reduction import Reduce
 from depthjax.models.operations.softmax import Softmax
 
 _REDUCTIONS = {
@@ -49,8 +48,7 @@ _register()
 def _reduced(ctx: Context, x: Value, name: str, axes: Sequence[int], keep: bool) -> Value:
     if x.dtype == "bool" and name in ("max", "min"):
         name = "any" if name == "max" else "all"
-    dtype = x.dtype
-    return ctx.build.reduce(ctx.name, lambda places: Reduce(name, places), x, axes, keep, dtype)
+    return ctx.build.reduce(ctx.name, name, x, axes, keep)
 
 
 def _winner_rule(name: str) -> None:
@@ -66,9 +64,7 @@ def _winner_rule(name: str) -> None:
         build, length = ctx.build, value.shape[axis]
         if select_last_index:
             value = build.slice(ctx.name, value, axis, length - 1, -1, -1)
-        found = build.reduce(
-            ctx.name, lambda places: Reduce(name, places), value, (axis,), bool(keepdims), "int64"
-        )
+        found = build.reduce(ctx.name, name, value, (axis,), bool(keepdims), "int64")
         if select_last_index:
             found = build.arithmetic(ctx.name, "subtract", length - 1, found)
         return found

@@ -7,7 +7,6 @@ from depthjax.importing import layers
 from depthjax.importing.nodes import Operand
 from depthjax.importing.torch.registry import Context, Number, Sizes, each, rule
 from depthjax.importing.values import Known, Value
-from depthjax.models.operations.reduction import Reduce
 
 
 @rule("conv1d", "conv2d", "conv3d")
@@ -218,7 +217,7 @@ def _rms_norm(
     build, value = ctx.build, ctx.value(x)
     axes = tuple(range(-len(shape), 0))
     square = build.function(ctx.name, "square", value)
-    mean = build.reduce(ctx.name, lambda places: Reduce("mean", places), square, axes, True)
+    mean = build.reduce(ctx.name, "mean", square, axes, True)
     shifted = build.arithmetic(ctx.name, "add", mean, 1.1920929e-07 if epsilon is None else epsilon)
     made = build.arithmetic(ctx.name, "multiply", value, build.function(ctx.name, "rsqrt", shifted))
     return made if scale is None else build.arithmetic(ctx.name, "multiply", made, scale)

@@ -12,7 +12,6 @@ from depthjax.importing.torch.registry import Context, Sizes, each, rule
 from depthjax.importing.values import Value
 from depthjax.models.operations.average_pool import AveragePool
 from depthjax.models.operations.max_pool import MaxPool
-from depthjax.models.operations.reduction import Reduce
 
 
 @rule("max_pool2d_with_indices")
@@ -111,7 +110,7 @@ def _adaptive_average_pool_1d(ctx: Context, x: Operand, size: Sizes) -> Value:
     value = ctx.value(x)
     if each(size, 1) != (1,):
         raise ValueError("adaptive_avg_pool1d to another size than 1 is not supported")
-    return ctx.build.reduce(ctx.name, lambda axes: Reduce("mean", axes), value, (-1,), True)
+    return ctx.build.reduce(ctx.name, "mean", value, (-1,), True)
 
 
 @rule("adaptive_max_pool2d")
@@ -119,7 +118,7 @@ def _adaptive_max_pool(ctx: Context, x: Operand, size: Sizes) -> tuple[Value, No
     if each(size, 2) != (1, 1):
         raise ValueError("adaptive_max_pool2d to another size than 1 is not supported")
     value = ctx.value(x)
-    made = ctx.build.reduce(ctx.name, lambda axes: Reduce("max", axes), value, (-2, -1), True)
+    made = ctx.build.reduce(ctx.name, "max", value, (-2, -1), True)
     return made, None
 
 

@@ -8,7 +8,6 @@ from depthjax.importing.nodes import Operand
 from depthjax.importing.torch.registry import Context, Number, rule
 from depthjax.importing.torch.rules.elementwise import convert
 from depthjax.importing.values import Value
-from depthjax.models.operations.reduction import Reduce
 from depthjax.models.operations.softmax import Softmax
 
 Axes = int | Sequence[int] | None
@@ -17,7 +16,7 @@ Axes = int | Sequence[int] | None
 def _reduce(ctx: Context, name: str, x: Operand, axes: Axes, keep: bool) -> Value:
     listed = () if axes is None else (axes,) if isinstance(axes, int) else tuple(axes)
     value = ctx.value(x)
-    return ctx.build.reduce(ctx.name, lambda places: Reduce(name, places), value, listed, keep)
+    return ctx.build.reduce(ctx.name, name, value, listed, keep)
 
 
 @rule("mean")
