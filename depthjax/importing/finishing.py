@@ -1,6 +1,6 @@
 """From a built graph to a network: names, aliases, weights, and a check of all shapes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ import numpy as np
 
 from depthjax.importing.building import Builder
 from depthjax.importing.network import Graph, ImportedNetwork, renamed
+from depthjax.importing.nodes import free_name
 from depthjax.importing.sizes import shapes_of, takes_any_size
 from depthjax.importing.values import Value
 from depthjax.models.network import INPUT, RESERVED, Node
@@ -29,6 +30,30 @@ class Output(NamedTuple):
     name: str
     value: Value
     is_block: bool
+
+
+def module_outputs(
+    tensors: Iterable[tuple[Sequence[str], Value | None]],
+    returned: Mapping[str, Value] = MappingProxyType({}),
+) -> list[Output]:
+    """The output of each module; inner modules first.
+
+    Args:
+        tensors: in order, the modules that each is computed in, outermost first, and where it is
+            computed; None if it does not depend on the images.
+        returned: a module's output, where it is known; else it is the last tensor within it.
+    """
+    last: dict[str, Value] = {}
+    holders: set[str] = set()
+    for paths, value in tensors:
+        holders.update(paths[:-1])
+        if value is not None:
+            for path in paths:
+                last.pop(path, None)
+                last[path] = value
+    last |= {path: value for path, value in returned.items() if path in last}
+    found = [Output(path, value, path in holders) for path, value in last.items()]
+    return sorted(found, key=lambda output: -output.name.count("."))
 
 
 def finish(
@@ -124,7 +149,7 @@ def _names(nodes: Sequence[Node], outputs: Sequence[Output]) -> dict[str, str]:
         if of_outputs.get(name, name) != name:
             # A module whose own weights are used first, and that ends with something else.
             kind = describe(node.operation).kind.replace(" ", "_")
-            name = _free(f"{name}.{kind}", taken)
+            name = free_name(f"{name}.{kind}", taken)
             taken.remove(node.name)
             taken.add(name)
         names[node.name] = name
@@ -137,13 +162,6 @@ def _names(nodes: Sequence[Node], outputs: Sequence[Output]) -> dict[str, str]:
             taken.add(free[0])
             names[node.name] = free[0]
     return names
-
-
-def _free(name: str, taken: set[str]) -> str:
-    number, candidate = 1, name
-    while candidate in taken:
-        candidate, number = f"{name}_{number}", number + 1
-    return candidate
 
 
 _FEW = 8

@@ -1,6 +1,6 @@
 """The nodes of our graph so far, and the order in which each activation stores its axes."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,14 +42,6 @@ class Nodes:
 
     # ------------------------------------------------------------------------------- adding nodes
 
-    def unique(self, name: str) -> str:
-        """A name that no node has yet: itself, or with a number."""
-        number, candidate = 1, name
-        while candidate in self._names:
-            candidate, number = f"{name}_{number}", number + 1
-        self._names.add(candidate)
-        return candidate
-
     def add(
         self,
         name: str,
@@ -72,7 +64,8 @@ class Nodes:
                 another kind of number (of whole ones a float), it is what it gives.
             variables: of the operation.
         """
-        name = self.unique(name)
+        name = free_name(name, self._names)
+        self._names.add(name)
         self.nodes.append(Node(name, operation, tuple(value.node for value in inputs)))
         for group, leaves in (variables or {}).items():
             self.variables.setdefault(group, {})[name] = {k: v.array for k, v in leaves.items()}
@@ -191,6 +184,14 @@ class Nodes:
         """Stored in the source's order; `whole`: with every axis, also those of size 1."""
         axes = range(x.rank)
         return self.ordered(x, tuple(a for a in axes if whole or x.shape[a] != 1 or a in x.order))
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """A name that is not taken yet: itself, or with a number."""
+    number, candidate = 1, name
+    while candidate in taken:
+        candidate, number = f"{name}_{number}", number + 1
+    return candidate
 
 
 def _spec(value: Value) -> jax.ShapeDtypeStruct:

@@ -6,9 +6,9 @@ from typing import Any
 
 from depthjax.errors import unknown
 from depthjax.importing.building import Builder
-from depthjax.importing.finishing import Output, finish
+from depthjax.importing.finishing import Output, finish, module_outputs
 from depthjax.importing.network import ImportedNetwork
-from depthjax.importing.onnx.interpreter import MISSING, Interpreter, Made, known_weight
+from depthjax.importing.onnx.interpreter import MISSING, Interpreter, known_weight
 from depthjax.importing.onnx.naming import clean, scopes, shared_scopes
 from depthjax.importing.onnx.reading import Source, read_model
 from depthjax.importing.values import Value
@@ -71,7 +71,8 @@ def _lowered(
         interpreter.run(graph.node, scope, [entry.name for entry in graph.output])
     except ValueError as error:
         raise ValueError(f"{source.name}: {error}{_batch_hint(batch)}") from error
-    layers = _outputs(interpreter.made)
+    # A tensor of no module is a layer by its own name.
+    layers = module_outputs([(m.scopes or (clean(m.name),), m.value) for m in interpreter.made])
     result = _result(source, interpreter, scope, layers, until)
     tensors = {clean(made.name): made.value for made in interpreter.made}
     return finish(build, source.name, images, result, layers, others=tensors)
@@ -125,23 +126,6 @@ def _images(name: str, entry: Any, image_size: int | tuple[int, int] | None) -> 
 
 
 # --------------------------------------------------------------------------------------- its layers
-
-
-def _outputs(made: Sequence[Made]) -> list[Output]:
-    """The output of each module: of the last node within it; inner modules first.
-
-    A tensor of no module is a layer by its own name.
-    """
-    last: dict[str, Value] = {}
-    holders: set[str] = set()
-    for tensor in made:
-        paths = tensor.scopes or (clean(tensor.name),)
-        holders.update(paths[:-1])
-        for path in paths:
-            last.pop(path, None)
-            last[path] = tensor.value
-    found = [Output(path, value, path in holders) for path, value in last.items()]
-    return sorted(found, key=lambda output: -output.name.count("."))
 
 
 def _result(

@@ -82,8 +82,8 @@ class Interpreter:
                 self._bind(node, [MISSING] * len(node.output), scope)
                 continue
             paths = self._scopes(node)
-            results = self._results(node, inputs, scope, around, paths, within)
-            self._bind(node, results, scope)
+            given = self._results(node, inputs, scope, around, paths, within)
+            self._bind(node, given, scope)
             if not within:
                 self._note(node, scope, paths)
 

@@ -13,7 +13,7 @@ import numpy as np
 from depthjax.errors import in_one_line
 from depthjax.importing.building import Builder
 from depthjax.importing.encoding import array_sha256, encoded
-from depthjax.importing.finishing import finish, needed
+from depthjax.importing.finishing import finish, module_outputs, needed
 from depthjax.importing.network import ImportedNetwork
 from depthjax.importing.sizes import OTHER
 from depthjax.importing.torch import rules  # noqa: F401, which registers them
@@ -23,9 +23,9 @@ from depthjax.importing.torch.naming import (
     first_tensor,
     functions,
     label,
-    module_outputs,
     nodes_in,
     operation_name,
+    stack_of,
     used_elsewhere,
 )
 from depthjax.importing.torch.registry import RULES, Context
@@ -218,9 +218,18 @@ class _Lowering:
             returned: the node of each module's output, where it is known.
         """
         assert self.images is not None and self.result is not None
+        values = {
+            node: value
+            for node, value in self.made.items()
+            if isinstance(value, Value) and value.batched
+        }
+        outputs = module_outputs(
+            [(stack_of(node), values.get(node)) for node in self.visited],
+            {path: values[node] for path, node in returned.items()},
+        )
         return finish(
             *(self.build, self.source, self.images, self.result),
-            module_outputs(self.visited, self.made, returned),
+            outputs,
             functions(self.visited, self.made),
             shared=_shared(self.exported.state_dict),
         )

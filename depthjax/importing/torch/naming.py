@@ -1,9 +1,9 @@
 """Names of what an exported graph holds: its operations, modules and blocks' own functions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from depthjax.importing.finishing import Output
+from depthjax.importing.nodes import free_name
 from depthjax.importing.values import Value
 
 
@@ -28,7 +28,7 @@ def first_tensor(output: Any) -> Any:
     return nodes_in(output)[0]
 
 
-def _stack(node: Any) -> list[str]:
+def stack_of(node: Any) -> list[str]:
     """The paths of the modules that a node lies in, outermost first.
 
     The n-th further call of a module is another one: `relu_1`, as in `torch.fx`.
@@ -44,22 +44,19 @@ def called(path: str, call: str) -> str:
 
 def label(node: Any) -> str:
     """A name for the nodes that a node becomes; `torch.fx` names it alike: `layer1.0.add`."""
-    path = next((path for path in reversed(_stack(node)) if path), "")
+    path = next((path for path in reversed(stack_of(node)) if path), "")
     return f"{path}.{operation_name(node.target)}" if path else operation_name(node.target)
 
 
 def functions(nodes: Sequence[Any], made: dict[Any, Any]) -> dict[str, Value]:
     """What blocks compute themselves and not by a module, by `torch.fx`'s names."""
-    blocks = {path for node in nodes for path in _stack(node)[:-1]} | {""}
+    blocks = {path for node in nodes for path in stack_of(node)[:-1]} | {""}
     found: dict[str, Value] = {}
     for node in nodes:
         value = made.get(node)
-        if not isinstance(value, Value) or not (_stack(node) and _stack(node)[-1] in blocks):
-            continue
-        stem, number = label(node), 0
-        while (name := f"{stem}_{number}" if number else stem) in found:
-            number += 1
-        found[name] = value
+        stack = stack_of(node)
+        if isinstance(value, Value) and stack and stack[-1] in blocks:
+            found[free_name(label(node), found)] = value
     return found
 
 
@@ -71,36 +68,12 @@ def used_elsewhere(nodes: Sequence[Any], made: dict[Any, Any]) -> dict[str, list
     found: dict[str, list[Any]] = {}
     partly: set[str] = set()
     for node in nodes:
-        value, paths = made.get(node), _stack(node)
+        value, paths = made.get(node), stack_of(node)
         if node.graph is not nodes[-1].graph:
             partly.update(paths)
         elif isinstance(value, Value) and value.batched:
-            users = [_stack(user) for user in node.users]
+            users = [stack_of(user) for user in node.users]
             for path in paths:
                 if any(path not in user for user in users):
                     found.setdefault(path, []).append(node)
     return {path: held for path, held in found.items() if path not in partly}
-
-
-def module_outputs(
-    nodes: Sequence[Any], made: dict[Any, Any], returned: Mapping[str, Any]
-) -> list[Output]:
-    """The output of each module; inner modules first.
-
-    Args:
-        nodes: of the graph.
-        made: what they became.
-        returned: the node of a module's output, where it is known; else it is the last within it.
-    """
-    last: dict[str, Any] = {}
-    holders: set[str] = set()
-    for node in nodes:
-        paths = _stack(node)
-        holders.update(paths[:-1])
-        for path in paths:
-            if isinstance(made.get(node), Value) and made[node].batched:
-                last.pop(path, None)
-                last[path] = node
-    last |= {path: node for path, node in returned.items() if path in last}
-    found = [Output(path, made[node], path in holders) for path, node in last.items()]
-    return sorted(found, key=lambda output: -output.name.count("."))
