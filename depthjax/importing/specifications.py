@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from depthjax.errors import one_of
-from depthjax.models.specifications import SCHEMES, Specified
-from depthjax.typing import Variables
+from depthjax.models.specifications import SCHEMES, Fields, Specified, hashable_fields, refusing
 from depthjax.weights.controls import has_trained_head
 
 
@@ -31,14 +30,13 @@ def _of_torchvision(name: str, fields: Mapping[str, Any]) -> Specified:
 def _of_onnx(path: str, fields: Mapping[str, Any]) -> Specified:
     for name in fields:
         one_of(f"field of onnx:{path}", name, ("image_size", "until"))
-    hashable = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
     file = Path(path)
     written = file.stat().st_mtime_ns if file.is_file() else 0
-    return _read_onnx(path, tuple(sorted(hashable.items())), written)
+    return _read_onnx(path, hashable_fields(fields), written)
 
 
 @lru_cache(maxsize=2)  # an import takes seconds; `written` is part of the key alone
-def _read_onnx(path: str, fields: tuple[tuple[str, Any], ...], written: int) -> Specified:
+def _read_onnx(path: str, fields: Fields, written: int) -> Specified:
     from depthjax.importing.onnx import load_onnx
 
     name = f"onnx:{path}"
@@ -51,7 +49,7 @@ def _read_onnx(path: str, fields: tuple[tuple[str, Any], ...], written: int) -> 
         name,
         variables,
         origin={"source": name, "graph_sha256": model.content.digest},
-        initialize=_refusing(name),
+        initialize=refusing(_UNDRAWN.format(name)),
     )
 
 
@@ -69,19 +67,14 @@ def _of_saved(folder: str, fields: Mapping[str, Any]) -> Specified:
         has_trained_head=has_trained_head(weights),
         normalization=saved.normalization,
         origin={**saved.origin, "graph_sha256": saved.model.content.digest},
-        initialize=_refusing(folder),
+        initialize=refusing(_UNDRAWN.format(folder)),
     )
 
 
-def _refusing(name: str) -> Any:
-    def initialize(seed: int) -> Variables:
-        raise ValueError(
-            f"how {name} was initialised is not in its file, so it has no untrained weights; take"
-            " pretrained ones, shuffled:pretrained as a control, or import it untrained from"
-            " timm: or torchvision:"
-        )
-
-    return initialize
+_UNDRAWN = (
+    "how {} was initialised is not in its file, so it has no untrained weights; take pretrained"
+    " ones, shuffled:pretrained as a control, or import it untrained from timm: or torchvision:"
+)
 
 
 SCHEMES.update(timm=_of_timm, torchvision=_of_torchvision, onnx=_of_onnx, saved=_of_saved)

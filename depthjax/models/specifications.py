@@ -25,6 +25,9 @@ from depthjax.models.normalization import Normalization
 from depthjax.models.references import function_at
 from depthjax.typing import Variables
 
+Fields = tuple[tuple[str, Any], ...]
+"""The fields of a model, sorted; they hash."""
+
 
 @dataclass(frozen=True, eq=False)
 class Specified:
@@ -105,6 +108,25 @@ def specified(name: str, fields: Mapping[str, Any]) -> Specified:
     return _of_function(name, fields)
 
 
+def hashable_fields(fields: Mapping[str, Any]) -> Fields:
+    """Fields in one order. Lists come from JSON; only tuples hash."""
+    held = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
+    return tuple(sorted(held.items()))
+
+
+def refusing(message: str) -> Callable[[int], Variables]:
+    """What `Specified.initialize` is where weights cannot be drawn.
+
+    Args:
+        message: says why, and where `{seed}` stands the seed that was asked for.
+    """
+
+    def initialize(seed: int) -> Variables:
+        raise ValueError(message.replace("{seed}", str(seed)))
+
+    return initialize
+
+
 def variables_sha256(variables: Variables) -> str:
     """A hash of all weights with their names, shapes and dtypes."""
     digest = hashlib.sha256()
@@ -131,13 +153,11 @@ def _of_function(name: str, fields: Mapping[str, Any]) -> Specified:
             f"{name} does not take these fields: {error}; its signature is"
             f" {name.partition(':')[2]}{inspect.signature(function)}"
         ) from None
-    # Lists come from JSON; only tuples hash.
-    hashable = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
-    return _called(function, name, tuple(sorted(hashable.items())))
+    return _called(function, name, hashable_fields(fields))
 
 
 @lru_cache(maxsize=4)  # it may read a file or download weights
-def _called(function: Callable[..., Any], name: str, fields: tuple[Any, ...]) -> Specified:
+def _called(function: Callable[..., Any], name: str, fields: Fields) -> Specified:
     try:
         made = function(**dict(fields))
     except Exception as error:
@@ -151,23 +171,12 @@ def _called(function: Callable[..., Any], name: str, fields: tuple[Any, ...]) ->
             " these of a function {name: activation} of any library"
         )
     graph_of(model)  # a graph that cannot be built ends here
-    return Specified(
-        model,
-        name,
-        variables,
-        initialize=_undrawn(name) if isinstance(model, FunctionNetwork) else None,
+    undrawn = refusing(
+        f"how the weights of {name} are drawn is known to its own library alone: give the function"
+        " a field seed={seed} and take the weights pretrained, or shuffled:pretrained as a control"
     )
-
-
-def _undrawn(name: str) -> Callable[[int], Variables]:
-    def initialize(seed: int) -> Variables:
-        raise ValueError(
-            f"how the weights of {name} are drawn is known to its own library alone: give the"
-            f" function a field seed={seed} and take the weights pretrained, or shuffled:pretrained"
-            " as a control"
-        )
-
-    return initialize
+    is_function = isinstance(model, FunctionNetwork)
+    return Specified(model, name, variables, initialize=undrawn if is_function else None)
 
 
 def _kind(made: Any) -> str:

@@ -12,7 +12,7 @@ from depthjax.errors import unknown
 from depthjax.importing.network import ImportedNetwork
 from depthjax.importing.torch.importer import from_torch
 from depthjax.models.normalization import Normalization, as_normalization
-from depthjax.models.specifications import Specified
+from depthjax.models.specifications import Fields, Specified, hashable_fields
 from depthjax.typing import Variables
 from depthjax.weights.fitting import head_of
 from depthjax.weights.mismatch import WeightsMismatch
@@ -25,7 +25,6 @@ from depthjax.weights.prefixes import (
 
 SIZE = "image_size"
 """The field that says for which height and width a network is made and traced."""
-Fields = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -59,9 +58,7 @@ class Library:
             ValueError: without the library, for a name or fields that it does not know, and for a
                 network that cannot be imported.
         """
-        # Lists come from JSON; only tuples hash.
-        hashable = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
-        asked = Asked(self, name, tuple(sorted(hashable.items())))
+        asked = Asked(self, name, hashable_fields(fields))
         first = _untrained(asked, 0)
         return Specified(
             first.model,
