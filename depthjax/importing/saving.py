@@ -25,7 +25,7 @@ from depthjax.models.initialization import variable_shapes
 from depthjax.models.network import INPUT, Network, Node
 from depthjax.models.normalization import Normalization, as_normalization
 from depthjax.typing import Variables
-from depthjax.weights.mismatch import WeightsMismatch
+from depthjax.weights.mismatch import WeightsMismatch, differences
 from depthjax.weights.reading import read_state_dict
 from depthjax.weights.writing import safetensors_bytes
 
@@ -185,15 +185,8 @@ def _variables(what: str, shapes: Any, given: Mapping[str, np.ndarray]) -> dict[
         for node, leaves in nodes.items()
         for leaf, spec in leaves.items()
     }
-    missing = [name for name in expected if name not in given]
-    unknown = [name for name in given if name not in expected]
-    differing = {
-        name: (given[name].shape, shape)
-        for name, shape in expected.items()
-        if name in given and given[name].shape != shape
-    }
-    if missing or unknown or differing:
-        raise WeightsMismatch(what, "its graph", missing, unknown, differing, "save it again")
+    if found := differences(given, expected):
+        raise WeightsMismatch(what, "its graph", *found, "save it again")
     variables: dict[str, Any] = {"params": {}}
     for name in expected:
         group, _, rest = name.partition("/")

@@ -12,21 +12,19 @@ from depthjax.models import MODELS, Network
 from depthjax.models.initialization import variable_shapes
 from depthjax.models.network import graph_of
 from depthjax.models.operations.description import describe
-from depthjax.weights.mismatch import Shape, Shapes, WeightsMismatch, some
+from depthjax.weights.mismatch import Differences, Shapes, WeightsMismatch, differences, some
 from depthjax.weights.prefixes import (
-    chosen_prefix,
     fitting_prefixes,
+    located,
     normalizer_names,
-    of_these_shapes,
     under,
+    unwrapped,
 )
 from depthjax.weights.renaming import module_spellings, weight_spellings
 from depthjax.weights.state_dict import IGNORED, named_once, to_torch_state_dict
 
 _PARAMETRIZED = ("weight.original0", "weight.original", "weight_g", "weight_orig")
 """How the names of what PyTorch computes a weight from end."""
-_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
-"""What torch.compile and other wrappers of a module inside a network put into its names."""
 
 
 def head_of(model: Network) -> str:
@@ -86,28 +84,14 @@ def fit(
         others.setdefault(name, []).append(other)
     known = weight_spellings(body)
     wanted = [(*spellings, *others.get(name, ())) for name, spellings in known.items()]
-    names = [name for name in state if name.rpartition(".")[2] not in IGNORED]
-    fits = of_these_shapes(state, fitting_prefixes(names, wanted), body)
-    if not fits and (unwrapped := _unwrapped(state)).keys() != state.keys():
-        return fit(
-            model, unwrapped, what=what, drop_head=drop_head, image_size=image_size, prefix=prefix
-        )
-    chosen = chosen_prefix(prefix, fits, names, wanted, f"{what} holds {_name(model)}")
-    given = _our_names(named_once(under(chosen, state, fits), model, what), expected)
+    chosen, held = located(state, wanted, body, prefix, f"{what} holds {_name(model)}")
+    given = _our_names(named_once(held, model, what), expected)
     if drop_head:
         given, expected = _without_head(given, model), _without_head(expected, model)
-    if differences := _differences(given, expected):
-        hint = _hint(model, given, differences) or _other_model(state, image_size)
-        raise WeightsMismatch(what, _name(model), *differences, hint)
+    if found := differences(given, expected):
+        hint = _hint(model, given, found) or _other_model(unwrapped(state), image_size)
+        raise WeightsMismatch(what, _name(model), *found, hint)
     return Fitting(_checked_values(what, {name: given[name] for name in expected}), chosen)
-
-
-def _unwrapped(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The state dict without the names of wrappers within its names."""
-    return {
-        ".".join(part for part in name.split(".") if part not in _WRAPPERS): array
-        for name, array in state.items()
-    }
 
 
 def _our_names(state: Mapping[str, np.ndarray], expected: Shapes) -> dict[str, np.ndarray]:
@@ -135,38 +119,16 @@ def _without_head(entries: Mapping[str, Any], model: Network) -> dict[str, Any]:
     return {name: entry for name, entry in entries.items() if not name.startswith(f"{head}.")}
 
 
-class _Differences(NamedTuple):
-    """The fields of `WeightsMismatch`."""
-
-    missing: list[str]
-    unexpected: list[str]
-    shapes: dict[str, tuple[Shape, Shape]]
-
-
-def _differences(given: Mapping[str, np.ndarray], expected: Shapes) -> _Differences | None:
-    """What keeps a state dict from fitting; None if it fits."""
-    found = _Differences(
-        [name for name in expected if name not in given],
-        [name for name in given if name not in expected],
-        {
-            name: (given[name].shape, shape)
-            for name, shape in expected.items()
-            if name in given and given[name].shape != shape
-        },
-    )
-    return found if any(found) else None
-
-
-def _hint(model: Network, given: Mapping[str, np.ndarray], differences: _Differences) -> str:
+def _hint(model: Network, given: Mapping[str, np.ndarray], found: Differences) -> str:
     """What the user can do, if the differences tell it."""
-    shapes = differences.shapes
-    names = {*differences.missing, *differences.unexpected, *shapes}
+    shapes = found.shapes
+    names = {*found.missing, *found.unexpected, *shapes}
     head = f"{head_of(model)}."
     if names == {"pos_embed"} and hasattr(model, "patch"):
         return _positions_hint(shapes["pos_embed"][0][-2], model.patch)
     if shapes and all(sorted(theirs) == sorted(ours) for theirs, ours in shapes.values()):
         return "it looks transposed: PyTorch keeps kernels as [out, in, height, width]"
-    wrapped = [name for name in differences.unexpected if name.endswith(_PARAMETRIZED)]
+    wrapped = [name for name in found.unexpected if name.endswith(_PARAMETRIZED)]
     if wrapped:
         return (
             f"{wrapped[0]} is of a parametrization (weight_norm, spectral_norm): take it off before"
@@ -174,8 +136,8 @@ def _hint(model: Network, given: Mapping[str, np.ndarray], differences: _Differe
             " remove_weight_norm and remove_spectral_norm of older ones"
         )
     if all(name.startswith(head) for name in names):
-        kind = "differs, of other modules:" if differences.unexpected else "is missing:"
-        if shapes and not differences.missing and not differences.unexpected:
+        kind = "differs, of other modules:" if found.unexpected else "is missing:"
+        if shapes and not found.missing and not found.unexpected:
             classes = given[max(shapes)].shape[0]
             kind = f"differs, with {classes} classes: build the model with as many, or"
         return f"only the head {kind} leave it out with drop_head=True (--drop_head)"

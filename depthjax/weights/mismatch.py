@@ -1,6 +1,9 @@
 """Weights that do not fit a network, all of them named at once."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
 
 Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
@@ -39,6 +42,36 @@ class WeightsMismatch(ValueError):
             if names
         ]
         super().__init__(f"{what} does not fit {model}: {'; '.join(parts)}; {hint}")
+
+
+class Differences(NamedTuple):
+    """The fields of `WeightsMismatch`."""
+
+    missing: list[str]
+    unexpected: list[str]
+    shapes: dict[str, tuple[Shape, Shape]]
+
+
+def differences(
+    given: Mapping[str, np.ndarray], expected: Shapes, optional: Collection[str] = ()
+) -> Differences | None:
+    """What keeps weights from fitting; None if they fit.
+
+    Args:
+        given: the weights.
+        expected: the shapes of those of the model.
+        optional: which of these may be missing.
+    """
+    found = Differences(
+        [name for name in expected if name not in given and name not in optional],
+        [name for name in given if name not in expected],
+        {
+            name: (given[name].shape, shape)
+            for name, shape in expected.items()
+            if name in given and given[name].shape != shape
+        },
+    )
+    return found if any(found) else None
 
 
 def some(names: Iterable[str]) -> str:

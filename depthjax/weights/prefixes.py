@@ -15,9 +15,48 @@ import numpy as np
 from depthjax.errors import unknown
 from depthjax.models.normalization import Normalization
 from depthjax.weights.mismatch import MOST, Shapes
+from depthjax.weights.state_dict import IGNORED
 
 Spellings = Sequence[str]
 """The names that one weight may have."""
+
+
+_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+"""What torch.compile and other wrappers of a module inside a network put into its names."""
+
+
+def located(
+    state: Mapping[str, np.ndarray],
+    wanted: Sequence[Spellings],
+    shapes: Shapes,
+    asked: str | None,
+    holds: str,
+) -> tuple[str, dict[str, np.ndarray]]:
+    """The prefix under which a file has a network, and the entries there, without it.
+
+    Args:
+        state: the file's names to arrays.
+        wanted: as `fitting_prefixes` takes it.
+        shapes: of the network's weights, which tell the right one of several prefixes.
+        asked, holds: as `chosen_prefix` takes them.
+
+    Raises:
+        ValueError: as `chosen_prefix`.
+    """
+    names = [name for name in state if name.rpartition(".")[2] not in IGNORED]
+    fits = of_these_shapes(state, fitting_prefixes(names, wanted), shapes)
+    if not fits and (plain := unwrapped(state)).keys() != state.keys():
+        return located(plain, wanted, shapes, asked, holds)
+    chosen = chosen_prefix(asked, fits, names, wanted, holds)
+    return chosen, under(chosen, state, fits)
+
+
+def unwrapped(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The state dict without the names of wrappers within its names."""
+    return {
+        ".".join(part for part in name.split(".") if part not in _WRAPPERS): array
+        for name, array in state.items()
+    }
 
 
 def fitting_prefixes(names: Iterable[str], wanted: Sequence[Spellings]) -> list[str]:

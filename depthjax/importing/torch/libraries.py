@@ -15,13 +15,9 @@ from depthjax.models.normalization import Normalization, as_normalization
 from depthjax.models.specifications import Fields, Specified, hashable_fields
 from depthjax.typing import Variables
 from depthjax.weights.fitting import head_of
-from depthjax.weights.mismatch import WeightsMismatch
-from depthjax.weights.prefixes import (
-    chosen_prefix,
-    fitting_prefixes,
-    of_these_shapes,
-    under,
-)
+from depthjax.weights.mismatch import WeightsMismatch, differences
+from depthjax.weights.prefixes import located
+from depthjax.weights.state_dict import IGNORED
 
 SIZE = "image_size"
 """The field that says for which height and width a network is made and traced."""
@@ -119,23 +115,14 @@ def _filled(
     shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     head = f"{head_of(first.model)}." if drop_head else None
     body = {n: shape for n, shape in shapes.items() if not (head and n.startswith(head))}
-    needed = [name for name in body if not name.endswith("num_batches_tracked")]
+    counted = {name for name in body if name.rpartition(".")[2] in IGNORED}
+    needed = {name: shape for name, shape in body.items() if name not in counted}
     wanted = [(name,) for name in needed]
-    fits = of_these_shapes(state, fitting_prefixes(state, wanted), {n: body[n] for n in needed})
-    chosen = chosen_prefix(prefix, fits, state.keys(), wanted, f"{what} holds {asked}")
-    kept = {
-        n: a for n, a in under(chosen, state, fits).items() if not (head and n.startswith(head))
-    }
-    missing = [name for name in needed if name not in kept]
-    unexpected = [name for name in kept if name not in body]
-    others = {
-        name: (kept[name].shape, shape)
-        for name, shape in body.items()
-        if name in kept and kept[name].shape != shape
-    }
-    if missing or unexpected or others:
+    chosen, held = located(state, wanted, needed, prefix, f"{what} holds {asked}")
+    kept = {n: array for n, array in held.items() if not (head and n.startswith(head))}
+    if found := differences(kept, body, counted):
         hint = "check the name, and fields such as num_classes; other classes: leave out the head"
-        raise WeightsMismatch(what, str(asked), missing, unexpected, others, hint)
+        raise WeightsMismatch(what, str(asked), *found, hint)
     broken = [n for n, a in kept.items() if a.dtype.kind == "f" and not np.isfinite(a).all()]
     if broken:
         raise ValueError(f"{what} holds NaN or infinite values in {', '.join(broken[:5])}")
