@@ -74,6 +74,12 @@ _KNOWN = (
     Column("wavelet_share", "wavelet share", "0 to 1", "of a filter, by a Gabor function"),
     Column("singular_value", "singular value", "embedding / pixel", "of the Jacobian"),
     Column("condition_number", "condition number", _RATIO, "of the Jacobian"),
+    Column("stable_rank", "stable rank", "directions", "Σ σ² / σ₁²"),
+    Column("participation_ratio", "participation ratio", "directions", "(Σ σ²)² / Σ σ⁴"),
+    Column("rank_bound", "directions that can pass", "at most", "counted operation by operation"),
+    Column("passing_share", "directions that can pass", "share of n", "rank_bound / inputs"),
+    Column("condition_low", "κ on the row space", "at least", "σ₁ over the least that is not 0"),
+    Column("bits", "bits", "at the noise of ρ = 1", "middle of bits_low and bits_high"),
     Column("width", "width", "units"),
     Column("top5", "top-5 of a_g", "", "class and probability"),
     Column("target_top5", "top-5 of a", "", "class and probability"),
@@ -98,6 +104,9 @@ LOGARITHMIC = frozenset(
         "principal_distance",
         "singular_value",
         "condition_number",
+        "stable_rank",
+        "passing_share",
+        "condition_low",
     }
 )
 """Quantities with geometric means and logarithmic axes."""

@@ -14,6 +14,7 @@ from depthjax.report import tabular
 from depthjax.report.comparison import comparison_contents, is_comparison
 from depthjax.report.contents import Chart, Picture, Report, Section, Series
 from depthjax.report.inversions import inversion_contents
+from depthjax.report.jacobian import is_jacobian, jacobian_charts
 from depthjax.report.sweep import is_sweep, sweep_section
 
 _MOST_PICTURES = 16
@@ -130,8 +131,14 @@ def _results_contents(path: Path, config: dict[str, Any]) -> dict[str, Any]:
     rows = tabular.read_csv(path / "results.csv")
     if not rows:
         return content
-    charts = tabular.depth_charts(rows) if {"layer", "depth"} <= rows[0].keys() else []
-    return content | {"charts": charts, "tables": [tabular.table("Numbers", rows)]}
+    return content | {"charts": _charts(rows), "tables": [tabular.table("Numbers", rows)]}
+
+
+def _charts(rows: tabular.Rows) -> list[Chart]:
+    """Of a study: those that are chosen for it, or else those of all quantities against depth."""
+    if is_jacobian(rows):
+        return jacobian_charts(rows)
+    return tabular.depth_charts(rows) if {"layer", "depth"} <= rows[0].keys() else []
 
 
 def _in_words(value: Any) -> str:

@@ -14,8 +14,12 @@ from depthjax.statistics import LEAST, finite_median, interval_of
 MOST_ROWS = 1_000
 _MOST_CHARTS = 12
 _EXAMPLES = ("image", "origin", "number", "restart", "seed", "output_channel", "draw")
-"""Columns that number the examples of one thing. Any other column of words tells things apart."""
-_NUMBERED = ("depth", *_EXAMPLES)
+"""Columns that number the examples of one thing."""
+_NUMBERED = ("depth", "label", "target_label", "direction", "sign", *_EXAMPLES)
+"""Columns of whole numbers that are names of things, whose mean says nothing."""
+_LINES = ("network", "control")
+"""Columns whose values are each a line of a chart."""
+_LONGEST_TITLE = 40
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -49,7 +53,8 @@ def table(title: str, rows: Rows, note: str = "", *, where: str = "results.csv")
 def _grouped(rows: Rows) -> Rows:
     """The medians of rows that differ only by example, with their number `n`."""
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
-    keys = [name for name in rows[0] if _tells_apart(rows, name)]
+    panels = _panels(rows)
+    keys = [name for name in rows[0] if name in (*_LINES, "layer", *panels)]
     for row in rows:
         groups.setdefault(tuple(row[name] for name in keys), []).append(row)
     numbers = [
@@ -68,8 +73,22 @@ def _grouped(rows: Rows) -> Rows:
     return medians[:MOST_ROWS]
 
 
-def _tells_apart(rows: Rows, name: str) -> bool:
-    return name not in _EXAMPLES and all(isinstance(row[name], str) for row in rows)
+def _panels(rows: Rows) -> list[str]:
+    """The columns of words that tell apart what was measured at one layer with one example.
+
+    A column with one value for each layer or example, such as why a descent stopped or which
+    operation is the narrowest, describes these and tells nothing apart.
+    """
+    panels: list[str] = []
+    for name in rows[0]:
+        words = all(isinstance(row[name], str) for row in rows)
+        if not words or name in (*_LINES, "layer", *_EXAMPLES):
+            continue
+        place = [key for key in (*_LINES, "layer", *_EXAMPLES, *panels) if key in rows[0]]
+        pairs = {(tuple(row[key] for key in place), row[name]) for row in rows}
+        if len(pairs) > len({where for where, _ in pairs}):
+            panels.append(name)
+    return panels
 
 
 def depth_charts(
@@ -84,7 +103,7 @@ def depth_charts(
         rows: with `layer` and `depth`, and mostly with `network`, `seed` and `image`.
         wanted: the charts: the quantity, the values that its rows have in common, and the title.
             By default there is a chart of every quantity for each combination of the other words
-            in a row, 12 at most.
+            that was measured at all layers, 12 at most.
         seeds: what the seeds are of, in words.
     """
     if not wanted:
@@ -98,28 +117,53 @@ def depth_charts(
 
 
 def _every_chart(rows: Rows) -> Sequence[tuple[str, Mapping[str, str], str]]:
-    first = rows[0]
-    lines = {"network", "layer"}
-    panels = [name for name in first if _tells_apart(rows, name) and name not in lines]
+    panels = _panels(rows)
     numbers = [
         name
-        for name in first
-        if name not in (*_NUMBERED, *panels, *lines)
-        and all(isinstance(row[name], int | float) for row in rows)
+        for name in rows[0]
+        if name not in _NUMBERED and all(isinstance(row[name], int | float) for row in rows)
     ]
-    places = list(dict.fromkeys(tuple(row[name] for name in panels) for row in rows))
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in panels), []).append(row)
+    depths = {row["depth"] for row in rows}
+    # What was measured at some layers alone, such as recovered images, is no line against depth.
+    places = [place for place, there in groups.items() if {row["depth"] for row in there} == depths]
+    differing = [index for index in range(len(panels)) if len({at[index] for at in places}) > 1]
     wanted = []
     for quantity in numbers:
         for place in places:
-            title = ", ".join([column(quantity).label, *place])
-            common = dict(zip(panels, place, strict=True))
-            wanted.append((quantity, common, title[:1].upper() + title[1:]))
+            if not any(_finite(row[quantity]) for row in groups[place]):
+                continue
+            title = _title([column(quantity).label, *(place[index] for index in differing)])
+            wanted.append((quantity, dict(zip(panels, place, strict=True)), title))
     return wanted[:_MOST_CHARTS]
 
 
+def _title(parts: Sequence[str]) -> str:
+    """A quantity and where it was measured, with commas between; too long words lose their ends.
+
+    The first becomes a capital letter if it begins a word: ρ and m_i are no words.
+    """
+    quantity, *places = parts
+    quantity = _cut(quantity, _LONGEST_TITLE)
+    while places and len(", ".join([quantity, *places])) > _LONGEST_TITLE:
+        longest = max(places, key=len)
+        if len(longest) < 3:
+            break
+        places[places.index(longest)] = _cut(longest, len(longest) - 1)
+    title = _cut(", ".join([quantity, *places]), _LONGEST_TITLE)
+    begins_a_word = title[:1].isascii() and title[1:2].isalpha()
+    return title[:1].upper() + title[1:] if begins_a_word else title
+
+
+def _cut(words: str, most: int) -> str:
+    return words if len(words) <= most else words[: most - 1].removesuffix("…") + "…"
+
+
 def _depth_chart(rows: Rows, quantity: str, title: str, of_seeds: str) -> Chart:
-    layers = dict(sorted({int(row["depth"]): str(row["layer"]) for row in rows}.items()))
-    networks = list(dict.fromkeys(str(row.get("network", "")) for row in rows))
+    layers = _layer_names(rows)
+    networks = list(dict.fromkeys(map(_line, rows)))
     logarithmic = quantity in LOGARITHMIC
     depths = list(map(float, range(len(layers))))
     series, sizes = [], set()
@@ -152,10 +196,24 @@ def _depth_chart(rows: Rows, quantity: str, title: str, of_seeds: str) -> Chart:
     )
 
 
+def _layer_names(rows: Rows) -> dict[int, str]:
+    """The layer at each depth; the depth itself where networks have different ones there."""
+    names: dict[int, set[str]] = {}
+    for row in rows:
+        names.setdefault(int(row["depth"]), set()).add(str(row["layer"]))
+    return {
+        depth: here.pop() if len(here) == 1 else f"depth {depth}"
+        for depth, here in sorted(names.items())
+    }
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """Which line of a chart a row belongs to."""
+    return str(next((row[name] for name in _LINES if name in row), ""))
+
+
 def _rows_at(rows: Rows, network: str, depth: int) -> Rows:
-    return [
-        row for row in rows if int(row["depth"]) == depth and str(row.get("network", "")) == network
-    ]
+    return [row for row in rows if int(row["depth"]) == depth and _line(row) == network]
 
 
 def _by_seed(rows: Rows, quantity: str, logarithmic: bool) -> np.ndarray:
