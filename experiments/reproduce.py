@@ -233,4 +233,4 @@ def plan_table(reproduction: Reproduction) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, goes_on_by_itself=True)

@@ -285,4 +285,4 @@ def compare_workers(cells: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, goes_on_by_itself=True)

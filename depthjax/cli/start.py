@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from absl import app, flags, logging
 
 from depthjax.cli.compilation_cache import enable_compilation_cache
 from depthjax.cli.ending import interrupt_on_signals
+from depthjax.cli.output_flags import check_output, way_to_go_on
 from depthjax.cli.parsing import forget_flags, parse
 from depthjax.cli.paths import expand_flags
 from depthjax.cli.streams import make_patient
@@ -21,6 +23,8 @@ from depthjax.errors import in_one_line
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
+
+_BEGAN = time.time()
 
 
 def define_script_flags() -> None:
@@ -51,7 +55,9 @@ def define_script_flags() -> None:
     )
 
 
-def run(main: Callable[[], None], *, processes_share: bool = False) -> None:
+def run(
+    main: Callable[[], None], *, processes_share: bool = False, goes_on_by_itself: bool = False
+) -> None:
     """Parses the flags and runs a script.
 
     A ValueError, which means bad input, ends it with one line on stderr and exit status 2; Ctrl-C,
@@ -61,9 +67,15 @@ def run(main: Callable[[], None], *, processes_share: bool = False) -> None:
     Args:
         main: the script.
         processes_share: whether several processes that run the script share its work.
+        goes_on_by_itself: whether the same command goes on with what is in its folder.
     """
+    begins_folder = "resume" in FLAGS and not goes_on_by_itself
     make_patient()
     use_huge_pages()
+
+    def checked() -> None:
+        check_output()  # what is refused is refused before weights are read and programs compiled
+        main()
 
     def guarded(argv: list[str]) -> None:
         try:
@@ -75,11 +87,12 @@ def run(main: Callable[[], None], *, processes_share: bool = False) -> None:
             connect_processes(shared=processes_share)
             if line := unused_accelerator(ask_jax=False):
                 print(f"{Path(argv[0]).name}: {line}", file=sys.stderr)
-            on_devices(main)
+            on_devices(checked if begins_folder else main)
         except ValueError as error:
             _end(argv[0], f"error: {in_one_line(error)}", 2)
         except KeyboardInterrupt as error:
-            way = "; the same command with --resume goes on" if "resume" in FLAGS else ""
+            way = way_to_go_on(_BEGAN) if begins_folder else ""
+            way = "; the same command goes on" if goes_on_by_itself else way
             print(file=sys.stderr)  # after ^C, or within a bar
             _end(argv[0], f"interrupted{way}", getattr(error, "status", 130))
 

@@ -196,6 +196,30 @@ def begin(
     return replace(opened, begun=begun)
 
 
+def check_beginning(
+    folder: str | os.PathLike[str], *, overwrite: bool = False, resume: bool = False
+) -> None:
+    """Returns if `begin` may begin or go on here, before anything is computed for it.
+
+    Args:
+        folder, overwrite, resume: as in `begin`.
+
+    Raises:
+        ValueError: if the folder holds other results, or something else.
+    """
+    path = Path(folder)
+    _check_ours(path)
+    _check_no_run(path, replaced=overwrite or resume)
+
+
+def _check_no_run(path: Path, *, replaced: bool) -> None:
+    if (path / "config.json").is_file() and not replaced:
+        raise ValueError(
+            f"{str(path)!r} already holds a run; choose another --output, or --resume it, or"
+            " --overwrite it"
+        )
+
+
 def _open(
     folder: RunFolder,
     content: dict[str, Any],
@@ -221,11 +245,7 @@ def _open(
             remove_temporary(path)
             _note(folder, "")
             return frozenset()
-        if not overwrite:
-            raise ValueError(
-                f"{str(path)!r} already holds a run; choose another --output, or --resume it, or"
-                " --overwrite it"
-            )
+        _check_no_run(path, replaced=overwrite)
     elif not overwrite and not set(contents(path)) <= set(first):
         raise ValueError(
             f"{str(path)!r} holds what is left of a run that was being removed; remove the rest"

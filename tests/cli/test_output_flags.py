@@ -39,7 +39,10 @@ def test_flags_of_the_folder_are_the_same_everywhere(name, monkeypatch):
 
 def test_a_folder_that_is_not_given_is_named_after_the_flags_and_the_time():
     with loaded("compare"):
-        assert re.fullmatch(r"runs/compare-vgg11-\d{8}-\d{6}", str(output("compare", "vgg11")))
+        with flagsaver.flagsaver():
+            named = output("compare", "vgg11")
+            assert re.fullmatch(r"runs/compare-vgg11-\d{8}-\d{6}", str(named))
+            assert output("compare", "vgg11") == named  # whenever it is asked for again
         with flagsaver.flagsaver(output="there"):
             assert output("compare", "vgg11") == Path("there")
 

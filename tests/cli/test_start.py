@@ -1,5 +1,6 @@
 """How scripts end: in one line, whatever ended them."""
 
+import json
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ import pytest
 from absl import flags
 from error_messages import error_of
 
-from depthjax.cli import start
+from depthjax.cli import output_flags, start
 from depthjax.cli.ending import interrupt_on_signals
 
 
@@ -32,29 +33,118 @@ def as_by_default():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("can_resume", [False, True])
-@pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
-def test_an_interrupted_script_says_so_in_one_line(
-    number, status, can_resume, monkeypatch, capsys, as_by_default
-):
-    interrupted = by_signal(getattr(signal, number))
-
+@pytest.fixture
+def values(monkeypatch, as_by_default):
+    """The flags of a script that writes a folder, which is run within the tests."""
     values = flags.FlagValues()
     flags.DEFINE_boolean("traceback", False, "", flag_values=values)
-    if can_resume:
-        flags.DEFINE_boolean("resume", False, "", flag_values=values)
-    values(["script.py"])
-    monkeypatch.setattr(start, "FLAGS", values)
     flags.DEFINE_boolean("compilation_cache", False, "", flag_values=values)
+    monkeypatch.setattr(start, "FLAGS", values)
+    monkeypatch.setattr(output_flags, "FLAGS", values)
     monkeypatch.setattr(start, "use_huge_pages", lambda: None)
     monkeypatch.setattr(start, "connect_processes", lambda shared: None)
     monkeypatch.setattr(start.app, "run", lambda main, **_: main(["experiments/script.py"]))
+    return values
+
+
+def with_output(values, **given):
+    for name in ("overwrite", "resume"):
+        flags.DEFINE_boolean(name, given.get(name, False), "", flag_values=values)
+    flags.DEFINE_string("output", given.get("output"), "", flag_values=values)
+    flags.DEFINE_string("model", "resnet18", "", flag_values=values)
+    values(["script.py"])
+
+
+def ended_in_one_line(main, capsys, **how):
+    """The status and the line that a script ends with."""
     with pytest.raises(SystemExit) as ended:
-        start.run(interrupted)
-    assert ended.value.code == status
+        start.run(main, **how)
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert line.startswith("script.py: interrupted")
-    assert ("--resume" in line) == can_resume
+    return ended.value.code, line.removeprefix("script.py: ")
+
+
+def write_run(folder, model="resnet18", **config):
+    folder.mkdir(parents=True)
+    config = {"model": model, "environment": {"plan": {}}, **config}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_an_interrupted_script_says_so_in_one_line(number, status, values, capsys):
+    interrupted = by_signal(getattr(signal, number))
+    values(["script.py"])
+    assert ended_in_one_line(interrupted, capsys) == (status, "interrupted")
+    with_output(values)
+    assert ended_in_one_line(interrupted, capsys) == (
+        *(status, "interrupted before anything was written"),
+    )
+    assert ended_in_one_line(interrupted, capsys, goes_on_by_itself=True) == (
+        *(status, "interrupted; the same command goes on"),
+    )
+
+
+def test_an_interrupted_script_names_the_folder_that_goes_on(values, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with_output(values)
+
+    def interrupted():
+        write_run(output_flags.output_from_flags("my model"))
+        raise KeyboardInterrupt
+
+    _, line = ended_in_one_line(interrupted, capsys)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name.startswith("my_model-")
+    assert (
+        line == f"interrupted; the same command with --output=runs/{folder.name} --resume goes on"
+    )
+
+
+def test_an_older_run_is_not_what_was_interrupted(values, capsys, tmp_path):
+    folder = tmp_path / "old"
+    write_run(folder)
+    os.utime(folder / "config.json", (1, 1))
+    with_output(values, output=str(folder), overwrite=True)
+    _, line = ended_in_one_line(by_signal(signal.SIGINT), capsys)
+    assert line.startswith("interrupted before anything was written; the older run in")
+    values["resume"].value = True
+    _, line = ended_in_one_line(by_signal(signal.SIGINT), capsys)
+    assert line.endswith(f"--output={folder} --resume goes on")
+
+
+def test_resuming_needs_a_folder(values, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with_output(values, resume=True)
+    computed = []
+    status, line = ended_in_one_line(lambda: computed.append(1), capsys)
+    needs = "error: --resume needs the --output that it goes on with"
+    assert (status, line) == (2, f"{needs}; runs holds no unfinished run of resnet18")
+    write_run(tmp_path / "runs" / "mine")
+    write_run(tmp_path / "runs" / "other", model="vgg11")
+    write_run(tmp_path / "runs" / "finished")
+    (tmp_path / "runs" / "finished" / "results.csv").touch()
+    assert ended_in_one_line(lambda: computed.append(1), capsys) == (
+        *(2, f"{needs}; unfinished of resnet18: runs/mine"),
+    )
+    assert not computed
+
+
+def test_a_folder_that_is_taken_is_refused_before_anything_is_computed(values, capsys, tmp_path):
+    write_run(tmp_path / "run")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "note.txt").touch()
+    with_output(values, output=str(tmp_path / "run"))
+    computed = []
+    status, line = ended_in_one_line(lambda: computed.append(1), capsys)
+    assert status == 2 and "already holds a run" in line
+    values["output"].value = str(tmp_path / "notes")
+    status, line = ended_in_one_line(lambda: computed.append(1), capsys)
+    assert status == 2 and "exists and is no run" in line
+    assert not computed
+    for free in ("run", "new"):
+        values["output"].value, values["overwrite"].value = str(tmp_path / free), True
+        start.run(lambda: computed.append(1))
+    start.run(lambda: computed.append(1), goes_on_by_itself=True)
+    assert computed == [1] * 3 and not (tmp_path / "new").exists()
 
 
 LONG = "it begins with a long dash, and flags with two hyphens, --steps=3"
