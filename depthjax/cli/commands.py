@@ -51,6 +51,9 @@ def main() -> None:
         sys.exit(2)
     except BrokenPipeError:  # `depthjax --help | head`
         sys.stderr.close()
+    except KeyboardInterrupt:  # while modules are imported; scripts answer later ones themselves
+        print("\ndepthjax: interrupted before anything was written", file=sys.stderr)
+        sys.exit(130)
 
 
 def _overview() -> str:
@@ -121,14 +124,15 @@ def _run(name: str, arguments: list[str]) -> None:
         importing.main(arguments)
         return
     from depthjax.cli.scripts import scripts_folder
-    from depthjax.cli.start import use_huge_pages
+    from depthjax.cli.start import remembered_process, use_huge_pages
 
     use_huge_pages()  # within runpy the process no longer looks like ours
     folder = scripts_folder()
     path = folder / f"{name}.py"
     sys.argv = [str(path), *arguments]
     sys.path.insert(0, str(folder))  # as `python PATH` does; some scripts have modules beside them
-    runpy.run_path(str(path), run_name="__main__")
+    with remembered_process():
+        runpy.run_path(str(path), run_name="__main__")
 
 
 def _completion(arguments: list[str]) -> str:

@@ -4,7 +4,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,7 +13,7 @@ import jax
 from absl import app, flags, logging
 
 from depthjax.cli.compilation_cache import enable_compilation_cache
-from depthjax.cli.ending import interrupt_on_signals
+from depthjax.cli.ending import ignore_signals, interrupt_on_signals, leave
 from depthjax.cli.output_flags import check_output, way_to_go_on
 from depthjax.cli.parsing import forget_flags, parse
 from depthjax.cli.paths import expand_flags
@@ -69,6 +70,8 @@ def run(
         processes_share: whether several processes that run the script share its work.
         goes_on_by_itself: whether the same command goes on with what is in its folder.
     """
+    ours = is_the_process()
+    interrupted: list[int] = []
     begins_folder = "resume" in FLAGS and not goes_on_by_itself
     make_patient()
     use_huge_pages()
@@ -91,16 +94,23 @@ def run(
         except ValueError as error:
             _end(argv[0], f"error: {in_one_line(error)}", 2)
         except KeyboardInterrupt as error:
+            if ours:
+                ignore_signals()
             way = way_to_go_on(_BEGAN) if begins_folder else ""
             way = "; the same command goes on" if goes_on_by_itself else way
             print(file=sys.stderr)  # after ^C, or within a bar
-            _end(argv[0], f"interrupted{way}", getattr(error, "status", 130))
+            interrupted.append(getattr(error, "status", 130))
+            _end(argv[0], f"interrupted{way}", interrupted[0])
 
     # absl shows what libraries log, such as which accelerators jax looked for in vain.
     logging.set_verbosity(logging.WARNING)
     try:
         with interrupt_on_signals():
             app.run(guarded, flags_parser=parse)
+    except SystemExit:
+        if interrupted and ours:
+            leave(interrupted[0])
+        raise
     finally:
         if in_a_host():
             forget_flags()
@@ -133,11 +143,26 @@ def in_a_host() -> bool:
     return ipython is not None or hasattr(sys, "ps1") or sys.gettrace() is not None
 
 
+_known: list[bool] = []
+
+
+@contextmanager
+def remembered_process() -> Iterator[None]:
+    """Within it `is_the_process` answers as before: runpy gives the process another main module."""
+    _known.append(is_the_process())
+    try:
+        yield
+    finally:
+        _known.pop()
+
+
 def is_the_process() -> bool:
     """Whether this process was started as `python SCRIPT` or `python -m depthjax`, for us alone.
 
     It is not where another program runs the script within itself, such as `%run` of IPython.
     """
+    if _known:
+        return _known[-1]
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
     file = getattr(main, "__file__", None)

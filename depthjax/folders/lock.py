@@ -207,7 +207,8 @@ else:
         return True
 
 
-def _release_all() -> None:
+def release_all() -> None:
+    """Gives back all rights of this process, as at its end."""
     for lock in list(_held.values()):
         lock.release()
 
@@ -218,6 +219,6 @@ def _forget_all() -> None:
         lock._close()
 
 
-atexit.register(_release_all)
+atexit.register(release_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)

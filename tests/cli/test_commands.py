@@ -154,3 +154,16 @@ def test_bash_completes_what_follows_an_equals_sign(tmp_path):
         ["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=60
     )
     assert done.stdout == "[quick ]", done.stderr
+
+
+def test_control_c_while_modules_are_imported_is_one_line(monkeypatch, capsys):
+    def importing(name, arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "_run", importing)
+    monkeypatch.setattr(sys, "argv", ["depthjax", "invert"])
+    with pytest.raises(SystemExit) as ended:
+        commands.main()
+    assert ended.value.code == 130
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line == "depthjax: interrupted before anything was written"

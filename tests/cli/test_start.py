@@ -1,16 +1,19 @@
 """How scripts end: in one line, whatever ended them."""
 
 import json
+import multiprocessing
 import os
 import signal
+import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
 from absl import flags
 from error_messages import error_of
 
-from depthjax.cli import output_flags, start
+from depthjax.cli import ending, output_flags, start
 from depthjax.cli.ending import interrupt_on_signals
 
 
@@ -42,6 +45,7 @@ def values(monkeypatch, as_by_default):
     monkeypatch.setattr(start, "FLAGS", values)
     monkeypatch.setattr(output_flags, "FLAGS", values)
     monkeypatch.setattr(start, "use_huge_pages", lambda: None)
+    monkeypatch.setattr(start, "is_the_process", lambda: False)  # which would be ended at once
     monkeypatch.setattr(start, "connect_processes", lambda shared: None)
     monkeypatch.setattr(start.app, "run", lambda main, **_: main(["experiments/script.py"]))
     return values
@@ -183,6 +187,87 @@ def test_what_the_user_ignores_stays_ignored():
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+COMPUTING = """
+import sys, time
+import jax, jax.numpy as jnp
+from depthjax import cli
+from depthjax.files import write_atomically
+from depthjax.folders.begin import begin
+
+def main():
+    step = jax.jit(lambda x: jax.lax.fori_loop(0, 100, lambda _, y: jnp.tanh(y @ y), x))
+    x = step(jnp.ones((300, 300)))
+    with begin(sys.argv[0] + ".run", {"layers": []}) as folder:
+        print("computing", flush=True)
+        while True:
+            x = step(x)
+            folder.write("state", b"x" * 4_000_000)
+
+cli.define_script_flags()
+cli.run(main)
+"""
+"""XLA's threads compute and a file is written whenever a signal comes."""
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "after"),
+    [(signal.SIGINT, 130, 0.0), (signal.SIGTERM, 143, 0.13), (signal.SIGHUP, 129, 0.31)],
+)
+def test_a_process_ends_at_once_with_the_status_of_its_signal(number, status, after, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(COMPUTING)
+    with subprocess.Popen(
+        [sys.executable, "-c", AS_BY_DEFAULT, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "computing\n"
+        time.sleep(after)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert said.strip() == "script.py: interrupted"
+    folder = tmp_path / "script.py.run"
+    left = {path.name: path.stat().st_size for path in folder.iterdir()} if folder.exists() else {}
+    assert set(left) <= {"config.json", "state"}  # neither a lock nor half of a file
+    assert left.get("state", 4_000_000) == 4_000_000
+
+
+def test_what_is_left_takes_its_children_along(monkeypatch):
+    ended = []
+    child = SimpleNamespace(terminate=lambda: ended.append("child"))
+    monkeypatch.setattr(multiprocessing, "active_children", lambda: [child])
+    monkeypatch.setattr(ending.lock, "release_all", lambda: ended.append("lock"))
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit, match="143"):
+        ending.leave(143)
+    assert ended == ["lock", "child"]
+
+
+AS_BY_DEFAULT = """
+import os, signal, sys
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+"""Starts a script with signals that nobody ignores; in the background a shell ignores some."""
+
+
+def test_a_command_is_the_process_of_its_script(monkeypatch):
+    monkeypatch.setattr(start, "_known", [])
+    spec = SimpleNamespace(name="depthjax.__main__")
+    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(__spec__=spec, __file__="x"))
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "depthjax", "invert"])
+    monkeypatch.setattr(start, "in_a_host", lambda: False)
+    with start.remembered_process():
+        script = SimpleNamespace(__spec__=None, __file__="invert.py")
+        monkeypatch.setitem(sys.modules, "__main__", script)
+        assert start.is_the_process()
+    assert not start.is_the_process()
 
 
 @pytest.mark.parametrize(
