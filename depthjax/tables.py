@@ -13,7 +13,9 @@ def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]], left: 
         rows: their cells.
         left: how many columns are to the left.
     """
-    widths = [max(len(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
+    # The rule of a column takes two letters at least, `-:`; a colon alone makes no table.
+    columns = zip(headers, *rows, strict=True)
+    widths = [max(2, *(len(cell) for cell in column)) for column in columns]
 
     def line(cells: Sequence[str]) -> str:
         padded = [

@@ -18,7 +18,11 @@ def test_markdown_table_is_aligned():
 
 def test_columns_of_words_are_aligned_to_the_left():
     text = markdown_table(["a", "words", "n"], [["1", "so", "10"]], left=2)
-    assert text.splitlines() == ["| a | words |  n |", "| - | ----- | -: |", "| 1 | so    | 10 |"]
+    assert text.splitlines() == [
+        "| a  | words |  n |",
+        "| -- | ----- | -: |",
+        "| 1  | so    | 10 |",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,15 @@ def test_columns_of_words_are_aligned_to_the_left():
 )
 def test_an_interval_of_millions_has_no_more_digits_than_it_knows(numbers, text):
     assert interval_words(*numbers) == text
+
+
+def test_narrow_columns_are_of_markdown_too():
+    assert markdown_table(["a", "D"], [["b", "1"]]).splitlines() == [
+        "| a  |  D |",
+        "| -- | -: |",
+        "| b  |  1 |",
+    ]
+    assert markdown_table(["a", "D"], []).splitlines()[1] == "| -- | -: |"
 
 
 @pytest.mark.parametrize(
