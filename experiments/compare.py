@@ -115,6 +115,8 @@ def main() -> None:
         compared = measured.gather(
             every, targets, study.starts, noise, judges, matching, resolutions
         )
+        if not compared.middle:
+            print("No parts of C11: fewer than two layers have a lower resolution than the first.")
         findings = judged.findings(
             compared,
             single_networks(asked.networks),

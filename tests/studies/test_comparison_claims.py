@@ -137,7 +137,7 @@ def test_layers_before_the_first_pooling_do_not_count_for_clarity() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "middle", "late"), [(1, 0, 0), (2, 1, 0), (3, 1, 1), (4, 2, 1), (5, 2, 2), (9, 4, 4)]
+    ("count", "middle", "late"), [(1, 0, 0), (2, 0, 0), (3, 1, 1), (4, 2, 1), (5, 2, 2), (9, 4, 4)]
 )
 def test_no_layer_is_early_and_late(count: int, middle: int, late: int) -> None:
     layers = tuple(f"layer{i}" for i in range(count))
@@ -146,6 +146,11 @@ def test_no_layer_is_early_and_late(count: int, middle: int, late: int) -> None:
     assert tuple(found.middle) == layers[1 : 1 + middle]
     assert tuple(found.late) == layers[count - late :] or not late
     assert findings(found)
+
+
+def test_one_layer_behind_the_first_is_neither_early_nor_late() -> None:
+    found = findings(compared(layers=("conv1", "layer4")))
+    assert {one.layer for one in found if one.claim == "C11" and one.part} == set()
 
 
 def test_class_evidence_is_of_photographs_that_show_a_class() -> None:

@@ -34,13 +34,14 @@ class Comparison(Measured):
 
     @property
     def middle(self) -> Sequence[str]:
-        """The first half of `reduced`, of an odd number one more."""
-        return self.reduced[: (len(self.reduced) + 1) // 2]
+        """The first half of `reduced`, of an odd number one more; one layer alone has no half."""
+        reduced = self.reduced
+        return reduced[: (len(reduced) + 1) // 2] if len(reduced) > 1 else ()
 
     @property
     def late(self) -> Sequence[str]:
         """The other half of `reduced`."""
-        return self.reduced[len(self.middle) :]
+        return self.reduced[len(self.middle) :] if self.middle else ()
 
     @property
     def early(self) -> Sequence[str]:
