@@ -202,6 +202,7 @@ class Section:
         config: all settings, as JSON.
         findings: what was found about the paper's claims.
         gallery, charts, tables, pictures: what there is to see.
+        missing: what the run has not made yet; empty if it is finished.
     """
 
     title: str
@@ -214,6 +215,7 @@ class Section:
     charts: Sequence[Chart] = ()
     tables: Sequence[Table] = ()
     pictures: Sequence[Picture] = ()
+    missing: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from depthjax.claims.stored import load_findings
 from depthjax.folders.config import read_config
 from depthjax.folders.environment import command_line
 from depthjax.folders.inversions import is_inversion
+from depthjax.folders.unfinished import missing
 from depthjax.report import tabular
 from depthjax.report.comparison import comparison_contents, is_comparison
 from depthjax.report.contents import Chart, Picture, Report, Section, Series
@@ -59,6 +60,7 @@ def section(folder: str | os.PathLike[str]) -> Section:
         config=json.dumps(settings, indent=2, ensure_ascii=False),
         findings=findings,
         pictures=_pictures(path),
+        missing=missing(path),
         **contents,
     )
 

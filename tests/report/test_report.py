@@ -226,3 +226,19 @@ def luminance(colour: str) -> float:
     parts = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_a_page_says_what_a_run_still_lacks(tmp_path: Path) -> None:
+    def said(folder: Path) -> str:
+        return "".join(Page(report.render(report.collect([folder]))).text)
+
+    run = write_inversion(tmp_path / "run", missing=2)
+    assert "not finished: layer1, layer2 missing" in said(run)
+    assert "not finished" not in said(write_inversion(tmp_path / "whole"))
+    study = tmp_path / "study"
+    study.mkdir()
+    config = {"model": "resnet18", "environment": {**ENVIRONMENT, "plan": {"C1": "0"}}}
+    (study / "config.json").write_text(json.dumps(config))
+    assert "not finished: results.csv missing" in said(study)
+    (study / "results.csv").write_text("layer,value\nconv1,1\n")
+    assert "not finished" not in said(study)
