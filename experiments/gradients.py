@@ -16,6 +16,7 @@ from absl import flags
 
 import depthjax
 from depthjax import cli
+from depthjax.figures.text import counted
 from depthjax.studies.descents import starts_of
 from depthjax.studies.gradients import judged, measured
 from depthjax.studies.gradients.drawn import draw
@@ -46,8 +47,10 @@ def main() -> None:
             rows += folder.rows(name, partial(measured.rows_of, place, *what))
         labels, single = list(asked.networks), single_networks(asked.networks)
         findings = judged.findings(rows, asked.layers, labels, single)
-        images_of = f"{len(asked.images)} images of {FLAGS.size}×{FLAGS.size}"
-        sample = f"{len(asked.seeds)} weight seeds × {images_of}"
+        sample = (
+            f"{counted(len(asked.seeds), 'weight seed')} × {counted(len(asked.images), 'image')} of"
+            f" {FLAGS.size}×{FLAGS.size}"
+        )
         cli.finish_study(folder, rows, findings, draw(rows, asked.layers, labels, sample))
 
 

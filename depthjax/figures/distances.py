@@ -18,7 +18,7 @@ from depthjax.figures.panels import (
 )
 from depthjax.figures.scale import log_scale
 from depthjax.figures.style import BLUE, COLOURS, LINE, SMALL, colours, styled
-from depthjax.figures.text import short_name, short_number, widest
+from depthjax.figures.text import counted, short_name, short_number, widest
 from depthjax.figures.values import (
     Numbers,
     checked_labels,
@@ -92,11 +92,7 @@ def distances_against_depth(
 def _sample_size(shape: tuple[int, ...]) -> str:
     images = shape[-1] if shape else 1
     starts = int(np.prod(shape[:-1]))
-    return f"n = {_count(images, 'image')} × {_count(starts, 'start')}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"n = {counted(images, 'image')} × {counted(starts, 'start')}"
 
 
 def _panels(layers: list[str]) -> tuple[Figure, tuple[Axes, Axes], float]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from depthjax.figures.style import EDGE, FONT, LINE, TITLE
 
@@ -26,6 +27,27 @@ def short_number(value: float) -> str:
         return f"{rounded:.10g}"
     mantissa, exponent = f"{rounded:.2e}".split("e")
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 image`, `3 images`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+TOO_FEW = "too few for intervals (3 are needed)"
+"""Said where means are drawn without an interval: `depthjax.statistics.LEAST` seeds or images."""
+
+
+def averages(tables: Iterable[ArrayLike], sample: str) -> str:
+    """What a figure draws, and of how many: with intervals only where there is one.
+
+    Args:
+        tables: `[…, 3]`: estimates, low and high ends.
+        sample: `n = 3 weight seeds × 5 images`; may be empty.
+    """
+    any_interval = any(np.isfinite(np.asarray(table)[..., 1:]).any() for table in tables)
+    drawn = "means and 95 % intervals" if any_interval else f"means; {TOO_FEW}"
+    return ", ".join(filter(None, [drawn, sample]))
 
 
 def short_name(name: str, most: int = 40) -> str:

@@ -42,7 +42,7 @@ def sweep_section(folder: Path) -> Section:
         for chart in tabular.depth_charts(
             own,
             [(quantity, {}, title + name) for quantity, title in _QUANTITIES],
-            seeds="seeds",
+            seeds="seed",
         )
     ]
     states = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from depthjax.figures.text import TOO_FEW, counted
 from depthjax.folders import results
 from depthjax.report.columns import LOGARITHMIC, axis_label, column
 from depthjax.report.contents import Chart, Column, Series, Table
@@ -95,7 +96,7 @@ def depth_charts(
     rows: Rows,
     wanted: Sequence[tuple[str, Mapping[str, str], str]] = (),
     *,
-    seeds: str = "weight seeds",
+    seeds: str = "weight seed",
 ) -> list[Chart]:
     """Means against depth with intervals over seeds × images: a line for each network.
 
@@ -104,7 +105,7 @@ def depth_charts(
         wanted: the charts: the quantity, the values that its rows have in common, and the title.
             By default there is a chart of every quantity for each combination of the other words
             that was measured at all layers, 12 at most.
-        seeds: what the seeds are of, in words.
+        seeds: what a seed is of, in words.
     """
     if not wanted:
         wanted = _every_chart(rows)
@@ -179,11 +180,16 @@ def _depth_chart(rows: Rows, quantity: str, title: str, of_seeds: str) -> Chart:
         series.append(Series(network or "all", depths, estimate, low, high))
     seeds, examples = max(sizes)
     mean = "Geometric means" if logarithmic else "Means"
-    sample = f"{seeds} {of_seeds} × {examples} examples"
-    if min(seeds, examples) < LEAST <= max(seeds, examples):
-        sample = f"{examples} examples of these {seeds} {of_seeds}"
-        if seeds > examples:
-            sample = f"{seeds} {of_seeds}, of these {examples} examples"
+    some_seeds, some_examples = counted(seeds, of_seeds), counted(examples, "example")
+    note = f"{mean} over {some_seeds} × {some_examples}"
+    if any(np.isfinite([*(one.low or ()), *(one.high or ())]).any() for one in series):
+        sample = f"{some_seeds} × {some_examples}"
+        if min(seeds, examples) < LEAST:
+            these = (some_examples, some_seeds) if examples > seeds else (some_seeds, some_examples)
+            sample = " of these ".join(these)
+        note = f"{mean}, 95\u00a0% intervals over {sample}"
+    elif max(seeds, examples) < LEAST:
+        note += f"; {TOO_FEW}"
     return Chart(
         title,
         "layer",
@@ -192,7 +198,7 @@ def _depth_chart(rows: Rows, quantity: str, title: str, of_seeds: str) -> Chart:
         ticks=list(layers.values()),
         log_y=logarithmic,
         marks={"noisy copy": 1.0} if quantity == "embedding_ratio" else {},
-        note=f"{mean}, 95\u00a0% intervals over {sample}.",
+        note=f"{note}.",
     )
 
 

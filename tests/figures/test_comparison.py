@@ -5,6 +5,7 @@ import pytest
 from reading_figures import assert_readable
 
 from depthjax import figures
+from depthjax.figures.text import averages, counted
 
 # What other tests left open may be collected at any time, and is no figure's.
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
@@ -66,3 +67,11 @@ def test_what_is_not_there_is_not_drawn(tmp_path) -> None:
 def test_panels_that_do_not_fit(panels: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         figures.networks_against_depth(NETWORKS, layer_names(), panels)
+
+
+def test_intervals_are_announced_where_there_is_one() -> None:
+    means = table()
+    alone = np.where(np.arange(3) > 0, np.nan, means)
+    assert averages([means, alone], "n = 3") == "means and 95 % intervals, n = 3"
+    assert averages([alone], "n = 2") == "means; too few for intervals (3 are needed), n = 2"
+    assert [counted(number, "seed") for number in (0, 1, 2)] == ["0 seeds", "1 seed", "2 seeds"]

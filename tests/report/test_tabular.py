@@ -18,7 +18,8 @@ def test_depth_charts_have_a_line_for_each_network(folders: Path) -> None:
     assert [one.name for one in chart.series] == ["untrained", "photos"]
     assert list(chart.ticks) == ["layer0", "layer1", "layer2"]
     np.testing.assert_allclose(chart.series[0].y, [1, 2, 3])
-    assert "4 examples of these 2 weight seeds" in chart.note
+    # No two examples differ, so that there is no interval.
+    assert chart.note == "Geometric means over 2 weight seeds × 4 examples."
 
 
 def test_cells_are_numbers_or_words(tmp_path: Path) -> None:
@@ -124,3 +125,24 @@ def test_a_line_for_each_control_and_no_name_of_another_ones_layer() -> None:
     (chart,) = tabular.depth_charts(rows)
     assert [one.name for one in chart.series] == ["orthogonal", "irevnet"]
     assert list(chart.ticks) == ["depth 1", "depth 2"]
+
+
+def test_the_note_says_what_is_drawn() -> None:
+    def note(seeds: int, images: int, changing: bool = True) -> str:
+        rows = [
+            {"network": "a", "layer": "l", "depth": 0, "seed": seed, "image": f"i{image}"}
+            | {"input_ratio": 2.0 + (seed + image % 3 if changing else 0)}
+            for seed in range(seeds)
+            for image in range(images)
+        ]
+        (chart,) = tabular.depth_charts(rows)
+        drawn = [end for one in chart.series for end in (*(one.low or ()), *(one.high or ()))]
+        assert np.isfinite(drawn).any() == ("95" in chart.note)
+        return chart.note.replace("\u00a0", " ")
+
+    few = "Geometric means over 1 weight seed × 2 examples; too few for intervals (3 are needed)."
+    assert note(1, 2) == few
+    assert note(1, 4) == "Geometric means, 95 % intervals over 4 examples of these 1 weight seed."
+    assert note(3, 4) == "Geometric means, 95 % intervals over 3 weight seeds × 4 examples."
+    assert note(3, 1) == "Geometric means, 95 % intervals over 3 weight seeds of these 1 example."
+    assert note(3, 4, changing=False) == "Geometric means over 3 weight seeds × 4 examples."

@@ -1,5 +1,6 @@
 """Claims C10 to C13 on numbers that are made up, so that the verdict is known."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -282,6 +283,9 @@ def test_the_table_says_what_is_missing() -> None:
     found = compared(networks=NETWORKS)
     found.values[CONVERGING, "ssim_at_ratio"][1, 0, 4, :2] = np.nan
     found.values[CONVERGING, "ssim_at_ratio"][2, :, 1] = np.nan
+    found.values[CONVERGING, "ssim_at_ratio"][0, 0, 0, 2:] = np.nan
+    found.values[CONVERGING, "ssim_at_ratio"][0, 1:, 0] = np.nan
     lines = network_table(found, CONVERGING, "ssim_at_ratio").splitlines()
+    assert re.fullmatch(r" +0\.\d+ \(2 of 18\) ", lines[2].split("|")[2])  # too few for an interval
     assert [line.split("|")[1].strip() for line in lines[2:]] == list(NETWORKS)
     assert lines[3].endswith("(16 of 18) |") and lines[4].count("– (0 of 18)") == 1

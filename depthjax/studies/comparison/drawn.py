@@ -7,6 +7,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from depthjax import figures
+from depthjax.figures.text import averages, counted
 from depthjax.folders.inversions import load_run
 from depthjax.studies.comparison.matched import images_at
 from depthjax.studies.comparison.measured import chosen, recovered_images
@@ -111,14 +112,15 @@ def _claims(compared: Comparison, ratio: float) -> Figure:
         f"SSIM at ρ = {ratio:g}": (CONVERGING, "ssim_at_ratio", False),
         f"r² at ρ = {ratio:g}": (CONVERGING, "luminance_r2_at_ratio", False),
     }
+    tables = {
+        name: intervals(compared, condition, quantity, logarithmic=logarithmic)
+        for name, (condition, quantity, logarithmic) in panels.items()
+    }
+    sample = counted(len(compared.seeds), "seed"), counted(len(compared.images), "image")
     return figures.networks_against_depth(
         compared.networks,
         compared.layers,
-        {
-            name: intervals(compared, condition, quantity, logarithmic=logarithmic)
-            for name, (condition, quantity, logarithmic) in panels.items()
-        },
+        tables,
         logarithmic=[name for name, panel in panels.items() if panel[2]],
-        note=f"means and 95 % intervals, n = {len(compared.seeds)} seeds × {len(compared.images)}"
-        " images",
+        note=averages(tables.values(), f"n = {' × '.join(sample)}"),
     )

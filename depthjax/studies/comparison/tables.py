@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from depthjax.statistics import interval_of
+from depthjax.statistics import LEAST, interval_of
 from depthjax.studies.comparison.numbers import Comparison
 from depthjax.studies.comparison.setting import BLURRED, PLAIN
 from depthjax.studies.descents import CONVERGING
@@ -28,7 +28,9 @@ def network_table(
             values = comparison.of(condition, quantity, network, layer)
             known = int(np.isfinite(values).sum())
             estimate, low, high, *_ = interval_of(values, logarithmic=logarithmic)
-            cell = f"{number(estimate)} [{number(low)}, {number(high)}]" if known else "–"
+            cell = number(estimate) if known else "–"
+            if np.isfinite([low, high]).any():
+                cell += f" [{number(low)}, {number(high)}]"
             cells.append(cell + (f" ({known} of {values.size})" if known < values.size else ""))
         rows.append(cells)
     return markdown_table(["network", *comparison.layers], rows)
@@ -36,7 +38,9 @@ def network_table(
 
 def comparison_tables(comparison: Comparison) -> str:
     """A `network_table` of each quantity that was measured."""
-    parts = ["Means over seeds × images [95 % interval]; geometric of ρ, D and other ratios."]
+    few = max(len(comparison.seeds), len(comparison.images)) < LEAST
+    of_each = f"; too few for intervals ({LEAST} are needed)" if few else " [95 % interval]"
+    parts = [f"Means over seeds × images{of_each}; geometric of ρ, D and other ratios."]
     for condition, quantity, logarithmic, title in _COMPARED:
         if (condition, quantity) in comparison.values:
             table = network_table(comparison, condition, quantity, logarithmic=logarithmic)

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from depthjax import figures
 from depthjax.claims.paper import bound_of
+from depthjax.figures.text import averages, counted
 from depthjax.statistics import estimates
 from depthjax.studies.depth.judged import MATCHED_ENOUGH
 from depthjax.studies.depth.measured import Blocks
@@ -35,14 +36,18 @@ def draw(networks: Sequence[Blocks], size: int) -> Iterator[tuple[str, Figure]]:
         rho: {"matched (C2)": MATCHED_ENOUGH},
         slope: {"limit (C3)": bound_of("C3", "image_stays_lost").high},
     }
+    columns = [_column(network) for network in networks]
     yield (
         "depth",
         figures.blocks_against_depth(
-            [_column(network) for network in networks],
+            columns,
             lines=lines,
             logarithmic=[panel for panel, (_, logarithmic) in _PANELS.items() if logarithmic],
-            note=f"means and 95 % intervals, n = {len(first.seeds)} weight seeds ×"
-            f" {len(first.images)} images of {size}×{size}",
+            note=averages(
+                [table for column in columns for table in column.panels.values()],
+                f"n = {counted(len(first.seeds), 'weight seed')} ×"
+                f" {counted(len(first.images), 'image')} of {size}×{size}",
+            ),
         ),
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from matplotlib.figure import Figure
 
 from depthjax import figures
+from depthjax.figures.text import averages
 from depthjax.studies.gradients.judged import AXES, intervals
 from depthjax.studies.rows import Row
 
@@ -20,14 +21,15 @@ def draw(
         networks: their labels.
         sample: how many seeds and images there are, in words.
     """
+    panels = intervals(rows, names, networks)
     yield (
         "gradients",
         figures.networks_against_depth(
             networks,
             names,
-            intervals(rows, names, networks),
+            panels,
             logarithmic=[axis for axis, (_, logarithmic) in AXES.items() if logarithmic],
-            note=f"n = {sample}, 95 % intervals",
+            note=averages(panels.values(), f"n = {sample}"),
             title="The gradient where a descent begins",
         ),
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from matplotlib.figure import Figure
 
 from depthjax import figures
+from depthjax.figures.text import averages, counted
 from depthjax.studies.jacobian.judged import intervals, known
 from depthjax.studies.jacobian.measured import Piece
 from depthjax.studies.rows import Row
@@ -28,9 +29,9 @@ def draw(
         seeds: of the weights; the ball is drawn for the first.
         images: number of images.
     """
-    sample = f"{len(seeds)} weight seeds × {images} images"
+    sample = f"{counted(len(seeds), 'weight seed')} × {counted(images, 'image')}"
     panels = intervals(rows, names, networks)
-    note = f"n = {sample}, 95 % intervals"
+    note = averages(panels.values(), f"n = {sample}")
     yield (
         "depth",
         figures.networks_against_depth(

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from depthjax import figures
+from depthjax.figures.text import averages
 from depthjax.folders.result_rows import VERDICTS
 from depthjax.statistics import estimates
 from depthjax.studies.rows import Row, seed_table
@@ -38,12 +39,13 @@ def draw(
         )
         return np.clip(values, 0, 1) if name in shares else values
 
+    tables = {name: shown(name) for name in panels}
     yield (
         "metamers",
         figures.networks_against_depth(
             networks,
             layers,
-            {name: shown(name) for name in panels},
-            note="means and 95 % intervals over seeds × images",
+            tables,
+            note=averages(tables.values(), "over seeds × images"),
         ),
     )

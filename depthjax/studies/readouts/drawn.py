@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from depthjax import figures
+from depthjax.figures.text import averages
 from depthjax.statistics import estimates
 from depthjax.studies.readouts.measured import DECODER, DESCENT, MEAN, MMSE, RIDGE
 from depthjax.studies.rows import Row, among, seed_table
@@ -36,7 +37,7 @@ def against_depth(
         yield (
             f"readouts_{network}",
             figures.networks_against_depth(
-                WAYS, layers, panels, note="means and 95 % intervals over seeds × images"
+                WAYS, layers, panels, note=averages(panels.values(), "over seeds × images")
             ),
         )
 

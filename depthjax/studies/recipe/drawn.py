@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from matplotlib.figure import Figure
 
 from depthjax import figures
+from depthjax.figures.text import averages, counted
 from depthjax.statistics import estimates
 from depthjax.studies.recipe.measured import LastIterates
 
@@ -43,8 +44,11 @@ def draw(found: LastIterates, model: str, size: int) -> Iterator[tuple[str, Figu
                 found.layers,
                 panels,
                 logarithmic=[name for name, (_, log) in _PANELS.items() if log],
-                note=f"means and 95 % intervals, n = {len(found.seeds)} weight seeds ×"
-                f" {len(found.images)} images of {size}×{size}",
+                note=averages(
+                    panels.values(),
+                    f"n = {counted(len(found.seeds), 'weight seed')} ×"
+                    f" {counted(len(found.images), 'image')} of {size}×{size}",
+                ),
                 title=f"The paper's recipe: {model}, {label}",
             ),
         )
