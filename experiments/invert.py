@@ -84,10 +84,10 @@ def main() -> None:
     noise = ReferenceNoise(seed, FLAGS.reference_std, FLAGS.reference_draws)
     judge = judge_from_flags(weights)
     # What cannot be inverted ends here, before anything is written.
-    references = {
-        name: checked_reference(layer, weights.variables, targets, noise)
-        for name, layer in layers.items()
-    }
+    references = {}
+    for index, (name, layer) in enumerate(layers.items(), 1):
+        cli.say_begun(f"distances of a noisy copy at {name} ({index}/{len(layers)})")
+        references[name] = checked_reference(layer, weights.variables, targets, noise)
     null = cli.null_from_flags()
     asked = model, weights.variables, targets, null, FLAGS.metamer_quantile
     test = metamers_of(layers, *asked)
@@ -163,8 +163,10 @@ def descend(
         if processes.of_first(writer.done(name)):
             continue
         began = time.perf_counter()
+        place = f"{name} ({index}/{len(layers)})"
+        cli.say_begun(f"compiling {place}")
         batch = cli.batch_from_flags(name, layer, variables, targets.shape, config)
-        with cli.DescentBar(f"{name} ({index}/{len(layers)})", config.steps) as bar:
+        with cli.DescentBar(place, config.steps) as bar:
             result = depthjax.autoencode(
                 jax.random.key(FLAGS.start_seed),
                 layer,
@@ -180,12 +182,9 @@ def descend(
             )
         if not processes.is_first():
             continue
-        writer.save_layer(
-            name,
-            result,
-            seconds=time.perf_counter() - began,
-            **look(name, result.images),
-        )
+        seconds = time.perf_counter() - began
+        writer.save_layer(name, result, seconds=seconds, **look(name, result.images))
+        cli.say_done(f"{place}: done in {seconds:.0f} s")
 
 
 def finish(

@@ -5,7 +5,7 @@ from .architecture_flags import (
     normalization_setting,
     size_for,
 )
-from .bars import DescentBar, DownloadBar, PlanBar, TrainingBar, bar
+from .bars import DescentBar, DownloadBar, PlanBar, TrainingBar, bar, say_begun, say_done
 from .compilation_cache import enable_compilation_cache
 from .data_flags import dataset_from_flags, define_data_dir_flag, define_data_flags
 from .descent_studies import (
@@ -136,6 +136,8 @@ __all__ = [
     "recovered",
     "rising_numbers",
     "run",
+    "say_begun",
+    "say_done",
     "say_where",
     "seed_numbers",
     "seeds_from_flags",

@@ -1,14 +1,37 @@
 """Progress bars of scripts, on those of `depthjax.inversion.bar`."""
 
+import sys
+
 import numpy as np
 
 from depthjax.claims.reproduction import Reproduction
 from depthjax.claims.step import DONE, MISSING, Outcome, Step
-from depthjax.inversion.bar import Bar, DescentBar, bar
+from depthjax.devices import processes
+from depthjax.inversion.bar import Bar, DescentBar, bar, shows_bars
 from depthjax.training import Progress as TrainingProgress
 from depthjax.training.runs import Epoch
 
-__all__ = ["DescentBar", "DownloadBar", "PlanBar", "TrainingBar", "bar"]
+__all__ = [
+    "DescentBar",
+    "DownloadBar",
+    "PlanBar",
+    "TrainingBar",
+    "bar",
+    "say_begun",
+    "say_done",
+]
+
+
+def say_begun(what: str) -> None:
+    """Says on a terminal what is waited for, such as a compilation, before a bar can show it."""
+    if shows_bars() and processes.is_first():
+        print(f"{what}…", file=sys.stderr, flush=True)
+
+
+def say_done(what: str) -> None:
+    """Says what has ended where no bar is shown, as in the log of a job."""
+    if not shows_bars() and processes.is_first():
+        print(what, file=sys.stderr, flush=True)
 
 
 class TrainingBar(Bar):

@@ -20,6 +20,7 @@ from absl import flags
 from jaxtyping import Float
 
 from depthjax.cli.architecture_flags import define_layers_flag, model_from_flags
+from depthjax.cli.bars import say_begun
 from depthjax.cli.image_flags import define_image_flags, images_from_flags
 from depthjax.cli.inversion_flags import define_inversion_flags
 from depthjax.cli.network_flags import define_network_flags, networks_from_flags
@@ -188,6 +189,7 @@ def recovered(
     Raises:
         ValueError: for what cannot be inverted, before anything is written; and as `begin_study`.
     """
+    say_begun("distances of noisy copies")
     references = check(every, asked.targets, jax.random.key(FLAGS.reference_seed))
     starts = starts_of(asked.targets, every[0].config, FLAGS.start_seed)
     definition = {

@@ -15,6 +15,7 @@ from depthjax.claims.findings import Finding
 from depthjax.claims.frozen import plan
 from depthjax.claims.stored import load_findings
 from depthjax.claims.tables import finding_table
+from depthjax.cli.bars import say_done
 from depthjax.cli.output_flags import output_from_flags
 from depthjax.cli.values import flag_values
 from depthjax.files import npz_bytes
@@ -102,19 +103,23 @@ def recover_all(
     steps = sum(group.config.steps for group, _ in missing)
     with bar(total=steps, unit="step", smoothing=0.1) as shown:
         for group, layer in missing:
-            shown.set_postfix_str(f"{layer}, {group.network} {group.seed}, {group.condition}")
+            place = f"{layer}, {group.network} {group.seed}, {group.condition}"
+            shown.set_postfix_str(place)
             reference = references[group.network, group.seed, layer]
             group.recover(layer, targets, starts, reference)
             shown.update(group.config.steps)
+            say_done(f"{place}: done")
 
 
 def each_place(places: Sequence[Place]) -> Iterator[Place]:
     """The places one by one, with a progress bar that names the present one."""
     with bar(total=len(places), unit="layer") as shown:
         for place in places:
-            shown.set_postfix_str(f"{place.network} {place.seed}, {place.name}")
+            name = f"{place.network} {place.seed}, {place.name}"
+            shown.set_postfix_str(name)
             yield place
             shown.update()
+            say_done(f"{name}: done")
 
 
 def with_bar(items: Iterable[Item], unit: str = "layer") -> Iterable[Item]:

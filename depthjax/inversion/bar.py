@@ -29,6 +29,11 @@ def bar(**options: Any) -> Any:
     return kind(disable=hidden, dynamic_ncols=True, **options)
 
 
+def shows_bars() -> bool:
+    """Whether bars are shown: stderr is a terminal, or the output is a notebook's."""
+    return "ipykernel" in sys.modules or sys.stderr.isatty()
+
+
 class Bar:
     """A bar that is closed when its context ends."""
 

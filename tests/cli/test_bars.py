@@ -34,3 +34,17 @@ def test_a_call_shows_its_own_bar_and_changes_nothing(monkeypatch, capsys):
     ]
     assert "6/6" in capsys.readouterr().err and heard[-1][0].step == 6
     assert (told[0].images == told[1].images).all()
+
+
+def test_a_terminal_hears_what_begins_and_a_log_what_has_ended(monkeypatch, capsys):
+    def heard():
+        bars.say_begun("compiling conv1 (1/2)")
+        bars.say_done("conv1 (1/2): done in 3 s")
+        return capsys.readouterr().err
+
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    assert heard() == "conv1 (1/2): done in 3 s\n"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert heard() == "compiling conv1 (1/2)…\n"
+    monkeypatch.setattr(bars.processes, "is_first", lambda: False)
+    assert heard() == ""
