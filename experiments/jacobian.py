@@ -55,7 +55,7 @@ def main() -> None:
         findings = judged.findings(rows, names, labels, single)
         summary = judged.summary_table(rows, names, labels)
         figures = draw(pieces, rows, names, labels, asked.seeds, len(FLAGS.images))
-        cli.finish_study(folder, rows, findings, figures, summary=summary)
+        cli.finish_study(folder, rows, findings, figures, summary=summary, after=[judged.KEY])
 
 
 _DEFINING = "model", "model_field", "seeds", "normalization", "size", "fit"

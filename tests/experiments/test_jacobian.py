@@ -58,7 +58,9 @@ def test_numbers_findings_and_figures(script, tmp_path, capsys):
     assert claims == {"C9", "C16", "C16, contrast"}
     figures = {path.name for path in (output / "figures").iterdir()}
     assert {"depth.png", "spectra.png", "ball.pdf"} <= figures
-    assert "can pass" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    for column in ("can pass", "particip.", "> 1e-3", "κ", "bits", "eff. dim."):
+        assert printed.count(column) >= 2  # in the table and in the legend
 
     # As if it had been cut off before the last layer.
     before = (output / "results.csv").read_text(), (output / "findings.json").read_text()

@@ -244,6 +244,17 @@ def intervals(
     return {axis: cells for axis, cells in panels.items() if np.isfinite(cells[..., 0]).any()}
 
 
+KEY = (
+    "can pass: at most so many directions of the image change the layer at all, counted operation"
+    " by\noperation. σ₁: the largest singular value of its Jacobian. Stable rank, particip."
+    " (participation ratio):\nhow many singular values count, Σσ² / σ₁² and (Σσ²)² / Σσ⁴."
+    " > 1e-3: how many are above 10⁻³ σ₁. κ: σ₁ over\nthe least that is not 0. bits: what the"
+    " layer tells of the photograph at the noise of ρ = 1.\neff. dim.: how many directions it tells"
+    " something of at that noise."
+)
+"""What the columns of `summary_table` mean."""
+
+
 def summary_table(rows: Sequence[Row], names: Sequence[str], networks: Sequence[str]) -> str:
     """Medians over seeds and images: a row for each network and layer."""
     header = ["network", "layer", "outputs", "can pass", "σ₁", "stable rank", "particip."]
