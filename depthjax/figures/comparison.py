@@ -10,10 +10,12 @@ from numpy.typing import ArrayLike
 
 from depthjax.figures.panels import faint_grid, headline, name_layers, settle
 from depthjax.figures.scale import log_scale
-from depthjax.figures.style import LINE, SMALL, colours, styled
+from depthjax.figures.style import LINE, SMALL, network_colours, styled
 from depthjax.figures.text import widest
 from depthjax.figures.values import Numbers, checked_labels
 
+_MANY = 6
+"""So many panels stand in two columns."""
 _MARKERS = "osD^vP"
 
 
@@ -54,19 +56,28 @@ def networks_against_depth(
         width = float(np.clip(34 * len(layers), 250, 720))
         turned = widest(layers, SMALL) + 6 > width / len(layers)
         below = widest(layers, SMALL) if turned else SMALL * LINE
-        size = ((width + 110) / 72, (115 * len(tables) + below + 50) / 72)
+        columns = 1 if len(tables) < _MANY else 2
+        rows = -(-len(tables) // columns)
+        beside = (columns - 1) * (width + 50)
+        size = ((width + beside + 110) / 72, (115 * rows + below + 50) / 72)
         figure = Figure(figsize=size, layout="constrained")
-        rows = figure.subplots(len(tables), 1, sharex=True, squeeze=False)[:, 0]
-        for axes, (name, table) in zip(rows, tables.items(), strict=True):
+        grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
+        # Down the first column, then down the second.
+        panels_in_order: list[Axes] = list(grid.T.ravel())
+        for axes, (name, table) in zip(panels_in_order, tables.items(), strict=False):
             _panel(axes, networks, table, name in logarithmic)
             axes.set_ylabel(name)
-        last: Axes = rows[-1]
-        name_layers(last, layers, upright=turned)
-        last.set_xlim(-0.6, len(layers) - 0.4)
-        last.set_xlabel("layer, shallow to deep")
-        handles, names = rows[0].get_legend_handles_labels()
+        for axes in panels_in_order[len(tables) :]:
+            axes.remove()
+        for column in range(columns):
+            last = panels_in_order[min((column + 1) * rows, len(tables)) - 1]
+            last.tick_params(labelbottom=True)  # also above a place without a panel
+            name_layers(last, layers, upright=turned)
+            last.set_xlim(-0.6, len(layers) - 0.4)
+            last.set_xlabel("layer, shallow to deep")
+        handles, names = panels_in_order[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside right upper")
-        headline(figure, rows[0], note, width, title)
+        headline(figure, panels_in_order[0], note, width, title)
         settle(figure)
         return figure
 
@@ -78,7 +89,7 @@ def _panel(axes: Axes, networks: list[str], table: Numbers, logarithmic: bool) -
         drawn = np.where(drawn > 0, drawn, np.nan)
     # Intervals of several networks at one layer stand beside each other.
     places = (np.arange(len(networks)) - (len(networks) - 1) / 2) * min(0.14, 0.6 / len(networks))
-    each = zip(networks, places, colours(len(networks)), strict=True)
+    each = zip(networks, places, network_colours(networks), strict=True)
     for index, (name, place, colour) in enumerate(each):
         estimate, low, high = drawn[index].T
         axes.vlines(depth + place, low, high, color=colour, linewidth=1.0)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from depthjax.figures.panels import NOISY_COPY, add_legend, faint_grid, name_layers
 from depthjax.figures.scale import log_scale
-from depthjax.figures.style import COLOURS, GREY, SMALL, colours, styled
+from depthjax.figures.style import SMALL, network_colours, styled
 from depthjax.figures.text import short_name, widest
 from depthjax.figures.values import (
     Numbers,
@@ -55,8 +55,7 @@ def nearness_against_depth(
     if not every:
         raise ValueError("there are no ratios to draw; give a row, a column and a network at least")
     networks = list(dict.fromkeys(name for panel in drawn for name in panel))
-    cycle = colours(len(networks), (GREY, *COLOURS))
-    colour_of = dict(zip(networks, cycle, strict=True))
+    colour_of = dict(zip(networks, network_colours(networks), strict=True))
     with styled():
         figure, grid = _grid(layers, len(rows), len(columns))
         for line, (row, panels) in zip(grid, rows.items(), strict=True):

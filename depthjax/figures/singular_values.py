@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from depthjax.figures.panels import add_legend, faint_grid
 from depthjax.figures.scale import log_scale
-from depthjax.figures.style import BODY, GREY, colours, styled
+from depthjax.figures.style import BODY, GREY, network_colours, styled
 from depthjax.figures.text import short_name
 from depthjax.figures.values import checked_labels
 
@@ -55,7 +55,7 @@ def singular_value_curves(
         figure, grid = _grid(len(layers))
         for panel, (axes, name) in enumerate(zip(grid, layers, strict=False)):
             axes.axvline(inputs, color=GREY, linewidth=0.8, linestyle=(0, (4, 2)))
-            for colour, network in zip(colours(len(curves)), curves.values(), strict=True):
+            for colour, network in zip(network_colours(list(curves)), curves.values(), strict=True):
                 for curve in network[panel]:
                     _curve(axes, curve, colour)
             axes.set_title(name)
@@ -105,7 +105,9 @@ def ball_sections(
     with styled():
         figure, grid = _grid(len(layers))
         for panel, (axes, name) in enumerate(zip(grid, layers, strict=False)):
-            for colour, network in zip(colours(len(sections)), sections.values(), strict=True):
+            for colour, network in zip(
+                network_colours(list(sections)), sections.values(), strict=True
+            ):
                 linear, measured = (np.asarray(part, np.float64) for part in network[panel])
                 closed = np.concatenate([linear, linear[:1]])
                 axes.plot(*closed.T, color=colour, linewidth=0.9)
@@ -154,7 +156,7 @@ def _add_legend(figure: Figure, networks: list[str], strokes: list[Line2D], note
     """The networks by their colours, and what the strokes mean."""
     patches = [
         Patch(color=colour, label=short_name(name))
-        for name, colour in zip(networks, colours(len(networks)), strict=True)
+        for name, colour in zip(networks, network_colours(networks), strict=True)
     ]
     handles = [*patches, *strokes]
     columns = min(4, len(handles))

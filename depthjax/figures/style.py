@@ -55,6 +55,22 @@ def colours(count: int, cycle: Sequence[str] = COLOURS) -> list[str]:
     return [cycle[index % len(cycle)] for index in range(count)]
 
 
+_PLACES = {"untrained": 0, "photos": 1, "noise": 2, "control": 3}
+"""Which of the colours is a network's, whatever other networks stand beside it."""
+
+
+def network_places(names: Sequence[str]) -> list[int]:
+    """The place of each network in a cycle of colours: its own, or else the first that is free."""
+    taken = {_PLACES[name] for name in names if name in _PLACES}
+    free = (place for place in range(len(names) + len(taken)) if place not in taken)
+    return [_PLACES[name] if name in _PLACES else next(free) for name in names]
+
+
+def network_colours(names: Sequence[str]) -> list[str]:
+    """A colour for each network, the same in every figure for those of `depthjax.studies`."""
+    return [COLOURS[place % len(COLOURS)] for place in network_places(names)]
+
+
 def styled() -> AbstractContextManager[None]:
     """A context with matplotlib's defaults and our settings; the user's settings come back."""
     import matplotlib.style  # pages use the colours alone

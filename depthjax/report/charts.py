@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup, escape
 
-from depthjax.figures.style import BLUE, DARK, GREY, PALE
+from depthjax.figures.style import BLUE, DARK, GREY, PALE, network_places
 from depthjax.figures.text import short_number
 from depthjax.report.axis import extended, is_known, known, limits, position, tick_label, ticks
 from depthjax.report.contents import Chart, Real, Series
@@ -78,17 +78,18 @@ def as_svg(chart: Chart, identifier: str) -> Markup:
     legend = legend_rows([series.name for series in named], _WIDTH - _LEFT)
     frame = _Frame(chart, _TOP + 18 * len(legend))
     parts = [*frame.axes(), *frame.marks()]
+    places = network_places([series.name for series in named])
     order = {series.name: index for index, series in enumerate(named)}
     count = len(named)
     for series in sorted(chart.series, key=lambda series: not series.thin):
         index = order.get(series.of if series.thin else series.name, 0)
         # Intervals of several lines at one layer stand beside each other.
         shift = (index - (count - 1) / 2) * min(5, 24 / max(count, 1))
-        parts += frame.line(series, index, shift)
+        parts += frame.line(series, places[index] if places else 0, shift)
     for row, entries in enumerate(legend):
         x = float(_LEFT)
         for index, name in entries:
-            parts += legend_entry(x, _TOP + 6 + 18 * row, index, name, frame.marked)
+            parts += legend_entry(x, _TOP + 6 + 18 * row, places[index], name, frame.marked)
             x += legend_entry_width(name)
     title, description = f"{identifier}-title", f"{identifier}-text"
     head = (

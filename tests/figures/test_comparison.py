@@ -6,6 +6,8 @@ from reading_figures import assert_readable
 
 from depthjax import figures
 from depthjax.figures.text import averages, counted
+from depthjax.report.charts import as_svg
+from depthjax.report.contents import Chart, Series
 
 # What other tests left open may be collected at any time, and is no figure's.
 pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
@@ -75,3 +77,34 @@ def test_intervals_are_announced_where_there_is_one() -> None:
     assert averages([means, alone], "n = 3") == "means and 95 % intervals, n = 3"
     assert averages([alone], "n = 2") == "means; too few for intervals (3 are needed), n = 2"
     assert [counted(number, "seed") for number in (0, 1, 2)] == ["0 seeds", "1 seed", "2 seeds"]
+
+
+def test_many_panels_stand_in_two_columns() -> None:
+    panels = {f"quantity {index}": table(2) for index in range(7)}
+    figure = figures.networks_against_depth(NETWORKS, layer_names(2), panels, note="n = 3")
+    assert_readable(figure)
+    shown = [axes for axes in figure.axes if axes.axison]
+    assert sorted(axes.get_ylabel() for axes in shown) == sorted(panels)
+    lefts = {round(axes.get_position().x0, 2) for axes in shown}
+    assert len(lefts) == 2
+    width, height = figure.get_size_inches()
+    assert width > height
+
+
+def test_a_network_has_one_colour_whatever_stands_beside_it() -> None:
+    def colours(*names: str) -> list[str]:
+        panels = {"ρ": table(2)[: len(names)]}
+        axes = figures.networks_against_depth(list(names), layer_names(2), panels).axes[0]
+        return [line.get_color() for line in axes.lines if line.get_label() in names]
+
+    untrained, photos = colours("untrained", "photos")
+    assert colours("photos", "untrained") == [photos, untrained]
+    assert colours("photos") == [photos]
+    mine, other, _ = colours("mine", "untrained", "photos")
+    assert other == untrained and mine not in (untrained, photos)
+    charts = [
+        Chart("t", "layer", "D", [Series(name, [0, 1], [1, 2]) for name in names], ticks=("a", "b"))
+        for names in (["untrained", "photos"], ["photos"])
+    ]
+    two, one = (as_svg(chart, "x") for chart in charts)
+    assert "s1 line" in one and "s0 line" not in one and "s0 line" in two
