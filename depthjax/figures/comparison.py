@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from depthjax.figures.panels import faint_grid, headline, name_layers, settle
-from depthjax.figures.scale import log_scale
+from depthjax.figures.scale import at_the_edge, edge_note, log_scale
 from depthjax.figures.style import LINE, SMALL, network_colours, styled
 from depthjax.figures.text import widest
 from depthjax.figures.values import Numbers, checked_labels
@@ -25,6 +25,7 @@ def networks_against_depth(
     panels: Mapping[str, ArrayLike],
     *,
     logarithmic: Collection[str] = (),
+    at_edge: Collection[str] = (),
     note: str = "",
     title: str | None = None,
 ) -> Figure:
@@ -37,6 +38,7 @@ def networks_against_depth(
         layer_labels: names of the L layers, shallow to deep.
         panels: for each quantity, by the name on its axis, `[N, L, 3]`: estimate, low and high.
         logarithmic: the quantities with a logarithmic axis.
+        at_edge: those of them whose lowest values are drawn at the edge of four decades.
         note: in small type above the first panel.
         title: above the figure.
 
@@ -50,6 +52,10 @@ def networks_against_depth(
     for name, table in tables.items():
         if table.shape != expected:
             raise ValueError(f"{name} must have shape {expected}, got {table.shape}")
+    drawn = {
+        name: at_the_edge(table) if name in at_edge else table for name, table in tables.items()
+    }
+    note += edge_note(*((tables[name], drawn[name]) for name in tables))
     if not tables:
         raise ValueError("a figure of networks needs at least one panel, but there are none")
     with styled():
@@ -64,7 +70,7 @@ def networks_against_depth(
         grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
         # Down the first column, then down the second.
         panels_in_order: list[Axes] = list(grid.T.ravel())
-        for axes, (name, table) in zip(panels_in_order, tables.items(), strict=False):
+        for axes, (name, table) in zip(panels_in_order, drawn.items(), strict=False):
             _panel(axes, networks, table, name in logarithmic)
             axes.set_ylabel(name)
         for axes in panels_in_order[len(tables) :]:

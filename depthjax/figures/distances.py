@@ -16,7 +16,7 @@ from depthjax.figures.panels import (
     separate_names,
     settle,
 )
-from depthjax.figures.scale import log_scale
+from depthjax.figures.scale import at_the_edge, edge_note, log_scale
 from depthjax.figures.style import BLUE, COLOURS, LINE, SMALL, colours, styled
 from depthjax.figures.text import counted, short_name, short_number, widest
 from depthjax.figures.values import (
@@ -39,12 +39,14 @@ def distances_against_depth(
     embedding_ratio: ArrayLike,
     baselines: Mapping[str, ArrayLike],
     *,
+    luminance_r2: ArrayLike | None = None,
     title: str | None = None,
 ) -> Figure:
-    """D (above) and ρ (below) of every image and start against depth, with D of the baselines.
+    """D (above), r² and ρ (below) of every image and start, with D of the baselines.
 
-    Both axes are logarithmic, with a place for zero at the bottom. Values that are not finite are
-    not drawn, and the figure says how many there are.
+    The axes of D and ρ are logarithmic, over four decades at most: a value below is drawn at the
+    edge, and zero has a place of its own there. Values that are not finite are not drawn, and the
+    figure says how many there are.
 
     Args:
         layer_labels: names of the L layers, shallow to deep.
@@ -52,6 +54,7 @@ def distances_against_depth(
         embedding_ratio: ρ, shaped like `input_ratio`.
         baselines: D by name, as from `inversion.metrics.baselines`; any shape. A line marks the
             median, a band the range.
+        luminance_r2: r², shaped like `input_ratio`; without it there is no panel of it.
         title: above the figure.
 
     Raises:
@@ -68,15 +71,25 @@ def distances_against_depth(
         raise ValueError(
             f"input_ratio and embedding_ratio hold no values: their shape is {d.shape}"
         )
+    r2 = None if luminance_r2 is None else np.asarray(luminance_r2, np.float64)
+    if r2 is not None and r2.shape != d.shape:
+        raise ValueError(f"input_ratio has shape {d.shape}, but luminance_r2 {r2.shape}")
     given = {name: np.asarray(values, np.float64).ravel() for name, values in baselines.items()}
+    shown_d, shown_rho = at_the_edge(d, 1.0, *given.values()), at_the_edge(rho, 1.0)
     note = _sample_size(d.shape[1:]) + strokes_note(d[0].size) + missing_note(d, rho)
+    note += edge_note((d, shown_d), (rho, shown_rho))
     with styled():
-        figure, (above, below), width = _panels(layers)
-        _lines(above, d)
-        _lines(below, rho)
+        figure, (above, *between, below), width = _panels(layers, 2 if r2 is None else 3)
+        _lines(above, shown_d)
+        _lines(below, shown_rho)
+        for axes in between:
+            assert r2 is not None
+            _lines(axes, r2)
+            axes.set(ylim=(-0.05, 1.05), yticks=(0, 0.25, 0.5, 0.75, 1))
+            axes.set_ylabel("r² of luminance\n(1: image recovered)")
         # The limits are set before the bands are drawn, which would widen them.
-        log_scale(above, "y", d, 1.0, *given.values())
-        log_scale(below, "y", rho, 1.0)
+        log_scale(above, "y", shown_d, 1.0, *given.values())
+        log_scale(below, "y", shown_rho, 1.0)
         marks = [mark_noisy_copy(above), *_baseline_marks(above, given)]
         other = mark_noisy_copy(below)
         above.set_ylabel("input ratio D\n(0: image recovered)")
@@ -95,8 +108,8 @@ def _sample_size(shape: tuple[int, ...]) -> str:
     return f"n = {counted(images, 'image')} × {counted(starts, 'start')}"
 
 
-def _panels(layers: list[str]) -> tuple[Figure, tuple[Axes, Axes], float]:
-    """Two panels, one above the other, with the layers along x; and their width in points."""
+def _panels(layers: list[str], count: int) -> tuple[Figure, list[Axes], float]:
+    """Panels above each other, with the layers along x; and their width in points."""
     width = float(np.clip(24 * len(layers), 270, 720))
     step = width / len(layers)
     longest = widest(layers, SMALL)
@@ -107,8 +120,11 @@ def _panels(layers: list[str]) -> tuple[Figure, tuple[Axes, Axes], float]:
         turn, below = 45, 0.71 * longest
     else:
         turn, below = 90, longest
-    figure = Figure(figsize=((width + 130) / 72, (320 + below) / 72), layout="constrained")
-    above, under = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    height = 320 + 120 * (count - 2) + below
+    figure = Figure(figsize=((width + 130) / 72, height / 72), layout="constrained")
+    heights = (3, *[2] * (count - 1))
+    panels = list(figure.subplots(count, 1, sharex=True, height_ratios=heights))
+    under = panels[-1]
     under.set_xticks(
         range(0, len(layers), every),
         layers[::every],
@@ -117,10 +133,10 @@ def _panels(layers: list[str]) -> tuple[Figure, tuple[Axes, Axes], float]:
         rotation_mode="anchor" if turn == 45 else "default",
         parse_math=False,
     )
-    for axes in (above, under):
+    for axes in panels:
         faint_grid(axes, "x")
     under.set_xlim(-0.6, len(layers) - 0.4)
-    return figure, (above, under), width
+    return figure, panels, width
 
 
 def _lines(axes: Axes, values: Numbers) -> None:

@@ -50,6 +50,36 @@ def log_scale(
     axis.set_minor_formatter(NullFormatter())
 
 
+DECADES = 4.0
+"""Of an axis on which single values lie far below all others; these are drawn at its edge."""
+
+
+def at_the_edge(values: Numbers, *others: Numbers | float) -> Numbers:
+    """The values; those that lie `DECADES` below the largest of all are moved up to there.
+
+    One layer that is recovered exactly would leave the others a tenth of the axis. Zeros stay,
+    since they have a place of their own.
+
+    Args:
+        values: what is drawn.
+        others: what stands on the same axis.
+    """
+    every = np.concatenate([np.ravel(value) for value in (values, *others)])
+    known = every[is_drawable(every)]
+    edge = known.max(initial=0.0) / 10**DECADES
+    return np.where((values > 0) & (values < edge), edge, values)
+
+
+def edge_note(*pairs: tuple[Numbers, Numbers]) -> str:
+    """Says that values are drawn at the edge of an axis, if any is.
+
+    Args:
+        pairs: values, and what `at_the_edge` made of them.
+    """
+    moved = any(np.any((drawn != given) & np.isfinite(given)) for given, drawn in pairs)
+    return "   lowest points: as low or lower" if moved else ""
+
+
 def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
     """Round numbers from `low` to `high`: decades, or for few decades 1, 2 and 5 of each."""
     first = int(np.ceil(np.log10(low) - 1e-9))

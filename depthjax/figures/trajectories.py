@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from depthjax.figures.panels import NOISY_COPY, headline, mark_noisy_copy, separate_names, settle
-from depthjax.figures.scale import log_scale
+from depthjax.figures.scale import at_the_edge, edge_note, log_scale
 from depthjax.figures.style import GREY, SMALL, styled
 from depthjax.figures.text import widest
 from depthjax.figures.values import (
@@ -59,13 +59,14 @@ def trajectories(
     colours = _depth_colours(len(layers))
     with styled():
         figure, (left, right) = _panels(layers)
-        for run, colour in zip(runs, colours, strict=True):
+        shown = [at_the_edge(run.d, d) for run in runs]
+        for run, shown_d, colour in zip(runs, shown, colours, strict=True):
             _lines(left, run.steps, run.rho, colour)
-            _lines(right, run.rho, run.d, colour)
+            _lines(right, run.rho, shown_d, colour)
         log_scale(left, "x", *(run.steps for run in runs), margin=1.1)
         log_scale(left, "y", rho, 1.0)
         log_scale(right, "x", rho[np.isfinite(d)], 1.0)
-        log_scale(right, "y", d)
+        log_scale(right, "y", *shown)
         # ρ falls, so that descents run from left to right.
         right.invert_xaxis()
         mark = mark_noisy_copy(left)
@@ -74,6 +75,7 @@ def trajectories(
             right.text(0.5, 0.5, "D was not recorded", transform=right.transAxes, ha="center")
         _depth_key(figure, [left, right], layers, colours)
         note = _sample_size([run.rho.shape[1] for run in runs]) + missing_note(rho)
+        note += edge_note(*((run.d, shown_d) for run, shown_d in zip(runs, shown, strict=True)))
         headline(figure, left, note, 190.0, title)
         settle(figure)
         separate_names(figure, left, [mark])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from reading_figures import assert_readable
+from reading_figures import assert_readable, everything_said
 
 from depthjax import figures
 from depthjax.figures.text import averages, counted
@@ -108,3 +108,16 @@ def test_a_network_has_one_colour_whatever_stands_beside_it() -> None:
     ]
     two, one = (as_svg(chart, "x") for chart in charts)
     assert "s1 line" in one and "s0 line" not in one and "s0 line" in two
+
+
+def test_what_is_recovered_exactly_is_drawn_at_the_edge_where_asked() -> None:
+    values = table(2)[:1]
+    values[0] = [[1e-9, 1e-10, 1e-8], [1.0, 0.5, 2.0]]
+    panels = {"D": values, "κ": values}
+    figure = figures.networks_against_depth(
+        ["a"], layer_names(2), panels, logarithmic=list(panels), at_edge=["D"], note="n = 3"
+    )
+    clipped, whole = ([line.get_ydata() for line in axes.lines] for axes in figure.axes)
+    np.testing.assert_allclose(clipped[0], [2e-4, 1.0])
+    np.testing.assert_allclose(whole[0], [1e-9, 1.0])
+    assert "lowest points: as low or lower" in everything_said(figure)

@@ -67,22 +67,37 @@ def test_depth_keeps_the_names_of_near_baselines_apart():
 
 
 @pytest.mark.parametrize("least", [0.0, 1e-6], ids=str)
-def test_depth_reaches_from_recovered_to_the_start(least):
+def test_one_exact_layer_leaves_the_others_their_room(least):
     d = np.array([[1e-6, least], [0.5, 8.0]])
     figure = figures.distances_against_depth(names(2), d, d, {"start": [8.0]})
+    edge = 8e-4
     for axes in figure.axes:
         bottom, top = axes.get_ylim()
-        assert bottom < least
-        assert top > 8
-        _, pixels = axes.transData.transform([(0, least), (0, 1e-6), (0, 8)]).T
-        assert np.isfinite(pixels).all()
+        assert bottom < (edge if least else 0) and top > 8
+        assert any(np.allclose(line, [edge, 0.5]) for line in lines_of(axes))
+        zero, at_edge, half, most = axes.transData.transform(
+            [(0, least), (0, edge), (0, 0.5), (0, 8)]
+        )[:, 1]
         height = axes.get_window_extent().height
         # Neither end squeezed into the other; zero has a place of its own.
-        assert pixels[2] - pixels[1] > 0.6 * height
-        assert least or pixels[1] - pixels[0] > 0.02 * height
+        assert most - at_edge > 0.6 * height and half - at_edge > 0.4 * height
+        assert least or at_edge - zero > 0.02 * height
+    assert "lowest points: as low or lower" in everything_said(figure)
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert ("0" in labels) == (least == 0)
-    assert {"1e-6", "1"} <= set(labels)
+    near = figures.distances_against_depth(names(2), d + 0.01, d + 0.01, {})
+    assert "lowest points" not in everything_said(near)
+
+
+def test_depth_has_a_panel_of_r2():
+    d, r2 = np.ones((3, 1, 2)), np.linspace(0, 1, 6).reshape(3, 1, 2)
+    figure = figures.distances_against_depth(names(3), d, d, BASELINES, luminance_r2=r2)
+    assert_readable(figure)
+    _, panel, _ = figure.axes
+    assert any(np.array_equal(line, r2[:, 0, 1]) for line in lines_of(panel))
+    assert panel.get_ylabel().startswith("r²") and panel.get_yscale() == "linear"
+    with pytest.raises(ValueError, match=r"\(3, 1, 2\), but luminance_r2 \(3, 1\)"):
+        figures.distances_against_depth(names(3), d, d, BASELINES, luminance_r2=r2[..., 0])
 
 
 def test_depth_labels_the_layers_in_order():

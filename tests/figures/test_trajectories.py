@@ -63,3 +63,12 @@ def test_trajectories_say_when_there_is_no_distance():
     rho = np.ones((2, 1))
     figure = figures.trajectories(["a"], [0, 1], [rho], [rho * np.nan])
     assert "D was not recorded" in everything_said(figure)
+
+
+def test_a_descent_that_recovers_exactly_leaves_the_others_their_room():
+    rho = np.array([[8.0], [1.0], [0.01]])
+    figure = figures.trajectories(names(2), [0, 10, 20], [rho] * 2, [rho * 1e-5, rho])
+    right = figure.axes[1]
+    assert right.get_ylim()[0] > 1e-4
+    assert any(np.allclose(line.get_ydata(), 8e-4) for line in right.lines)
+    assert "lowest points" in everything_said(figure)

@@ -122,5 +122,6 @@ def _claims(compared: Comparison, ratio: float) -> Figure:
         compared.layers,
         tables,
         logarithmic=[name for name, panel in panels.items() if panel[2]],
+        at_edge=("ρ, converged", "D at ρ = 0.1"),
         note=averages(tables.values(), f"n = {' × '.join(sample)}"),
     )

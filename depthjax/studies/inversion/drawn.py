@@ -37,7 +37,7 @@ def draw(
         "gallery",
         figures.gallery(run.image_names, run.targets, run.starts[0], names, first, numbers),
     )
-    yield "depth", figures.distances_against_depth(names, d, rho, baselines)
+    yield "depth", figures.distances_against_depth(names, d, rho, baselines, luminance_r2=r2)
     yield (
         "trajectories",
         figures.trajectories(
