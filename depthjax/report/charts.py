@@ -114,7 +114,7 @@ class _Frame:
         self.chart, self.top = chart, top
         self.alone = sum(not series.thin for series in chart.series) == 1
         self.marked = has_markers(chart)
-        self.right = _WIDTH - (_NAMES if len(chart.marks) > 1 else _RIGHT)
+        self.right = _WIDTH - (_NAMES if chart.marks else _RIGHT)
         widest = max((len(shortened(tick)) for tick in chart.ticks), default=0)
         room = (self.right - _LEFT) / max(len(chart.ticks), 1)
         self.turned = widest * LETTER > room - 4
@@ -180,7 +180,7 @@ class _Frame:
         )
 
     def marks(self) -> Iterator[str]:
-        """Lines drawn across, with their names at the right so that none covers another."""
+        """Lines drawn across, with their names beside the panel, where nothing crosses them."""
         marks = self.chart.marks.items()
         shown = [(value, name) for name, value in marks if is_known(value, self.chart.log_y)]
         last = -math.inf
@@ -191,9 +191,6 @@ class _Frame:
                 f' d="M{_LEFT} {y:.1f}H{self.right}"/>'
             )
             words = f"{name} {short_number(value)}"
-            if len(self.chart.marks) == 1:
-                yield text(self.right, y - 4, words, "end", "mark-name", GREY, 11)
-                continue
             last = max(y + 4, last + 13)
             yield text(self.right + 4, last, words, "start", "mark-name", GREY, 11)
 

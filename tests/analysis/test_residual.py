@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from depthjax.analysis.residual import holding_half, residual_shares
+from depthjax.analysis.residual import Residual, holding_half, residual_shares
+from depthjax.studies.inversion.drawn import where_it_sits
 
 
 def test_shares_are_of_the_square(x64):
@@ -31,3 +32,12 @@ def test_tokens_have_positions_and_nothing_left_has_no_place():
 def test_what_has_no_positions():
     with pytest.raises(ValueError, match=r"are \[B, …, C\], got \(2, 7\)"):
         residual_shares(jnp.ones((2, 7)), jnp.zeros((2, 7)))
+
+
+def test_captions_are_as_short_in_wide_layers_of_large_images():
+    positions, channels = jnp.ones((1, 112, 112)), jnp.ones((1, 2048))
+    whole = Residual(positions / positions.sum(), channels / channels.sum())
+    assert where_it_sits(whole) == ["half in 50 % of channels\nand 50 % of positions"]
+    one = jnp.zeros((1, 112, 112)).at[0, 3, 4].set(1.0)
+    (text,) = where_it_sits(Residual(one, channels / channels.sum()))
+    assert text.splitlines()[1] == "and <1 % of positions"

@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +42,15 @@ def test_charts_are_svg_that_stands_for_itself() -> None:
         assert "stroke" in path.attrib or "fill" in path.attrib  # coloured without the page
     assert "untrained: 1e-7 at conv1 to 4 at" in charts.in_words(CHART)
     assert charts.beyond_the_axis(CHART)
+
+
+def test_no_line_crosses_the_name_of_what_is_drawn_across() -> None:
+    for marks in ({"noisy copy": 1.0}, {"noisy copy": 1.0, "start": 7.0}):
+        root = ElementTree.fromstring(str(charts.as_svg(replace(CHART, marks=marks), "c")))
+        texts = {one.text: float(one.get("x", "nan")) for one in root.iter() if one.text}
+        drawn = [one.get("d", "") for one in root.iter() if "line" in one.get("class", "")]
+        ends = [float(x) for path in drawn for x in re.findall(r"[ML](-?[\d.]+) ", path)]
+        assert texts["noisy copy 1"] > max(ends)
 
 
 def test_chart_data_is_what_is_drawn() -> None:

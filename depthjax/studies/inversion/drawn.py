@@ -56,7 +56,7 @@ def draw(
                 run.targets,
                 {name: one.positions for name, one in residuals.items()},
                 {name: run.layers[name]["embedding_ratio"][0] for name in residuals},
-                {name: _where(one) for name, one in residuals.items()},
+                {name: where_it_sits(one) for name, one in residuals.items()},
             ),
         )
 
@@ -66,13 +66,21 @@ def _by_descent(trajectory: Float[np.ndarray, "t *rest"]) -> Float[np.ndarray, "
     return trajectory.reshape(len(trajectory), -1)
 
 
-def _where(residual: Residual) -> list[str]:
-    """How few channels and positions hold half of the residual of each image."""
+def where_it_sits(residual: Residual) -> list[str]:
+    """How few channels and positions hold half of the residual of each image.
+
+    As shares, whose lines are as short in wide layers of large images.
+    """
     positions, channels = (np.asarray(holding_half(shares)) for shares in residual)
     every = residual.channels.shape[1], residual.positions[0].size
     return [
         ""
         if np.isnan(c)
-        else f"half in {c:.0f}/{every[0]} channels\nand {p:.0f}/{every[1]} positions"
+        else f"half in {_percent(float(c), every[0])} of channels\n"
+        f"and {_percent(float(p), every[1])} of positions"
         for c, p in zip(channels, positions, strict=True)
     ]
+
+
+def _percent(count: float, of: int) -> str:
+    return "<1 %" if 100 * count < of else f"{100 * count / of:.0f} %"
