@@ -421,6 +421,12 @@ SIZES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "shifted": lambda y: torch.roll(y, y.shape[2] // 2, 2),
     "pooled": lambda y: torch.nn.functional.avg_pool2d(y, y.shape[2] // 2),
     "chosen": lambda y: y.relu() if y.shape[2] < 30 else y,
+    "chosen by the width": lambda y: y.relu() if y.shape[3] < 6 else y,
+    "chosen by the shape": lambda y: y.relu() if y.shape[3] > y.shape[2] else y,
+    "cropped": lambda y: y[..., : 2 * (y.shape[3] // 2)],
+    "cropped where it is large": lambda y: y[..., :30],
+    "counted": lambda y: y * torch.arange(y.shape[3]).sum(),
+    "constant": lambda y: y * torch.tensor(float(y.shape[3])),
 }
 """Functions that compute something of the size of images: a number, once they are exported."""
 
@@ -470,15 +476,93 @@ def test_a_fault_at_another_size_is_told_and_the_import_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It does not look as if the module had one size."""
+
+    class Numbered(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.narrow(3, 0, x.shape[3]).relu()  # another number, and the same graph
+
     rule = RULES["relu"]
 
     def failing(context: Any, x: Any) -> Any:
         return 1 / 0 if x.shape[2] > 8 else rule(context, x)
 
     monkeypatch.setitem(RULES, "relu", failing)
-    with pytest.warns(UserWarning, match=r"^mine .* not known: at 72×40 .*ZeroDivisionError"):
-        model, _ = from_torch(torch.nn.ReLU(), torch.zeros(1, 3, 8, 8), source="mine")
+    with pytest.warns(UserWarning, match=r"^mine .* not known: at 73×43 .*ZeroDivisionError"):
+        model, _ = from_torch(Numbered(), torch.zeros(1, 3, 8, 8), source="mine")
     assert model.image_size == (8, 8)
+
+
+class Padded(torch.nn.Module):
+    """A U-Net of one level: it pads to a multiple and crops again, or takes even sizes only."""
+
+    def __init__(self, multiple: int) -> None:
+        super().__init__()
+        self.multiple = multiple
+        self.conv = torch.nn.Conv2d(3, 4, 3, padding=1)
+        self.up = torch.nn.ConvTranspose2d(4, 3, 2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        height, width = x.shape[2:]
+        x = torch.nn.functional.pad(x, (0, -width % self.multiple, 0, -height % self.multiple))
+        y = self.up(torch.nn.functional.max_pool2d(self.conv(x), 2).relu())
+        return torch.cat([x, y], 1)[..., :height, :width]
+
+
+def test_a_network_that_pads_to_a_multiple_is_held_to_its_size() -> None:
+    module, x = Padded(8).eval(), torch.rand(1, 3, 32, 32)
+    model, variables = from_torch(module, x)
+    ours, _ = model.apply(variables, jnp.asarray(x.numpy().transpose(0, 2, 3, 1)))
+    np.testing.assert_allclose(ours, module(x).detach().permute(0, 2, 3, 1), atol=1e-6)
+    with pytest.raises(ValueError, match="was imported for images of 32×32"):
+        model.apply(variables, jnp.zeros((1, 20, 28, 3)))
+
+
+def test_sizes_that_a_network_refuses_do_not_hold_it() -> None:
+    module = Padded(1).eval()
+    x = torch.rand(1, 3, 10, 22)
+    model, variables = from_torch(module, torch.zeros(1, 3, 32, 32))
+    ours, _ = model.apply(variables, jnp.asarray(x.numpy().transpose(0, 2, 3, 1)))
+    np.testing.assert_allclose(ours, module(x).detach().permute(0, 2, 3, 1), atol=1e-6)
+    sized, _ = from_torch(module, torch.zeros(1, 3, 6, 6))  # nothing smaller is taken
+    assert sized.image_size is None
+
+
+def test_where_a_size_comes_to_less_the_network_is_the_same() -> None:
+    """Maps become 1×1 at the smaller size, and a pooling is none at the example's."""
+    module = torch.nn.Sequential(
+        *(torch.nn.Conv2d(3, 4, 3, 4, 1), torch.nn.SiLU(), torch.nn.AdaptiveAvgPool2d(3)),
+        *(torch.nn.Flatten(), torch.nn.Linear(36, 5)),
+    ).eval()
+    model, variables = from_torch(module, torch.zeros(1, 3, 12, 12))
+    x = torch.rand(1, 3, 21, 35)
+    ours, _ = model.apply(variables, jnp.asarray(x.numpy().transpose(0, 2, 3, 1)))
+    np.testing.assert_allclose(ours, module(x).detach(), atol=1e-5)
+
+
+class Remembering(torch.nn.Module):
+    """It keeps what it made for a size, and runs in training mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)
+        self.seen: dict[int, int] = {}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen[x.shape[2]] = x.shape[3]
+        return self.norm(self.conv(x))
+
+
+def test_trying_other_sizes_leaves_the_module_as_it_was() -> None:
+    module = Remembering()
+    model, _ = from_torch(module, torch.zeros(1, 3, 8, 8))
+    assert model.image_size is None
+    assert module.training and module.norm.training
+    assert module.seen.keys() <= {8}
+    assert all(
+        type(tensor) in (torch.Tensor, torch.nn.Parameter)
+        for tensor in module.state_dict(keep_vars=True).values()
+    )
+    assert not module.norm.num_batches_tracked
 
 
 def test_numbers_of_pixels_are_no_sizes() -> None:

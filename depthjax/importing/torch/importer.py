@@ -6,6 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +16,8 @@ from depthjax.importing.building import Builder
 from depthjax.importing.encoding import array_sha256, encoded
 from depthjax.importing.finishing import finish, module_outputs, needed
 from depthjax.importing.network import ImportedNetwork
-from depthjax.importing.sizes import OTHER
 from depthjax.importing.torch import rules  # noqa: F401, which registers them
+from depthjax.importing.torch.elsewhere import Size, is_same_elsewhere
 from depthjax.importing.torch.in_place import seen_elsewhere
 from depthjax.importing.torch.naming import (
     called,
@@ -62,7 +63,9 @@ def from_torch(
     lowering = _Lowering(_exported(network, example), source or type(network).__name__)
     lowering.lower()
     model, variables = lowering.finish(_returned(network, example, lowering))
-    if model.content.any_size and not _is_same_elsewhere(network, example, lowering):
+    if model.content.any_size and not is_same_elsewhere(
+        network, example, partial(_same_graph, network, example, lowering)
+    ):
         model = ImportedNetwork(replace(model.content, any_size=False))
     return model, variables
 
@@ -95,27 +98,24 @@ def _returned(module: Any, example: Any, lowering: "_Lowering") -> dict[str, Any
     return outputs
 
 
-def _is_same_elsewhere(module: Any, example: Any, lowering: "_Lowering") -> bool:
-    """Whether the module is the same graph for images of another size.
-
-    What it computes of their size is a number in the graph, which alone does not tell.
-    """
-    height, width = (n + more for n, more in zip(example.shape[2:], OTHER, strict=True))
+def _same_graph(module: Any, example: Any, lowering: "_Lowering", size: Size) -> bool | None:
+    """Whether an export at a size gives the same graph; None where there is none."""
     try:
-        other = _Lowering(
-            _exported(module, example.new_zeros((1, example.shape[1], height, width))),
-            lowering.source,
-        )
+        exported = _exported(module, example.new_zeros((1, example.shape[1], *size)))
+    except ValueError:
+        return None
+    other = _Lowering(exported, lowering.source)
+    try:
         other.lower()
         return bool(other.content() == lowering.content())
-    except (ValueError, RuntimeError):  # it does not take that size
+    except ValueError:  # it does something at that size that cannot be imported
         return False
     except Exception as error:
         warnings.warn(
             f"{lowering.source} takes images of its own size alone, for whether it takes others is"
-            f" not known: at {height}×{width} its import raised {type(error).__name__}"
+            f" not known: at {size[0]}×{size[1]} its import raised {type(error).__name__}"
             f" ({in_one_line(error, most=200)}); please report it",
-            stacklevel=3,
+            stacklevel=5,
         )
         return False
 
