@@ -289,6 +289,35 @@ def test_logits_of_a_scaled_product_have_no_axis_more(tmp_path: Path) -> None:
     assert Layer(network, "y")(variables, jnp.ones((2, 8, 8, 3))).shape == (2, 5)
 
 
+def resized(tmp_path: Path, row: Any, scale: float, **settings: Any) -> np.ndarray:
+    """A row of pixels, resized by ONNX's operation."""
+    nodes = [helper.make_node("Resize", ["images", "", "scales"], ["y"], **settings)]
+    row = np.asarray(row, np.float32)
+    made = model(
+        nodes, {"scales": np.asarray([1, 1, 1, scale], np.float32)}, images=(1, 1, 1, len(row))
+    )
+    network, variables = depthjax.load_onnx(saved(tmp_path, made))
+    return np.asarray(network.apply(variables, jnp.asarray(row.reshape(1, 1, -1, 1)))[0]).ravel()
+
+
+def test_aligned_corners_are_the_first_and_last_pixel(tmp_path: Path) -> None:
+    """Also where the factor gives no whole number of pixels: 8 · 1.7 = 13.6, and 13 are made."""
+    settings = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
+    ours = resized(tmp_path, np.arange(8), 1.7, **settings)
+    np.testing.assert_allclose(ours, np.linspace(0, 7, 13), atol=1e-6)
+
+
+@pytest.mark.parametrize(("length", "outputs"), [(14, 46), (14, 92), (56, 220), (112, 48)])
+def test_the_nearest_pixel_is_found_in_single_precision(
+    length: int, outputs: int, tmp_path: Path
+) -> None:
+    settings = {"nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
+    scale = np.float32(outputs / length)
+    ours = resized(tmp_path, np.arange(length), float(scale), mode="nearest", **settings)
+    places = np.floor(np.arange(len(ours), dtype=np.float32) / scale)
+    np.testing.assert_array_equal(ours, places)
+
+
 @pytest.mark.parametrize("mode", ["pytorch_half_pixel", "half_pixel", "align_corners"])
 def test_resized_images_have_no_axis_more(mode: str, tmp_path: Path) -> None:
     """Where a file resizes the batch and the channels, too, to their own size."""

@@ -17,8 +17,8 @@ from depthjax.models.operations.elementwise import Where
 
 _MODES = ("nearest", "linear", "cubic")
 _ROUNDED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "round_prefer_floor": lambda at: np.ceil(at - 0.5),
-    "round_prefer_ceil": lambda at: np.floor(at + 0.5),
+    "round_prefer_floor": lambda at: np.where(at % 1 > 0.5, np.ceil(at), np.floor(at)),
+    "round_prefer_ceil": lambda at: np.where(at % 1 < 0.5, np.floor(at), np.ceil(at)),
     "floor": np.floor,
     "ceil": np.ceil,
 }
@@ -126,25 +126,29 @@ def positions(
     scale: float,
     region: Sequence[float] | None = None,
 ) -> np.ndarray:
-    """Where each position of the output lies in the input."""
-    at, width = np.arange(outputs, dtype=np.float64), scale * length
+    """Where each position of the output lies in the input.
+
+    In single precision for the nearest pixel, as ONNX Runtime has it: at ties it decides.
+    """
+    precision = np.float32 if sampling.mode == "nearest" else np.float64
+    at: np.ndarray = np.arange(outputs, dtype=precision)
     mode = sampling.coordinate_transformation_mode
     if mode == "align_corners":
-        return at * (length - 1) / (width - 1) if width != 1 else np.zeros(outputs)
+        return at * (length - 1) / max(outputs - 1, 1)
     if mode == "asymmetric":
         return at / scale
     if mode == "tf_half_pixel_for_nn":
         return (at + 0.5) / scale
     if mode == "tf_crop_and_resize":
         start, end = region or (0.0, 1.0)
-        if width == 1:
+        if outputs == 1:
             return np.full(outputs, (start + end) * (length - 1) / 2)
-        return start * (length - 1) + at * (end - start) * (length - 1) / (width - 1)
+        return start * (length - 1) + at * (end - start) * (length - 1) / (outputs - 1)
+    if mode == "half_pixel_symmetric":
+        return length / 2 * (1 - outputs / (scale * length)) + (at + 0.5) / scale - 0.5
     half = (at + 0.5) / scale - 0.5
     if mode == "pytorch_half_pixel":
         return half if outputs > 1 else np.full(outputs, -0.5)
-    if mode == "half_pixel_symmetric":
-        return half + length / 2 * (1 - outputs / width)
     one_of("coordinate_transformation_mode", mode, ("half_pixel",))
     return half
 
