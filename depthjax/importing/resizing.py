@@ -14,8 +14,12 @@ def resize_matrix(
             a = −0.75).
         align_corners: the first and last positions fall on each other.
         scale: the factor that was asked for, where it is not `outputs / length`.
+
+    Nearest pixels are found in single precision, as PyTorch finds them: at ties it decides.
     """
     step = 1 / scale if scale else length / outputs
+    if kind == "nearest" and outputs in (length, 2 * length):
+        step = length / outputs  # there PyTorch does not look at the factor
     if align_corners:
         step = (length - 1) / (outputs - 1) if outputs > 1 else 0.0
     places = np.arange(outputs, dtype=np.float64)
@@ -23,7 +27,8 @@ def resize_matrix(
     rows = np.arange(outputs)
     if kind.startswith("nearest"):
         inside = 0.5 if kind == "nearest centre" else 0.0
-        matrix[rows, np.minimum(((places + inside) * step).astype(int), length - 1)] = 1
+        nearest = ((places + inside) * np.float32(step)).astype(np.float32).astype(int)
+        matrix[rows, np.minimum(nearest, length - 1)] = 1
         return matrix
     at = places * step if align_corners else (places + 0.5) * step - 0.5
     if kind == "linear":

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 import depthjax
 from depthjax.compat import enable_x64
+from depthjax.importing.resizing import resize_matrix
 from depthjax.importing.torch import from_torch
 
 Tensor = torch.Tensor
@@ -110,6 +111,10 @@ RESIZINGS = """
     F.interpolate(x, size=(4, 11), mode='bilinear', align_corners=True);
     F.interpolate(x, size=(4, 11), mode='bicubic');
     F.interpolate(x, size=(9, 11), mode='bicubic', align_corners=True);
+    F.interpolate(x, scale_factor=(1.1, 1.7), mode='nearest-exact');
+    F.interpolate(x, scale_factor=(1.1, 1.7)); F.interpolate(x, scale_factor=(2.1, 1.1));
+    F.interpolate(x, scale_factor=(1.1, 1.7), mode='bilinear');
+    F.interpolate(x, scale_factor=(1.1, 1.7), mode='bicubic');
     F.interpolate(x, size=(4, 3), mode='area'); F.pixel_shuffle(x, 2); F.pixel_unshuffle(x, 2);
     F.channel_shuffle(x, 2)
 """
@@ -261,6 +266,23 @@ def test_regions_of_the_forward_pass() -> None:
     assert value < 1e-12 and gradient < 1e-12
     model, _ = from_torch(Regions(), images()[:1])
     assert "act" in depthjax.layer_names(model)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("nearest", "nearest"), ("nearest centre", "nearest-exact")]
+)
+def test_nearest_pixels_are_pytorchs(kind: str, mode: str) -> None:
+    """At many lengths, of which some meet ties that single precision decides."""
+    lengths = [*range(1, 24), 48, 56, 112]
+    others = [*range(1, 60, 3), 46, 48, 80, 92, 96, 184, 192, 220]
+    asked = [(n, m, None) for n in lengths for m in others if (n, m) != (8, 220)]
+    asked += [(n, int(n * f), f) for n in lengths for f in (0.7, 1.1, 1.7, 2.3, 2.6) if int(n * f)]
+    for length, outputs, factor in asked:
+        column = torch.arange(length).float().reshape(1, 1, -1, 1)
+        sizes = {"size": (outputs, 1)} if factor is None else {"scale_factor": (factor, 1.0)}
+        theirs = F.interpolate(column, mode=mode, **sizes).numpy().ravel()
+        ours = resize_matrix(length, outputs, kind, scale=factor) @ np.arange(length)
+        np.testing.assert_array_equal(ours, theirs, f"{length} to {outputs} by {factor}")
 
 
 @pytest.mark.parametrize("expression", REFUSED)

@@ -142,6 +142,10 @@ def _bicubic(ctx: Context, x: Operand, size: Any, corners: bool, *scales: Any) -
     return _resize(ctx, x, size, "cubic", corners, scales)
 
 
+_NEVER_NOTHING = ("nearest centre", "cubic")
+"""Resizings that PyTorch computes by the factor also where the length stays as it is."""
+
+
 def _resize(
     ctx: Context, x: Operand, size: Any, kind: str, corners: bool, scales: Sequence[Any]
 ) -> Value:
@@ -152,7 +156,7 @@ def _resize(
     for axis in (2, 3):
         length, factor = value.shape[axis], factors[axis - 2]
         outputs = int(length * (factor or 1)) if size is None else int(size[axis - 2])
-        if outputs != length or kind == "cubic":
+        if outputs != length or kind in _NEVER_NOTHING:
             scale = None if size is not None else factor
             matrices[axis] = resize_matrix(length, outputs, kind, corners, scale)
     return layers.resample(ctx.build, ctx.name, value, matrices)
