@@ -276,8 +276,9 @@ def matmul(build: Builder, name: str, x: Operand, y: Operand) -> Value:
 
 
 def einsum(build: Builder, name: str, equation: str, operands: Sequence[Operand]) -> Value:
-    """Einstein's sum, written for the source's axes; no ellipsis."""
-    left, arrow, output = equation.replace(" ", "").partition("->")
+    """Einstein's sum, written for the source's axes."""
+    equation = _spelled_out(equation, operands)
+    left, arrow, output = equation.partition("->")
     terms = left.split(",")
     if not arrow:
         letters = sorted(set(left) - {","})
@@ -298,6 +299,25 @@ def einsum(build: Builder, name: str, equation: str, operands: Sequence[Operand]
     made = build.add(name, operation, values, shape, tuple(range(len(shape))))
     kept = [v for v, term in zip(given, terms, strict=True) if term[2:] == output[2:]]
     return _like_an_image(build, _without_batch(build, made), *kept)
+
+
+def _spelled_out(equation: str, operands: Sequence[Operand]) -> str:
+    """With letters for each axis that an ellipsis stands for, and an arrow if it has one."""
+    left, arrow, right = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if "..." not in equation:
+        return f"{left}{arrow}{right}"
+    free = [chr(c) for c in range(ord("A"), ord("Z") + 1) if chr(c) not in equation]
+    most = max(x.rank - len(t) + 3 for t, x in zip(terms, operands, strict=True) if "..." in t)
+    letters = "".join(free[:most])
+    filled = []
+    for term, operand in zip(terms, operands, strict=True):
+        count = operand.rank - len(term) + 3
+        filled.append(term.replace("...", letters[most - count :] if count else ""))
+    if not arrow:
+        once = sorted({c for c in left if c.isalpha() and left.count(c) == 1})
+        right = f"...{''.join(once)}"
+    return f"{','.join(filled)}->{right.replace('...', letters)}"
 
 
 def attention(

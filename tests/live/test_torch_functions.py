@@ -76,6 +76,8 @@ LAYERS = """
     torch.matmul(x, keys.mT);
     torch.bmm(x.flatten(0, 1), x.flatten(0, 1).mT).unflatten(0, (-1, 4));
     torch.einsum('bchw,bdhw->bcd', x, x); torch.einsum('bchw,ow->bcho', x, matrix);
+    torch.einsum('...id,...jd->...ij', x, keys); torch.einsum('...w,ow->...o', x, matrix);
+    torch.einsum('...w,ow', x, matrix); torch.einsum('bc...->b...c', x);
     torch.addmm(b8, x.mean((1, 2)), square); torch.addmm(b8, x[:, 0, 0], square, beta=1);
     torch.addmm(b8, x[:, 0, 0], square, beta=2); torch.addmm(b8[:1], x[:, 0, 0], square);
     torch.addmm(x[:, 1, 0], x[:, 0, 0], square, alpha=0.5);

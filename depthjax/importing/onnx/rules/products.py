@@ -54,23 +54,4 @@ def _bias(operand: Operand | None, features: int) -> Known | None:
 
 @rule("Einsum")
 def _einsum(ctx: Context, *operands: Operand, equation: str) -> Value:
-    return layers.einsum(ctx.build, ctx.name, _spelled_out(equation, operands), operands)
-
-
-def _spelled_out(equation: str, operands: tuple[Operand, ...]) -> str:
-    """With letters for each axis that an ellipsis stands for, and with an arrow."""
-    left, arrow, right = equation.replace(" ", "").partition("->")
-    terms = left.split(",")
-    if "..." not in equation:
-        return f"{left}{arrow}{right}"
-    free = [chr(c) for c in range(ord("A"), ord("Z") + 1) if chr(c) not in equation]
-    most = max(x.rank - len(t) + 3 for t, x in zip(terms, operands, strict=True) if "..." in t)
-    letters = "".join(free[:most])
-    filled = []
-    for term, operand in zip(terms, operands, strict=True):
-        count = operand.rank - len(term) + 3
-        filled.append(term.replace("...", letters[most - count :] if count else ""))
-    if not arrow:
-        once = sorted({c for c in left if c.isalpha() and left.count(c) == 1})
-        right = f"...{''.join(once)}"
-    return f"{','.join(filled)}->{right.replace('...', letters)}"
+    return layers.einsum(ctx.build, ctx.name, equation, operands)
