@@ -69,6 +69,27 @@ def test_what_cannot_be_imported() -> None:
         from_torch({}, example)
     with pytest.raises(ValueError, match=r"\[batch, channels, height, width\]"):
         from_torch(torch.nn.ReLU(), torch.zeros(3, 8, 8))
+    with pytest.raises(ValueError, match=r"\[0, 3, 8, 8\], which is no image"):
+        from_torch(torch.nn.ReLU(), torch.zeros(0, 3, 8, 8))
+    with pytest.raises(ValueError, match=r"Conv2d has no numbers in weight, which is on .* meta"):
+        from_torch(torch.nn.Conv2d(3, 4, 3, device="meta"), example)
+    with pytest.raises(ValueError, match=r"has not made 0\.weight yet, which is lazy; run it once"):
+        from_torch(torch.nn.Sequential(torch.nn.LazyConv2d(4, 3)), example)
+    with pytest.raises(ValueError, match=r"to have 4 channels, but got 3 channels instead$"):
+        from_torch(torch.nn.Conv2d(4, 4, 3), example)  # nothing of values of tensors
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+def test_an_example_may_be_an_array(dtype: Any) -> None:
+    class Pixels(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.float() * 2
+
+    for module in (Pixels(), *([Small()] if dtype != np.uint8 else [])):
+        example = np.zeros((1, 3, 8, 8), dtype)
+        given = from_torch(module, example)[0]
+        kind = torch.uint8 if dtype == np.uint8 else torch.float32
+        assert given == from_torch(module, torch.zeros(1, 3, 8, 8, dtype=kind))[0]
 
 
 class Small(torch.nn.Module):

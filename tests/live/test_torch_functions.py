@@ -40,7 +40,8 @@ CONSTANTS = {
 }
 
 ELEMENTWISE = """
-    x.abs(); x.ceil(); x.floor(); x.round(); x.neg(); x.exp(); x.expm1(); torch.exp2(x);
+    x.abs(); x.ceil(); x.floor(); x.round(); torch.round(x, decimals=1);
+    torch.round(x * 40, decimals=-1); x.neg(); x.exp(); x.expm1(); torch.exp2(x);
     torch.log1p(x.abs()); torch.log(x.abs() + 1); torch.log2(x.abs() + 1);
     torch.log10(x.abs() + 1); torch.rsqrt(x.abs() + 1); torch.sqrt(x.abs() + 1); x.square();
     x.sin(); x.cos(); torch.tan(x / 4); x.sinh(); x.cosh(); x.tanh(); x.erf(); x.sign();
@@ -176,6 +177,7 @@ REFUSED = {
     "F.scaled_dot_product_attention(x, x, x, dropout_p=0.5)": "dropout",
     "F.dropout(x, 0.5)": "dropout",
     "F.batch_norm(x, b4, v4, training=True)": "one image",
+    "F.batch_norm(x, None, None, b4, v4, training=True)": "BatchNorm without running statistics",
     "F.softplus(x, 1, 3.0)": "threshold of 3",
     "torch.div(x, 0.3, rounding_mode='trunc')": "rounding_mode='trunc'",
     "x[:, :, :4].repeat_interleave(places, 2)": "repeat_interleave",

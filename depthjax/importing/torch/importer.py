@@ -4,7 +4,7 @@ import operator
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from depthjax.importing.finishing import finish, module_outputs, needed
 from depthjax.importing.network import ImportedNetwork
 from depthjax.importing.torch import rules  # noqa: F401, which registers them
 from depthjax.importing.torch.elsewhere import Size, is_same_elsewhere
+from depthjax.importing.torch.exporting import checked, exported
 from depthjax.importing.torch.in_place import seen_elsewhere
 from depthjax.importing.torch.naming import (
     called,
@@ -46,8 +47,9 @@ def from_torch(
         module: a `torch.nn.Module` that takes images `[batch, channels, height, width]`, also one
             within `torch.compile` or `DataParallel`. What it does to the pixels itself is part of
             the network; what its data pipeline does is not: see `Layer(…, normalization=…)`.
-        example: a tensor of one image `[1, C, H, W]`, or of several, of which the first is taken.
-            If it is of bytes (uint8), the module gets pixels from 0 to 255, else as they are.
+        example: a tensor (or array of NumPy) of one image `[1, C, H, W]`, or of several, of which
+            the first is taken. If it is of bytes (uint8), the module gets pixels from 0 to 255,
+            else as they are.
         source: what messages call it; by default the module's class.
 
     Returns:
@@ -59,8 +61,8 @@ def from_torch(
         ValueError: if PyTorch cannot export the module (its control flow depends on values, say),
             or if it uses operations that are not supported; all of them are named.
     """
-    network = _unwrapped(module)
-    lowering = _Lowering(_exported(network, example), source or type(network).__name__)
+    network, example = checked(module, example)
+    lowering = _Lowering(exported(network, example), source or type(network).__name__)
     lowering.lower()
     model, variables = lowering.finish(_returned(network, example, lowering))
     if model.content.any_size and not is_same_elsewhere(
@@ -85,7 +87,7 @@ def _returned(module: Any, example: Any, lowering: "_Lowering") -> dict[str, Any
     if not asked:
         return outputs
     try:
-        graph = _exported(module, example, asked).module_call_graph
+        graph = exported(module, example, asked).module_call_graph
     except ValueError:
         return outputs
     for call in graph:
@@ -101,10 +103,11 @@ def _returned(module: Any, example: Any, lowering: "_Lowering") -> dict[str, Any
 def _same_graph(module: Any, example: Any, lowering: "_Lowering", size: Size) -> bool | None:
     """Whether an export at a size gives the same graph; None where there is none."""
     try:
-        exported = _exported(module, example.new_zeros((1, example.shape[1], *size)))
+        other = _Lowering(
+            exported(module, example.new_zeros((1, example.shape[1], *size))), lowering.source
+        )
     except ValueError:
         return None
-    other = _Lowering(exported, lowering.source)
     try:
         other.lower()
         return bool(other.content() == lowering.content())
@@ -118,51 +121,6 @@ def _same_graph(module: Any, example: Any, lowering: "_Lowering", size: Size) ->
             stacklevel=5,
         )
         return False
-
-
-def _unwrapped(module: Any) -> Any:
-    """The network itself, without what runs it: torch.compile, and data parallelism."""
-    import torch
-
-    parallel = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
-    inner = getattr(module, "module" if isinstance(module, parallel) else "_orig_mod", None)
-    return module if inner is None else _unwrapped(inner)
-
-
-def _exported(module: Any, example: Any, asked: Sequence[str] = ()) -> Any:
-    """What `torch.export` makes of a module, with what the modules return that are asked for."""
-    import torch
-
-    if not isinstance(module, torch.nn.Module) or isinstance(module, torch.jit.ScriptModule):
-        raise ValueError(
-            f"from_torch takes a torch.nn.Module as Python has it, not {type(module).__name__}"
-        )
-    if getattr(example, "ndim", 0) != 4:
-        raise ValueError(
-            "the example is a tensor of images [batch, channels, height, width], got"
-            f" {list(getattr(example, 'shape', [])) or type(example).__name__}"
-        )
-    training = [part for part in module.modules() if part.training]
-    try:
-        with torch.enable_grad():  # else regions without gradients would not be told
-            return torch.export.export(
-                module.eval(), (example[:1],), preserve_module_call_signature=tuple(asked)
-            )
-    except Exception as error:
-        first = str(error).strip().split("\n")[0]
-        hint = "its forward pass must not branch on values of tensors"
-        dtypes = {str(weight.dtype) for weight in module.parameters()}
-        if dtypes and str(example.dtype) not in dtypes:
-            hint = (
-                f"its weights are {', '.join(dtypes)}, the example {example.dtype}: make them one"
-            )
-            hint += ", with module.float() and example.float()"
-        raise ValueError(
-            f"PyTorch cannot export {type(module).__name__}: {first:.300}; {hint}"
-        ) from error
-    finally:
-        for part in training:
-            part.training = True
 
 
 class _Tensor(NamedTuple):

@@ -22,7 +22,7 @@ _FUNCTIONS = {
             *("tan", "tanh", "log_sigmoid", "selu"),
         )
     },
-    **{"neg": "negative", "round": "rint", "acos": "arccos", "asin": "arcsin", "atan": "arctan"},
+    **{"neg": "negative", "acos": "arccos", "asin": "arcsin", "atan": "arctan"},
     **{"hardswish": "hard_swish", "hardsigmoid": "hard_sigmoid", "detach": "stop_gradient"},
 }
 
@@ -111,6 +111,16 @@ def _power(ctx: Context, x: Any, y: Any) -> Value:
         value = ctx.value(x)
         return ctx.build.function(ctx.name, name, value) if name else value
     return ctx.build.arithmetic(ctx.name, "power", x, exponent)
+
+
+@rule("round")
+def _round(ctx: Context, x: Operand, *, decimals: int = 0) -> Value:
+    if not decimals:
+        return ctx.build.function(ctx.name, "rint", ctx.value(x))
+    up, down = ("multiply", "divide") if decimals > 0 else ("divide", "multiply")
+    tens = 10.0 ** abs(decimals)
+    scaled = ctx.build.arithmetic(ctx.name, up, x, tens)
+    return ctx.build.arithmetic(ctx.name, down, ctx.build.function(ctx.name, "rint", scaled), tens)
 
 
 @rule("relu")

@@ -151,7 +151,8 @@ def _batch_norm(
     value = ctx.value(x)
     if training or mean is None or variance is None:
         if value.batched or value.shape[0] != 1:
-            raise ValueError("BatchNorm in training mode is no function of one image")
+            what = "in training mode" if mean is not None else "without running statistics"
+            raise ValueError(f"BatchNorm {what} is no function of one image")
         groups = value.shape[1]  # of weights, which some modules standardise this way
         return layers.group_norm(ctx.build, ctx.name, value, groups, scale, bias, epsilon)
     name = ctx.owner(scale if scale is not None and scale.weight else mean)
