@@ -303,6 +303,46 @@ def test_a_block_of_several_outputs_is_its_first(how: str) -> None:
         np.testing.assert_allclose(ours, first.numpy().transpose(0, 2, 3, 1), atol=1e-5)
 
 
+class Passing(torch.nn.Module):
+    """A block that returns its input first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return x, self.conv(x).relu()
+
+
+class Twice(torch.nn.Module):
+    """It gives such a block what it computes, twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.act, self.block = torch.nn.Tanh(), Passing()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, second = self.block(self.act(x))
+        return sum(self.block(first + second))
+
+
+def test_a_block_that_returns_its_input_first_is_this_input() -> None:
+    module = Twice()
+    x = torch.rand(2, 3, 8, 8)
+    given: list[Any] = []
+    handle = module.block.register_forward_hook(lambda _, __, out: given.append(out[0]))
+    with torch.no_grad():
+        module(x)
+    handle.remove()
+    model, variables = from_torch(module, x[:1])
+    images = jnp.asarray(x.numpy().transpose(0, 2, 3, 1))
+    for name, first in zip(["block", "block_1"], given, strict=True):
+        ours = depthjax.Layer(model, name)(variables, images)
+        np.testing.assert_allclose(ours, first.numpy().transpose(0, 2, 3, 1), atol=1e-5)
+    assert "act" in depthjax.layer_names(model)  # not under the block's name
+    assert model.aliases()["block"] == "act"
+
+
 class Function(torch.nn.Module):
     """A function as a module."""
 

@@ -1,6 +1,7 @@
 """A module as `torch.export` gives it, and what it takes for that."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,36 @@ def exported(module: Any, example: Any, asked: Sequence[str] = ()) -> Any:
     finally:
         for part in training:
             part.training = True
+
+
+@contextmanager
+def passing(module: Any) -> Iterator[set[str]]:
+    """The paths of modules that give an input back as the first of several outputs.
+
+    They are known once the module has run within this context, as it does while it is exported.
+    """
+    from torch.utils._pytree import tree_leaves
+
+    found: set[str] = set()
+
+    def hook(path: str) -> Any:
+        def look(part: Any, args: Any, kwargs: Any, output: Any) -> None:
+            outputs = [leaf for leaf in tree_leaves(output) if hasattr(leaf, "detach")]
+            if len(outputs) > 1 and any(outputs[0] is x for x in tree_leaves((args, kwargs))):
+                found.add(path)
+
+        return look
+
+    hooks = [
+        part.register_forward_hook(hook(path), with_kwargs=True)
+        for path, part in module.named_modules()
+        if path
+    ]
+    try:
+        yield found
+    finally:
+        for each in hooks:
+            each.remove()
 
 
 def _hint(error: Exception, module: Any, example: Any) -> str:

@@ -4,7 +4,7 @@ import operator
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from depthjax.importing.finishing import finish, module_outputs, needed
 from depthjax.importing.network import ImportedNetwork
 from depthjax.importing.torch import rules  # noqa: F401, which registers them
 from depthjax.importing.torch.elsewhere import Size, is_same_elsewhere
-from depthjax.importing.torch.exporting import checked, exported
+from depthjax.importing.torch.exporting import checked, exported, passing
 from depthjax.importing.torch.in_place import seen_elsewhere
 from depthjax.importing.torch.naming import (
     called,
@@ -62,9 +62,11 @@ def from_torch(
             or if it uses operations that are not supported; all of them are named.
     """
     network, example = checked(module, example)
-    lowering = _Lowering(exported(network, example), source or type(network).__name__)
+    with passing(network) as passed:
+        graph = exported(network, example)
+    lowering = _Lowering(graph, source or type(network).__name__)
     lowering.lower()
-    model, variables = lowering.finish(_returned(network, example, lowering))
+    model, variables = lowering.finish(*_returned(network, example, lowering, passed))
     if model.content.any_size and not is_same_elsewhere(
         network, example, partial(_same_graph, network, example, lowering)
     ):
@@ -72,32 +74,44 @@ def from_torch(
     return model, variables
 
 
-def _returned(module: Any, example: Any, lowering: "_Lowering") -> dict[str, Any]:
-    """The node of each module's output; of several outputs the first.
+def _returned(
+    module: Any, example: Any, lowering: "_Lowering", passed: Set[str]
+) -> tuple[dict[str, Any], dict[str, Value]]:
+    """The node of each module's output, of several outputs the first; and what modules pass on.
 
     A second export, which keeps the modules' signatures, says which; without it, the first node
     used outside the module.
+
+    Args:
+        module, example, lowering: the import so far.
+        passed: paths of modules that give an input back as the first of several outputs.
     """
     used = used_elsewhere(lowering.visited, lowering.made)
     outputs = {name: nodes[0] for name, nodes in used.items()}
     values = {name: {lowering.made[node] for node in nodes} for name, nodes in used.items()}
     several = [name for name, held in values.items() if len(held) > 1]
-    calls = {*several, *(re.sub(r"_\d+$", "", name) for name in several)}
+    calls = {*passed, *several, *(re.sub(r"_\d+$", "", name) for name in several)}
     asked = [path for path, _ in module.named_modules() if path and path in calls]
     if not asked:
-        return outputs
+        return outputs, {}
     try:
         graph = exported(module, example, asked).module_call_graph
     except ValueError:
-        return outputs
+        return outputs, {}
+    every = {node.name: lowering.made.get(node) for node in lowering.exported.graph.nodes}
+    given: dict[str, Value] = {}
     for call in graph:
-        name = called(*call.fqn.partition("@")[::2])
+        path, _, number = call.fqn.partition("@")
+        name = called(path, number)
         returned = [output.name for output in call.signature.outputs] if call.signature else []
         nodes = {node.name: node for node in used.get(name, ())}
         known = [nodes[other] for other in returned if other in nodes]
-        if known:
+        if path in passed and returned[:1] != [node.name for node in known[:1]]:
+            if isinstance(value := every.get(returned[0]), Value):
+                given[name] = value
+        elif known:
             outputs[name] = known[0]
-    return outputs
+    return outputs, given
 
 
 def _same_graph(module: Any, example: Any, lowering: "_Lowering", size: Size) -> bool | None:
@@ -169,11 +183,14 @@ class _Lowering:
         (output,) = (n for n in self.exported.graph.nodes if n.op == "output")
         self.result = self.made[first_tensor(output.args[0])]
 
-    def finish(self, returned: Mapping[str, Any]) -> tuple[ImportedNetwork, dict[str, Any]]:
+    def finish(
+        self, returned: Mapping[str, Any], given: Mapping[str, Value]
+    ) -> tuple[ImportedNetwork, dict[str, Any]]:
         """The network and its variables.
 
         Args:
             returned: the node of each module's output, where it is known.
+            given: what modules give that others before them have computed; it has their names, too.
         """
         assert self.images is not None and self.result is not None
         values = {
@@ -187,8 +204,8 @@ class _Lowering:
         )
         return finish(
             *(self.build, self.source, self.images, self.result),
-            outputs,
-            functions(self.visited, self.made),
+            [output for output in outputs if output.name not in given],
+            {**functions(self.visited, self.made), **given},
             shared=_shared(self.exported.state_dict),
         )
 
