@@ -1,6 +1,7 @@
 """Reading of state dicts from files: arrays by name, without running any code from the file."""
 
 import os
+import re
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
@@ -109,7 +110,18 @@ def _open_safetensors(path: Path) -> Any:
     try:
         return safe_open(path, framework="numpy")
     except (SafetensorError, OSError) as error:
-        raise _damaged(path, what_it_is(_start(path)) or error) from error
+        start = _start(path)
+        raise _damaged(path, _of_flax(start) or what_it_is(start) or error) from error
+
+
+def _of_flax(start: bytes) -> OtherKind | None:
+    """A map of MessagePack whose first key is a short text, as `flax.serialization` writes it."""
+    if not re.match(rb"([\x81-\x8f]|\xde..|\xdf....)[\xa1-\xbf]\w", start, re.DOTALL):
+        return None
+    return OtherKind(
+        "it is MessagePack, as Flax writes it",
+        "read it with flax.serialization.msgpack_restore, and pass its tree as variables",
+    )
 
 
 def what_it_is(start: bytes) -> str:

@@ -181,6 +181,11 @@ def _empty_folder(folder: Path) -> ValueError:
             f" torch.distributed.checkpoint.format_utils dcp_to_torch {folder} weights.pth makes it"
             " one file"
         )
+    if any((folder / name).exists() for name in ("_CHECKPOINT_METADATA", "manifest.ocdbt")):
+        hint = (
+            "it is a checkpoint of Orbax, and orbax.checkpoint.StandardCheckpointer().restore"
+            f"({str(folder.absolute())!r}) reads it; pass its tree as variables"
+        )
     return ValueError(
         f"the folder {str(folder)!r} holds no weights under their usual names"
         f" ({', '.join(DEFAULT_FILES)}); {hint}"

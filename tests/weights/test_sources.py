@@ -381,5 +381,8 @@ def test_a_folder_without_weights_says_what_it_holds(tmp_path):
     refused(tmp_path, "holds no weights under their usual names .*; give a file$")
     (tmp_path / "epoch_9.pth").write_bytes(b"")
     refused(tmp_path, f"; give one of its files, such as '{tmp_path}/epoch_9.pth'$")
+    (tmp_path / "_CHECKPOINT_METADATA").write_text("{}")
+    refused(tmp_path, r"; it is a checkpoint of Orbax, .*restore\(.*; pass its tree as")
+    (tmp_path / "_CHECKPOINT_METADATA").unlink()
     (tmp_path / "__0_0.distcp").write_bytes(b"")
     refused(tmp_path, f"distributed checkpoint.*dcp_to_torch {tmp_path} weights.pth makes it one")

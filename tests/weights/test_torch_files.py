@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flax.serialization import to_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_archives import legacy, name, number, pickled, storage, tensor, text, zipped
@@ -362,6 +363,12 @@ def test_a_pickle_that_torch_did_not_write_is_not_read(content, refused):
 )
 def test_what_often_lies_in_place_of_a_file_is_named(content, reason, refused):
     refused(content, reason)
+
+
+@pytest.mark.parametrize("leaves", [1, 20])
+def test_a_file_of_flax_is_read_by_flax(leaves, refused):
+    tree = {f"layer_{n}": {"kernel": np.ones((3, 3), np.float32)} for n in range(leaves)}
+    refused(to_bytes(tree), r"^\S+ is no file .*Flax writes it; .*msgpack_restore.* as variables$")
 
 
 # Any bytes at all.
