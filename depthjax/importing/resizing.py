@@ -40,6 +40,29 @@ def resize_matrix(
     return matrix
 
 
+def smooth_matrix(
+    length: int, outputs: int, kind: str, align_corners: bool = False, scale: float | None = None
+) -> np.ndarray:
+    """The matrix of an antialiased resize: a smaller image's pixels are means over wider windows.
+
+    Args:
+        length, outputs, kind, align_corners, scale: as of `resize_matrix`; "cubic" has a = −0.5.
+    """
+    step = 1 / scale if scale else length / outputs
+    if align_corners:
+        step = (length - 1) / (outputs - 1) if outputs > 1 else 0.0
+    wide = max(step, 1.0)
+    reach = wide * (1 if kind == "linear" else 2)
+    centres = step * (np.arange(outputs)[:, None] + 0.5)
+    first = np.maximum(np.trunc(centres - reach + 0.5), 0)
+    last = np.minimum(np.trunc(centres + reach + 0.5), length)
+    places = np.arange(length)
+    away = np.abs(places - centres + 0.5) / wide
+    weights = tent(away) if kind == "linear" else keys(away, -0.5)
+    weights = np.where((places >= first) & (places < last), weights, 0.0)
+    return weights / weights.sum(1, keepdims=True)
+
+
 def tent(distance: np.ndarray) -> np.ndarray:
     """The weight of a neighbour in linear interpolation."""
     return np.maximum(0, 1 - distance)

@@ -48,6 +48,7 @@ ELEMENTWISE = """
     x.reciprocal(); x.sigmoid(); F.logsigmoid(x); F.silu(x); F.mish(x); F.selu(x);
     F.hardswish(x * 4); F.hardsigmoid(x * 4); F.relu(x); F.relu6(x * 8); F.hardtanh(x, -0.5, 0.3);
     F.leaky_relu(x, 0.3); F.gelu(x); F.gelu(x, approximate='tanh'); F.elu(x, 0.5); F.celu(x, 0.7);
+    F.softshrink(x, 0.3); F.hardshrink(x, 0.3); F.glu(x, 1); F.glu(x); torch.trunc(x * 3) * x;
     F.softplus(x, 2.0); F.softsign(x); F.threshold(x, 0.2, -3.0); F.tanhshrink(x); torch.atan(x);
     x.clamp(-0.5, 0.25); x.clamp(min=0.1); x.clamp(max=0.1); x.clamp_min(0.2); x.clamp_max(0.2);
     F.prelu(x, b4); F.prelu(x, b4[:1]); x.pow(2); x.abs().pow(0.5); x.pow(-1); x.pow(3);
@@ -61,7 +62,8 @@ ELEMENTWISE = """
 ARITHMETIC = """
     x + 2; 2 - x; x - 2; torch.add(x, x * x, alpha=3); torch.sub(x, x * x, alpha=0.5);
     torch.rsub(x, 2, alpha=3); x * b8; x / (b8.abs() + 1); 3 / (x.abs() + 1);
-    torch.div(x, 0.3, rounding_mode='floor') + x; (x // 0.3).detach() + x; x % 0.3;
+    torch.div(x, 0.3, rounding_mode='floor') + x; torch.div(x, -0.3, rounding_mode='trunc') + x;
+    (x // 0.3).detach() + x; x % 0.3;
     torch.fmod(x, 0.3); torch.maximum(x, b8); torch.minimum(x, b8); torch.max(x, b8);
     torch.min(x, b8); torch.atan2(x, b8); torch.lerp(x, b8.expand_as(x), 0.3);
     torch.addcmul(x, b8, b8, value=2); torch.addcdiv(x, b8, b8.abs() + 1)
@@ -89,7 +91,8 @@ LAYERS = """
     F.group_norm(x, 2, b4, v4, eps=0.1); F.group_norm(x, 4, b4); F.instance_norm(x);
     F.instance_norm(x, weight=b4, bias=v4, eps=0.1);
     F.instance_norm(x, b4, v4, use_input_stats=False); F.rms_norm(x, (8,), b8, 0.1);
-    F.rms_norm(x, (8,)); F.normalize(x, dim=1)
+    F.rms_norm(x, (8,)); F.normalize(x, dim=1); F.local_response_norm(x, 3, 0.5, 0.7, 2.0);
+    F.local_response_norm(x, 2, 0.5)
 """
 POOLINGS = """
     F.max_pool2d(x, 2); F.max_pool2d(x, 3, 2, 1); F.max_pool2d(x, (3, 2), (1, 2), (1, 0));
@@ -99,6 +102,8 @@ POOLINGS = """
     F.avg_pool2d(x, 3, 2, 1, True, False); F.adaptive_avg_pool2d(x, 1);
     F.adaptive_avg_pool2d(x, (3, 4)); F.adaptive_avg_pool2d(x, (4, 5));
     F.adaptive_avg_pool2d(x, (None, 2)); F.adaptive_max_pool2d(x, 1);
+    F.adaptive_max_pool2d(x, (3, 5)); F.avg_pool2d(x, 3, 2, 1, divisor_override=5);
+    F.avg_pool2d(x, (3, 2), 2, 1, False, False, 4); F.avg_pool3d(x, (1, 3, 2), 2, (0, 1, 1));
     F.adaptive_avg_pool1d(x.flatten(2), 1);
     F.max_pool1d(x.flatten(2), 3, 2, 1);
     F.max_pool1d(x.flatten(2), 2, 1, 0, 3, True); F.avg_pool1d(x.flatten(2), 3, 2, 1);
@@ -118,6 +123,10 @@ RESIZINGS = """
     F.interpolate(x, scale_factor=(1.1, 1.7)); F.interpolate(x, scale_factor=(2.1, 1.1));
     F.interpolate(x, scale_factor=(1.1, 1.7), mode='bilinear');
     F.interpolate(x, scale_factor=(1.1, 1.7), mode='bicubic');
+    F.interpolate(x, size=(4, 3), mode='bilinear', antialias=True);
+    F.interpolate(x, size=(4, 13), mode='bicubic', antialias=True);
+    F.interpolate(x, scale_factor=0.6, mode='bicubic', antialias=True);
+    F.interpolate(x, size=(4, 13), mode='bilinear', antialias=True, align_corners=True);
     F.interpolate(x, size=(4, 3), mode='area'); F.pixel_shuffle(x, 2); F.pixel_unshuffle(x, 2);
     F.channel_shuffle(x, 2)
 """
@@ -132,7 +141,9 @@ SHAPES = """
     x.select(2, 3); torch.unbind(x, 1)[2]; x.split(3, 2)[1]; x.split([1, 2, 3], 2)[2];
     x.chunk(3, 3)[2]; torch.tensor_split(x, 3, 3)[1]; x.index_select(2, places); x[:, :, places];
     x[:, :, places, places]; x[:, :, places[:, None], places[None] % 4]; x.roll(2, 1);
-    x.roll((2, -1), (2, 3)); x.flip(1); x.flip((2, 3)); F.pad(x, (1, 2));
+    x.roll((2, -1), (2, 3)); x.flip(1); x.flip((2, 3));
+    torch.rot90(x, 1, (2, 3)); torch.rot90(x, -1, (1, 3)); torch.rot90(x, 2, (2, 3));
+    torch.fliplr(x); F.pad(x, (1, 2));
     F.pad(x, (1, 2, 0, 3), value=-2.0); F.pad(x, (-1, 2, 1, -2));
     F.pad(x, (1, 2, 2, 1), mode='reflect'); F.pad(x, (1, 2, 2, 1), mode='replicate');
     F.pad(x, (1, 2, 2, 1), mode='circular'); torch.ops.aten.reflection_pad2d(x, [1, 2, 2, 1]);
@@ -151,6 +162,9 @@ REDUCTIONS = """
     torch.var_mean(x, 1, keepdim=True)[0]; torch.var_mean(x, (2, 3), correction=0)[1];
     torch.std_mean(x, 1)[0]; x.norm(dim=1); torch.linalg.vector_norm(x, 1, (2, 3));
     x.norm(p=2, dim=1, keepdim=True); torch.linalg.vector_norm(x, float('inf'), 1); x.softmax(1);
+    F.cosine_similarity(x, x * b8, dim=3); F.cosine_similarity(x, b8, dim=-1, eps=0.1);
+    F.cosine_similarity(x, x[:, :1] + 1, dim=1); x.cumsum(1); x.cumsum(-1); x.topk(2, 1)[0];
+    x.topk(3).values; x.topk(2, 2, largest=False)[0];
     F.softmax(x, -1, dtype=torch.float64); F.log_softmax(x, 2); F.softmin(x, 1)
 """
 ATTENTION = """
@@ -161,27 +175,23 @@ ATTENTION = """
     F.scaled_dot_product_attention(x, x, x, attn_mask=(square[:6, :6] > -1))
 """
 REFUSED = {
-    "torch.rot90(x, 1, (2, 3))": "rot90",
     "torch.diagonal(x, 0, 1, 2)": "diagonal",
-    "x.cumsum(1)": "cumsum",
+    "x.argmax(1)": "argmax",
     "F.conv2d(x, x[:, :, :3, :3])": "kernel depends on the images",
     "x.tril()": "tril",
-    "F.cosine_similarity(x, x * b8, dim=1)": "cosine_similarity",
-    "F.local_response_norm(x, 3)": "avg_pool3d",
-    "F.interpolate(x, size=(4, 3), mode='bilinear', antialias=True)": "_upsample_bilinear2d_aa",
     "F.interpolate(x, size=(4, 3), mode='nearest')[:, 0].argsort(1)": "argsort",
     "x.var(1, correction=2)": "a variance with correction=2",
     "torch.linalg.vector_norm(x, 3, 1)": "norm of order 3",
-    "F.avg_pool2d(x, 2, divisor_override=3)": "a divisor of its own",
+    "F.avg_pool2d(x, 2, ceil_mode=True, divisor_override=3)": "a divisor and ceil_mode",
     "F.scaled_dot_product_attention(x, x[:, :2], x[:, :2], enable_gqa=True)": "groups of queries",
     "F.scaled_dot_product_attention(x, x, x, dropout_p=0.5)": "dropout",
     "F.dropout(x, 0.5)": "dropout",
     "F.batch_norm(x, b4, v4, training=True)": "one image",
     "F.batch_norm(x, None, None, b4, v4, training=True)": "BatchNorm without running statistics",
     "F.softplus(x, 1, 3.0)": "threshold of 3",
-    "torch.div(x, 0.3, rounding_mode='trunc')": "rounding_mode='trunc'",
     "x[:, :, :4].repeat_interleave(places, 2)": "repeat_interleave",
     "x[:, :, mask]": "indexing by a mask",
+    "x[x > 0][None]": "indexing by what depends on the images",
 }
 CONVERSIONS = """
     (x.mul(4).int() * 0.5).int() + x; (x.mul(4).int() / 2).int() + x;

@@ -98,9 +98,16 @@ def _add_quotient(ctx: Context, x: Any, y: Any, z: Any, value: Number = 1) -> Va
 def _divide(ctx: Context, x: Any, y: Any, rounding_mode: str | None = None) -> Value:
     if rounding_mode == "floor":
         return ctx.build.arithmetic(ctx.name, "floor_divide", x, y)
-    if rounding_mode is not None:
-        raise ValueError(f"rounding_mode={rounding_mode!r} is not supported")
-    return ctx.build.arithmetic(ctx.name, "divide", x, y)
+    made = ctx.build.arithmetic(ctx.name, "divide", x, y)
+    return _truncate(ctx, made) if rounding_mode == "trunc" else made
+
+
+@rule("trunc", "fix")
+def _truncate(ctx: Context, x: Operand) -> Value:
+    value = ctx.value(x)
+    whole = ctx.build.function(ctx.name, "floor", ctx.build.function(ctx.name, "abs", value))
+    sign = ctx.build.function(ctx.name, "sign", value)
+    return ctx.build.arithmetic(ctx.name, "multiply", sign, whole)
 
 
 @rule("pow")
@@ -167,6 +174,31 @@ def _celu(ctx: Context, x: Operand, alpha: Number = 1.0) -> Value:
 @rule("threshold")
 def _threshold(ctx: Context, x: Operand, threshold: Number, value: Number) -> Value:
     return ctx.build.function(ctx.name, "threshold", ctx.value(x), float(threshold), float(value))
+
+
+@rule("softshrink")
+def _soft_shrink(ctx: Context, x: Operand, threshold: Number = 0.5) -> Value:
+    value, size = ctx.value(x), float(threshold)
+    near = ctx.build.function(ctx.name, "clip", value, -size, size)
+    return ctx.build.arithmetic(ctx.name, "subtract", value, near)
+
+
+@rule("hardshrink")
+def _hard_shrink(ctx: Context, x: Operand, threshold: Number = 0.5) -> Value:
+    value = ctx.value(x)
+    size = ctx.build.function(ctx.name, "abs", value)
+    near = ctx.build.arithmetic(ctx.name, "less_equal", size, float(threshold))
+    return _where(ctx, near, np.zeros(()), value)
+
+
+@rule("glu")
+def _glu(ctx: Context, x: Operand, axis: int = -1) -> Value:
+    value = ctx.value(x)
+    length = value.shape[axis]
+    first = ctx.build.slice(ctx.name, value, axis, 0, length // 2)
+    second = ctx.build.slice(ctx.name, value, axis, length // 2, length)
+    gate = ctx.build.function(ctx.name, "sigmoid", second)
+    return ctx.build.arithmetic(ctx.name, "multiply", first, gate)
 
 
 @rule("softplus")

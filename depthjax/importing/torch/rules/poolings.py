@@ -1,5 +1,6 @@
 """Poolings and resizing."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from depthjax.importing import layers
 from depthjax.importing.nodes import Operand
-from depthjax.importing.resizing import resize_matrix
+from depthjax.importing.resizing import resize_matrix, smooth_matrix
 from depthjax.importing.torch.registry import Context, Sizes, each, rule
 from depthjax.importing.values import Value
 from depthjax.models.operations.average_pool import AveragePool
@@ -45,11 +46,47 @@ def _average_pool(
     count_padding: bool = True,
     divisor: int | None = None,
 ) -> Value:
-    if divisor:
-        raise ValueError("average pooling with a divisor of its own is not supported")
+    if divisor and ceil:
+        raise ValueError("average pooling with a divisor and ceil_mode is not supported")
     size = each(window, 2)
-    moves = each(strides or window, 2), _sides(padding), (1, 1), ceil, count_padding
-    return layers.pool(ctx.build, ctx.name, ctx.value(x), AveragePool(size, *moves))  # type: ignore[arg-type]
+    moves = (
+        each(strides or window, 2),
+        _sides(padding),
+        (1, 1),
+        ceil,
+        bool(count_padding or divisor),
+    )
+    made = layers.pool(ctx.build, ctx.name, ctx.value(x), AveragePool(size, *moves))  # type: ignore[arg-type]
+    if not divisor:
+        return made
+    return ctx.build.arithmetic(ctx.name, "multiply", made, math.prod(size) / divisor)
+
+
+@rule("avg_pool3d")
+def _average_pool_3d(
+    ctx: Context,
+    x: Operand,
+    window: Sizes,
+    strides: Sizes = (),
+    padding: Sizes = 0,
+    ceil: bool = False,
+    count_padding: bool = True,
+    divisor: int | None = None,
+) -> Value:
+    """A product along each axis, as `local_response_norm` asks for one along the channels."""
+    sides = each(padding, 3)
+    if ceil or divisor or (any(sides) and not count_padding):
+        raise ValueError("average pooling in 3 axes with settings of its own is not supported")
+    value, matrices = ctx.value(x), {}
+    for axis, size, step, side in zip(
+        (-3, -2, -1), each(window, 3), each(strides or window, 3), sides, strict=True
+    ):
+        length = value.shape[axis]
+        starts = np.arange(0, length + 2 * side - size + 1, step)[:, None] - side
+        away = np.arange(length) - starts
+        if (size, step, side) != (1, 1, 0):
+            matrices[axis] = ((away >= 0) & (away < size)) / size
+    return layers.resample(ctx.build, ctx.name, value, matrices)
 
 
 @rule("max_pool1d")
@@ -115,11 +152,19 @@ def _adaptive_average_pool_1d(ctx: Context, x: Operand, size: Sizes) -> Value:
 
 @rule("adaptive_max_pool2d")
 def _adaptive_max_pool(ctx: Context, x: Operand, size: Sizes) -> tuple[Value, None]:
-    if each(size, 2) != (1, 1):
-        raise ValueError("adaptive_max_pool2d to another size than 1 is not supported")
     value = ctx.value(x)
-    made = ctx.build.reduce(ctx.name, "max", value, (-2, -1), True)
-    return made, None
+    if each(size, 2) == (1, 1):
+        return ctx.build.reduce(ctx.name, "max", value, (-2, -1), True), None
+    for axis, outputs in zip((value.rank - 2, value.rank - 1), each(size, 2), strict=True):
+        length = value.shape[axis]
+        cells = [
+            ctx.build.slice(ctx.name, value, axis, n * length // outputs, end)
+            for n in range(outputs)
+            for end in [-(-(n + 1) * length // outputs)]
+        ]
+        largest = [ctx.build.reduce(ctx.name, "max", cell, (axis,), True) for cell in cells]
+        value = ctx.build.concatenate(ctx.name, largest, axis)
+    return value, None
 
 
 @rule("upsample_nearest2d")
@@ -142,12 +187,28 @@ def _bicubic(ctx: Context, x: Operand, size: Any, corners: bool, *scales: Any) -
     return _resize(ctx, x, size, "cubic", corners, scales)
 
 
+@rule("_upsample_bilinear2d_aa")
+def _bilinear_smooth(ctx: Context, x: Operand, size: Any, corners: bool, *scales: Any) -> Value:
+    return _resize(ctx, x, size, "linear", corners, scales, smooth_matrix)
+
+
+@rule("_upsample_bicubic2d_aa")
+def _bicubic_smooth(ctx: Context, x: Operand, size: Any, corners: bool, *scales: Any) -> Value:
+    return _resize(ctx, x, size, "cubic", corners, scales, smooth_matrix)
+
+
 _NEVER_NOTHING = ("nearest centre", "cubic")
 """Resizings that PyTorch computes by the factor also where the length stays as it is."""
 
 
 def _resize(
-    ctx: Context, x: Operand, size: Any, kind: str, corners: bool, scales: Sequence[Any]
+    ctx: Context,
+    x: Operand,
+    size: Any,
+    kind: str,
+    corners: bool,
+    scales: Sequence[Any],
+    matrix: Callable[..., np.ndarray] = resize_matrix,
 ) -> Value:
     value = ctx.value(x)
     factors = scales[0] if len(scales) == 1 else scales or (None, None)
@@ -158,5 +219,5 @@ def _resize(
         outputs = int(length * (factor or 1)) if size is None else int(size[axis - 2])
         if outputs != length or kind in _NEVER_NOTHING:
             scale = None if size is not None else factor
-            matrices[axis] = resize_matrix(length, outputs, kind, corners, scale)
+            matrices[axis] = matrix(length, outputs, kind, corners, scale)
     return layers.resample(ctx.build, ctx.name, value, matrices)

@@ -4,10 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from depthjax.importing.nodes import Operand
 from depthjax.importing.torch.registry import Context, Number, rule
 from depthjax.importing.torch.rules.elementwise import convert
 from depthjax.importing.values import Value
+from depthjax.models.operations.along_axis import AlongAxis
 from depthjax.models.operations.softmax import Softmax
 
 Axes = int | Sequence[int] | None
@@ -123,6 +126,47 @@ def _norm(
     if order not in (1, 2):
         raise ValueError(f"the norm of order {order} is not supported")
     return _reduce(ctx, f"l{int(order)}", convert(ctx, x, dtype=dtype), axes, keep)
+
+
+@rule("cosine_similarity")
+def _cosine(ctx: Context, x: Operand, y: Operand, axis: int = 1, epsilon: Number = 1e-8) -> Value:
+    build = ctx.build
+    shape = np.broadcast_shapes(x.shape, y.shape)
+    if x.rank != y.rank or x.shape[axis] != y.shape[axis]:
+        x, y = (build.expand(ctx.name, z, shape) for z in (x, y))
+    lengths = [
+        build.arithmetic(
+            ctx.name, "maximum", _reduce(ctx, "l2", z, axis, keep=False), float(epsilon)
+        )
+        for z in (x, y)
+    ]
+    product = build.arithmetic(ctx.name, "multiply", x, y)
+    total = _reduce(ctx, "sum", product, axis, keep=False)
+    return build.arithmetic(
+        ctx.name, "divide", total, build.arithmetic(ctx.name, "multiply", *lengths)
+    )
+
+
+@rule("cumsum")
+def _running_sum(ctx: Context, x: Operand, axis: int, *, dtype: Any = None) -> Value:
+    value, place = ctx.build.along(ctx.value(convert(ctx, x, dtype=dtype)), axis)
+    return ctx.build.elementwise(ctx.name, AlongAxis("cumsum", place), value)
+
+
+@rule("topk")
+def _top(
+    ctx: Context, x: Operand, count: int, axis: int = -1, largest: bool = True, sort: bool = True
+) -> tuple[Value, Value]:
+    value, place = ctx.build.along(ctx.value(x), axis)
+    shape = tuple(count if a == axis % value.rank else n for a, n in enumerate(value.shape))
+    values, indices = (
+        ctx.build.add(
+            *(ctx.name, AlongAxis(name, place, (count, largest)), [value]),
+            *(shape, value.order, dtype),
+        )
+        for name, dtype in (("top_values", value.dtype), ("top_indices", "int64"))
+    )
+    return values, indices
 
 
 @rule("softmax", "_softmax")

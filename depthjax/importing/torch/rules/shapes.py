@@ -196,8 +196,10 @@ def _index_select(ctx: Context, x: Operand, axis: int, indices: Known) -> Value:
 
 
 @rule("index")
-def _index(ctx: Context, x: Operand, indices: Sequence[Known | None]) -> Value:
+def _index(ctx: Context, x: Operand, indices: Sequence[Operand | None]) -> Value:
     value = ctx.value(x)
+    if any(isinstance(index, Value) for index in indices):
+        raise ValueError("indexing by what depends on the images is not supported")
     given = [axis for axis, index in enumerate(indices) if index is not None]
     arrays = [indices[axis].array for axis in given]  # type: ignore[union-attr]
     if any(array.dtype == bool for array in arrays):
@@ -234,6 +236,18 @@ def _flip(ctx: Context, x: Operand, axes: Sequence[int]) -> Value:
     for axis in axes:
         value = ctx.build.slice(ctx.name, value, axis, value.shape[axis] - 1, -1, -1)
     return value
+
+
+@rule("fliplr")
+def _flip_left_right(ctx: Context, x: Operand) -> Value:
+    return _flip(ctx, x, (1,))
+
+
+@rule("rot90")
+def _rotate(ctx: Context, x: Operand, times: int = 1, axes: Sequence[int] = (0, 1)) -> Value:
+    turns = times % 4
+    flipped = _flip(ctx, x, ((), (axes[1],), tuple(axes), (axes[0],))[turns])
+    return _transpose(ctx, flipped, axes[0], axes[1]) if turns % 2 else flipped
 
 
 @rule("constant_pad_nd")
