@@ -3,6 +3,7 @@
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from script_running import refused, rows_of, runner, script_fixture
@@ -45,7 +46,7 @@ def test_numbers_findings_and_figures(script, tmp_path, capsys):
     np.testing.assert_allclose(float(last["sigma_1"]), exact[0, 0], rtol=1e-5)
     noise = float(last["noise_std"])
     reference = reference_distances(
-        layer, variables, photographs[1:], ReferenceNoise(jax.random.key(0))
+        layer, variables, jnp.asarray(photographs[1:]), ReferenceNoise(jax.random.key(0))
     )
     np.testing.assert_allclose(
         noise, reference.embedding_distance[0] / int(last["outputs"]) ** 0.5, rtol=1e-4

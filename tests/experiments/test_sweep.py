@@ -51,7 +51,7 @@ def test_a_sweep_from_flags_to_a_table_and_back(script, tmp_path, capsys):
             script.main()
         status = capsys.readouterr().out
     assert "2 done, 0 running, 0 failed, 0 waiting" in first.out
-    assert "| resnet18 | untrained | conv1 | 4 |" in first.out
+    assert "| resnet18 | untrained | conv1 |  4 |" in first.out
     assert second.out == first.out
     assert status == "2 done, 0 running, 0 failed, 0 waiting\n"
     table = load_sweep(tmp_path / "sweep")

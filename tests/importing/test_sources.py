@@ -22,7 +22,7 @@ from depthjax import cli
 from depthjax.models.catalogue import find_model
 from depthjax.models.normalization import as_normalization
 from depthjax.models.specifications import variables_sha256
-from depthjax.sweeps import Context, inversions
+from depthjax.sweeps import inversions
 from depthjax.weights import shuffled, weights_of
 
 ROOT = Path(__file__).parents[2]
@@ -169,7 +169,7 @@ def test_a_cell_of_a_sweep_notices_another_network(folder, tmp_path):
     network = inversions.SweptNetwork(str(place), "shuffled:pretrained")
     config = depthjax.InversionConfig(steps=2)
     (cell,) = inversions.inversion_cells(network, photographs, "block", config)
-    rows = inversions.run_cell(cell, Context(tmp_path / "state"))
+    rows = inversions.run_cell(cell, tmp_path / "state")
     assert [row["weights"] for row in rows] == ["shuffled:pretrained"]
     model, variables = small_import(any_size=True)
     depthjax.save_network(place, model, variables)

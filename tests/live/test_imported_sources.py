@@ -24,7 +24,7 @@ from depthjax.importing.torch.libraries import LIBRARIES  # noqa: E402
 from depthjax.models.catalogue import find_model  # noqa: E402
 from depthjax.models.normalization import as_normalization  # noqa: E402
 from depthjax.models.specifications import variables_sha256  # noqa: E402
-from depthjax.sweeps import Context, inversions  # noqa: E402
+from depthjax.sweeps import inversions  # noqa: E402
 from depthjax.weights import weights_of  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -188,13 +188,13 @@ def test_a_sweep_runs_on_them_and_a_worker_has_the_same_weights(tmp_path):
     photographs = inversions.Photographs(["chelsea"], 32)
     config = depthjax.InversionConfig(steps=2)
     (cell,) = inversions.inversion_cells(network, photographs, "conv1", config, seeds=[3])
-    (row,) = inversions.run_cell(cell, Context(tmp_path / "state"))
+    (row,) = inversions.run_cell(cell, tmp_path / "state")
     code = (
         f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tests' / 'golden')]!r};"
         "from torch_peer import import_torchvision; import_torchvision();"
-        "import json, pathlib; from depthjax.sweeps import Context, inversions;"
+        "import json, pathlib; from depthjax.sweeps import inversions;"
         f"cell = json.loads({json.dumps(cell)!r});"
-        f"c = Context(pathlib.Path({str(tmp_path / 'other')!r}));"
+        f"c = pathlib.Path({str(tmp_path / 'other')!r});"
         "(row,) = inversions.run_cell(cell, c); print('ROW', row['embedding_ratio'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

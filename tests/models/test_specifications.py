@@ -18,7 +18,7 @@ import depthjax
 from depthjax import cli
 from depthjax.models.catalogue import find_model
 from depthjax.models.specifications import variables_sha256
-from depthjax.sweeps import Context, inversions
+from depthjax.sweeps import inversions
 
 ROOT = Path(__file__).parents[2]
 MODULE = '''
@@ -172,7 +172,7 @@ def test_a_cell_of_a_sweep_finds_it_and_notices_other_weights(own):
         model="own_networks:trained", model_fields={}, weights="pretrained", layers="relu",
         images=["chelsea"], seeds=[0],
     )  # fmt: skip
-    rows = inversions.run_cell(cell, Context(own / "state"))
+    rows = inversions.run_cell(cell, own / "state")
     assert [row["model"] for row in rows] == ["own_networks:trained"]
     changed = {**cell, "weights_sha256": "0"}
     message = error_of(lambda: inversions.load_cell(changed))
