@@ -7,6 +7,7 @@ import numpy as np
 
 from depthjax.devices.memory import NoRoom
 from depthjax.jacobian import conv_values_exceed
+from depthjax.models.embeddings import embedding_shape
 from depthjax.models.layers import Layer
 from depthjax.models.network import INPUT, needed_nodes
 from depthjax.models.operations.convolution import Convolution
@@ -47,7 +48,7 @@ def least_singular_value(
     geometry = convolution.geometry
     padding = geometry.pads(size, kernel.shape[:2])
     image = jax.ShapeDtypeStruct((1, *size, kernel.shape[2]), np.float32)
-    outputs = math.prod(jax.eval_shape(layer, variables, image).shape)
+    outputs = math.prod(embedding_shape(layer, variables, image).shape)
     if outputs < math.prod(image.shape) or not upper > 0:
         return 0.0
     part = _CLOSE

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
@@ -29,6 +28,7 @@ from depthjax.jacobian import (
     top_singular_values,
 )
 from depthjax.jacobian.top import TopSingular
+from depthjax.models.embeddings import embedding_shape
 from depthjax.typing import LayerFn, Variables
 
 LEVELS = tuple(10.0**-power for power in range(1, 7))
@@ -79,7 +79,7 @@ def dense_spectrum(layer: LayerFn, variables: Variables, images: ArrayLike) -> L
     Raises:
         ValueError: as `depthjax.jacobian.dense_singular_values`; for a Jacobian that is 0.
     """
-    outputs = jax.eval_shape(layer, variables, jnp.asarray(images)).shape[1:]
+    outputs = embedding_shape(layer, variables, np.asarray(images)).shape[1:]
     values = dense_singular_values(layer, variables, images)
     return spectrum_from_values(values, int(np.prod(np.shape(images)[1:])), int(np.prod(outputs)))
 

@@ -36,6 +36,7 @@ from depthjax.cli.values import flag_values
 from depthjax.devices import processes
 from depthjax.folders.begin import RunFolder
 from depthjax.inversion.config import InversionConfig
+from depthjax.models.embeddings import embedding_shape
 from depthjax.models.layers import select_layers
 from depthjax.models.network import Network
 from depthjax.studies.descents import (
@@ -97,7 +98,7 @@ class Asked(NamedTuple):
         """Every layer of every network and seed; a layer that the images do not fit ends here."""
         every = places(self.model, self.layers, self.networks, self.seeds)
         for one in every:
-            jax.eval_shape(one.layer, one.variables, self.targets[:1])
+            embedding_shape(one.layer, one.variables, self.targets[:1])
         return every
 
 

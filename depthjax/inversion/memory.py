@@ -15,6 +15,7 @@ from depthjax.inversion.loop import descend
 from depthjax.inversion.preparing import Prepared, must_spread, place_weights, prepared_shapes
 from depthjax.inversion.problem import Data, numbers_of
 from depthjax.inversion.state import initial_state, initial_state_on
+from depthjax.models.embeddings import embedding_shape
 from depthjax.typing import LayerFn, Variables
 
 
@@ -77,7 +78,7 @@ def fitting_batch(
         spread_weights = must_spread(layer, variables, config, mesh, free)
     images = jax.ShapeDtypeStruct((count, *image_shape), jnp.float32)
     prepared = prepared_shapes(layer, variables, config, images, spread=spread_weights)
-    embed = partial(jax.eval_shape, layer, variables)
+    embed = partial(embedding_shape, layer, variables)
     trace = partial(_traced, prepared, embed, image_shape, config, mesh if spread_weights else None)
     bound = total_bytes(trace(count).jaxpr.jaxpr)
     if free is None or 2 * bound <= free:

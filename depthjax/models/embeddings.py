@@ -10,7 +10,7 @@ from jax.extend.core import ClosedJaxpr
 
 from depthjax.devices.precision import matmul_precision
 from depthjax.errors import name_of_layer
-from depthjax.typing import Embedding, Images, Inputs, LayerFn, Variables
+from depthjax.typing import Embedding, Inputs, LayerFn, Variables
 
 
 def embed(layer: LayerFn, variables: Variables, images: Inputs) -> Embedding:
@@ -91,8 +91,14 @@ def check_variables(variables: Variables) -> None:
             )
 
 
-def embedding_shape(layer: LayerFn, variables: Variables, images: Images) -> jax.ShapeDtypeStruct:
+def embedding_shape(layer: LayerFn, variables: Variables, images: Any) -> jax.ShapeDtypeStruct:
     """Shape and dtype of the embedding of images, without computing it.
+
+    `embed` of images of that size does not trace the layer again.
+
+    Args:
+        layer: the function.
+        variables, images: what it takes, or their shapes and dtypes.
 
     Raises:
         ValueError: in one line, if the layer gives no embedding, or its variables are no arrays.

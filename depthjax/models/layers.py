@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from depthjax.models.embeddings import embedding_shape
 from depthjax.models.joined import BETWEEN, join, with_node
 from depthjax.models.network import (
     INPUT,
@@ -104,7 +105,7 @@ class Layer:
         names = self.name.split(BETWEEN) if operations[self.node] is join else []
         layers = {name.strip(): replace(self, name=name.strip()) for name in names}
         return tuple(
-            (name, jax.eval_shape(layer, variables, images).shape[1:])
+            (name, embedding_shape(layer, variables, images).shape[1:])
             for name, layer in layers.items()
         )
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from depthjax.devices.spreading import gathered
 from depthjax.models.derived import Derived
+from depthjax.models.embeddings import embedding_shape
 from depthjax.models.joined import BETWEEN
 from depthjax.models.layers import Layer
 from depthjax.models.network import Node, graph_of, needed_nodes
@@ -111,14 +111,14 @@ def observed_layer(
     start = None if layer.from_layer is None else layer.start
     joined = Layer(model, name, layer.normalization, start)
     fast, weights = joined.prepare(variables, **settings)
-    shape = jax.eval_shape(layer, variables, images).shape[1:]
+    shape = embedding_shape(layer, variables, images).shape[1:]
     return ObservedLayer(fast, shape), {"layer": weights, **_expected(variables, norms)}
 
 
 def _has_places(layer: Layer, node: Node, variables: Variables, images: Any) -> bool:
     """Whether a node's output is a map of more than one place, so that it has a variance."""
     own = Layer(layer.model, node.name, layer.normalization, layer.from_layer)
-    shape = jax.eval_shape(own, variables, images).shape
+    shape = embedding_shape(own, variables, images).shape
     return len(shape) > 2 and any(side > 1 for side in shape[1:-1])
 
 

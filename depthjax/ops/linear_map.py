@@ -7,7 +7,6 @@ batched. This one can do all: `jvp`, `vjp`, `vmap`, `linearize`, `jit`, in any n
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -103,8 +102,12 @@ def _run(
         return [linear.forward(jax.tree.unflatten(structure, leaves), x)]
 
 
+_compiled = jax.jit(_run, static_argnames=("linear", "structure", "precision"), inline=True)
+
+
 def _abstract(x: Any, *leaves: Any, **settings: Any) -> list[Any]:
-    (y,) = jax.eval_shape(partial(_run, **settings), _like(x), *map(_like, leaves))
+    # Of the compiled map, which is traced once for all convolutions that are alike.
+    (y,) = _compiled.eval_shape(_like(x), *map(_like, leaves), **settings)
     return [x.update(shape=y.shape, dtype=y.dtype)]
 
 
@@ -147,9 +150,9 @@ def _batch(
     return _linear_map_p.bind(x, *leaves, linear=batched, **settings), [0]
 
 
-_linear_map_p.def_impl(jax.jit(_run, static_argnames=("linear", "structure", "precision")))
+_linear_map_p.def_impl(_compiled)
 _linear_map_p.def_abstract_eval(_abstract)
-mlir.register_lowering(_linear_map_p, mlir.lower_fun(_run, multiple_results=True))
+mlir.register_lowering(_linear_map_p, mlir.lower_fun(_compiled, multiple_results=True))
 ad.primitive_jvps[_linear_map_p] = _jvp
 ad.primitive_transposes[_linear_map_p] = _transpose
 batching.primitive_batchers[_linear_map_p] = _batch

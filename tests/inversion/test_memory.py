@@ -15,6 +15,7 @@ from depthjax.devices import memory as device_memory
 from depthjax.inversion import memory
 from depthjax.inversion.preparing import prepared_shapes
 from depthjax.inversion.state import NON_FINITE
+from depthjax.models.embeddings import embedding_shape
 
 CONFIG = InversionConfig(steps=12, record_every=5, blur=True)
 
@@ -33,7 +34,7 @@ def exactly(
     network: tuple, count: int, config: InversionConfig = CONFIG, shape: tuple = (16, 16, 3)
 ) -> int:
     """What the compiler says of a batch."""
-    embed = partial(jax.eval_shape, *network)
+    embed = partial(embedding_shape, *network)
     prepared = prepared_shapes(*network, config)
     return memory.program_memory(memory._traced(prepared, embed, shape, config, None, count))
 

@@ -1,5 +1,6 @@
 """A linear map with both directions explicit, under every transformation JAX has."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import jax
@@ -109,3 +110,21 @@ def test_weights_are_constants(arrays):
     with pytest.raises(ValueError, match="weights constant") as error:
         jax.grad(lambda a: total(ours(a))(arrays["x"]))(arrays["a"])
     assert "\n" not in str(error.value)
+
+
+@dataclass(frozen=True)
+class Counted(Product):
+    """A product that counts how often it is traced."""
+
+    traced: list = dataclasses.field(default_factory=list, compare=False)
+
+    def forward(self, a, x):
+        self.traced.append(x.shape)
+        return super().forward(a, x)
+
+
+def test_maps_that_are_alike_are_not_traced_each(arrays):
+    counted, a, x = Counted(), jnp.eye(5), arrays["x"]
+    for _ in range(2):  # a program of its own each time
+        jax.jit(lambda x: linear_map.apply(counted, a, linear_map.apply(counted, a, x)))(x)
+    assert len(counted.traced) <= 2  # for the shape of the result, and to be lowered

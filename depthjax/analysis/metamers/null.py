@@ -14,6 +14,7 @@ from depthjax.analysis.metamers.likeness import Likeness, Standard, between, sta
 from depthjax.analysis.nearness import embed_flat
 from depthjax.errors import one_of
 from depthjax.images.crops import NaturalCrops
+from depthjax.models.embeddings import embedding_shape
 from depthjax.models.specifications import variables_sha256
 from depthjax.typing import LayerFn, Variables
 
@@ -154,7 +155,7 @@ def _pairs(
     memory: int,
 ) -> Likeness:
     image = jax.ShapeDtypeStruct((1, *images.shape[1:]), jnp.float32)
-    features = int(np.prod(jax.eval_shape(layer, variables, image).shape))
+    features = int(np.prod(embedding_shape(layer, variables, image).shape))
     count = max(1, memory // (8 * _COPIES * features))
     blocks = np.array_split(np.arange(len(images)), -(-len(images) // count))
 

@@ -16,6 +16,7 @@ from depthjax.inversion.similarity import (
     similarity,
 )
 from depthjax.models import Network, layer_names
+from depthjax.models.embeddings import embedding_shape
 from depthjax.models.layers import Layer
 from depthjax.studies.comparison.judges import Judges
 from depthjax.studies.comparison.matched import at_level
@@ -183,7 +184,7 @@ def relative_resolutions(model: Network, descents: Descents, images: ArrayLike) 
     shaped = jax.ShapeDtypeStruct(np.shape(images), "float32")
 
     def places(layer: LayerFn) -> int:
-        return int(np.prod(jax.eval_shape(layer, descents.variables, shaped).shape[1:-1]))
+        return int(np.prod(embedding_shape(layer, descents.variables, shaped).shape[1:-1]))
 
     first = places(Layer(model, layer_names(model)[0]))
     return {name: float(np.sqrt(places(one) / first)) for name, one in descents.layers.items()}
