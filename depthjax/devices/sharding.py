@@ -5,6 +5,7 @@ In descents and Jacobian products each device has its own examples or probes, an
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -116,6 +117,23 @@ def split_batch(mesh: Mesh) -> NamedSharding:
 def replicated(mesh: Mesh) -> NamedSharding:
     """Arrays that every device holds whole."""
     return NamedSharding(mesh, WHOLE)
+
+
+def on_each(
+    function: Callable[..., Any], mesh: Mesh | None, in_specs: Any, out_specs: Any
+) -> Callable[..., Any]:
+    """A function of arrays by every device for its part of them; itself where there is no mesh.
+
+    Args:
+        function: what each device does by itself.
+        mesh: the devices; None for the one where the arrays lie.
+        in_specs, out_specs: how arguments and results lie on the mesh, as `jax.shard_map` takes it.
+    """
+    if mesh is None:
+        return function
+    return jax.shard_map(
+        function, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False
+    )
 
 
 def replicate(arrays: Any, mesh: Mesh) -> Any:

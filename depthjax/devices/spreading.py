@@ -6,7 +6,7 @@ should be replicated instead (`depthjax.devices.sharding`): then nothing is pass
 """
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,12 +16,12 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from depthjax.devices.memory import tree_bytes, usable_memory
-from depthjax.devices.sharding import AXIS, WHOLE
+from depthjax.devices.sharding import AXIS, WHOLE, on_each
 from depthjax.errors import name_of_layer
 from depthjax.typing import Embedding, Inputs, LayerFn, Variables
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["part"], meta_fields=["axis"])
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Spread:
     """An array of which every device holds a part.
@@ -32,7 +32,7 @@ class Spread:
     """
 
     part: Any
-    axis: int
+    axis: int = field(metadata={"static": True})
 
 
 def spread(weights: Variables, mesh: Mesh) -> Variables:
@@ -152,9 +152,7 @@ class SpreadLayer:
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _on_every_device(layer: LayerFn, mesh: Mesh, weights: Variables, images: Inputs) -> Embedding:
-    return jax.shard_map(
-        layer, mesh=mesh, in_specs=(specs(weights), WHOLE), out_specs=WHOLE, check_vma=False
-    )(weights, images)
+    return on_each(layer, mesh, (specs(weights), WHOLE), WHOLE)(weights, images)
 
 
 def fits(weights: Variables, free: int | None = None) -> bool:

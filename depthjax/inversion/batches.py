@@ -19,9 +19,9 @@ from depthjax.inversion.plan import Plan
 from depthjax.inversion.preparing import Prepared
 from depthjax.inversion.problem import Data, numbers_of
 from depthjax.inversion.results import Inversion, Trajectory
-from depthjax.inversion.state import RUNNING, State, initial_state, initial_state_on
-from depthjax.inversion.step_scale import step_scale_on
-from depthjax.inversion.strays import LOOK_EVERY, bring_back, bring_back_on
+from depthjax.inversion.state import RUNNING, State, initial_state
+from depthjax.inversion.step_scale import step_scale_of
+from depthjax.inversion.strays import LOOK_EVERY, bring_back
 from depthjax.typing import Embedding, Images, PerExample
 
 CALL_SECONDS = 0.5
@@ -85,8 +85,7 @@ def run_batch(prepared: Prepared, examples: Examples, number: int, plan: Plan) -
             plan.tell(number, min(_step(state), config.steps), records.embedding_distance[-1])
         finished = not np.any(running)
         if stop in looks and not finished:
-            back = bring_back if plan.mesh is None else bring_back_on(plan.mesh)
-            state = back(config.structure, state)
+            state = bring_back(config.structure, state, mesh=plan.mesh)
         # The image that this step's record is of; none once all have stopped before it.
         if stop in marks and not finished and RUNNING in jax.device_get(state.status):
             frames.append(on_screen(state.images))
@@ -107,9 +106,10 @@ def _data_of(prepared: Prepared, examples: Examples, plan: Plan) -> Data:
     if plan.mesh is not None:
         scale = jax.device_put(scale, split_batch(plan.mesh))
     if config.step_scale == "layer":
-        measure = step_scale_on(plan.mesh, prepared.layer, config.structure.objective)
+        of = plan.mesh, prepared.layer, config.structure.objective
         weights = numbers["objective"]
-        scale = measure(prepared.weights, start, examples.target, weights).astype(start.dtype)
+        scale = step_scale_of(*of, prepared.weights, start, examples.target, weights)
+        scale = scale.astype(start.dtype)
     return Data(examples.target, examples.reference, scale, numbers)
 
 
@@ -117,8 +117,8 @@ def _begin_or_resume(
     examples: Examples, number: int, plan: Plan
 ) -> tuple[State, list[Records], list[UInt8[np.ndarray, "b h w c"]], bool]:
     """The state, records and frames that a batch goes on from, and whether it is finished."""
-    initial = initial_state if plan.mesh is None else initial_state_on(plan.mesh)
-    state = initial(plan.config.structure, examples.start, examples.stop_distance)
+    begin = partial(initial_state, plan.config.structure, mesh=plan.mesh)
+    state = begin(examples.start, examples.stop_distance)
     if plan.checkpoints is not None:
         kept = plan.checkpoints.resume(number, state)
         if kept is not None:
@@ -165,10 +165,9 @@ def _filled_rows(last: Records | None, rows: Records, counts: np.ndarray, split:
     Args:
         last: rows of the call before; None in the first, where every device fills one at least.
         rows: with room for more than were filled.
-        counts: how many each device filled, or one number for the only one.
+        counts: how many each device filled.
         split: of the examples over the devices.
     """
-    counts = np.atleast_1d(counts)
     longest = int(counts.max())
     # [rows, examples]: which of its own rows an example has there; -1 is the last one before.
     index = np.minimum(np.arange(longest)[:, None], np.repeat(counts, split.per_device) - 1)
@@ -177,7 +176,7 @@ def _filled_rows(last: Records | None, rows: Records, counts: np.ndarray, split:
         own = np.take_along_axis(new, np.maximum(index, 0), axis=0)
         return own if before is None else np.where(index < 0, before[-1:], own)
 
-    steps = np.reshape(rows.step, (len(counts), -1))[np.argmax(counts), :longest]
+    steps = rows.step[np.argmax(counts), :longest]
     before = [None] * len(rows) if last is None else last
     return Records(steps, *map(fill, rows[1:], before[1:]))
 

@@ -6,7 +6,6 @@ numbers of a descent are the same with frames and without.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -16,7 +15,7 @@ from jaxtyping import Int, UInt8
 from depthjax.inversion.config import InversionConfig
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["step", "images"], meta_fields=[])
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Frames:
     """Iterates on the way. F frames; `…` is `batch` or `restarts batch`.

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from depthjax.inversion.coordinates import Coordinates
+from depthjax.ops.examples import per_example
 from depthjax.typing import Embedding, Images, PerExample
 
 
@@ -61,7 +62,7 @@ def change(
     curvature = _ratio(_dot(pushed, pushed), length)
 
     def operator(d: Array) -> Array:
-        return backward(forward(d)) + _each(damping * curvature, d) * d
+        return backward(forward(d)) + per_example(damping * curvature, d) * d
 
     step = _conjugate_gradients(operator, gradient, iterations)
     return embedding, coordinates.decode(step)
@@ -79,10 +80,10 @@ def _conjugate_gradients(
         x, residual, direction, square = carry
         image = operator(direction)
         length = _ratio(square, _dot(direction, image))
-        x += _each(length, x) * direction
-        residual -= _each(length, x) * image
+        x += per_example(length, x) * direction
+        residual -= per_example(length, x) * image
         new = _dot(residual, residual)
-        direction = residual + _each(_ratio(new, square), x) * direction
+        direction = residual + per_example(_ratio(new, square), x) * direction
         return x, residual, direction, new
 
     start = (jnp.zeros_like(right), right, right, _dot(right, right))
@@ -91,10 +92,6 @@ def _conjugate_gradients(
 
 def _dot(a: Array, b: Array) -> Float[Array, " batch"]:
     return (a * b).sum(tuple(range(1, a.ndim)))
-
-
-def _each(values: PerExample, like: Array) -> Array:
-    return values.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def _ratio(a: PerExample, b: PerExample) -> PerExample:

@@ -19,12 +19,12 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Int
 
 from depthjax.devices.precision import compiler_options
-from depthjax.devices.sharding import BY_EXAMPLE, COLUMN_BY_EXAMPLE, WHOLE
+from depthjax.devices.sharding import BY_EXAMPLE, COLUMN_BY_EXAMPLE, WHOLE, on_each
 from depthjax.devices.spreading import specs
 from depthjax.inversion.config import Structure
 from depthjax.inversion.objectives import norms
 from depthjax.inversion.problem import Data, problem_of
-from depthjax.inversion.state import RUNNING, State, with_device_axis
+from depthjax.inversion.state import RUNNING, State
 from depthjax.inversion.steps import advance, make_step
 from depthjax.typing import Embedding, LayerFn, PerExample, Variables
 
@@ -48,12 +48,12 @@ def descend(mesh: Mesh | None, dtype: Any) -> Any:
     """The loop, compiled with the options of the backend in use; see `_descend`.
 
     Args:
-        mesh: the devices that share the batch; None for the only one.
+        mesh: the devices that share the batch; None for the one where the arrays lie.
         dtype: of the images.
 
-    On a mesh the batch, the state and the columns of the records are split over the devices, and
-    what is one number for a batch (`step`, the number of records, whether any example is still
-    running) is one for each device, `[devices]`. The weights lie whole on every device, or in parts
+    The batch, the state and the columns of the records are split over the devices, and what is one
+    number for a batch (`step`, the number of records, whether any example is still running) is one
+    for each device, `[devices]`. The weights lie whole on every device, or in parts
     (`devices.spreading`).
     """
     return _compiled(mesh, jnp.dtype(dtype))
@@ -62,7 +62,7 @@ def descend(mesh: Mesh | None, dtype: Any) -> Any:
 @cache
 def _compiled(mesh: Mesh | None, dtype: np.dtype) -> Any:
     return jax.jit(
-        _descend if mesh is None else partial(_descend_on, mesh),
+        partial(_descend_on, mesh),
         static_argnums=(0, 1),
         donate_argnums=4,
         compiler_options=compiler_options(dtype),
@@ -70,7 +70,7 @@ def _compiled(mesh: Mesh | None, dtype: np.dtype) -> Any:
 
 
 def _descend_on(
-    mesh: Mesh, layer: LayerFn, structure: Structure, weights: Variables, *arguments: Any
+    mesh: Mesh | None, layer: LayerFn, structure: Structure, weights: Variables, *arguments: Any
 ) -> Any:
     """`_descend`, by every device for its part of the batch."""
 
@@ -78,17 +78,13 @@ def _descend_on(
         state = state._replace(step=state.step[0])
         state, records, count, running = _descend(layer, structure, weights, data, state, stop)
         records = records._replace(step=records.step[None])
-        return with_device_axis(state), records, count[None], running[None]
+        return state._replace(step=state.step[None]), records, count[None], running[None]
 
     data: Any = Data(BY_EXAMPLE, BY_EXAMPLE, BY_EXAMPLE, WHOLE)  # type: ignore[arg-type]
     records = Records(BY_EXAMPLE, *[COLUMN_BY_EXAMPLE] * 3)
-    return jax.shard_map(
-        on_one,
-        mesh=mesh,
-        in_specs=(specs(weights), data, BY_EXAMPLE, WHOLE),
-        out_specs=(BY_EXAMPLE, records, BY_EXAMPLE, BY_EXAMPLE),
-        check_vma=False,
-    )(weights, *arguments)
+    lie = (specs(weights), data, BY_EXAMPLE, WHOLE)
+    results = (BY_EXAMPLE, records, BY_EXAMPLE, BY_EXAMPLE)
+    return on_each(on_one, mesh, lie, results)(weights, *arguments)
 
 
 def _descend(

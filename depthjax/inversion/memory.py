@@ -14,7 +14,7 @@ from depthjax.inversion.config import InversionConfig, as_config
 from depthjax.inversion.loop import descend
 from depthjax.inversion.preparing import Prepared, must_spread, place_weights, prepared_shapes
 from depthjax.inversion.problem import Data, numbers_of
-from depthjax.inversion.state import initial_state, initial_state_on
+from depthjax.inversion.state import initial_state
 from depthjax.models.embeddings import embedding_shape
 from depthjax.typing import LayerFn, Variables
 
@@ -167,8 +167,8 @@ def _traced(
     per_example = by_example(jax.ShapeDtypeStruct(start.shape[:1], start.dtype))
     target, start = by_example(embed(start)), by_example(start)
     numbers = jax.tree.map(whole, jax.eval_shape(lambda: numbers_of(config, start.dtype)))
-    initial = initial_state if mesh is None else initial_state_on(mesh)
-    state = jax.eval_shape(partial(initial, config.structure), start, per_example)
+    begin = partial(initial_state, config.structure, mesh=mesh)
+    state = jax.eval_shape(begin, start, per_example)
     return descend(mesh, start.dtype).trace(
         prepared.layer,
         config.structure,

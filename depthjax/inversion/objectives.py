@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from depthjax.inversion.terms import Piece, Sum, Term, as_sum, checked_sum, function_of
+from depthjax.ops.examples import per_example
 from depthjax.typing import Embedding, PerExample
 
 Distance = Callable[[Embedding], PerExample]
@@ -76,7 +77,7 @@ def _relative(base: Distance, target: Embedding) -> Distance:
 def _cosine(target: Embedding) -> Distance:
     """1 − cos of the angle at 0; 1 where one of the two is 0."""
     size = norms(target)
-    unit = target / _each(jnp.where(size > 0, size, 1), target)
+    unit = target / per_example(jnp.where(size > 0, size, 1), target)
 
     def distance(embedding: Embedding) -> PerExample:
         length = norms(embedding)
@@ -201,10 +202,6 @@ def _made(piece: Piece, target: Any) -> Distance:
         return OBJECTIVES[piece].made(target)
     function = function_of(piece, "objective") if isinstance(piece, str) else piece
     return lambda embedding: function(embedding, target)
-
-
-def _each(values: PerExample, like: Embedding) -> Array:
-    return values.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def _sum(x: Embedding) -> PerExample:

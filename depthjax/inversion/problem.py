@@ -31,6 +31,7 @@ from depthjax.inversion.penalties import ask_the_layer, penalty_of
 from depthjax.inversion.priors import blur3
 from depthjax.inversion.schedules import scheduled_rate
 from depthjax.inversion.transformations import transformed
+from depthjax.ops.examples import per_example
 from depthjax.ops.soft_gates import at_temperature
 from depthjax.typing import Embedding, Images, LayerFn, PerExample, Variables
 
@@ -150,9 +151,7 @@ def problem_of(
         # A radius is one of images: of their change in the first order.
         seen = jax.jvp(decode, (parameters,), (change,))[1] if structure.trust else None
         each = rate(seen, step)
-        return jax.tree.map(
-            lambda old, new: old + each.reshape(-1, *[1] * (new.ndim - 1)) * new, parameters, change
-        )
+        return jax.tree.map(lambda old, new: old + per_example(each, new) * new, parameters, change)
 
     return Problem(view, observe, assess, place, decode, move)
 

@@ -4,8 +4,7 @@ A distance says little by itself; m_r and m_i' are what it is divided by. All ar
 `highest` precision.
 """
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +26,7 @@ REFERENCE_STD = 1 / 18
 """Standard deviation of the reference noise in the author's code (the text says 1/25)."""
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["key", "std"], meta_fields=["draws"])
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class ReferenceNoise:
     """The noise that makes a' of a: `σ_r·ε`, ε standard normal, not clipped.
@@ -40,7 +39,7 @@ class ReferenceNoise:
 
     key: Array
     std: Scalar = REFERENCE_STD
-    draws: int = 8
+    draws: int = field(default=8, metadata={"static": True})
 
 
 @jax.tree_util.register_dataclass

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 import jax
@@ -16,11 +15,7 @@ from depthjax.devices.sharding import Split
 from depthjax.inversion.frames import Frames
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["step", "objective", "embedding_distance", "input_distance"],
-    meta_fields=[],
-)
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Trajectory:
     """What was recorded on the way. T records; `…` is `batch` or `restarts batch`.
@@ -40,14 +35,7 @@ class Trajectory:
     input_distance: Float[np.ndarray, "records *batch"]
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=[
-        "images", "final_images", "objective", "best_step", "status", "stopped_step", "trajectory",
-        "frames"
-    ],
-    meta_fields=["split"],
-)  # fmt: skip
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Inversion:
     """What `invert` returns; every array begins like `init` (`[B, …]` or `[restarts, B, …]`).
@@ -73,7 +61,7 @@ class Inversion:
     status: Array
     stopped_step: Array
     trajectory: Trajectory
-    split: Split
+    split: Split = dataclasses.field(metadata={"static": True})
     frames: Frames | None = None
 
     @property

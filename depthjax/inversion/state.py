@@ -1,6 +1,6 @@
 """Where a descent stands: all that the compiled loop takes and gives back, and the first of it."""
 
-from functools import cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, Int
 
-from depthjax.devices.sharding import BY_EXAMPLE
+from depthjax.devices.sharding import BY_EXAMPLE, on_each
 from depthjax.inversion import gauss_newton
 from depthjax.inversion.config import Structure
 from depthjax.inversion.parametrisations import parametrisation_of
@@ -23,7 +23,7 @@ embedding came as near as was asked for."""
 class State(NamedTuple):
     """All that a descent needs to go on; B is images × restarts.
 
-    On a mesh every device has a `step` of its own, `[devices]`.
+    Every device has a `step` of its own; within the loop of one it is a single number.
     """
 
     step: Int[Array, "*devices"]
@@ -42,9 +42,13 @@ class State(NamedTuple):
     stop_distance: PerExample
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=0, static_argnames="mesh")
 def initial_state(
-    structure: Structure, start: Images, stop_distance: PerExample | None = None
+    structure: Structure,
+    start: Images,
+    stop_distance: PerExample | None = None,
+    *,
+    mesh: Mesh | None = None,
 ) -> State:
     """The state before the first step.
 
@@ -52,7 +56,17 @@ def initial_state(
         structure: of the config; only the optimiser and what it moves matter here.
         start: `[B, H, W, C]`; where something else is moved, the images that come nearest.
         stop_distance: m_g at which an example stops, `[B]`; None: it never does.
+        mesh: the devices that share the batch, each of which makes its part; None for the one where
+            the arrays lie.
     """
+    if stop_distance is None:
+        stop_distance = jnp.full(start.shape[0], -jnp.inf, start.dtype)
+    make = on_each(partial(_initial, structure), mesh, BY_EXAMPLE, BY_EXAMPLE)
+    made: State = make(start, stop_distance)
+    return made
+
+
+def _initial(structure: Structure, start: Images, stop_distance: PerExample) -> State:
     batch = start.shape[0]
     zeros = jnp.zeros(batch, jnp.int32)
     infinite = jnp.full(batch, jnp.inf, start.dtype)
@@ -63,7 +77,7 @@ def initial_state(
         start = parametrisation.decode(parameters)
 
     return State(
-        step=jnp.zeros((), jnp.int32),
+        step=jnp.zeros(1, jnp.int32),
         images=start,
         parameters=parameters,
         optimizer=fresh_optimizer(structure, start if parameters is None else parameters),
@@ -76,7 +90,7 @@ def initial_state(
         plateau_step=zeros,
         status=zeros,
         stopped_step=zeros,
-        stop_distance=-infinite if stop_distance is None else stop_distance,
+        stop_distance=stop_distance,
     )
 
 
@@ -92,23 +106,3 @@ def fresh_optimizer(structure: Structure, moved: Any) -> Any:
         return jnp.full(len(moved), options.damping, moved.dtype)
     # An optimiser's first state has the shape of its parameters, whatever the decay.
     return jax.vmap(optimizer_of(structure, 0.0).init)(jax.tree.map(jnp.zeros_like, moved))
-
-
-@cache
-def initial_state_on(mesh: Mesh) -> Any:
-    """`initial_state` for a batch that is split over a mesh; each device makes its own part."""
-
-    def on_all(structure: Structure, start: Images, stop_distance: PerExample) -> State:
-        def on_one(start: Images, stop_distance: PerExample) -> State:
-            return with_device_axis(initial_state(structure, start, stop_distance))
-
-        return jax.shard_map(
-            on_one, mesh=mesh, in_specs=BY_EXAMPLE, out_specs=BY_EXAMPLE, check_vma=False
-        )(start, stop_distance)
-
-    return jax.jit(on_all, static_argnums=0)
-
-
-def with_device_axis(state: State) -> State:
-    """The state of one device, its `step` as `[1]`, so that those of all devices make one array."""
-    return state._replace(step=state.step[None])

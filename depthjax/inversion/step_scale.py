@@ -1,7 +1,6 @@
 """A learning rate that fits each layer: the best first step, measured at the start."""
 
-from functools import lru_cache, partial
-from typing import Any
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +8,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from depthjax.devices.precision import matmul_precision
-from depthjax.devices.sharding import BY_EXAMPLE, WHOLE
+from depthjax.devices.sharding import BY_EXAMPLE, WHOLE, on_each
 from depthjax.devices.spreading import specs
 from depthjax.inversion.objectives import Pieces, distance_to, pieces_of, weights_of
 from depthjax.inversion.parts import parts_of
@@ -42,10 +41,29 @@ def step_scale(
         `[B]`, positive; 1 where the gradient has no effect on the embedding.
     """
     weights = objective_scale * jnp.asarray(weights_of(objective), start.dtype)
-    return _step_scale(layer, pieces_of(objective), variables, start, target_embedding, weights)
+    pieces = pieces_of(objective)
+    return step_scale_of(None, layer, pieces, variables, start, target_embedding, weights)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def step_scale_of(
+    mesh: Mesh | None, layer: LayerFn, pieces: Pieces, variables: Variables, *arrays: Array
+) -> PerExample:
+    """`step_scale` by every device of a mesh for its part of the batch.
+
+    Args:
+        mesh: the devices; None for the one where the arrays lie.
+        layer, variables: as in `step_scale`.
+        pieces: of the objective; their weights are an array, which compiles nothing again.
+        arrays: start, target embedding, and those weights.
+    """
+    lie = (specs(variables), BY_EXAMPLE, BY_EXAMPLE, WHOLE)
+    scale: PerExample = on_each(partial(_step_scale, layer, pieces), mesh, lie, BY_EXAMPLE)(
+        variables, *arrays
+    )
+    return scale
+
+
 def _step_scale(
     layer: LayerFn,
     pieces: Pieces,
@@ -66,30 +84,3 @@ def _step_scale(
     square = jnp.square(change).sum(features)
     usable = (along > 0) & (square > 0) & jnp.isfinite(along) & jnp.isfinite(square)
     return jnp.where(usable, along / jnp.where(usable, square, 1), 1)
-
-
-def step_scale_on(mesh: Mesh | None, layer: LayerFn, pieces: Pieces) -> Any:
-    """`step_scale` as a function `(variables, start, target_embedding, weights)`.
-
-    On a mesh every device computes it for its part of the batch.
-
-    Args:
-        mesh: the devices; None for the one where the arrays lie.
-        layer: as in `step_scale`.
-        pieces: of the objective; their weights are an argument, which compiles nothing again.
-    """
-    return partial(_step_scale, layer, pieces) if mesh is None else _on_all(mesh, layer, pieces)
-
-
-@lru_cache
-def _on_all(mesh: Mesh, layer: LayerFn, pieces: Pieces) -> Any:
-    on_one = partial(_step_scale, layer, pieces)
-
-    def on_all(variables: Variables, *arrays: Array) -> PerExample:
-        lies = (specs(variables), BY_EXAMPLE, BY_EXAMPLE, WHOLE)
-        scale = jax.shard_map(
-            on_one, mesh=mesh, in_specs=lies, out_specs=BY_EXAMPLE, check_vma=False
-        )
-        return scale(variables, *arrays)
-
-    return jax.jit(on_all)

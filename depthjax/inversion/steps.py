@@ -13,6 +13,7 @@ from depthjax.inversion.config import Structure
 from depthjax.inversion.coordinates import Coordinates, coordinates_of
 from depthjax.inversion.problem import Data, Problem, optimizer_of
 from depthjax.inversion.state import NON_FINITE, PLATEAU, REACHED, RUNNING, State
+from depthjax.ops.examples import per_example
 from depthjax.typing import Embedding, Images, PerExample
 
 
@@ -147,4 +148,4 @@ def advance(
 
 def select(chosen: Bool[Array, " batch"], new: Array, old: Array) -> Array:
     """Of some examples the new values, of all others the old ones."""
-    return jnp.where(chosen.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+    return jnp.where(per_example(chosen, new), new, old)

@@ -4,14 +4,13 @@ A soft gate has the true value and another derivative, so a step along it may go
 does so for long, units die that the descent needs, and it never comes back by itself.
 """
 
-from functools import cache, partial
-from typing import Any
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from depthjax.devices.sharding import BY_EXAMPLE
+from depthjax.devices.sharding import BY_EXAMPLE, on_each
 from depthjax.inversion.config import Structure
 from depthjax.inversion.parametrisations import parametrisation_of
 from depthjax.inversion.state import RUNNING, State, fresh_optimizer
@@ -27,31 +26,17 @@ HARDER = 0.25
 """What the softness of its gates is then multiplied with."""
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=1)
-def bring_back(structure: Structure, state: State) -> State:
+@partial(jax.jit, static_argnums=0, static_argnames="mesh", donate_argnums=1)
+def bring_back(structure: Structure, state: State, *, mesh: Mesh | None = None) -> State:
     """The state with all that have gone astray at their best images again, without a memory.
 
     Args:
         structure: of the config.
         state: between two steps.
+        mesh: the devices that share the batch; None for the one where the arrays lie.
     """
-    return _bring_back(structure, state)
-
-
-@cache
-def bring_back_on(mesh: Mesh) -> Any:
-    """`bring_back` for a batch that is split over a mesh; each device looks at its own part."""
-
-    def on_all(structure: Structure, state: State) -> State:
-        return jax.shard_map(
-            partial(_bring_back, structure),
-            mesh=mesh,
-            in_specs=BY_EXAMPLE,
-            out_specs=BY_EXAMPLE,
-            check_vma=False,
-        )(state)
-
-    return jax.jit(on_all, static_argnums=0, donate_argnums=1)
+    back: State = on_each(partial(_bring_back, structure), mesh, BY_EXAMPLE, BY_EXAMPLE)(state)
+    return back
 
 
 def _bring_back(structure: Structure, state: State) -> State:

@@ -12,9 +12,8 @@ from jax import lax
 from jaxtyping import Array, Float, Int, UInt
 
 from depthjax.ops import linear_map
+from depthjax.ops.geometry import Pair
 from depthjax.ops.materialised import materialised
-
-Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from depthjax.ops.examples import per_example
 from depthjax.ops.pooling import Windows
 from depthjax.typing import Variables
 
@@ -103,7 +104,7 @@ def _scale(temperature: Temperature, x: Array) -> Array:
     of_each = temperature.astype(x.dtype).ravel()
     if 1 < len(of_each) < len(x):  # windows of an image, as examples of their own
         of_each = jnp.repeat(of_each, len(x) // len(of_each))
-    return of_each.reshape(-1, *[1] * (x.ndim - 1)) * spread
+    return per_example(of_each, x) * spread
 
 
 def _positive(scale: Array) -> Array:

@@ -21,7 +21,7 @@ from depthjax.inversion import preparing, strays
 from depthjax.inversion.loop import descend
 from depthjax.inversion.preparing import prepare_for_descent
 from depthjax.inversion.problem import Data, numbers_of
-from depthjax.inversion.state import initial_state_on
+from depthjax.inversion.state import initial_state
 from depthjax.jacobian import linearization
 
 ONE, EIGHT = local_mesh(1), local_mesh()
@@ -234,7 +234,7 @@ def loop(layer, weights, config, place=replicate):
     target = jax.eval_shape(layer, weights, shared)
     target = jax.device_put(jnp.zeros(target.shape), split_batch(EIGHT))
     ones = jax.device_put(jnp.ones(8), split_batch(EIGHT))
-    state = initial_state_on(EIGHT)(config.structure, shared, ones)
+    state = initial_state(config.structure, shared, ones, mesh=EIGHT)
     numbers = numbers_of(config, jnp.float32)
     data = Data(target, shared, ones, numbers)
     arguments = place(weights, EIGHT), data, state, jnp.asarray(3)

@@ -9,7 +9,7 @@ from linear_descents import IMAGE, PIXELS, draw, linear, matrix, plain
 
 from depthjax import invert, step_scale, term
 from depthjax.inversion.state import NON_FINITE, RUNNING
-from depthjax.inversion.step_scale import _step_scale
+from depthjax.inversion.step_scale import step_scale_of
 
 OF_RESIDUAL = ("l1", "l2", "squared_l2", "relative_l2", "relative_squared_l2")
 
@@ -108,6 +108,6 @@ def test_another_weight_compiles_nothing_again(x64: None) -> None:
         for weight in (0.5, 2.0)
     ]
     assert not np.allclose(*both)
-    compiled = _step_scale._cache_size()
+    compiled = step_scale_of._cache_size()
     step_scale(linear, variables, start, target, objective=3 * term("l2") + term("l1"))
-    assert _step_scale._cache_size() == compiled
+    assert step_scale_of._cache_size() == compiled

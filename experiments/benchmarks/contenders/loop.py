@@ -41,7 +41,7 @@ class Loop(Problem):
                 self.prepared, self.config.structure, self.weights, self._data, state,
                 jnp.asarray(count),
             )  # fmt: skip
-            made = int(state.step)
+            made = int(state.step.max())
             if made < count and not running:
                 raise ArithmeticError(f"the descent stopped after {made} of {count} steps")
         jax.block_until_ready(state.images)
