@@ -13,6 +13,7 @@ import numpy as np
 import scipy
 from jaxtyping import Array, Float
 
+from depthjax.devices.precision import widened
 from depthjax.inversion.objectives import distances
 from depthjax.inversion.reference import (
     REFERENCE_STD,
@@ -106,7 +107,8 @@ def measure(
     Args:
         layer, variables: the embedding, see `depthjax.typing.LayerFn`.
         a: targets `[B, H, W, C]` in [0, 1].
-        a_g: recovered images, `[B, H, W, C]` or `[restarts, B, H, W, C]`; any range.
+        a_g: recovered images, `[B, H, W, C]` or `[restarts, B, H, W, C]`; any range; half precision
+            becomes float32.
         reference_key, reference_std, draws: of the noise, see `ReferenceNoise`.
 
     Returns:
@@ -124,6 +126,7 @@ def measure(
             f"recovered images of targets {a.shape} must be floats of that shape, or with restarts"
             f" before it, got {a_g.dtype} {a_g.shape}"
         )
+    a_g = widened(a_g)  # or 8-bit pixels would be rounded to a coarser grid
     noise = ReferenceNoise(reference_key, reference_std, draws)
     return measure_against(
         reference_distances(layer, variables, a, noise), layer, variables, a, a_g

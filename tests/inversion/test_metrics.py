@@ -111,6 +111,13 @@ def test_the_default_is_the_authors_noise_and_eight_draws(variables: dict) -> No
     assert_same(ours, explicit)
 
 
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_half_precision_is_rounded_to_8_bits_and_no_further(dtype: Any, variables: dict) -> None:
+    a, half = draw(SHAPE, 1), draw(SHAPE, 2).astype(dtype)
+    ours = measure(linear, variables, a, half, KEY)
+    assert_same(ours, measure(linear, variables, a, half.astype(jnp.float32), KEY))
+
+
 def test_restarts_are_measured_one_by_one(variables: dict) -> None:
     a, a_g = draw(SHAPE, 1), draw((4, *SHAPE), 2, -0.2, 1.2)
     together = measure(linear, variables, a, a_g, KEY)
