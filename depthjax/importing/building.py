@@ -213,6 +213,12 @@ class Builder(Nodes):
         assert place is not None
         return x, place
 
+    def hold(self, x: Value, axis: int) -> None:
+        """Says that something about this axis of the source holds for its present length alone."""
+        place = x.place(axis % x.rank)
+        if place is not None:  # else its length is 1, whatever the images' size is
+            self.held.add((x.node, place))
+
     def _with_axis(self, x: Value, axis: int) -> Value:
         if axis in x.order:
             return x

@@ -121,7 +121,8 @@ def finish(
     }
     found = shapes_of(graph, variables)
     _check_shapes(graph, found)
-    if takes_any_size(graph, variables, found):
+    held = [(names.get(node, node), axis) for node, axis in build.held if node in {*kept, INPUT}]
+    if takes_any_size(graph, variables, found, held):
         graph = replace(graph, any_size=True)
     model = ImportedNetwork(graph)
     return model, {group: held for group, held in variables.items() if held or group == "params"}

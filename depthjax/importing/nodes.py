@@ -28,6 +28,8 @@ class Nodes:
         variables: of the nodes, as NumPy arrays.
         values: of each node, by name.
         weights: the source's name of each weight, by node and leaf.
+        held: axes of activations, by node, that some operation was made for the length of, though
+            the graph does not show it.
     """
 
     def __init__(self) -> None:
@@ -35,6 +37,7 @@ class Nodes:
         self.variables: Variables = {"params": {}}
         self.values: dict[str, Value] = {}
         self.weights: dict[tuple[str, str], str] = {}
+        self.held: set[tuple[str, int]] = set()
         self._names: set[str] = set(RESERVED)
         self._kept: dict[Any, Value] = {}
         self._dtypes: dict[Any, np.dtype[Any]] = {}

@@ -48,7 +48,12 @@ def shapes_of(graph: Graph, variables: dict[str, Any]) -> dict[str, tuple[int, .
     return {INPUT: images.shape, **{name: value.shape for name, value in found.items()}}
 
 
-def takes_any_size(graph: Graph, variables: dict[str, Any], traced: Shapes) -> bool:
+def takes_any_size(
+    graph: Graph,
+    variables: dict[str, Any],
+    traced: Shapes,
+    held: Iterable[tuple[str, int]] = (),
+) -> bool:
     """Whether the graph means the same for images of other sizes.
 
     It does if it runs for them, and no operation that holds positions (a slice, padding, copies, a
@@ -59,6 +64,7 @@ def takes_any_size(graph: Graph, variables: dict[str, Any], traced: Shapes) -> b
     Args:
         graph, variables: of the network.
         traced: shapes of all activations.
+        held: activations and axes of theirs that must keep their lengths, too.
     """
     height, width, channels = graph.image_shape
     larger = (height + OTHER[0], width + OTHER[1], channels)
@@ -66,10 +72,11 @@ def takes_any_size(graph: Graph, variables: dict[str, Any], traced: Shapes) -> b
         found = shapes_of(replace(graph, any_size=True, image_shape=larger), variables)
     except (TypeError, ValueError, FlaxError):  # the last: weights of another shape
         return False
+    by_positions = (
+        (node.inputs[0], axis) for node in graph.nodes for axis in _held_axes(node, traced)
+    )
     return not _is_counted(graph.nodes, traced, found) and all(
-        found[node.inputs[0]][axis] == traced[node.inputs[0]][axis]
-        for node in graph.nodes
-        for axis in _held_axes(node, traced)
+        found[name][axis] == traced[name][axis] for name, axis in (*by_positions, *held)
     )
 
 

@@ -19,18 +19,24 @@ from depthjax.models.operations import relu6
 def compare(folder: Path, made: Any, channels_last: bool = False, **settings: Any) -> Any:
     """Loads a model, checks its output against the reference, and returns the network."""
     network, variables = depthjax.load_onnx(saved(folder, made), **settings)
-    height, width, channels = network.content.image_shape
-    images = np.random.default_rng(0).uniform(size=(1, height, width, channels))
+    compare_at(made, network, variables, network.content.image_shape[:2], channels_last)
+    return network, variables
+
+
+def compare_at(
+    made: Any, network: Any, variables: Any, size: tuple[int, int], channels_last: bool = False
+) -> None:
+    """Checks the output of an image of some size against the reference."""
+    images = np.random.default_rng(0).uniform(size=(1, *size, network.content.image_shape[2]))
     images = images.astype(np.float32)
     given = images if channels_last else images.transpose(0, 3, 1, 2)
     (expected,) = ReferenceEvaluator(made).run(None, {"images": given})
     output, _ = network.apply(variables, jnp.asarray(images))
     value = network.in_source(network.graph()[-1].name)
-    found = np.asarray(output)[0].reshape((*value.stored, *(1,) * (value.rank - len(value.order))))
     left_out = [axis for axis in range(value.rank) if axis not in value.order]
+    found = np.asarray(output)[0][(..., *(None,) * len(left_out))]
     found = found.transpose(np.argsort((*value.order, *left_out)))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-    return network, variables
 
 
 CONVNET = [
@@ -226,11 +232,11 @@ HELD: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
     ),
     "a vector": ([SUM, node("Mul", "s n", "y")], {"n": np.full((1, 1), 1 / 64, np.float32)}),
     "root": (
-        [node("ReduceL2", "c", "s", axes=[2, 3]), node("Div", "s n", "y")],
+        [node("ReduceL2", "c axes", "s"), node("Div", "s n", "y")],
         {"n": _number(8)},
     ),
     "logarithm": (
-        [node("ReduceMean", "c", "s", axes=[2, 3]), node("Mul", "s n", "y")],
+        [node("ReduceMean", "c axes", "s"), node("Mul", "s n", "y")],
         {"n": _number(np.log(8))},
     ),
     "cyclic shift": (
@@ -245,19 +251,58 @@ HELD: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
         },
     ),
     "pooling": ([node("AveragePool", "c", "y", kernel_shape=[4, 4], strides=[4, 4])], {}),
+    **{
+        f"{kind} with SAME": (
+            [node(kind, "c", "y", kernel_shape=[3, 3], strides=[1, 2], auto_pad="SAME_UPPER")],
+            {},
+        )
+        for kind in ("MaxPool", "AveragePool", "LpPool")
+    },
+    "a given size": (
+        [node("ConvTranspose", "c back", "y", output_shape=[9, 8], auto_pad="SAME_UPPER")],
+        {"back": kernel(4, 2, 3, 3)},
+    ),
+    "a size that it has already": (
+        [helper.make_node("Resize", ["c", "", "", "size"], ["r"]), node("Neg", "r", "y")],
+        {"size": np.asarray([1, 4, 8, 8])},
+    ),
+    "a part that is all": (
+        [node("Slice", "c zero eight three", "r"), node("Neg", "r", "y")],
+        {name: np.asarray([n]) for name, n in (("zero", 0), ("eight", 8), ("three", 3))},
+    ),
+    "a crop that is none": (
+        [node("CenterCropPad", "c size", "r", axes=[2, 3]), node("Neg", "r", "y")],
+        {"size": np.asarray([8, 8])},
+    ),
 }
 FREE: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
     "mean": (
-        [node("ReduceMean", "c", "m", axes=[2, 3]), node("Div", "m n", "y")],
+        [node("ReduceMean", "c axes", "m"), node("Div", "m n", "y")],
         {"n": _number(8)},
     ),
     "sum": ([SUM, node("Div", "s n", "y")], {"n": _number(10)}),
     "channels": (
-        [node("ReduceL2", "c", "s", axes=[1]), node("Div", "s n", "y")],
-        {"n": _number(8)},
+        [node("ReduceL2", "c one", "s"), node("Div", "s n", "y")],
+        {"n": _number(8), "one": np.asarray([1])},
     ),
     "pixels": ([node("Div", "c n", "y")], {"n": _number(64)}),
     "pooling": ([node("MaxPool", "c", "y", kernel_shape=[3, 3], strides=[2, 2])], {}),
+    "all from the first to the last": (
+        [node("Slice", "c zero last three", "r"), node("Neg", "r", "y")],
+        {name: np.asarray([n]) for name, n in (("zero", 0), ("last", 2**63 - 1), ("three", 3))},
+    ),
+    "pooling in steps of 1": (
+        [node("MaxPool", "c", "y", kernel_shape=[3, 2], auto_pad="SAME_UPPER")],
+        {},
+    ),
+    **{
+        f"{kind} with {padding}": (
+            [node(kind, "c w", "y", strides=[2, 2], auto_pad=padding)],
+            {"w": kernel(4, 4, 3, 2)},
+        )
+        for kind in ("Conv", "ConvTranspose")
+        for padding in ("SAME_UPPER", "SAME_LOWER")
+    },
 }
 
 
@@ -273,9 +318,12 @@ def test_other_sizes_where_the_graph_means_the_same(
     made = model(
         [node("Conv", "images k", "c", pads=[1, 1, 1, 1]), *nodes],
         {name: array for name, array in weights.items() if name in used},
+        opset=18,
     )
-    network, _ = compare(tmp_path, made)
+    network, variables = compare(tmp_path, made)
     assert network.image_size == ((8, 8) if is_held else None)
+    if not is_held:
+        compare_at(made, network, variables, (11, 9))
 
 
 def test_logits_of_a_scaled_product_have_no_axis_more(tmp_path: Path) -> None:

@@ -31,10 +31,14 @@ def _conv(
     return layers.conv(
         *(ctx.build, ctx.owner(weight, offset), value, weight, offset),
         strides=steps,
-        padding=sides(auto_pad, pads, value.shape[2:], sizes, steps, spread),
+        padding=_SAME.get(auto_pad) or sides(auto_pad, pads, value.shape[2:], sizes, steps, spread),
         dilation=spread,
         groups=group,
     )
+
+
+_SAME = {"SAME_UPPER": "SAME", "SAME_LOWER": "SAME_LOWER"}
+"""Paddings that depend on the images' size, by ONNX's and by our word."""
 
 
 @rule("ConvTranspose")
@@ -73,7 +77,7 @@ def _conv_transpose(
         ]
     else:
         padding = sides(auto_pad, pads, value.shape[2:], weight.shape[2:], steps, spread)
-    return layers.conv_transpose(
+    made = layers.conv_transpose(
         *(ctx.build, ctx.owner(weight, offset), value, weight, offset),
         strides=steps,
         padding=padding,
@@ -81,6 +85,9 @@ def _conv_transpose(
         dilation=spread,
         groups=group,
     )
+    for axis in range(2, value.rank) if output_shape else ():
+        ctx.build.hold(made, axis)
+    return made
 
 
 def _cut(total: int, auto_pad: str) -> tuple[int, int]:

@@ -98,6 +98,9 @@ def _pooled(
                 f"{ctx.name}.line", turned, (*turned.shape[:-2], turned.shape[-1])
             )
         x = ctx.build.transpose(turned, [order.index(a) for a in range(x.rank)])
+    for axis in range(axes):
+        if auto_pad.startswith("SAME") and steps[axis] > 1:  # these paddings are of this size
+            ctx.build.hold(x, 2 + axis)
     return x
 
 

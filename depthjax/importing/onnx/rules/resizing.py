@@ -85,6 +85,8 @@ def _resize(
             math.floor(r * value.shape[a] + 0.5) for r, a in zip(ratios, places, strict=True)
         )
     given = dict(zip(places, ratios, strict=True))
+    for axis in places:
+        ctx.build.hold(value, axis)  # also where nothing is to be done at this size
     return _resized(ctx, value, sampling, given, dict(zip(places, lengths, strict=True)), regions)
 
 

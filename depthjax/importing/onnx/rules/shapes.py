@@ -139,6 +139,10 @@ def _slice(
     )
 
 
+_END = 2**31 - 1
+"""An end from here on means: to the end of any axis."""
+
+
 def _sliced(
     ctx: Context,
     x: Operand,
@@ -150,6 +154,8 @@ def _sliced(
     value = ctx.value(x)
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         positions = range(*slice(start, end, step).indices(value.shape[axis]))
+        if step == 1 and len(positions) == value.shape[axis] and (start < 0 or end < _END):
+            ctx.build.hold(value, axis)  # of a longer axis it would be a part
         value = ctx.build.slice(
             ctx.name, value, axis, positions.start, positions.stop, positions.step
         )
@@ -242,4 +248,6 @@ def _center_crop_pad(
             pads = [(0, 0)] * value.rank
             pads[axis] = (more // 2, more - more // 2)
             value = ctx.build.pad(ctx.name, value, pads)
+        else:
+            ctx.build.hold(value, axis)
     return value
