@@ -79,7 +79,7 @@ def main() -> None:
         ),
         **vars(settings),
     }
-    first = images.find_images(FLAGS.images[:1])
+    first = images.find_images(FLAGS.images)[:1]
     _, (image,) = images.load_images(first, FLAGS.preimage_size)
     with cli.begin_output(definition, images=(names, photographs)) as folder:
         rows: list[Row] = []
@@ -91,7 +91,7 @@ def main() -> None:
             )
         of_preimages: list[Row] = []
         for reading, data in product(FLAGS.readings, FLAGS.trained_on):
-            asked = reading, data, FLAGS.images[0], image, settings
+            asked = reading, data, names[0], image, settings
             of_preimages += folder.rows(
                 f"preimages_{reading}_{data}", partial(measured_preimages.rows_of, *asked)
             )

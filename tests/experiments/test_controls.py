@@ -10,6 +10,7 @@ from script_running import every_flag_file, refused, rows_of, runner, script_fix
 
 from depthjax import Layer
 from depthjax.claims.stored import load_findings
+from depthjax.images import save_png
 from depthjax.jacobian import dense_singular_values
 from depthjax.studies.controls.measured import reference_distance
 from depthjax.studies.controls.networks import WORDS, case_of, semi_orthogonal, variables_of
@@ -111,6 +112,15 @@ def test_trained_networks_are_inverted_after_they_have_learned(script, tmp_path,
     unknown = {"trained_on": ["photos"]}
     with pytest.raises(ValueError, match="unknown training set 'photos'"):
         run(script, tmp_path / "other", **settings | unknown)
+
+
+def test_the_photograph_of_the_preimages_is_the_first_of_a_folder(script, tmp_path):
+    (tmp_path / "photographs").mkdir()
+    for name in ("b", "a"):
+        save_png(tmp_path / "photographs" / f"{name}.png", np.full((4, 4, 3), 0.5))
+    settings = {"controls": [], "readings": ["text"], "inits": 2, "draws": 3}
+    run(script, tmp_path / "done", images=[str(tmp_path / "photographs")], **settings)
+    assert {row["image"] for row in rows_of(tmp_path / "done")} == {"a"}
 
 
 def test_the_record_is_complete(done):
