@@ -79,6 +79,10 @@ def main() -> None:
             *("neighbours", "share", "recovered", "recovery_steps"),
         ),
         "trained_on": trained_on,
+        "dataset_versions": {
+            name: beside.version for name, beside in images.items() if beside.version
+        }
+        or None,
         "weights": weight_records(networks),
     }
     with cli.begin_output(definition) as folder:

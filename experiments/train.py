@@ -85,6 +85,7 @@ def task_from_flags() -> tuple[runs.Task, dict[str, Any]]:
         "weights_file": weights.record,
         "normalization": weights.normalization and weights.normalization._asdict(),
         "dataset": FLAGS.dataset,
+        "dataset_version": sets["train"].version or None,
         "splits": splits,
         "image_shape": list(task.train.image_shape),
         "classes": list(task.train.classes),
@@ -156,7 +157,7 @@ def scalar_writer(folder: Path) -> Callable[[Progress], None]:
 def draw(training: runs.Training) -> None:
     """Writes the figure of the learning curve."""
     (training.folder / "figures").mkdir(exist_ok=True)
-    columns = runs.Epoch(*zip(*training.curve, strict=True))
+    columns = runs.Epoch(*map(list, zip(*training.curve, strict=True)))
     figure = figures.learning_curve(
         columns.epoch,
         {"training": columns.train_loss, "validation": columns.validation_loss},

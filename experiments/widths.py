@@ -23,6 +23,7 @@ stop before they match the embedding; m_g stands beside D in the table.
 
 from typing import Any
 
+import numpy as np
 from absl import flags
 
 from depthjax import cli
@@ -56,7 +57,8 @@ def main() -> None:
         *("descent_steps", "cg_steps", "paper_steps", "most_steps", "relu_size", "relu_widths"),
         *("relu_steps", "relu_iterations", "relu_starts"),
     )
-    with cli.begin_output(definition) as folder:
+    images = inputs.names, np.asarray(inputs.targets)
+    with cli.begin_output(definition, images=images) as folder:
         rows: list[Row] = []
         for seed in cli.with_bar(range(FLAGS.weight_seeds), "seed"):
             for claim, make in measured.parts_of(setting, inputs, relu_inputs, seed).items():

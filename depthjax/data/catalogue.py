@@ -64,7 +64,7 @@ def open_dataset(
     if kind == "noise":
         return _noise(spec, split, Noise(own_size or 0, int(name)))
     if kind == "photos_or_noise":
-        builder, augmentation = _prepared(spec, "photo_crops", "default", data_dir, skip_corrupt)
+        builder, augmentation, _ = _prepared(spec, "photo_crops", "default", data_dir, skip_corrupt)
         return photos_or_noise.mixture(
             spec,
             split,
@@ -73,9 +73,9 @@ def open_dataset(
             Noise(own_size or 0, int(name)),
             augmentation,
         )
-    builder, augmentation = _prepared(spec, kind, name, data_dir, skip_corrupt)
+    builder, augmentation, version = _prepared(spec, kind, name, data_dir, skip_corrupt)
     dataset = open_split(builder, spec, split, own_size or size, fit, memory_limit)
-    return dataclasses.replace(dataset, augmentation=augmentation)
+    return dataclasses.replace(dataset, augmentation=augmentation, version=version)
 
 
 def card(
@@ -148,10 +148,11 @@ def _renumbered(noise: Noise, numbers: np.ndarray, indices: np.ndarray) -> Any:
 
 
 class _Prepared(NamedTuple):
-    """A TFDS builder whose data is prepared, and the augmentation of the set."""
+    """A TFDS builder whose data is prepared, and what `Dataset` says of the set."""
 
     builder: Any
     augmentation: Augmentation
+    version: str = ""
 
 
 def _parse(spec: str) -> tuple[str, str, int | None]:
@@ -203,8 +204,10 @@ def _prepared(
         return _Prepared(digits.prepared_builder(place), digits.AUGMENTATION)
     if kind == "folder":
         root = Path(name).expanduser().absolute()
-        return _Prepared(folder.prepared_builder(root, place, skip_corrupt), folder.AUGMENTATION)
-    return _Prepared(named.prepared_builder(name, place), named.AUGMENTATION)
+        builder = folder.prepared_builder(root, place, skip_corrupt)
+        return _Prepared(builder, folder.AUGMENTATION, builder.version_of_files)
+    builder = named.prepared_builder(name, place)
+    return _Prepared(builder, named.AUGMENTATION, builder.info.full_name)
 
 
 def _dimensions(shape: tuple[int | None, ...]) -> str:

@@ -25,6 +25,8 @@ class Dataset:
         read: from numbers of examples to images, uint8 0..255 (float32 in sets with noise), and
             int32 labels; NumPy arrays, or JAX arrays of a set that is `held_on_device`.
         augmentation: random changes in training that do not change the class of an image.
+        version: what the name does not say: of a folder a hash of its files' names and sizes, of a
+            set of TFDS its configuration and version; empty where the name says all.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Dataset:
         repr=False
     )
     augmentation: Augmentation = field(default_factory=Augmentation)
+    version: str = ""
 
     def __len__(self) -> int:
         return self.length

@@ -5,6 +5,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -98,6 +99,17 @@ def test_a_changed_folder_is_prepared_again(flat, tmp_path, data_dir):
     assert len(list((tmp_path / "data").glob("folder_*"))) == 1
     (flat / "cat" / "new.png").write_bytes(encoded(99, kind="PNG"))
     assert card(spec, data_dir=tmp_path / "data").counts == {"train": 7}
+
+
+def test_the_version_is_that_of_the_files_and_not_of_their_place(flat, tmp_path, data_dir):
+    def version(root):
+        return open_dataset(f"folder:{root}", size=4, data_dir=tmp_path / "data").version
+
+    before = version(flat)
+    shutil.copytree(flat, tmp_path / "copy", copy_function=shutil.copyfile)
+    assert version(tmp_path / "copy") == before
+    (flat / "cat" / "0.jpeg").rename(flat / "dog" / "other.jpeg")
+    assert version(flat) != before
 
 
 def test_corrupt_files_are_named_and_refused_or_skipped(flat, tmp_path, data_dir):

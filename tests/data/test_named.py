@@ -184,6 +184,7 @@ def test_a_prepared_set_is_read_by_its_name(kept_as, request):
     place = request.getfixturevalue(kept_as)
     dataset = open_dataset("tfds:tiny_set", split="train", data_dir=place)
     assert dataset.classes == ("even", "odd") and dataset.image_shape == (4, 4, 3)
+    assert dataset.version == "tiny_set/1.0.0"
     images, labels = dataset.read(np.arange(len(dataset)))
     np.testing.assert_array_equal(images[:, 0, 0, 0], np.arange(10))
     np.testing.assert_array_equal(labels, np.arange(10) % 2)

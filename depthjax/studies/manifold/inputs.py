@@ -93,8 +93,8 @@ def is_noise(spec: str) -> bool:
     return spec.startswith("noise/")
 
 
-def training_and_held_out(choice: Choice, spec: str) -> tuple[np.ndarray, np.ndarray, Augmentation]:
-    """Training examples, held-out examples, and the augmentation of the training set.
+def training_and_held_out(choice: Choice, spec: str) -> tuple[np.ndarray, np.ndarray, Dataset]:
+    """Training examples, held-out examples, and the training set.
 
     Args:
         choice: how many examples.
@@ -108,7 +108,7 @@ def training_and_held_out(choice: Choice, spec: str) -> tuple[np.ndarray, np.nda
         held_out, _ = choice.read(other, "train", choice.held_out)
     else:
         held_out, _ = choice.read(spec, choice.held_out_split, choice.held_out)
-    return training, held_out, dataset.augmentation
+    return training, held_out, dataset
 
 
 class Arbitrary(NamedTuple):
@@ -162,12 +162,13 @@ class Beside(NamedTuple):
     Fields:
         training: examples, `[N, H, W, 3]`.
         inputs: by kind, `[M, H, W, 3]`: held-out examples, and arbitrary inputs.
-        augmentation: of the training set.
+        augmentation, version: of the training set (`depthjax.data.Dataset`).
     """
 
     training: np.ndarray
     inputs: dict[str, np.ndarray]
     augmentation: Augmentation
+    version: str = ""
 
     def as_seen(self, images: np.ndarray) -> np.ndarray:
         """Recovered images as they are shown, and as the training set was seen."""
@@ -182,7 +183,9 @@ def images_beside(choice: Choice, training_set: str, arbitrary: Mapping[str, Arb
         training_set: its name.
         arbitrary: inputs by kind.
     """
-    training, held_out, augmentation = training_and_held_out(choice, training_set)
+    training, held_out, dataset = training_and_held_out(choice, training_set)
+    augmentation = dataset.augmentation
     others = {HELD_OUT: held_out, **{kind: one.images for kind, one in arbitrary.items()}}
     inputs = {kind: prepare_images(each, augmentation) for kind, each in others.items()}
-    return Beside(prepare_images(training, augmentation), inputs, augmentation)
+    seen = prepare_images(training, augmentation)
+    return Beside(seen, inputs, augmentation, dataset.version)
