@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from absl import flags
+from absl import flags, logging  # noqa: F401  its flags are no script's
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
