@@ -13,6 +13,7 @@ One process at a time works on a reproduction (`depthjax.folders.lock`).
 
 import hashlib
 import json
+import shlex
 import shutil
 import sys
 import time
@@ -146,14 +147,16 @@ class Reproduction:
 
     def shown_command(self, step: Step) -> str:
         """The same command as one would type it in the checkout."""
+        return shlex.join(self._typed(step))
+
+    def _typed(self, step: Step) -> list[str]:
         _, script, flagfile, *rest = self.command(step)
-        return " ".join(
-            [
-                f"python experiments/{Path(script).name}",
-                f"--flagfile=experiments/flags/{Path(flagfile.partition('=')[2]).name}",
-                *rest,
-            ]
-        )
+        return [
+            "python",
+            f"experiments/{Path(script).name}",
+            f"--flagfile=experiments/flags/{Path(flagfile.partition('=')[2]).name}",
+            *rest,
+        ]
 
     def outcome(self, step: Step) -> Outcome:
         """What became of a step, from its file."""
@@ -259,9 +262,15 @@ class Reproduction:
         return Outcome(step, state, seconds, message)
 
     def _key(self, step: Step) -> str:
-        """The hash of what defines a step; with another command or flag file it is run anew."""
-        definition = "\n".join([self.shown_command(step), *self._settings(step)])
-        return hashlib.sha256(definition.encode()).hexdigest()
+        """The hash of what defines a step, wherever the folder lies and however it is spelled.
+
+        With another script, flag file or flag the step is run anew.
+        """
+        return _hash([step.script, step.flags, *self._settings(step)])
+
+    def _older_key(self, step: Step) -> str:
+        """The hash that was written before, which knew the path of the folder."""
+        return _hash([" ".join(self._typed(step)), *self._settings(step)])
 
     def _settings(self, step: Step) -> list[str]:
         """A step's flags, from its file and beside it; remarks are none."""
@@ -272,10 +281,14 @@ class Reproduction:
         """What the step's file says; None without one, or if the step was defined otherwise."""
         try:
             record = json.loads((self.output / "steps" / f"{step.name}.json").read_text())
-            return record if record["key"] == self._key(step) else None
+            return record if record["key"] in (self._key(step), self._older_key(step)) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def _note(self, step: Step, state: str, seconds: float = 0.0, message: str = "") -> None:
         record = {"key": self._key(step), "state": state, "seconds": seconds, "message": message}
         write_atomically(self.output / "steps" / f"{step.name}.json", json_bytes(record))
+
+
+def _hash(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

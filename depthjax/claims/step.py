@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -81,7 +82,7 @@ def run_script(command: Sequence[str], log: Path, on_wait: Callable[[float], Non
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+            preexec_fn=partial(_end_with, os.getpid()) if sys.platform == "linux" else None,
         )
         try:
             while process.poll() is None:
@@ -115,8 +116,12 @@ def _last_line(log: Path) -> str:
     return "" if last.startswith("$ ") else last
 
 
-def _end_with_parent() -> None:
-    """Before a script begins: it is to be killed when this process is."""
+def _end_with(parent: int) -> None:
+    """Before a script begins: it is to be killed when the process that starts it is.
+
+    Args:
+        parent: the number of that process; in a container it may be 1.
+    """
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() == 1:
+    if os.getppid() != parent:  # it has died meanwhile
         os._exit(1)

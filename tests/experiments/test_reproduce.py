@@ -1,20 +1,24 @@
 """Plans of tiny scripts: killed and started again, failing, missing; and the plans that ship."""
 
+import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from absl import flags
 from absl.testing import flagsaver
 from script_loading import EXPERIMENTS, loaded
 
+from depthjax.claims import step as step_module
 from depthjax.claims.judging import NOT_RUN, NOT_SUPPORTED, SUPPORTED
 from depthjax.claims.paper import CLAIMS
 from depthjax.claims.reproduction import Reproduction
@@ -211,6 +215,53 @@ def test_other_settings_and_lost_results_are_made_anew(experiments, tmp_path):
     assert found.outcome(plan()[1]).state == MISSING
     reproduced(plan(), output, experiments)
     assert starts(output)[3:] == ["short False"]
+
+
+def test_a_folder_is_the_same_however_it_is_spelled_and_wherever_it_lies(
+    experiments, tmp_path, monkeypatch
+):
+    steps = [
+        Step("long", "tool.py", "long", 0.1, ("C15",)),
+        Step("short", "tool.py", "short", 0.1, ("C16",), more=("--weights={output}/long/0.txt",)),
+    ]
+    monkeypatch.chdir(tmp_path)
+    reproduced(steps, Path("out"), experiments)
+    reproduced(steps, tmp_path / "out", experiments)
+    Path("out").rename("moved")
+    _, outcomes = reproduced(steps, Path("moved"), experiments)
+    assert [one.state for one in outcomes] == [DONE, DONE]
+    assert starts(tmp_path / "moved") == ["long False", "short False"]
+
+
+def test_what_was_done_when_keys_knew_the_path_is_done(experiments, tmp_path):
+    output, step = tmp_path / "out", plan()[1]
+    found, _ = reproduced([step], output, experiments)
+    settings = (experiments / "flags" / "short.flags").read_text()
+    older = f"{found.shown_command(step)}\n{settings}"
+    record = json.loads((output / "steps" / "short.json").read_text())
+    key = hashlib.sha256(older.encode()).hexdigest()
+    (output / "steps" / "short.json").write_text(json.dumps(record | {"key": key}))
+    reproduced([step], output, experiments)
+    assert starts(output) == ["short False"]
+
+
+def test_commands_can_be_typed_whatever_the_folder_is_called(experiments, tmp_path):
+    output = tmp_path / "my results"
+    found, _ = reproduced(plan()[1:], output, experiments)
+    assert shlex.split(found.shown_command(plan()[1]))[-1] == f"--output={output / 'short'}"
+
+
+def test_a_script_ends_with_its_parent_which_may_be_process_1(monkeypatch):
+    """The first process of a container is number 1, which is no orphan's parent there."""
+    ends = []
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    monkeypatch.setattr(os, "_exit", ends.append)
+    library = SimpleNamespace(prctl=lambda *_: None)
+    monkeypatch.setattr(step_module.ctypes, "CDLL", lambda _: library)
+    step_module._end_with(1)
+    assert not ends
+    step_module._end_with(7)
+    assert ends == [1]
 
 
 def test_what_is_missing_is_named_before_anything_is_written(experiments, tmp_path):
