@@ -34,6 +34,7 @@ from depthjax.figures.smaller import as_webp
 from depthjax.files import write_atomically
 from depthjax.folders import kept
 from depthjax.folders.tables import inversion_table, provenance
+from depthjax.folders.unfinished import briefly
 from depthjax.images.tables import photograph_table
 from depthjax.weights import tables as weights_tables
 
@@ -84,7 +85,7 @@ def main() -> None:
     """Run folders -> figures and tables -> documents; what is not given stays as it is."""
     for folder in FLAGS.keep:
         missing = kept.keep(Path(folder), Path(FLAGS.results), questions.figures())
-        print(f"{folder}: kept" + (f", but for {kept.briefly(missing)}" if missing else ""))
+        print(f"{folder}: kept" + (f", but for {briefly(missing)}" if missing else ""))
     write_results()
     blocks = {}
     if FLAGS.run is not None:

@@ -79,8 +79,12 @@ class Run:
 
 
 def is_inversion(folder: Path, config: Mapping[str, Any]) -> bool:
-    """Whether a folder is that of a run of inversions."""
-    return (folder / "inputs.npz").is_file() and "layers" in config and "inversion" in config
+    """Whether a folder is that of a run of inversions, and of no study that holds several."""
+    return (
+        {"layers", "inversion"} <= config.keys()
+        and (folder / "inputs.npz").is_file()
+        and not (folder / "descents").is_dir()
+    )
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:

@@ -23,9 +23,10 @@ from depthjax.figures.smaller import as_webp
 from depthjax.files import json_bytes, parquet_bytes, write_atomically
 from depthjax.folders.config import read_config
 from depthjax.folders.emptying import remove_contents
-from depthjax.folders.inversions import is_inversion, layer_file, load_run
+from depthjax.folders.inversions import is_inversion, load_run
 from depthjax.folders.results import ROWS, read_rows
 from depthjax.folders.tables import inversion_table
+from depthjax.folders.unfinished import missing as missing_now
 
 MISSING = "missing.json"
 WIDTH = 1000
@@ -46,7 +47,7 @@ def keep(run: Path, results: Path, figures: Sequence[str] = ()) -> list[str]:
         figures: names of figures that are kept if the run has them; the rest stay behind.
 
     Returns:
-        What the run lacks: steps, layers of descents, or its end. Nothing for a finished run.
+        What the run lacks: steps, layers of descents, or its last file. Nothing for a finished run.
 
     Raises:
         ValueError: if there is no run, or nothing of it is done, or a file cannot be written.
@@ -60,12 +61,6 @@ def missing_from(folder: Path) -> list[str]:
     """What a run that was kept lacked then."""
     path = folder / MISSING
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-
-
-def briefly(missing: Sequence[str], most: int = 4) -> str:
-    """The first names of what is missing, and how many more there are."""
-    rest = len(missing) - most
-    return ", ".join(missing[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def without_folders(value: Any) -> Any:
@@ -100,7 +95,7 @@ def _keep_reproduction(run: Path, kept: Path, figures: Sequence[str]) -> list[st
 
 def _keep_run(run: Path, kept: Path, figures: Sequence[str]) -> list[str]:
     config = read_config(run)
-    rows, missing = list(_rows(run)), list(_missing(run))
+    rows, missing = list(_rows(run)), missing_now(run)
     if not rows:
         raise ValueError(f"nothing of {str(run)!r} is done yet; keep it once a piece of it is")
     if kept.is_dir():
@@ -112,7 +107,7 @@ def _keep_run(run: Path, kept: Path, figures: Sequence[str]) -> list[str]:
     for name in ("findings.json", "summary.md"):
         if (run / name).is_file():  # some studies write them before their end
             write_atomically(kept / name, _smaller(run / name))
-    if _inverts(run):
+    if is_inversion(run, config):
         write_atomically(kept / "summary.md", f"{inversion_table(load_run(run))}\n".encode())
     for name in figures:
         if (run / "figures" / f"{name}.png").is_file():
@@ -144,23 +139,6 @@ def _rows(run: Path) -> Iterator[dict[str, Any]]:
         network, condition = table.parts[-3:-1]
         for row in read_rows(table.parent):
             yield {"descents": network, "condition": condition, **row}
-
-
-def _missing(run: Path) -> Iterator[str]:
-    """Layers that no descent has come to yet, and the end of a study."""
-    for folder in (run, *sorted((run / "descents").glob("*/*"))):
-        if folder != run or _inverts(run):
-            where = "/".join(folder.relative_to(run).parts[1:])
-            for layer in read_config(folder)["layers"]:
-                if not layer_file(folder, layer).is_file():
-                    yield f"{where}/{layer}" if where else layer
-    if not _inverts(run) and not (run / "findings.json").is_file():
-        yield "its end"
-
-
-def _inverts(run: Path) -> bool:
-    """Whether a run is one of inversions itself, and no study of several."""
-    return is_inversion(run, read_config(run)) and not (run / "descents").is_dir()
 
 
 def _smaller(path: Path) -> bytes:

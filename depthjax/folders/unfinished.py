@@ -1,6 +1,6 @@
 """What a folder of results still lacks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from depthjax.folders.inversions import is_inversion, layer_file
 
 
 def missing(folder: Path) -> list[str]:
-    """What a run has not made yet: layers of an inversion, or the file that a run ends with.
+    """What a run has not made yet: layers of its descents, and the file that it ends with.
 
     Args:
         folder: with a `config.json`.
@@ -23,9 +23,24 @@ def missing(folder: Path) -> list[str]:
     """
     config = read_config(folder)
     if is_inversion(folder, config):
-        return [name for name in config["layers"] if not layer_file(folder, name).is_file()]
+        return _missing_layers(folder, config)
+    layers = [
+        f"{'/'.join(descent.parts[-2:])}/{layer}"
+        for descent in sorted((folder / "descents").glob("*/*"))
+        for layer in _missing_layers(descent, read_config(descent))
+    ]
     last = _last_file(config)
-    return [last] if last and not (folder / last).is_file() else []
+    return layers + ([last] if last and not (folder / last).is_file() else [])
+
+
+def _missing_layers(folder: Path, config: dict[str, Any]) -> list[str]:
+    return [name for name in config["layers"] if not layer_file(folder, name).is_file()]
+
+
+def briefly(missing: Sequence[str], most: int = 4) -> str:
+    """The first names of what is missing, and how many more there are."""
+    rest = len(missing) - most
+    return ", ".join(missing[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def unfinished_runs(parent: Path, model: str | None) -> Iterator[Path]:
@@ -46,7 +61,7 @@ def unfinished_runs(parent: Path, model: str | None) -> Iterator[Path]:
 
 
 def _last_file(config: dict[str, Any]) -> str:
-    """The file that is written last; an empty string where this is not known."""
+    """The file that tells of the end of a run; an empty string where this is not known."""
     if {"training", "splits"} <= config.keys():
         return "results.json"
-    return "results.csv" if "plan" in config.get("environment", {}) else ""
+    return "findings.json" if "plan" in config.get("environment", {}) else ""

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from depthjax.files import write_atomically
+from depthjax.folders.unfinished import briefly
 from depthjax.report import charts, galleries, pictures, verdicts
 from depthjax.report.contents import Chart, Picture, Report, Section, Table
 from depthjax.report.folders import collect
@@ -63,6 +64,7 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["briefly"] = briefly
     sections = [_section(index, section) for index, section in enumerate(report.sections)]
     _place_pictures(report, sections)
     findings = [finding for section in report.sections for finding in section.findings]

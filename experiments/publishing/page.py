@@ -14,7 +14,8 @@ from depthjax.claims.judging import (
 )
 from depthjax.claims.runs import sample_needed
 from depthjax.folders.environment import where_it_ran
-from depthjax.folders.kept import briefly, missing_from
+from depthjax.folders.kept import missing_from
+from depthjax.folders.unfinished import briefly
 from depthjax.statistics import Interval
 from depthjax.tables import markdown_table, number
 from publishing.answers import answers, cautiously, counted

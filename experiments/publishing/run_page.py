@@ -9,8 +9,9 @@ from depthjax.claims.blocks import folded
 from depthjax.claims.runs import StoredRun, judge_alone
 from depthjax.claims.tables import finding_table, judgement_table
 from depthjax.folders.environment import command_line, where_it_ran
-from depthjax.folders.kept import briefly, missing_from
+from depthjax.folders.kept import missing_from
 from depthjax.folders.results import read_rows
+from depthjax.folders.unfinished import briefly
 from depthjax.tables import markdown_table, median_and_range
 
 

@@ -46,6 +46,12 @@ def test_from_photographs_to_findings(whole):
     assert (whole / "figures" / "recipe_untrained.png").stat().st_size > 5000
 
 
+def test_its_page_is_that_of_a_finished_study(whole):
+    html = (whole / "report.html").read_text()
+    assert "not finished" not in html and "numbers and findings" in html
+    assert "<table" in html and "<svg" in html
+
+
 def test_the_numbers_are_those_of_the_last_iterates(whole):
     row = next(row for row in rows_of(whole) if row["layer"] == "layer2" and row["rate"] == "0.1")
     saved = depthjax.load_run(whole / "descents" / "untrained_0" / "rate_0.1")

@@ -12,8 +12,9 @@ from depthjax.claims.findings import Finding
 from depthjax.claims.stored import judge_folders, load_findings
 from depthjax.folders.begin import begin
 from depthjax.folders.config import read_config
-from depthjax.folders.kept import briefly, keep, missing_from, without_folders
+from depthjax.folders.kept import keep, missing_from, without_folders
 from depthjax.folders.results import read_rows, write_results
+from depthjax.folders.unfinished import briefly, missing
 
 ROWS = [
     {"network": "a", "seed": 0, "value": 0.1, "number": 1, "remark": ""},
@@ -110,29 +111,32 @@ def test_keeping_again_replaces_what_was_kept(run, tmp_path):
 
 def test_of_a_run_that_is_not_finished_its_pieces_are_kept(tmp_path):
     folder = tmp_path / "runs" / "long"
-    begun = begin(folder, {"size": 8})
+    begun = begin(folder, {"size": 8}, noted={"plan": {}})
     begun.close()
     with pytest.raises(ValueError, match=r"nothing of .* is done yet"):
         keep(folder, tmp_path / "results")
     with begin(folder, {"size": 8}, resume=True) as begun:
         begun.rows("first", lambda: ROWS[:1])
-    assert keep(folder, tmp_path / "results") == ["its end"]
+    assert keep(folder, tmp_path / "results") == ["findings.json"]
     kept = tmp_path / "results" / "long"
-    assert missing_from(kept) == ["its end"]
+    assert missing_from(kept) == ["findings.json"]
     assert [(row["piece"], row["value"]) for row in read_rows(kept)] == [("first", 0.1)]
     assert judge_folders([]) and not (kept / "findings.json").exists()
 
 
 def test_of_descents_the_missing_layers_are_named(tmp_path):
     folder = tmp_path / "runs" / "recipe"
-    with begin(folder, {"size": 8, "layers": ["conv1", "layer1"], "inversion": {}}) as study:
+    definition = {"size": 8, "layers": ["conv1", "layer1"], "inversion": {}}
+    noted, first = {"plan": {}}, {"inputs.npz": b""}
+    with begin(folder, definition, noted=noted, first=first) as study:
         for name in ("a_0/plain", "a_1/plain"):
             with begin(study.path / "descents" / name, {"layers": ["conv1", "layer1"]}) as own:
                 own.write("layers/conv1.npz", b"")
                 if name == "a_0/plain":
                     own.write("layers/layer1.npz", b"")
                 own.write("results.csv", b"layer,input_ratio\nconv1,0.5\n")
-        assert keep(folder, tmp_path / "results") == ["a_1/plain/layer1", "its end"]
+        assert keep(folder, tmp_path / "results") == ["a_1/plain/layer1", "findings.json"]
+        assert missing(folder) == ["a_1/plain/layer1", "findings.json"]
         study.write("findings.json", json.dumps([FINDING.record()]).encode())
         assert keep(folder, tmp_path / "results") == ["a_1/plain/layer1"]
     kept = tmp_path / "results" / "recipe"

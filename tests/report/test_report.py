@@ -239,6 +239,7 @@ def test_a_page_says_what_a_run_still_lacks(tmp_path: Path) -> None:
     study.mkdir()
     config = {"model": "resnet18", "environment": {**ENVIRONMENT, "plan": {"C1": "0"}}}
     (study / "config.json").write_text(json.dumps(config))
-    assert "not finished: results.csv missing" in said(study)
+    assert "not finished: findings.json missing" in said(study)
     (study / "results.csv").write_text("layer,value\nconv1,1\n")
+    (study / "findings.json").write_text("[]")
     assert "not finished" not in said(study)
