@@ -43,6 +43,7 @@ def write_results(
         findings: what they say (`depthjax.claims.findings.Finding`), in the order of printing.
         summary: a table of the numbers, in Markdown.
         figures: names and matplotlib Figures; each is asked for after the one before is written.
+            Slashes in a name, such as those of a network's label, become underscores.
 
     Raises:
         ValueError: if a file cannot be written, or the folder is no longer ours.
@@ -56,7 +57,7 @@ def write_results(
         from depthjax.figures import save_figure  # who only reads results needs no matplotlib
 
         folder.check()
-        save_figure(pictures / name, figure)
+        save_figure(pictures / name.replace("/", "_"), figure)
 
 
 def save_picture(folder: RunFolder, name: str, image: ArrayLike) -> None:

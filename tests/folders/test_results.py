@@ -54,11 +54,11 @@ def test_figures_are_written_one_after_the_other(folder):
     written = []
 
     def figures():
-        for name in ("first", "second"):
+        for name in ("first", "second_mine/net"):
             written.append({path.name for path in (folder / "figures").iterdir()})
             yield name, Figure(figsize=(1, 1))
 
     with begin(folder, {}, overwrite=True) as run:
         write_results(run, ROWS, FINDINGS, figures=figures())
     assert written == [set(), {"first.png", "first.pdf"}]
-    assert (folder / "figures" / "second.png").is_file()
+    assert (folder / "figures" / "second_mine_net.png").is_file()
