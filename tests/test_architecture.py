@@ -233,6 +233,16 @@ def test_scripts_judge_nothing_themselves(script: Path) -> None:
     assert not [name for name in origins if name.startswith("depthjax.statistics")]
 
 
+def test_files_are_read_and_written_as_utf_8_whatever_the_locale() -> None:
+    scripts = [*(ROOT / "depthjax").rglob("*.py"), *(ROOT / "experiments").rglob("*.py")]
+    silent = [
+        f"{path.relative_to(ROOT)}: {call}"
+        for path in scripts
+        for call in re.findall(r"\.read_text\(\)|\.write_text\(\w+\)", path.read_text("utf-8"))
+    ]
+    assert silent == []  # a linter sees only those of paths whose type it can tell
+
+
 def test_studies_know_nothing_of_flags() -> None:
     """Their messages name parameters: whoever calls them from a notebook has no flags."""
     offenders = [

@@ -87,7 +87,7 @@ class Reproduction:
         marker = self.output / _MARKER
         if overwrite:
             marked.clear(self.output, _MARKER, "reproduction")
-        elif marker.is_file() and (old := json.loads(marker.read_text()).get("scale")) != scale:
+        elif marker.is_file() and (old := self.marker.get("scale")) != scale:
             raise ValueError(
                 f"{str(self.output)!r} holds a reproduction of --scale={old}, not {scale};"
                 " choose another --output, or --overwrite it"
@@ -280,7 +280,8 @@ class Reproduction:
     def _record(self, step: Step) -> dict[str, Any] | None:
         """What the step's file says; None without one, or if the step was defined otherwise."""
         try:
-            record = json.loads((self.output / "steps" / f"{step.name}.json").read_text())
+            path = self.output / "steps" / f"{step.name}.json"
+            record = json.loads(path.read_text(encoding="utf-8"))
             return record if record["key"] in (self._key(step), self._older_key(step)) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None

@@ -24,7 +24,8 @@ def load_findings(folder: str | os.PathLike[str]) -> list[Finding]:
     if not path.is_file():
         raise ValueError(f"no findings in {str(folder)!r}: it has no {path.name}")
     try:
-        findings = [finding_from_record(record) for record in json.loads(path.read_text())]
+        records = json.loads(path.read_text(encoding="utf-8"))
+        findings = [finding_from_record(record) for record in records]
         begun = plan_of(folder)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{str(path)!r} is damaged: {error}") from error

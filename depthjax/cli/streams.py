@@ -30,6 +30,9 @@ def make_patient() -> None:
         if type(stream) is not io.TextIOWrapper:
             continue
         stream.flush()
+        if not isinstance(getattr(stream.buffer, "raw", stream.buffer), io.FileIO):
+            stream.reconfigure(errors="replace")  # a console of Windows, which is no file
+            continue
         raw = _Patient(stream.fileno(), "w", closefd=False)
         patient = io.TextIOWrapper(
             io.BufferedWriter(raw),

@@ -72,7 +72,7 @@ def free_memory() -> int | None:
 def _system_memory(path: Path = Path("/proc/meminfo")) -> int | None:
     """What Linux calls available, with what it can take back from its caches."""
     try:
-        lines = dict(line.split(":", 1) for line in path.read_text().splitlines())
+        lines = dict(line.split(":", 1) for line in path.read_text(encoding="utf-8").splitlines())
         return int(lines["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return None
@@ -85,9 +85,9 @@ def _group_memory(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
     ):
         try:
-            granted = int((folder / limit).read_text())
-            used = int((folder / usage).read_text())
-            statistics = (folder / limit).with_name("memory.stat").read_text()
+            granted = int((folder / limit).read_text(encoding="utf-8"))
+            used = int((folder / usage).read_text(encoding="utf-8"))
+            statistics = (folder / limit).with_name("memory.stat").read_text(encoding="utf-8")
         except (OSError, ValueError):  # no such group, or "max": no limit
             continue
         held = dict(line.split(" ", 1) for line in statistics.splitlines())

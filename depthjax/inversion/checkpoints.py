@@ -90,7 +90,7 @@ class DescentCheckpoints:
         self._last = time.monotonic()
         file = self._folder / "descent.json"
         if file.is_file():
-            before = json.loads(file.read_text())
+            before = json.loads(file.read_text(encoding="utf-8"))
             problem = self._problem(before, digest, devices)
             if not problem:
                 return Split(*before["split"])

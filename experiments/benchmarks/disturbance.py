@@ -37,7 +37,7 @@ class Watch:
 def _busy() -> float | None:
     """Seconds that all processors together were busy since the start of the machine."""
     try:
-        numbers = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+        numbers = Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()[1:]
         return sum(int(numbers[at]) for at in _BUSY) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return None
@@ -46,7 +46,8 @@ def _busy() -> float | None:
 def _own(pid: int | None) -> float | None:
     """Seconds that a process was busy."""
     try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        after_name = text.rpartition(")")[2].split()
         return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return None

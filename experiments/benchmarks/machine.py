@@ -69,6 +69,6 @@ def _memory() -> int:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text().strip()
+        return Path(path).read_text(encoding="utf-8").strip()
     except OSError:
         return "unknown"

@@ -53,7 +53,7 @@ class Worker:
         path = [str(EXPERIMENTS), str(EXPERIMENTS.parent), os.environ.get("PYTHONPATH", "")]
         variables = os.environ | _ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, path))}
         module = f"benchmarks.contenders.{contender}"
-        self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
+        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._began = time.perf_counter()
         try:
             self._process = subprocess.Popen(

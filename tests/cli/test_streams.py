@@ -1,5 +1,6 @@
 """Output that cannot be shown: no error, and no other exit status."""
 
+import io
 import subprocess
 import sys
 
@@ -27,6 +28,31 @@ def test_characters_that_an_encoding_does_not_have(encoding, monkeypatch):
     assert ran.returncode == 0
     assert ran.stdout.splitlines()[0] == wanted
     assert ran.stderr.endswith(b"done\n")
+
+
+def test_a_console_that_is_no_file_stays_what_it_is(monkeypatch):
+    """That of Windows takes UTF-16 by a call of its own; the bytes of its handle are another's."""
+
+    class Console(io.RawIOBase):
+        shown = b""
+
+        def writable(self):
+            return True
+
+        def write(self, data):
+            self.shown += bytes(data)
+            return len(data)
+
+        def fileno(self):
+            return 1
+
+    console = Console()
+    stream = io.TextIOWrapper(io.BufferedWriter(console), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    streams.make_patient()
+    assert sys.stdout is stream
+    print("ρ ends", flush=True)
+    assert console.shown == b"? ends\n"
 
 
 def test_a_reader_that_has_gone_does_not_end_the_work():

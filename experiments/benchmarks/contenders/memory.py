@@ -9,7 +9,7 @@ def peak_of_process() -> int:
     """Bytes of main memory."""
     try:
         # A child's ru_maxrss begins at what its parent held when it was started; this does not.
-        status = Path("/proc/self/status").read_text()
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
         (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
     except (OSError, ValueError):
