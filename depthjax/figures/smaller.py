@@ -22,11 +22,18 @@ def as_webp(
         width, height: at most, in pixels.
         quality: of WebP, up to 100.
         effort: from 0 to 6, for a smaller file.
+
+    Raises:
+        ValueError: if the file is missing or damaged.
     """
+    try:
+        with Image.open(png) as opened:
+            figure = opened.convert("RGB")
+    except OSError as error:
+        raise ValueError(f"the figure {str(png)!r} cannot be read: {error}") from error
+    scale = min(1.0, width / figure.width, height / figure.height)
+    size = round(figure.width * scale), round(figure.height * scale)
     content = io.BytesIO()
-    with Image.open(png) as figure:
-        scale = min(1.0, width / figure.width, height / figure.height)
-        size = round(figure.width * scale), round(figure.height * scale)
-        smaller = figure.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        smaller.save(content, "WEBP", quality=quality, method=effort)
+    smaller = figure.resize(size, Image.Resampling.LANCZOS)
+    smaller.save(content, "WEBP", quality=quality, method=effort)
     return content.getvalue()

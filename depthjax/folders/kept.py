@@ -15,6 +15,7 @@ lacks.
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,18 @@ def keep(run: Path, results: Path, figures: Sequence[str] = ()) -> list[str]:
         What the run lacks: steps, layers of descents, or its last file. Nothing for a finished run.
 
     Raises:
-        ValueError: if there is no run, or nothing of it is done, or a file cannot be written.
+        ValueError: if there is no run, or nothing of it is done, or it lies in `results` itself, or
+            a file is damaged or cannot be written. What was kept before stays until all files are
+            made.
     """
+    whole = run.resolve()  # "." and "runs/.." have a name, too
+    if whole.is_relative_to(results.resolve()):
+        raise ValueError(
+            f"{str(run)!r} lies in {str(results)!r}, where runs are kept; give the run it came from"
+        )
     if (run / "reproduce.json").is_file():
-        return _keep_reproduction(run, results / run.name, figures)
-    return _keep_run(run, results / run.name, figures)
+        return _keep_reproduction(run, results / whole.name, figures)
+    return _keep_run(run, results / whole.name, figures)
 
 
 def missing_from(folder: Path) -> list[str]:
@@ -98,20 +106,24 @@ def _keep_run(run: Path, kept: Path, figures: Sequence[str]) -> list[str]:
     rows, missing = list(_rows(run)), missing_now(run)
     if not rows:
         raise ValueError(f"nothing of {str(run)!r} is done yet; keep it once a piece of it is")
-    if kept.is_dir():
-        remove_contents(kept)
-    write_atomically(kept / "config.json", json_bytes(without_folders(_of_checkout(config))))
-    write_atomically(kept / ROWS, parquet_bytes(rows))
+    files = {
+        "config.json": json_bytes(without_folders(_of_checkout(config))),
+        ROWS: parquet_bytes(rows),
+    }
     if missing:
-        write_atomically(kept / MISSING, json_bytes(missing))
+        files[MISSING] = json_bytes(missing)
     for name in ("findings.json", "summary.md"):
         if (run / name).is_file():  # some studies write them before their end
-            write_atomically(kept / name, _smaller(run / name))
+            files[name] = _smaller(run / name)
     if is_inversion(run, config):
-        write_atomically(kept / "summary.md", f"{inversion_table(load_run(run))}\n".encode())
+        files["summary.md"] = f"{inversion_table(load_run(run))}\n".encode()
     for name in figures:
         if (run / "figures" / f"{name}.png").is_file():
-            write_atomically(kept / f"{name}.webp", as_webp(run / "figures" / f"{name}.png", WIDTH))
+            files[f"{name}.webp"] = as_webp(run / "figures" / f"{name}.png", WIDTH)
+    if kept.is_dir():
+        remove_contents(kept)
+    for name, content in files.items():
+        write_atomically(kept / name, content)
     return missing
 
 
@@ -124,7 +136,7 @@ def _of_checkout(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_output(command: str) -> str:
-    return re.sub(r" --output=\S+", "", command)
+    return shlex.join(word for word in shlex.split(command) if not word.startswith("--output="))
 
 
 def _rows(run: Path) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """What is kept of a run: small, without folders, and as much of it as there is."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,6 +108,25 @@ def test_keeping_again_replaces_what_was_kept(run, tmp_path):
     keep(run, tmp_path / "results", ["depth"])
     keep(run, tmp_path / "results", [])
     assert not (tmp_path / "results" / "depth_quick" / "depth.webp").exists()
+
+
+def test_what_was_kept_stays_if_the_run_cannot_be_kept(run, tmp_path, monkeypatch):
+    results = tmp_path / "results"
+    keep(run, results, ["depth"])
+    before = {path.name: path.read_bytes() for path in (results / "depth_quick").iterdir()}
+
+    def stays(message, place):
+        with pytest.raises(ValueError, match=message) as error:
+            keep(place, results, ["depth"])
+        assert len(str(error.value).splitlines()) == 1
+        found = {path.name: path.read_bytes() for path in (results / "depth_quick").iterdir()}
+        assert found == before and [path.name for path in results.iterdir()] == ["depth_quick"]
+
+    stays("lies in .*, where runs are kept", results / "depth_quick")
+    monkeypatch.chdir(run)
+    keep(Path("."), results, ["depth"])  # has the name of the folder
+    (run / "figures" / "depth.png").write_bytes(b"no picture")
+    stays("depth.png. cannot be read", Path("."))
 
 
 def test_of_a_run_that_is_not_finished_its_pieces_are_kept(tmp_path):
