@@ -51,6 +51,7 @@ ELEMENTWISE = """
     F.softshrink(x, 0.3); F.hardshrink(x, 0.3); F.glu(x, 1); F.glu(x); torch.trunc(x * 3) * x;
     F.softplus(x, 2.0); F.softsign(x); F.threshold(x, 0.2, -3.0); F.tanhshrink(x); torch.atan(x);
     x.clamp(-0.5, 0.25); x.clamp(min=0.1); x.clamp(max=0.1); x.clamp_min(0.2); x.clamp_max(0.2);
+    x.clamp(0.5, -0.5) + x; (x * 4).int().to(x) / 3; (x * 4).to(places) + x;
     F.prelu(x, b4); F.prelu(x, b4[:1]); x.pow(2); x.abs().pow(0.5); x.pow(-1); x.pow(3);
     (x.abs() + 1).pow(1.7); 2 ** x; torch.where(x > 0, x, 0.1 * x); x.masked_fill(mask, -2.0);
     torch.where(mask, x, x * x); (x > 0).to(x.dtype) * x; x.detach() * x; (x * 3).clone();
@@ -133,6 +134,7 @@ RESIZINGS = """
 SHAPES = """
     x.reshape(x.shape[0], 8, 6, 4); x.view(x.shape[0], -1, 8); x.unflatten(1, (2, 2));
     x.unflatten(3, (-1, 2)); x.flatten(1, 2); x.permute(0, 2, 3, 1); x.transpose(1, 3); x.mT;
+    x.narrow(2, -2, 2);
     x.movedim(1, -1); x.movedim((1, 2), (3, 1)); x.unsqueeze(2); x[..., :1, None].squeeze();
     x[:, :1].squeeze(1); x.repeat(1, 2, 1, 3); x.repeat_interleave(2, 1);
     x.repeat_interleave(2, dim=-1, output_size=16); torch.tile(x, (1, 2, 1, 1));
@@ -161,6 +163,7 @@ REDUCTIONS = """
     x.var(1, unbiased=False, keepdim=True); x.std((1, 2)); x.std(1, correction=0, keepdim=True);
     torch.var_mean(x, 1, keepdim=True)[0]; torch.var_mean(x, (2, 3), correction=0)[1];
     torch.std_mean(x, 1)[0]; x.norm(dim=1); torch.linalg.vector_norm(x, 1, (2, 3));
+    torch.var(x, 1, correction=None);
     x.norm(p=2, dim=1, keepdim=True); torch.linalg.vector_norm(x, float('inf'), 1); x.softmax(1);
     F.cosine_similarity(x, x * b8, dim=3); F.cosine_similarity(x, b8, dim=-1, eps=0.1);
     F.cosine_similarity(x, x[:, :1] + 1, dim=1); x.cumsum(1); x.cumsum(-1); x.topk(2, 1)[0];
@@ -174,6 +177,20 @@ ATTENTION = """
     F.scaled_dot_product_attention(x, x, x, attn_mask=square[:6, :6]);
     F.scaled_dot_product_attention(x, x, x, attn_mask=(square[:6, :6] > -1))
 """
+OF_ONE_IMAGE = """
+    x.var(); x.var(False); x.var(True); x.std(False); torch.var_mean(x, False)[0];
+    torch.var_mean(x, False)[1]; torch.std_mean(x, True)[0]; torch.std_mean(x, True)[1];
+    x.var(None, False); x.norm(); x.norm(1); torch.ops.aten.norm.ScalarOpt_dim(x, None, [1]);
+    x.T; x[0].T; x[0, 0].T; x[0, 0].t();
+    F.conv2d(x[0], k3, b6); F.conv2d(x[0], k3, padding='same').sum(0); F.conv1d(x[0, :, 0], line);
+    F.conv_transpose2d(x[0], back, None, 2, 1, 1, 1); F.max_pool2d(x[0], 3, 2, 1);
+    F.avg_pool2d(x[0], 3, 2, 1); F.max_pool1d(x[0, 0], 2); F.adaptive_avg_pool2d(x[0], (3, 4));
+    F.adaptive_max_pool2d(x[0], (3, 5)); F.avg_pool3d(x, (1, 3, 2), 2, (0, 1, 1));
+    F.instance_norm(x[0]); F.local_response_norm(x[0], 3); F.group_norm(x.mean((2, 3)), 2);
+    F.pixel_shuffle(x[0], 2); F.pixel_unshuffle(x[0], 2); F.channel_shuffle(x[0], 2);
+    F.unfold(x[0], 2); F.unfold(x[0], (3, 2), (1, 2), (1, 0), (2, 3)); F.pad(x[0], (1, 2))
+"""
+"""What a batch computes as a whole, or without its axis."""
 REFUSED = {
     "torch.diagonal(x, 0, 1, 2)": "diagonal",
     "x.argmax(1)": "argmax",
@@ -181,6 +198,7 @@ REFUSED = {
     "x.tril()": "tril",
     "F.interpolate(x, size=(4, 3), mode='nearest')[:, 0].argsort(1)": "argsort",
     "x.var(1, correction=2)": "a variance with correction=2",
+    "x.var(1, correction=0.5)": "a variance with correction=0.5",
     "torch.linalg.vector_norm(x, 3, 1)": "norm of order 3",
     "F.avg_pool2d(x, 2, ceil_mode=True, divisor_override=3)": "a divisor and ceil_mode",
     "F.scaled_dot_product_attention(x, x[:, :2], x[:, :2], enable_gqa=True)": "groups of queries",
@@ -204,6 +222,7 @@ GROUPS = (
     ATTENTION,
 )
 EXPRESSIONS = [e.strip() for group in GROUPS for e in group.split(";")]
+ALONE = [e.strip() for e in OF_ONE_IMAGE.split(";")]
 
 
 class Function(torch.nn.Module):
@@ -222,7 +241,8 @@ class Function(torch.nn.Module):
             "F": F,
             **{n: getattr(self, f"held_{n}") for n in CONSTANTS},
         }
-        return eval(self.code, names).flatten(1).to(x.dtype)
+        made = eval(self.code, names).to(x.dtype)
+        return made.flatten()[None] if len(x) == 1 else made.flatten(1)
 
 
 @pytest.fixture(autouse=True)
@@ -236,9 +256,9 @@ def images(batch: int = 2) -> Tensor:
     return torch.randn(batch, *SHAPE, generator=torch.Generator().manual_seed(1)).double()
 
 
-def differences(module: torch.nn.Module) -> tuple[float, float]:
+def differences(module: torch.nn.Module, batch: int = 2) -> tuple[float, float]:
     """Of value and gradient, relative to the largest element."""
-    x = images().requires_grad_()
+    x = images(batch).requires_grad_()
     result = module(x * 1)
     cotangent = torch.cos(torch.arange(result.numel()).double()).reshape(result.shape)
     (slope,) = torch.autograd.grad((result * cotangent).sum(), x)
@@ -247,7 +267,8 @@ def differences(module: torch.nn.Module) -> tuple[float, float]:
 
     def weighed(images: Any) -> Any:
         output, _ = model.apply(variables, images)
-        return (output.reshape(cotangent.shape) * cotangent.numpy()).sum(), output
+        output = output.reshape(cotangent.shape)
+        return (output * cotangent.numpy()).sum(), output
 
     (_, output), gradient = jax.value_and_grad(weighed, has_aux=True)(jnp.asarray(pixels))
     pairs = (output, result.detach().numpy()), (gradient.transpose(0, 3, 1, 2), slope.numpy())
@@ -258,6 +279,13 @@ def differences(module: torch.nn.Module) -> tuple[float, float]:
 def test_value_and_gradient(expression: str) -> None:
     value, gradient = differences(Function(expression))
     assert value < 1e-6  # PyTorch has constants in single precision (hardsigmoid's 1/6)
+    assert gradient < 1e-6
+
+
+@pytest.mark.parametrize("expression", ALONE)
+def test_of_one_image(expression: str) -> None:
+    value, gradient = differences(Function(expression), batch=1)
+    assert value < 1e-6
     assert gradient < 1e-6
 
 

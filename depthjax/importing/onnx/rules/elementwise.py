@@ -197,7 +197,7 @@ def _clip(
         ends += [np.inf if numbers[1] is None else numbers[1]]
         if ends == [0, 6]:  # PyTorch exports its ReLU6 as this
             return ctx.build.elementwise(ctx.name, relu6, ctx.value(x))
-        return ctx.build.function(ctx.name, "clip", ctx.value(x), *ends)
+        return ctx.build.function(ctx.name, "clip", ctx.value(x), min(ends), ends[1])
     for bound, number, function in zip(bounds, numbers, ("maximum", "minimum"), strict=True):
         if bound is not None:
             x = ctx.build.arithmetic(ctx.name, function, x, bound if number is None else number)

@@ -216,7 +216,8 @@ def _clip(ctx: Context, x: Operand, low: Any = None, high: Any = None) -> Value:
         return ctx.build.arithmetic(ctx.name, "minimum", above, bounds[1])
     if bounds == (0, 6):
         return _relu6(ctx, x)
-    return ctx.build.function(ctx.name, "clip", ctx.value(x), *map(float, bounds))
+    least = min(bounds)  # where they are the wrong way round, all is the upper one
+    return ctx.build.function(ctx.name, "clip", ctx.value(x), float(least), float(bounds[1]))
 
 
 @rule("clamp_min")
@@ -266,8 +267,11 @@ def _dropout(ctx: Context, x: Operand, rate: Number, training: bool) -> Operand:
 
 @rule("type_as")
 def _type_as(ctx: Context, x: Operand, other: Operand) -> Operand:
-    dtype = other.dtype if isinstance(other, Value) else other.array.dtype
-    return convert(ctx, x, f"torch.{dtype}")
+    return convert(ctx, x, other)
+
+
+def _dtype(operand: Operand) -> str:
+    return operand.dtype if isinstance(operand, Value) else str(operand.array.dtype)
 
 
 @rule("to", "_to_copy")
@@ -275,6 +279,7 @@ def convert(ctx: Context, x: Operand, *args: Any, dtype: Any = None, **kwargs: A
     """A tensor of another type; `args` and `kwargs` may name devices and layouts, too."""
     asked = [a for a in (*args, dtype) if str(a).startswith("torch.") and "strided" not in str(a)]
     wanted = str(asked[0]).removeprefix("torch.") if asked else None
+    wanted = next((_dtype(a) for a in args if isinstance(a, Value | Known)), wanted)
     value = ctx.value(x)
     floats = ("float16", "bfloat16", "float32", "float64")
     if wanted is None or wanted == value.dtype or (wanted in floats and value.dtype in floats):

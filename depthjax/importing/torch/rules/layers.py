@@ -32,15 +32,25 @@ def _conv(
         sides = [(r // 2, r - r // 2) for r in reach]
     else:
         sides = [(n, n) for n in each(padding, axes)]
-    if value.rank == axes + 1:
-        value = ctx.build.reshape(ctx.name, value, (1, *value.shape))
-    return layers.conv(
-        *(ctx.build, _weights_name(ctx, kernel), value, kernel, bias),
+    made = layers.conv(
+        *(ctx.build, _weights_name(ctx, kernel), _in_a_batch(ctx, value, axes), kernel, bias),
         strides=each(strides, axes),
         padding=sides,
         dilation=dilations,
         groups=groups,
     )
+    return _like(ctx, made, value)
+
+
+def _in_a_batch(ctx: Context, x: Value, axes: int) -> Value:
+    """Channels of some axes as a batch of one, which they may come without."""
+    return ctx.build.reshape(ctx.name, x, (1, *x.shape)) if x.rank == axes + 1 else x
+
+
+def _like(ctx: Context, made: Value, x: Value) -> Value:
+    """Without the batch that `x` came without."""
+    alone = made.rank > x.rank
+    return ctx.build.reshape(ctx.name, made, made.shape[1:]) if alone else made
 
 
 def _weights_name(ctx: Context, kernel: Known) -> str:
@@ -60,15 +70,16 @@ def _conv_transpose(
     groups: int = 1,
     dilation: Sizes = 1,
 ) -> Value:
-    axes = kernel.rank - 2
-    return layers.conv_transpose(
-        *(ctx.build, _weights_name(ctx, kernel), ctx.value(x), kernel, bias),
+    axes, value = kernel.rank - 2, ctx.value(x)
+    made = layers.conv_transpose(
+        *(ctx.build, _weights_name(ctx, kernel), _in_a_batch(ctx, value, axes), kernel, bias),
         strides=each(strides, axes),
         padding=[(n, n) for n in each(padding, axes)],
         output_padding=each(output_padding, axes),
         dilation=each(dilation, axes),
         groups=groups,
     )
+    return _like(ctx, made, value)
 
 
 @rule("linear")

@@ -218,6 +218,5 @@ def _resize(
         length, factor = value.shape[axis], factors[axis - 2]
         outputs = int(length * (factor or 1)) if size is None else int(size[axis - 2])
         if outputs != length or kind in _NEVER_NOTHING:
-            scale = None if size is not None else factor
-            matrices[axis] = matrix(length, outputs, kind, corners, scale)
+            matrices[axis] = matrix(length, outputs, kind, corners, factor)
     return layers.resample(ctx.build, ctx.name, value, matrices)

@@ -82,13 +82,15 @@ def _variance(
     unbiased: bool = True,
     keep: bool = False,
     *,
-    correction: Number = 1,
+    correction: Number | None = None,
     keepdim: bool = False,
 ) -> Value:
-    taken_off = int(correction) if unbiased else 0
+    if isinstance(axes, bool):  # an overload of all axes has `unbiased` in their place
+        axes, unbiased = None, axes
+    taken_off = int(unbiased) if correction is None else correction
     if taken_off not in (0, 1):
         raise ValueError(f"a variance with correction={correction} is not supported")
-    name = ("variance", "unbiased_variance")[taken_off]
+    name = "unbiased_variance" if taken_off else "variance"
     return _reduce(ctx, name, x, axes, keep or keepdim)
 
 
@@ -102,7 +104,8 @@ def _variance_and_mean(
     ctx: Context, x: Operand, axes: Any = None, *args: Any, **kwargs: Any
 ) -> tuple[Value, Value]:
     keep = bool(kwargs.get("keepdim", args[1] if len(args) > 1 else False))
-    return _variance(ctx, x, axes, *args, **kwargs), _reduce(ctx, "mean", x, axes, keep)
+    over = None if isinstance(axes, bool) else axes
+    return _variance(ctx, x, axes, *args, **kwargs), _reduce(ctx, "mean", x, over, keep)
 
 
 @rule("std_mean")
@@ -123,6 +126,7 @@ def _norm(
 ) -> Value:
     if order == math.inf:
         return _reduce(ctx, "max", ctx.build.function(ctx.name, "abs", ctx.value(x)), axes, keep)
+    order = 2 if order is None else order
     if order not in (1, 2):
         raise ValueError(f"the norm of order {order} is not supported")
     return _reduce(ctx, f"l{int(order)}", convert(ctx, x, dtype=dtype), axes, keep)

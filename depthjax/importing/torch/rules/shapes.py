@@ -36,7 +36,7 @@ def _reshape_as(ctx: Context, x: Operand, other: Operand) -> Value:
 @rule("flatten")
 def _flatten(ctx: Context, x: Operand, start: int = 0, end: int = -1) -> Value:
     value = ctx.value(x)
-    first, last = start % value.rank, end % value.rank
+    first, last = (axis % max(1, value.rank) for axis in (start, end))  # a number becomes a line
     middle = math.prod(value.shape[first : last + 1])
     shape = (*value.shape[:first], middle, *value.shape[last + 1 :])
     return ctx.build.reshape(ctx.name, value, shape)
@@ -74,7 +74,12 @@ def _transpose(ctx: Context, x: Operand, first: int, second: int) -> Value:
     return ctx.build.transpose(value, order)
 
 
-@rule("t", "numpy_T", "mT")
+@rule("numpy_T")
+def _reversed(ctx: Context, x: Operand) -> Value:
+    return ctx.build.transpose(ctx.value(x), range(x.rank)[::-1])
+
+
+@rule("t", "mT")
 def _matrix_transpose(ctx: Context, x: Operand) -> Value:
     value = ctx.value(x)
     return _transpose(ctx, value, -2, -1) if value.rank > 1 else value
@@ -149,7 +154,8 @@ def _slice(
 
 @rule("narrow")
 def _narrow(ctx: Context, x: Operand, axis: int, start: int, length: int) -> Value:
-    return _slice(ctx, x, axis, start, start + length)
+    first = start % x.shape[axis] if start < 0 else start
+    return _slice(ctx, x, axis, first, first + length)
 
 
 @rule("select")
@@ -297,8 +303,9 @@ def _windows(ctx: Context, x: Operand, axis: int, size: int, step: int) -> Value
 def _columns(
     ctx: Context, x: Operand, window: Sizes, dilation: Sizes, padding: Sizes, strides: Sizes
 ) -> Value:
-    """F.unfold: all elements of each window as channels, `[B, C kh kw, windows]`."""
-    value = ctx.value(x)
+    """F.unfold: all elements of each window as channels, `[…, C kh kw, windows]`."""
+    given = ctx.value(x)
+    value = ctx.build.reshape(ctx.name, given, (1, *given.shape)) if given.rank == 3 else given
     height, width = each(padding, 2)
     value = ctx.build.pad(ctx.name, value, [(0, 0), (0, 0), (height, height), (width, width)])
     settings = zip(each(window, 2), each(dilation, 2), each(strides, 2), strict=True)
@@ -308,29 +315,30 @@ def _columns(
         value = ctx.build.take(ctx.name, value, axis, indices)
     batch, channels, rows, tall, columns, wide = value.shape
     moved = ctx.build.transpose(value, (0, 1, 3, 5, 2, 4))
-    return ctx.build.reshape(ctx.name, moved, (batch, channels * tall * wide, rows * columns))
+    shape = (batch, channels * tall * wide, rows * columns)
+    return ctx.build.reshape(ctx.name, moved, shape[-(given.rank - 1) :])
 
 
 @rule("pixel_shuffle")
 def _pixel_shuffle(ctx: Context, x: Operand, factor: int) -> Value:
     value = ctx.value(x)
-    batch, channels, height, width = value.shape
-    out = channels // factor**2
-    cells = ctx.build.reshape(ctx.name, value, (batch, out, factor, factor, height, width))
-    moved = ctx.build.transpose(cells, (0, 1, 4, 2, 5, 3))
-    return ctx.build.reshape(ctx.name, moved, (batch, out, height * factor, width * factor))
+    *lead, channels, height, width = value.shape
+    out, first = channels // factor**2, len(lead)
+    cells = ctx.build.reshape(ctx.name, value, (*lead, out, factor, factor, height, width))
+    order = (*range(first), *(first + axis for axis in (0, 3, 1, 4, 2)))
+    moved = ctx.build.transpose(cells, order)
+    return ctx.build.reshape(ctx.name, moved, (*lead, out, height * factor, width * factor))
 
 
 @rule("pixel_unshuffle")
 def _pixel_unshuffle(ctx: Context, x: Operand, factor: int) -> Value:
     value = ctx.value(x)
-    batch, channels, height, width = value.shape
-    small = height // factor, width // factor
-    cells = ctx.build.reshape(
-        ctx.name, value, (batch, channels, small[0], factor, small[1], factor)
-    )
-    moved = ctx.build.transpose(cells, (0, 1, 3, 5, 2, 4))
-    return ctx.build.reshape(ctx.name, moved, (batch, channels * factor**2, *small))
+    *lead, channels, height, width = value.shape
+    tall, wide, first = height // factor, width // factor, len(lead)
+    cells = ctx.build.reshape(ctx.name, value, (*lead, channels, tall, factor, wide, factor))
+    order = (*range(first), *(first + axis for axis in (0, 2, 4, 1, 3)))
+    moved = ctx.build.transpose(cells, order)
+    return ctx.build.reshape(ctx.name, moved, (*lead, channels * factor**2, tall, wide))
 
 
 @rule("channel_shuffle")
