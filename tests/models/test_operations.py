@@ -217,6 +217,16 @@ def test_flaxs_own_initialisers() -> None:
     np.testing.assert_array_equal(variables["params"]["op1"]["bias"], 1)
 
 
+def test_flaxs_initialisers_compile_once_for_all_seeds(monkeypatch) -> None:
+    model = Chain((nn.Dense(4, parent=None), nn.Dense(4, parent=None), nn.LayerNorm(parent=None)))
+    made, init = [], nn.Dense.init
+    monkeypatch.setattr(nn.Dense, "init", lambda *given: made.append(1) or init(*given))
+    first, again = (init_variables(model, jax.random.key(seed), 7) for seed in (0, 1))
+    assert len(made) == 2  # of three channels and of four, each traced once
+    kernels = [each["params"]["op2"]["kernel"] for each in (first, again)]
+    assert not np.array_equal(*kernels)
+
+
 def test_initial_dtypes_are_the_modules() -> None:
     half = nn.Conv(2, (1, 1), param_dtype=jnp.bfloat16, parent=None)
     _, _, variables = untrained(half, nn.BatchNorm(param_dtype=jnp.bfloat16, parent=None))
@@ -247,6 +257,43 @@ def test_a_setting_that_is_not_honoured_is_left_to_flax() -> None:
     assert describe(batch_norm()).is_affine
     for settings in ({"axis": 1}, {"dtype": jnp.float32}, {"use_running_average": False}):
         assert not describe(nn.BatchNorm(parent=None, **settings)).is_affine, settings
+
+
+CROPPING: dict[str, Any] = {
+    "strided": dict(kernel_size=(5, 5), strides=2, padding=((-1, 2), (0, -1))),
+    "dilated": dict(
+        kernel_size=(5, 5), strides=2, padding=((-1, 2), (0, -1)), input_dilation=(2, 1)
+    ),
+    "left to Flax": dict(kernel_size=(2, 2), padding=((-1, 1), (-1, 1)), precision="highest"),
+}
+
+
+@pytest.mark.parametrize("name", CROPPING)
+def test_cropping_before_a_convolution(name: str) -> None:
+    """XLA's float32 convolution may read beyond the image here, so float64 is the truth."""
+    rng = np.random.default_rng(0)
+    module = nn.Conv(4, parent=None, **CROPPING[name])
+    model, layer, _ = untrained(module)
+    x = rng.normal(size=(2, 9, 9, 3))
+    images = jnp.float32(x)
+    params = {
+        "kernel": rng.normal(size=(*CROPPING[name]["kernel_size"], 3, 4)),
+        "bias": rng.normal(size=4),
+    }
+    exact = {"params": params}
+    single = {"params": {"op1": jax.tree.map(jnp.float32, params)}}
+    with enable_x64(True):
+        truth = np.asarray(jax.jit(module.apply)(exact, x))
+        joins = describe(module).joins(truth.shape, jax.tree.map(jnp.asarray, exact))
+        joined = np.asarray(jax.jit(joins)(x))
+    fast, weights = layer.prepare(single)
+    for found in (layer(single, images), jax.jit(fast)(weights, images)):
+        np.testing.assert_allclose(found, truth, rtol=1e-4, atol=1e-4)
+    trained, _ = model.apply(single, images, train=True)
+    np.testing.assert_allclose(trained, truth, rtol=1e-4, atol=1e-4)
+    joins = describe(module).joins(truth.shape, {"params": single["params"]["op1"]})
+    np.testing.assert_allclose(jax.jit(joins)(images), joined, rtol=1e-4, atol=1e-4)
+    assert jax.eval_shape(model.init, KEY, x)["params"]["op1"]["kernel"].shape[-1] == 4
 
 
 def test_layer_norm_in_the_accounting() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.linear import canonicalize_padding
+from jax import lax
 from jaxtyping import Array
 
 from depthjax.models.initializers import Initializer, Stream, kaiming_normal_fan_out, normal
@@ -79,6 +80,30 @@ class Convolution(Description):
         """The kernel says how many channels it takes."""
         return fan_in_mismatch(leaves, x, self.operation.feature_group_count)
 
+    def call(self, bound: Any, inputs: list[Array], train: bool) -> Array:
+        """The convolution, of an image that is cropped before it."""
+        plain, x = self._cropped(*inputs)
+        if plain is self.operation or bound.is_initializing():
+            return super().call(bound, inputs, train)
+        return jnp.asarray(plain.apply(bound.variables, x))
+
+    def _cropped(self, x: Array) -> tuple[nn.Conv, Array]:
+        """A convolution without negative padding, and the image that it takes in place of `x`.
+
+        XLA's CPU backend may read beyond an image that it crops: 1e32 in float32 (jax 0.10).
+        """
+        size = self.operation.kernel_size
+        axes = 1 if isinstance(size, int) else len(size)
+        padding = canonicalize_padding(self.operation.padding, axes)
+        if isinstance(padding, str) or min(map(min, padding)) >= 0:
+            return self.operation, x
+        steps = self.operation.input_dilation or 1
+        steps = (steps,) * axes if isinstance(steps, int) else steps
+        edges = [(*sides, step - 1) for sides, step in zip(padding, steps, strict=True)]
+        edges = [*[(0, 0, 0)] * (x.ndim - 1 - axes), *edges, (0, 0, 0)]
+        plain = self.operation.clone(padding="VALID", input_dilation=1, parent=None)
+        return plain, lax.pad(x, jnp.zeros((), x.dtype), edges)
+
     @property
     def is_rewritten(self) -> bool:
         """Whether it is a convolution over two axes, without settings that a form cannot have."""
@@ -109,9 +134,10 @@ class Convolution(Description):
 
     def run(self, weights: Any, *inputs: Array) -> Array:
         """The convolution in its form; linear in its input."""
-        if not self.is_rewritten:
-            return super().run(weights, *inputs)
         (x,) = inputs
+        if not self.is_rewritten:
+            plain, x = self._cropped(x)
+            return jnp.asarray(plain.apply(weights, x))
         kernels = {name: array for name, array in weights.items() if name != "bias"}
         dtype = jnp.result_type(x, *weights.values())
         x, kernels = x.astype(dtype), {k: array.astype(dtype) for k, array in kernels.items()}
@@ -159,9 +185,14 @@ class Convolution(Description):
 
     def joins(self, shape: tuple[int, ...], leaves: Leaves) -> Callable[..., Array]:
         """The convolution with a kernel of ones."""
-        plain = self.operation.clone(use_bias=False, parent=None)
         kernel = leaves["params"]["kernel"]
-        return lambda x: jnp.asarray(plain.apply({"params": {"kernel": ones(kernel, x)}}, x))
+
+        def joined(x: Array) -> Array:
+            plain, cropped = self._cropped(x)
+            plain = plain.clone(use_bias=False, parent=None)
+            return jnp.asarray(plain.apply({"params": {"kernel": ones(kernel, x)}}, cropped))
+
+        return joined
 
 
 def _pair(value: Any) -> tuple[int, int]:

@@ -9,8 +9,10 @@ are found by the exact type, or by the function itself. No other module looks at
 """
 
 import inspect
+import itertools
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import flax.linen as nn
@@ -145,14 +147,12 @@ class Description:
             shapes: shape and dtype of each variable.
             inputs: shape and dtype of each input.
         """
-
-        @jax.jit  # `init` also computes the output; compilation removes that
-        def drawn(key: Array) -> Leaves:
-            zeros = [jnp.zeros(x.shape, x.dtype) for x in inputs]
-            mode: dict[str, Any] = self.mode(False)
-            return self.operation.init(key, *zeros, **mode)
-
-        return drawn(stream.jax_key())
+        given = tuple((x.shape, x.dtype) for x in inputs)
+        try:
+            hash(self)
+        except TypeError:  # it holds arrays, and is compiled anew
+            return jax.jit(partial(_drawn, self, given))(stream.jax_key())
+        return _compiled(self, given, stream.jax_key())
 
     # ----------------------------------------------------------------------------------- named
 
@@ -210,6 +210,14 @@ class Description:
         """What an operation of this kind loses, in words; `loss` is an `OperationLoss`."""
         return keeping_sentence(loss) if cls.verb == "keeps" else mapping_sentence(loss, cls.verb)
 
+
+def _drawn(description: Description, inputs: tuple[tuple[Any, Any], ...], key: Array) -> Leaves:
+    mode: dict[str, Any] = description.mode(False)
+    return description.operation.init(key, *itertools.starmap(jnp.zeros, inputs), **mode)
+
+
+_compiled = jax.jit(_drawn, static_argnums=(0, 1))
+"""Once for all seeds. `init` also computes the output; compilation removes that."""
 
 # ------------------------------------------------------------------------------------ registering
 
