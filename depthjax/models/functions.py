@@ -47,10 +47,10 @@ def as_network(
     """
     names = tuple(named_layers(function, variables, images))
     paths, structure = jax.tree_util.tree_flatten_with_path(variables)
-    held = {
-        f"{_WEIGHTS}.{jax.tree_util.keystr(path, simple=True, separator='.')}": leaf
-        for path, leaf in paths
-    }
+    labels = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in paths]
+    if len(set(labels)) < len(labels):  # some keys have dots of their own
+        labels = [jax.tree_util.keystr(path) for path, _ in paths]
+    held = {f"{_WEIGHTS}.{label}": leaf for label, (_, leaf) in zip(labels, paths, strict=True)}
     learned = tuple(name for name, leaf in held.items() if _is_learned(leaf))
     others = tuple(None if _is_learned(leaf) else leaf for leaf in held.values())
     whole = _Whole(function, structure, others)
@@ -61,7 +61,7 @@ def as_network(
 
 
 def _is_learned(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array | np.ndarray) and jnp.issubdtype(leaf.dtype, jnp.floating)
+    return isinstance(leaf, jax.Array | np.ndarray) and jnp.issubdtype(leaf.dtype, jnp.inexact)
 
 
 @dataclass(frozen=True, eq=False)

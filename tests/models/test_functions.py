@@ -99,6 +99,29 @@ def test_weights_are_all_that_is_learned_and_nothing_else() -> None:
     np.testing.assert_allclose(layer(doubled, IMAGES), 2 * layer(weights, IMAGES), rtol=1e-5)
 
 
+def test_complex_weights_are_weights() -> None:
+    def filtered(variables, images):
+        return {"end": jnp.fft.ifft(jnp.fft.fft(images, axis=1) * variables["w"], axis=1).real}
+
+    variables = {"w": jnp.full((12, 1, 1), 2 + 0j)}
+    model, weights = depthjax.as_network(filtered, variables, IMAGES)
+    assert set(weights["params"]) == {"weights.w"}
+    layer = depthjax.Layer(model, "end")
+    doubled = jax.tree.map(lambda leaf: 2 * leaf, weights)
+    np.testing.assert_allclose(layer(doubled, IMAGES), 4 * IMAGES, atol=1e-5)
+
+
+def test_keys_with_dots_of_their_own_share_no_name() -> None:
+    def both(variables, images):
+        return {"end": images * variables["a.b"] + variables["a"]["b"]}
+
+    variables = {"a.b": jnp.float32(2), "a": {"b": jnp.float32(3)}}
+    model, weights = depthjax.as_network(both, variables, IMAGES)
+    assert len(weights["params"]) == 2
+    layer = depthjax.Layer(model, "end")
+    np.testing.assert_allclose(layer(weights, IMAGES), 2 * IMAGES + 3, rtol=1e-5)
+
+
 def test_networks_of_the_same_function_and_the_same_counters_are_equal() -> None:
     """So that nothing is compiled again."""
     function, variables = of_nnx()
