@@ -13,13 +13,15 @@ from depthjax.devices.memory import require
 from depthjax.jacobian.linearization import LinearizedLayer, linearize, pull, push
 from depthjax.typing import LayerFn, Variables
 
+BLOCK = 64
+"""How many products are computed at once."""
 
-def dense_jacobian(maps: LinearizedLayer, *, block: int = 64) -> Float[np.ndarray, "images m n"]:
+
+def dense_jacobian(maps: LinearizedLayer) -> Float[np.ndarray, "images m n"]:
     """J as a matrix, by products with the unit vectors of its smaller side; for small inputs.
 
     Args:
         maps: from `linearize`.
-        block: how many products are computed at once.
 
     Returns:
         `[B, m, n]`, in the dtype of the products.
@@ -31,6 +33,7 @@ def dense_jacobian(maps: LinearizedLayer, *, block: int = 64) -> Float[np.ndarra
     _require(maps, copies=2)
     rows = m <= n
     size = m if rows else n
+    block = min(BLOCK, size)
     products = []
     for first in range(0, size, block):
         units = np.zeros((block, maps.images, size), maps.dtype)
@@ -103,7 +106,9 @@ def dense_singular_values(
 
 def _as_float64(leaf: Any) -> Any:
     array = jnp.asarray(leaf)
-    return array.astype(jnp.float64) if jnp.issubdtype(array.dtype, jnp.floating) else array
+    if jnp.issubdtype(array.dtype, jnp.inexact):
+        array = array.astype(jnp.promote_types(array.dtype, jnp.float64))  # complex stays complex
+    return array
 
 
 def _singular_values(matrix: np.ndarray) -> np.ndarray:

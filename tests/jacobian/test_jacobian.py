@@ -13,6 +13,7 @@ from depthjax.compat import enable_x64
 from depthjax.jacobian import (
     bracket_above,
     count_above,
+    dense,
     dense_jacobian,
     dense_singular_values,
     linearization,
@@ -96,13 +97,14 @@ def test_other_images_and_weights_compile_nothing_again():
     assert linearization._linearized._cache_size() == before
 
 
-def test_dense_is_jacrev(x64):
+def test_dense_is_jacrev(x64, monkeypatch):
+    monkeypatch.setattr(dense, "BLOCK", 7)  # the last block is a part of one
     variables, x = network("float64"), images(dtype="float64")
     maps = linearize(LAYER, variables, x)
     for number in range(2):
         one = jnp.asarray(x[number])
         expected = jax.jacrev(lambda x: LAYER(variables, x[None])[0].ravel())(one)
-        found = dense_jacobian(maps, block=7)[number]
+        found = dense_jacobian(maps)[number]
         np.testing.assert_allclose(found, expected.reshape(found.shape), atol=1e-12)
 
 
@@ -124,6 +126,17 @@ def test_dense_values_are_float64_whatever_comes_in():
     with enable_x64(True):
         exact = dense_singular_values(LAYER, network("float64"), images(dtype="float64"))
     np.testing.assert_allclose(values, exact, rtol=1e-12)
+
+
+def test_complex_weights_are_of_128_bits():
+    def filtered(w, x):
+        return jnp.fft.ifft(jnp.fft.fft(x, axis=1) * w, axis=1).real
+
+    w = np.random.default_rng(0).normal(size=(1, 4, 1, 1)).astype(np.complex64)
+    found = depthjax.jacobian.exact_jacobian(filtered, w, np.zeros((1, 4, 2, 1)))[0]
+    with enable_x64(True):
+        expected = jax.jacrev(lambda x: filtered(np.complex128(w), x))(jnp.zeros((1, 4, 2, 1)))
+    np.testing.assert_allclose(found, np.reshape(expected, (8, 8)), rtol=0, atol=1e-15)
 
 
 @pytest.mark.parametrize(("dtype", "error"), [("float32", 2e-6), ("float64", 1e-10)])
@@ -231,7 +244,7 @@ def test_quadrature_of_what_is_exhausted_at_once(x64):
 def test_moments_lie_within_their_errors(x64):
     values = np.geomspace(1, 1e-3, 30)
     maps = maps_of(with_spectrum(values, 40, 50), count=2)
-    found = moments(maps, jax.random.key(0), probes=200, block=16)
+    found = moments(maps, jax.random.key(0), probes=200)
     truth = {
         "frobenius": (values**2).sum(),
         "gram": (values**4).sum(),
