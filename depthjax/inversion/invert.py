@@ -196,6 +196,8 @@ def _checked_examples(
         )
     init = widened(init)
     leading = init.shape[:-3]
+    if 0 in leading:
+        raise ValueError(f"there are no images to recover: init has the shape {init.shape}")
     if target.ndim < 1 or target.shape[0] != leading[-1]:
         raise ValueError(
             f"init is for {leading[-1]} images but the target embedding has shape {target.shape}"
@@ -215,7 +217,7 @@ def _checked_examples(
             f"the layer makes embeddings {expected.shape[1:]} of images {start.shape[1:]}, but the"
             f" target embedding is {target.shape[1:]}; use images of the size it was made from"
         )
-    reference = None if compare_to is None else jnp.asarray(compare_to)
+    reference = None if compare_to is None else jnp.asarray(compare_to, start.dtype)
     if reference is not None:
         if len(reference) != leading[-1]:
             raise ValueError(f"{leading[-1]} images to recover, but {len(reference)} images")

@@ -34,12 +34,16 @@ class ReferenceNoise:
     Fields:
         key: a `jax.random.key`; give the same to every layer and network.
         std: σ_r, in pixel units of [0, 1].
-        draws: noisy copies that distances are averaged over.
+        draws: noisy copies that distances are averaged over, 1 or more.
     """
 
     key: Array
     std: Scalar = REFERENCE_STD
     draws: int = field(default=8, metadata={"static": True})
+
+    def __post_init__(self) -> None:
+        if self.draws < 1:
+            raise ValueError(f"draws must be at least 1, got {self.draws}; 8 is the default")
 
 
 @jax.tree_util.register_dataclass

@@ -331,3 +331,25 @@ def test_nothing_that_is_traced_is_nan(preset: str) -> None:
         found = descents(PRESETS[preset])
     leaves_equal(without, found)
     assert np.isnan(found.trajectory.input_distance).all()
+
+
+@pytest.mark.parametrize("leading", [(0,), (0, 2), (2, 0)])
+def test_no_image_at_all(leading: tuple[int, ...]) -> None:
+    variables = matrix(5)
+    target = jnp.zeros((leading[-1], 5))
+    with pytest.raises(ValueError, match="there are no images to recover: init has the shape"):
+        invert(linear, variables, target, jnp.zeros((*leading, *IMAGE)))
+
+
+def test_what_it_is_compared_to_has_the_dtype_of_the_start() -> None:
+    with enable_x64(True):
+        variables = jax.tree.map(jnp.float32, matrix(5))
+        image, start = (jnp.float32(draw(2, *IMAGE, seed=seed)) for seed in range(2))
+        target = linear(variables, image)
+        found = [
+            invert(linear, variables, target, start, plain(steps=3), compare_to=to)
+            for to in (image, image.astype(jnp.float64))
+        ]
+    distances = [each.trajectory.input_distance for each in found]
+    assert distances[1].dtype == np.float32
+    np.testing.assert_array_equal(*distances)
