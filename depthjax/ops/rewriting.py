@@ -38,13 +38,17 @@ class RewrittenLayer:
     Fields:
         function: the plain function.
         convolutions: those that are replaced, in the order of the program.
+        shape: of an image that it was rewritten for.
     """
 
     function: LayerFn
     convolutions: tuple[Convolution, ...]
+    shape: tuple[int, ...]
 
     def __call__(self, weights: dict[str, Any], images: Images) -> Embedding:
         """Images `[B, H, W, C]` to their embedding `[B, …]`."""
+        if images.shape[1:] != self.shape:
+            return self.function(weights["variables"], images)
         program, out = _traced(self.function, weights["variables"], images)
         kernels = iter(zip(self.convolutions, weights["kernels"], strict=True))
         try:
@@ -86,7 +90,7 @@ def rewrite(function: LayerFn, variables: Variables, images: Any) -> Rewriting:
     program, _ = _traced(function, variables, images)
     found = _Found([], [], 0, Counter())
     _walk(program, _arguments(variables, None), found.visit)
-    layer = RewrittenLayer(function, tuple(found.convolutions))
+    layer = RewrittenLayer(function, tuple(found.convolutions), tuple(images.shape[1:]))
     weights = {"variables": variables, "kernels": tuple(found.kernels)}
     return Rewriting(layer, weights, found.replaced, dict(found.left))
 

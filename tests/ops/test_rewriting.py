@@ -242,3 +242,16 @@ def test_slow_convolutions_that_stay_are_told():
     one_by_one = lambda kernels, x: lax.map(lambda kernel: conv(kernel, x), kernels)  # noqa: E731
     with pytest.warns(UserWarning, match="1 convolution inside scan"):
         fast.fast_form(one_by_one, jnp.stack([kernels[0]] * 2), images)
+
+
+def test_a_function_that_takes_another_kernel_of_another_size():
+    """Its convolutions have the same settings, so the size alone tells the programs apart."""
+
+    def by_size(kernels, x):
+        return conv(kernels[int(x.shape[1] >= 10)], x).sum((1, 2, 3))
+
+    kernels = jnp.ones((3, 3, 3, 2)), jnp.full((3, 3, 3, 2), 2.0)
+    made = rewrite(by_size, kernels, array(1, 8, 8, 3))
+    for size in (8, 12):
+        x = array(1, size, size, 3)
+        np.testing.assert_allclose(made.layer(made.weights, x), by_size(kernels, x), rtol=1e-10)
