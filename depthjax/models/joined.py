@@ -30,7 +30,14 @@ class Joined(Derived):
 
 
 def with_node(network: Network, node: str) -> Network:
-    """The network that has a node: itself, or for `a+b` one that joins a and b."""
+    """The network that has a node: itself, or for `a+b` one that joins a and b.
+
+    Raises:
+        ValueError: for `a+a`.
+    """
     if node in node_names(network):
         return network
-    return Joined(network.clone(parent=None), tuple(node.split(BETWEEN)))
+    nodes = tuple(node.split(BETWEEN))
+    if len(set(nodes)) < len(nodes):
+        raise ValueError(f"{node} joins a layer with itself; name each layer once")
+    return Joined(network.clone(parent=None), nodes)

@@ -68,3 +68,9 @@ def test_the_gradient_is_that_of_both(network, images, x64):
     layers = [Layer(model, name) for name in ("layer1", "layer4")]
     plain = jax.grad(lambda x: sum(jnp.square(one(variables, x)).sum() for one in layers))(images)
     np.testing.assert_allclose(ours, plain, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["conv1+conv1", "layer1+conv1+layer1"])
+def test_no_layer_is_joined_with_itself(network, name):
+    with pytest.raises(ValueError, match="joins a layer with itself; name each layer once"):
+        depthjax.Layer(network[0] if isinstance(network, tuple) else network, name)
