@@ -79,24 +79,24 @@ def similarity(a: ArrayLike, a_g: ArrayLike) -> Similarity:
 
     targets, images = np.asarray(a), np.asarray(a_g)
     structure = structural_similarity(targets, images), multiscale_similarity(targets, images)
-    last = [*structure, psnr(images, targets)]
+    last = [*structure, psnr(targets, images)]
     return Similarity(*np.concatenate([_of_each(of_pair, 9, targets, images), last]))
 
 
 def psnr(
-    images: Float[np.ndarray, "*leading h w c"], targets: Float[np.ndarray, "b h w c"]
+    a: Float[np.ndarray, "b h w c"], a_g: Float[np.ndarray, "*leading h w c"]
 ) -> Float[np.ndarray, "*leading"]:
-    """The peak signal-to-noise ratio in dB, `−10 log₁₀ mean((x − a)²)`, of pixels in [0, 1].
+    """The peak signal-to-noise ratio in dB, `−10 log₁₀ mean((a_g − a)²)`, of pixels in [0, 1].
 
     Args:
-        images: x, `[…, B, H, W, C]`.
-        targets: a, `[B, H, W, C]`.
+        a: targets `[B, H, W, C]`.
+        a_g: images `[…, B, H, W, C]`.
 
     Returns:
         `[…, B]`; infinite where both images are equal, NaN where one is not finite.
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        squares = np.square(np.asarray(images, np.float64) - targets).mean((-3, -2, -1))
+        squares = np.square(np.asarray(a_g, np.float64) - a).mean((-3, -2, -1))
         return np.where(np.isfinite(squares), -10 * np.log10(squares), np.nan)
 
 

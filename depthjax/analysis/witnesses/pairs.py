@@ -44,4 +44,4 @@ def pair_distances(
     away = np.sqrt(np.square(together.astype(np.float64) - targets).sum((-3, -2, -1)))
     d = away / np.asarray(reference.input_distance)
     leading = images.shape[:-3]
-    return rho.reshape(leading), d.reshape(leading), psnr(images, targets)
+    return rho.reshape(leading), d.reshape(leading), psnr(targets, images)
