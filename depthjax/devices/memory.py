@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from depthjax.devices.sharding import default_device
 from depthjax.ops.programs import programs_within
 
 SHARE = 0.8
@@ -16,19 +17,18 @@ class NoRoom(ValueError):
     """Something does not fit into memory."""
 
 
-def require(what: str, needed: int, advice: str, *, free: int | None = None) -> None:
+def require(what: str, needed: int, advice: str) -> None:
     """Refuses what does not fit, before any of it is allocated.
 
     Args:
         what: what takes the memory, as the subject of a sentence.
         needed: bytes.
         advice: the smaller setting that would fit.
-        free: bytes that may be used; by default `SHARE` of what the device has free.
 
     Raises:
-        NoRoom: if `needed` is more than that.
+        NoRoom: if `needed` is more than `usable_memory`.
     """
-    free = usable_memory() if free is None else free
+    free = usable_memory()
     if free is not None and needed > free:
         raise NoRoom(f"{what} takes {gigabytes(needed)}, but {gigabytes(free)} are free: {advice}")
 
@@ -61,12 +61,13 @@ def free_memory() -> int | None:
 
     None where neither says.
     """
-    statistics = jax.local_devices()[0].memory_stats() or {}
+    device = default_device()
+    statistics = device.memory_stats() or {}
     if "bytes_limit" in statistics:
         return int(statistics["bytes_limit"] - statistics.get("bytes_in_use", 0))
     granted = [memory for memory in (_system_memory(), _group_memory()) if memory is not None]
     # A processor that is told to be several devices has one memory all the same.
-    return min(granted) // jax.local_device_count() if granted else None
+    return min(granted) // jax.local_device_count(device.platform) if granted else None
 
 
 def _system_memory(path: Path = Path("/proc/meminfo")) -> int | None:

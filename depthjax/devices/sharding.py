@@ -88,9 +88,13 @@ def part_of(mesh: Mesh, devices: int) -> Mesh:
 
 def is_default(mesh: Mesh) -> bool:
     """Whether it is the one device where arrays lie anyway, so that none has to be placed."""
+    return list(np.ravel(mesh.devices)) == [default_device()]
+
+
+def default_device() -> jax.Device:
+    """Where arrays lie that nobody places."""
     given = getattr(jax.config, "jax_default_device")  # noqa: B009 (types do not know it)
-    default = given if isinstance(given, jax.Device) else jax.local_devices(backend=given)[0]
-    return list(np.ravel(mesh.devices)) == [default]
+    return given if isinstance(given, jax.Device) else jax.local_devices(backend=given)[0]
 
 
 def _line(devices: list[jax.Device]) -> Mesh:

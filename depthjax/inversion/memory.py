@@ -104,14 +104,15 @@ def largest_batch(
     layer: LayerFn,
     variables: Variables,
     shape: tuple[int, ...],
-    config: InversionConfig,
+    config: InversionConfig | None = None,
     *,
     mesh: Mesh | None = None,
+    spread_weights: bool | None = None,
 ) -> tuple[int, Fit]:
     """How many images × restarts can run at once over all devices: `max_batch` of `invert`.
 
     Args:
-        layer, variables, config, mesh: as in `depthjax.invert`.
+        layer, variables, config, mesh, spread_weights: as in `depthjax.invert`.
         shape: `[B, H, W, C]` of the images.
 
     Returns:
@@ -120,9 +121,11 @@ def largest_batch(
     Raises:
         ValueError: if not even one image fits.
     """
-    mesh = mesh or local_mesh()
+    config, mesh = as_config(config), mesh or local_mesh()
     count = shape[0] * config.restarts
-    fit = fitting_batch(layer, variables, shape[1:], -(-count // mesh.size), config, mesh=mesh)
+    each = -(-count // mesh.size)
+    where: dict[str, Any] = {"mesh": mesh, "spread_weights": spread_weights}
+    fit = fitting_batch(layer, variables, shape[1:], each, config, **where)
     return min(count, fit.batch * mesh.size), fit
 
 

@@ -87,6 +87,24 @@ def test_a_function_without_prepare() -> None:
     assert fitting_batch(layer, jnp.ones((48, 5)), (4, 4, 3), 2, CONFIG, free=10**9).batches == 1
 
 
+def test_the_largest_batch_is_asked_for_as_a_descent_is(network: tuple) -> None:
+    most, fit = memory.largest_batch(*network, (3, 16, 16, 3))
+    assert (most, fit.batches) == (3, 1)
+    asked = memory.largest_batch(*network, (3, 16, 16, 3), InversionConfig(), spread_weights=False)
+    assert asked[0] == most and asked[1].needed == fit.needed
+
+
+def test_memory_is_that_of_the_default_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other:
+        platform = "other"
+
+        def memory_stats(self) -> dict[str, int]:
+            return {"bytes_limit": 100, "bytes_in_use": 30}
+
+    monkeypatch.setattr(device_memory, "default_device", Other)
+    assert device_memory.free_memory() == 70
+
+
 def test_what_the_system_says(tmp_path: Path) -> None:
     assert device_memory.free_memory() is None or device_memory.free_memory() > 0
     meminfo = tmp_path / "meminfo"
