@@ -266,7 +266,8 @@ def compare_workers(cells: list[dict[str, Any]]) -> None:
             f"--scaling={','.join(FLAGS.scaling)} must be below the number of cells, {len(cells)}"
         )
     definition = {"cells": cells, "workers": counts}
-    with begin(FLAGS.output, definition, overwrite=FLAGS.overwrite, resume=FLAGS.resume) as folder:
+    anew = FLAGS.overwrite and not FLAGS.resume  # else the same command goes on
+    with begin(FLAGS.output, definition, overwrite=anew, resume=not anew) as folder:
         rows = []
         for turn, count in enumerate(counts, 1):
             # Without their own cores, fewer workers would have more of them each.

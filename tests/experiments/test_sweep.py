@@ -59,6 +59,33 @@ def test_a_sweep_from_flags_to_a_table_and_back(script, tmp_path, capsys):
     assert "2 of 2 done" in (tmp_path / "sweep" / "report.html").read_text()
 
 
+def test_a_comparison_of_workers_that_was_cut_off_goes_on(script, tmp_path, monkeypatch):
+    output, turns = tmp_path / "scaling", []
+
+    def measured(folder, turn, cells, *_):
+        def measure():
+            turns.append(turn)
+            if turns == [1, 2]:
+                raise KeyboardInterrupt
+            return {"turn": turn, "workers": turn, "cells": 4, "seconds": 1.0,
+                    "warm_cells_per_minute": 60.0 * turn}  # fmt: skip
+
+        return folder.piece(f"turn-{turn}", measure)
+
+    monkeypatch.setattr(script.scaling, "measure_turn", measured)
+    with flagsaver.flagsaver(**SMALL | {"layers": "conv1,layer1"}, output=str(output)):
+        script.FLAGS.scaling = ["1", "2"]
+        with pytest.raises(KeyboardInterrupt):
+            script.main()
+        script.main()
+        assert turns == [1, 2, 2] and (output / "figures" / "workers.png").is_file()
+        script.main()
+        assert turns == [1, 2, 2]
+        script.FLAGS.overwrite = True
+        script.main()
+        assert turns == [1, 2, 2, 1, 2]
+
+
 def test_a_page_of_a_sweep_that_goes_on(script, tmp_path):
     listed = cells(script, seeds=["0", "1", "2"])
     place = SweepFolder(tmp_path / "runs" / "sweep")
