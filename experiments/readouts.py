@@ -9,12 +9,16 @@ linear-Gaussian estimate from the layer's Jacobian. Where a read-out is nearer t
 layer holds what the descent missed.
 """
 
+import sys
+from pathlib import Path
+
 import numpy as np
 from absl import flags
 
 from depthjax import cli
 from depthjax.images import find_images, load_images
 from depthjax.images.crops import natural_crops
+from depthjax.images.sources import locate
 from depthjax.studies.descents import CONVERGING
 from depthjax.studies.readouts import drawn
 from depthjax.studies.readouts.measured import Examples, rows_of_descents
@@ -34,7 +38,7 @@ flags.DEFINE_integer("decoder_steps", 1000, "steps of the decoder's training", l
 def main() -> None:
     """Flags -> descents of each layer × network × seed, read-outs -> rows, table and figures."""
     asked = cli.asked_from_flags()
-    examples = examples_from_flags(asked.images)
+    examples = examples_from_flags(asked)
     every = cli.descents_from_flags("readouts", asked, {CONVERGING: cli.config_from_flags()})
     with cli.recovered(
         every, asked, "examples", "decoder_steps", example_images=examples.record
@@ -54,18 +58,45 @@ def main() -> None:
         cli.finish_study(study.folder, rows, [], figures, summary=summary, after=[_KEY])
 
 
-def examples_from_flags(image_names: list[str]) -> Examples:
-    """The photographs that read-outs learn from."""
+def examples_from_flags(asked: cli.Asked) -> Examples:
+    """The photographs that read-outs learn from, none of which is recovered.
+
+    Raises:
+        ValueError: if fewer than two are left.
+    """
     if FLAGS.example_images:
-        files = find_images(FLAGS.example_images)
-        _, images = load_images(files, FLAGS.size)
-        name = f"{len(files)} photographs of --example_images"
-        return Examples(np.asarray(images), name, FLAGS.decoder_steps)
-    crops = natural_crops(FLAGS.examples, FLAGS.size, FLAGS.size, without=tuple(image_names))
+        given = find_images(FLAGS.example_images)
+        _, images = load_images(given, FLAGS.size)
+        others = [not is_target(*one, asked.targets) for one in zip(given, images, strict=True)]
+        count = sum(others)
+        if count < len(given):
+            own = ", ".join(one for one, other in zip(given, others, strict=True) if not other)
+            print(f"not learned from, as they are recovered: {own}", file=sys.stderr)
+        if count < 2:
+            raise ValueError(
+                f"--example_images has {count} of photographs that are none of --images, and"
+                " read-outs learn from two or more; give others"
+            )
+        name = f"{count} photographs of --example_images"
+        return Examples(np.asarray(images)[others], name, FLAGS.decoder_steps)
+    crops = natural_crops(FLAGS.examples, FLAGS.size, FLAGS.size, without=tuple(asked.images))
     count = len(set(crops.photographs))
     name = f"{FLAGS.examples} crops of {count} photographs that come along"
     images = crops.images.astype(np.float32) / 255
     return Examples(images, name, FLAGS.decoder_steps, crops.photographs)
+
+
+def is_target(file: str, pixels: np.ndarray, targets: np.ndarray) -> bool:
+    """Whether a photograph is one that is recovered, by its file or by its pixels.
+
+    Args:
+        file: path or embedded name.
+        pixels: `[H, W, C]`.
+        targets: `[B, H, W, C]`.
+    """
+    files = {Path(locate(one)).resolve() for one in find_images(FLAGS.images)}
+    same = any(np.array_equal(pixels, target) for target in targets)
+    return same or Path(locate(file)).resolve() in files
 
 
 _KEY = (
