@@ -54,7 +54,7 @@ def main() -> None:
         labels, single = list(asked.networks), single_networks(asked.networks)
         findings = judged.findings(rows, names, labels, single)
         summary = judged.summary_table(rows, names, labels)
-        figures = draw(pieces, rows, names, labels, asked.seeds, len(FLAGS.images))
+        figures = draw(pieces, rows, names, labels, asked.seeds, len(asked.images))
         cli.finish_study(folder, rows, findings, figures, summary=summary, after=[judged.KEY])
 
 

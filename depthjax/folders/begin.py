@@ -83,20 +83,17 @@ class RunFolder(os.PathLike[str]):
             raise cannot_write(path, error) from error
         return path
 
-    def piece(
-        self, name: str, make: Callable[[], Mapping[str, Any]], *, within: str = "pieces"
-    ) -> dict[str, Any]:
+    def piece(self, name: str, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         """A part of the results, made only if an earlier, cut-off run has not made it.
 
         Args:
             name: of the part; slashes in it become underscores.
             make: computes it; what it returns must survive JSON (NaN and infinity do).
-            within: the folder of the parts.
 
         Returns:
             What the part's file holds, so the same whether it was made now or before.
         """
-        file = self.path / within / f"{name.replace('/', '_')}.json"
+        file = self.path / "pieces" / f"{name.replace('/', '_')}.json"
         if not file.is_file():
             self.check()
             write_atomically(file, json.dumps(dict(make())).encode())

@@ -65,10 +65,10 @@ def test_numbers_findings_and_figures(script, tmp_path, capsys):
 
     # As if it had been cut off before the last layer.
     before = (output / "results.csv").read_text(), (output / "findings.json").read_text()
-    (output / "layers" / "untrained_1_layer2.json").unlink()
-    kept = (output / "layers" / "untrained_0_conv1.json").stat().st_mtime_ns
+    (output / "pieces" / "untrained_1_layer2.json").unlink()
+    kept = (output / "pieces" / "untrained_0_conv1.json").stat().st_mtime_ns
     run(script, output, resume=True)
-    assert (output / "layers" / "untrained_0_conv1.json").stat().st_mtime_ns == kept
+    assert (output / "pieces" / "untrained_0_conv1.json").stat().st_mtime_ns == kept
     again = rows_of(output)
     assert [row | {"seconds": ""} for row in again] == [row | {"seconds": ""} for row in rows]
     assert (output / "findings.json").read_text() == before[1]

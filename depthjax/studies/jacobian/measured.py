@@ -158,7 +158,7 @@ def piece_at(
         return _computed(place, image_names, accounts, settings, ball)._asdict()
 
     name = f"{place.network}_{place.seed}_{place.name}"
-    return Piece(**folder.piece(name, compute, within="layers"))
+    return Piece(**folder.piece(name, compute))
 
 
 def _computed(
