@@ -48,11 +48,15 @@ def _with_flag_files(arguments: Iterable[str], within: tuple[str, ...] = ()) -> 
         arguments: of the command line, or the lines of a flag file.
         within: the flag files that these lines came from.
     """
-    for argument in arguments:
-        name, _, file = argument.partition("=")
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, file = argument.partition("=")
+        of_file = name.startswith("-") and name.lstrip("-") == "flagfile"
+        if of_file and not equals:
+            file = next(rest, "")
         if argument in ("-h", "-help"):
             yield "--help"
-        elif not name.startswith("-") or name.lstrip("-") != "flagfile" or not file:
+        elif not of_file or not file:
             yield argument
         elif (path := flag_file(expand(file))) in within:
             raise ValueError(f"the flag file {path!r} asks for itself")

@@ -41,6 +41,18 @@ def test_one_line(argument, said, capsys):
     assert line.startswith("script.py: error: ") and said in line
 
 
+def test_a_flag_file_after_a_space(tmp_path, values, capsys):
+    (tmp_path / "marked.flags").write_bytes(b"\xef\xbb\xbf--steps=5\n")
+    rest = parsing.parse(["script.py", "--flagfile", f"{tmp_path}/marked.flags", "--layers=a"])
+    assert rest == ["script.py"] and values.steps == 5 and values.layers == ["a"]
+    with pytest.raises(SystemExit):
+        parsing.parse(["script.py", "--flagfile", "quik"])
+    assert "unknown flag file 'quik'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parsing.parse(["script.py", "--flagfile"])
+    assert "flagfile" in capsys.readouterr().err
+
+
 def test_a_flag_file_that_is_no_text(tmp_path, capsys):
     (tmp_path / "old.flags").write_bytes(b"--layers=f\xfcr\n")
     with pytest.raises(SystemExit) as ended:
