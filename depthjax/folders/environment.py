@@ -17,16 +17,20 @@ SOURCES = ("torch", "torchvision", "timm", "onnx")
 """Packages that networks are imported from; their versions matter where they were used."""
 
 
-def command_line(arguments: Sequence[str]) -> str:
+def command_line(arguments: Sequence[str], *, without: Sequence[str] = ()) -> str:
     """A recorded command as one types it in the checkout, without `--overwrite` and `--resume`.
 
     Args:
         arguments: `environment()["command"]`, the script first.
+        without: names of other flags that are left out, such as those of one machine.
     """
     if not arguments:
         return ""
     script, *rest = arguments
-    kept = [_FLAG_FILES.sub("", one) for one in rest if one.lstrip("-") not in _ABOUT_OLDER]
+    out = (*_ABOUT_OLDER, *without)
+    kept = [
+        _FLAG_FILES.sub("", one) for one in rest if one.lstrip("-").partition("=")[0] not in out
+    ]
     return shlex.join(["python", f"experiments/{Path(script).name}", *kept])
 
 
@@ -66,10 +70,14 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _git_revision() -> str:
-    """The revision of the checkout that this package lies in, marked if it has changes."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+def _git_revision(checkout: Path = Path(__file__).parents[2]) -> str:
+    """The revision of the checkout that this package lies in, marked if it has changes.
+
+    Of a package that was installed into somebody's repository, theirs says nothing.
+    """
+    if not (checkout / ".git").exists():
+        return "unknown"
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):

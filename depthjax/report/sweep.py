@@ -1,6 +1,7 @@
 """What a page shows of a sweep, also before it is finished: its state, charts and numbers."""
 
 import json
+import shlex
 from pathlib import Path
 
 from depthjax.report import tabular
@@ -54,7 +55,7 @@ def sweep_section(folder: Path) -> Section:
     return Section(
         title=folder.resolve().name,
         kind="a sweep of many inversions",
-        command=f"python experiments/sweep.py --output={folder} --status",
+        command=shlex.join(["python", "experiments/sweep.py", f"--output={folder}", "--status"]),
         facts=[
             ("cells", f"{len(status.done)} of {len(cells)} done{left}"),
             ("inversions", str(len(rows))),

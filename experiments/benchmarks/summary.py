@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from depthjax.folders.environment import command_line
 from depthjax.tables import markdown_table, median_and_range, number
 
 from . import convolutions, methods
@@ -338,10 +339,7 @@ def machine(results: dict[str, Any]) -> str:
 
 def command(arguments: Sequence[str]) -> str:
     """The command line without what is true of one machine only."""
-    kept = [
-        a for a in arguments[1:] if not a.startswith(("--peers_python", "--output", "--resume"))
-    ]
-    return " ".join(["python experiments/benchmark.py", *kept])
+    return command_line(arguments, without=("peers_python", "output"))
 
 
 def peers(results: dict[str, Any]) -> dict[str, str]:

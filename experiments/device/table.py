@@ -31,7 +31,7 @@ ROWS: dict[str, Callable[[dict[str, Any]], Rows]] = {
     "notebook": notebook.rows,
     "worker": worker.rows,
 }
-_OF_ONE_MACHINE = ("--peers_python", "--output", "--tests_list")
+_OF_ONE_MACHINE = "peers_python", "output", "tests_list"
 
 
 def summarise(results: dict[str, Any]) -> str:
@@ -66,10 +66,10 @@ def became(outcome: dict[str, Any] | None) -> str:
 def where(results: dict[str, Any]) -> str:
     """The command and the machine, in one paragraph."""
     machine = results["machine"]
-    kept = [word for word in machine["command"] if not word.startswith(_OF_ONE_MACHINE)]
     versions = ", ".join(f"{name} {machine['versions'][name]}" for name in ("jax", "flax"))
     text = (
-        f"Made by `{command_line(kept)}` on a {machine['device']} ({machine['processor']},"
+        f"Made by `{command_line(machine['command'], without=_OF_ONE_MACHINE)}` on a"
+        f" {machine['device']} ({machine['processor']},"
         f" {machine['cores']} cores, {machine['memory_gb']:.0f} GB; {versions}; revision"
         f" {machine['git_revision']})."
     )

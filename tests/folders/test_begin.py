@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import warnings
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from depthjax.folders import begin as begin_module
 from depthjax.folders import lock
 from depthjax.folders.begin import begin
 from depthjax.folders.config import read_config
-from depthjax.folders.environment import command_line
+from depthjax.folders.environment import _git_revision, command_line
 from depthjax.folders.kept import without_folders
 
 CONFIG = {"seed": 3}
@@ -269,3 +270,15 @@ def test_a_command_is_shown_as_one_types_it_in_the_checkout() -> None:
     shown = "python experiments/a.py --flagfile=experiments/flags/a.flags --x=/y"
     assert command_line([*recorded, "--overwrite"]) == shown
     assert command_line([]) == ""
+    spaced = command_line(["depth.py", "--images=my cat.jpg", "--output=/x"], without=["output"])
+    assert spaced == "python experiments/depth.py '--images=my cat.jpg'"
+
+
+def test_the_revision_is_that_of_our_checkout_alone(tmp_path: Path) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "theirs"], check=True)
+    installed = tmp_path / "venv" / "site-packages"
+    installed.mkdir(parents=True)
+    assert _git_revision(installed) == "unknown"
+    assert len(_git_revision(tmp_path)) == 12
