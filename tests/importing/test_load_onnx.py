@@ -218,6 +218,30 @@ def test_a_clip_from_0_to_6_is_a_relu6(tmp_path: Path) -> None:
     assert [node.operation is relu6 for node in network.graph()] == [True, False]
 
 
+def test_a_clip_the_wrong_way_round_gives_its_upper_end(tmp_path: Path) -> None:
+    numbers = {"low": np.float32(0.7), "high": np.float32(0.2)}
+    clipped = node("Clip", "images low high", "c")
+    compare(tmp_path, model([clipped, node("Add", "c images", "y")], numbers))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "opset", "settings", "words"),
+    [
+        ("y m v sm sv", 13, {}, "training mode"),
+        ("y m v", 14, {"training_mode": 1}, "training mode"),
+        ("y", 8, {"spatial": 0}, "spatial=0"),
+    ],
+)
+def test_batchnorm_by_other_statistics_is_refused(
+    outputs: str, opset: int, settings: dict[str, int], words: str, tmp_path: Path
+) -> None:
+    inputs = ["images", *"abcd"]
+    normalised = helper.make_node("BatchNormalization", inputs, outputs.split(), **settings)
+    made = model([normalised], {name: np.ones(3, np.float32) for name in "abcd"}, opset=opset)
+    with pytest.raises(ValueError, match=f"BatchNormalization with {words}"):
+        depthjax.load_onnx(saved(tmp_path, made))
+
+
 def _number(value: float) -> np.ndarray:
     return np.asarray(value, np.float32)
 

@@ -23,10 +23,13 @@ def _batch_norm(
     *,
     epsilon: float = 1e-5,
     training_mode: int = 0,
+    spatial: int = 1,
     **_: Any,
 ) -> Value:
-    if training_mode:
+    if training_mode or ctx.outputs > 1:  # before opset 14 more outputs say it
         raise UnsupportedError("training mode")
+    if not spatial:
+        raise UnsupportedError("spatial=0")
     kept, spread = ctx.needed(mean, "a mean"), ctx.needed(variance, "a variance")
     gain, shift = ctx.weight(scale, "a scale"), ctx.weight(bias, "a bias")
     name = ctx.owner(gain, kept)
