@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from depthjax.devices.precision import matmul_precision
 from depthjax.jacobian import linearize, top_singular_values
+from depthjax.models.embeddings import embed
 from depthjax.typing import LayerFn, Variables
 
 
@@ -54,10 +54,9 @@ def ball_section(
     linear = np.stack([np.cos(angles), np.sin(angles) * (pushed @ across) / largest], 1)
     circle = np.cos(angles)[:, None] * first + np.sin(angles)[:, None] * second
     length = radius * np.sqrt(first.size)
-    with matmul_precision():
-        here = layer(variables, pixels)
-        moved = [
-            np.asarray(layer(variables, pixels + step) - here, np.float64).ravel()
-            for step in (length * circle).reshape(points, *pixels.shape).astype(pixels.dtype)
-        ]
+    here = embed(layer, variables, pixels)
+    moved = [
+        np.asarray(embed(layer, variables, pixels + step) - here, np.float64).ravel()
+        for step in (length * circle).reshape(points, *pixels.shape).astype(pixels.dtype)
+    ]
     return linear, np.stack(moved) @ axes / (length * largest)

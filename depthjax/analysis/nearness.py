@@ -7,6 +7,7 @@ which training changes less than it does the distance of held-out examples: wher
 those come as near as training examples are to each other.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -19,6 +20,9 @@ from depthjax.devices.precision import matmul_precision
 from depthjax.errors import imported
 from depthjax.models.fast import fast_form, verified
 from depthjax.typing import Embedding, Images, LayerFn, Variables
+
+PAIRS = 10_000
+"""Of training examples, which `pair_distance` looks at."""
 
 
 def embed_flat(
@@ -38,24 +42,50 @@ def embed_flat(
         ValueError: for other shapes, for no images, for a batch below 1, and for a fast form that
             is another function.
     """
-    count, shape = len(np.asarray(images)), np.shape(images)
-    if len(shape) != 4 or 0 in shape:
-        raise ValueError(f"images must be [n, height, width, channels], got shape {shape}")
+    return flat_embedder(layer, variables, images, max_batch)(images)
+
+
+def flat_embedder(
+    layer: LayerFn, variables: Variables, images: ArrayLike, max_batch: int = 256
+) -> Callable[[ArrayLike], Float32[np.ndarray, "n features"]]:
+    """`embed_flat` of one layer for many calls: the fast form is made and verified once, here.
+
+    Args:
+        layer, variables, max_batch: as there.
+        images: `[N, H, W, C]`, of the size that will be embedded; the first is verified with.
+
+    Returns:
+        A function of images `[N, H, W, C]` to their embeddings `[N, features]`.
+
+    Raises:
+        ValueError: as `embed_flat`; for images so does the function.
+    """
     if max_batch < 1:
         raise ValueError(f"max_batch must be at least 1, got {max_batch}")
+    first_image = _as_floats(_checked_pixels(images)[:1])
+    fast, weights = verified(layer, variables, *fast_form(layer, variables), first_image)
+
+    def embedded(images: ArrayLike) -> Float32[np.ndarray, "n features"]:
+        pixels = _checked_pixels(images)
+        # All batches have one size: a smaller last one would compile the layer again.
+        size = -(-len(pixels) // -(-len(pixels) // max_batch))
+        embeddings = []
+        for first in range(0, len(pixels), size):
+            batch = pixels[first : first + size]
+            missing = size - len(batch)
+            padded = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
+            embedding = np.asarray(_flat_embedding(fast, weights, _as_floats(padded)))
+            embeddings.append(embedding[: len(batch)])
+        return np.concatenate(embeddings)
+
+    return embedded
+
+
+def _checked_pixels(images: ArrayLike) -> np.ndarray:
     pixels = np.asarray(images)
-    first_image = _as_floats(pixels[:1])
-    layer, variables = verified(layer, variables, *fast_form(layer, variables), first_image)
-    # All batches have one size: a smaller last one would compile the layer again.
-    size = -(-count // -(-count // max_batch))
-    embeddings = []
-    for first in range(0, count, size):
-        batch = pixels[first : first + size]
-        missing = size - len(batch)
-        padded = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
-        embedding = np.asarray(_flat_embedding(layer, variables, _as_floats(padded)))
-        embeddings.append(embedding[: len(batch)])
-    return np.concatenate(embeddings)
+    if pixels.ndim != 4 or not pixels.size:
+        raise ValueError(f"images must be [n, height, width, channels], got shape {pixels.shape}")
+    return pixels
 
 
 @partial(jax.jit, static_argnames="layer")
@@ -139,23 +169,24 @@ def principal_distance(
     return _outside(training - mean, share, others - mean) / unit
 
 
-def pair_distance(training: Float[np.ndarray, "n features"], pairs: int = 10_000) -> float:
+def pair_distance(training: Float[np.ndarray, "n features"]) -> float:
     """The median distance between two different training examples.
+
+    Of `PAIRS` that are drawn, always the same; of few examples all pairs are taken.
 
     Args:
         training: `[N, features]`, two at least.
-        pairs: so many are drawn, always the same; of few examples all pairs are taken.
 
     Raises:
         ValueError: if half of the pairs have no distance.
     """
     count = len(training)
-    if count * (count - 1) // 2 <= pairs:
+    if count * (count - 1) // 2 <= PAIRS:
         first, second = np.triu_indices(count, 1)
     else:
         random = np.random.default_rng(0)
-        first = random.integers(0, count, pairs)
-        second = (first + random.integers(1, count, pairs)) % count
+        first = random.integers(0, count, PAIRS)
+        second = (first + random.integers(1, count, PAIRS)) % count
     found = float(np.median(np.linalg.norm(training[first] - training[second], axis=1)))
     if not found > 0:
         raise ValueError(

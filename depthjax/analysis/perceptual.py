@@ -96,19 +96,27 @@ def perceptual_distance(
     """
     targets, images = jnp.asarray(a), jnp.asarray(a_g)
     restarts = images.reshape(-1, *targets.shape)
-    found = [_distance(tuple(layers), variables, targets, jnp.clip(r, 0, 1)) for r in restarts]
+    units = partial(_units, tuple(layers), variables)
+    wanted = units(targets)
+    found = [_distance(wanted, units(jnp.clip(restart, 0, 1))) for restart in restarts]
     finite = np.isfinite(np.asarray(a_g)).all((-3, -2, -1))
     return np.where(finite, np.reshape(found, finite.shape), np.nan).astype(np.float32)
 
 
-@partial(jax.jit, static_argnames="layers")
-def _distance(
-    layers: tuple[LayerFn, ...], variables: Variables, a: Images, a_g: Images
-) -> Float[Array, " batch"]:
+@partial(jax.jit, static_argnums=0)
+def _units(layers: tuple[LayerFn, ...], variables: Variables, images: Images) -> list[Embedding]:
+    """The vectors of channels at each layer, of length 1."""
     # One program: what the layers share of the network is computed once.
     with matmul_precision():
-        pairs = [[_unit(layer(variables, images)) for images in (a, a_g)] for layer in layers]
-    distances = [jnp.square(u - u_g).sum(-1).reshape(len(a), -1).mean(1) for u, u_g in pairs]
+        return [_unit(layer(variables, images)) for layer in layers]
+
+
+@jax.jit
+def _distance(wanted: list[Array], found: list[Array]) -> Float[Array, " batch"]:
+    distances = [
+        jnp.square(u - u_g).sum(-1).reshape(len(u), -1).mean(1)
+        for u, u_g in zip(wanted, found, strict=True)
+    ]
     return jnp.stack(distances).mean(0)
 
 

@@ -211,7 +211,9 @@ def autoencode(
             on_progress=tell_ratio if progress or on_progress is not None else None,
         )
     trajectory = inversion.trajectory
-    measure_images = partial(measure_against, reference, *prepare(), images)
+    measure_images = partial(
+        measure_against, reference, *prepare(), images, target=target_embedding
+    )
     return Autoencoding(
         start=start,
         inversion=inversion,

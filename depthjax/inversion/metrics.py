@@ -31,6 +31,9 @@ MATCHED_RATIOS = (1.0, 0.3, 0.1, 0.03)
 ELASTICITY_WINDOW = (0.03, 0.3)
 """The ρ between which it is asked whether D follows."""
 
+BLUR_SIGMA = 8.0
+"""Standard deviation in pixels of the blurred copy among the `baselines`."""
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def measure(
     """
     if not isinstance(a, jax.core.Tracer):
         a = checked_images(a)
-    if a_g.shape[-4:] != a.shape or not jnp.issubdtype(a_g.dtype, jnp.floating):
+    if a_g.shape[-4:] != a.shape or 0 in a_g.shape or not jnp.issubdtype(a_g.dtype, jnp.floating):
         raise ValueError(
             f"recovered images of targets {a.shape} must be floats of that shape, or with restarts"
             f" before it, got {a_g.dtype} {a_g.shape}"
@@ -139,9 +142,12 @@ def measure_against(
     variables: Variables,
     a: Images,
     a_g: Float[Array, "*leading h w c"],
+    *,
+    target: Embedding | None = None,
 ) -> Measurement:
-    """`measure`, with reference distances that are known already."""
-    target, versions = embed(layer, variables, a), _versions(a_g)
+    """`measure`, with reference distances, and perhaps O(a), that are known already."""
+    target = embed(layer, variables, a) if target is None else target
+    versions = _versions(a_g)
     embedding = [_distances_to(target, layer, variables, version) for version in versions]
     return _measurement(reference, embedding, a, versions)
 
@@ -266,8 +272,6 @@ def baselines(
     a: Images,
     start: Float[Array, "*leading h w c"],
     reference_input_distance: PerExample,
-    *,
-    blur_sigma: float = 8.0,
 ) -> dict[str, np.ndarray]:
     """D of three simple images, to compare the D of recovered images with.
 
@@ -275,7 +279,6 @@ def baselines(
         a: targets `[B, H, W, C]`.
         start: where the descents began, `[B, …]` or `[restarts, B, …]`.
         reference_input_distance: m_i', `[B]`.
-        blur_sigma: standard deviation in pixels of the blurred copy.
 
     Returns:
         `start` (shaped like the start's leading axes), `flat` (the target's mean colour
@@ -284,7 +287,7 @@ def baselines(
     target = np.asarray(a)
     scale = np.asarray(reference_input_distance)
     flat = np.broadcast_to(target.mean((1, 2), keepdims=True), target.shape)
-    blurred = scipy.ndimage.gaussian_filter(target, (0, blur_sigma, blur_sigma, 0), mode="mirror")
+    blurred = scipy.ndimage.gaussian_filter(target, (0, BLUR_SIGMA, BLUR_SIGMA, 0), mode="mirror")
     return {
         "start": np.asarray(input_distances(a, start)) / scale,
         "flat": np.linalg.norm((target - flat).reshape(len(target), -1), axis=1) / scale,

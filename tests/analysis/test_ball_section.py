@@ -1,5 +1,6 @@
 """The image of a small circle under a layer."""
 
+import jax.numpy as jnp
 import numpy as np
 from known_spectra import matrix_layer, with_spectrum
 
@@ -17,3 +18,15 @@ def test_a_linear_layer_maps_a_circle_to_an_ellipse():
     np.testing.assert_allclose(np.abs(linear).max(0), [1, 0.1], rtol=1e-3)
     smaller, _ = ball_section(matrix_layer, matrix, image, points=16, radius=1e-3)
     np.testing.assert_allclose(smaller, linear, atol=1e-5)
+
+
+def test_a_layer_is_compiled_once_for_all_points():
+    traces = []
+
+    def layer(variables, images):
+        traces.append(images.shape)
+        return jnp.tanh(images.reshape(len(images), -1) @ variables)
+
+    matrix = with_spectrum(np.linspace(1, 0.1, 4), 4, 4).astype(np.float32)
+    ball_section(layer, matrix, np.full((1, 2, 2, 1), 0.5, np.float32), points=16)
+    assert len(traces) < 8

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import depthjax
+from depthjax.analysis import nearness
 from depthjax.analysis.nearness import (
     embed_flat,
     neighbour_distance,
@@ -90,12 +91,14 @@ def test_distances_on_a_line_are_counted_by_hand():
     np.testing.assert_allclose(found, [1 / 3, 3 / 3, 12 / 3])
 
 
-def test_pairs_that_are_drawn_are_like_all_pairs():
+def test_pairs_that_are_drawn_are_like_all_pairs(monkeypatch):
     training = draw(300, 5, 0)
-    assert pair_distance(training, pairs=4000) == pytest.approx(
-        pair_distance(training, 10**6), 0.02
+    drawn = pair_distance(training)
+    assert drawn == pair_distance(training)
+    monkeypatch.setattr(nearness, "PAIRS", 10**6)
+    assert drawn != pair_distance(training) and drawn == pytest.approx(
+        pair_distance(training), 0.02
     )
-    assert pair_distance(training) == pair_distance(training)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e4])
@@ -183,3 +186,19 @@ def test_there_must_be_such_a_neighbour(k):
 def test_a_share_lies_between_nothing_and_all(share):
     with pytest.raises(ValueError, match="share must lie between"):
         principal_distance(draw(3, 2, 0), draw(3, 2, 1), share=share)
+
+
+def test_many_calls_make_the_fast_form_once(monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        nearness, "fast_form", lambda layer, variables: made.append(1) or (layer, variables)
+    )
+    images = draw(5, 12, 0).reshape(5, 2, 2, 3).astype(np.float32)
+    weights = jnp.asarray(draw(12, 4, 1), jnp.float32)
+    embed = nearness.flat_embedder(linear, weights, images, max_batch=2)
+    np.testing.assert_array_equal(
+        np.concatenate([embed(images[:3]), embed(images[3:])]), embed(images)
+    )
+    with pytest.raises(ValueError, match="got shape"):
+        embed(images[:0])
+    assert made == [1]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depthjax import Measurement, measure
+from depthjax.inversion import metrics
 from depthjax.inversion.metrics import (
     MATCHED_RATIOS,
     baselines,
@@ -116,6 +117,12 @@ def test_half_precision_is_rounded_to_8_bits_and_no_further(dtype: Any, variable
     a, half = draw(SHAPE, 1), draw(SHAPE, 2).astype(dtype)
     ours = measure(linear, variables, a, half, KEY)
     assert_same(ours, measure(linear, variables, a, half.astype(jnp.float32), KEY))
+
+
+@pytest.mark.parametrize(("shape", "draws"), [((0, *SHAPE), 8), (SHAPE, 0)])
+def test_nothing_to_measure(shape: tuple, draws: int, variables: dict) -> None:
+    with pytest.raises(ValueError, match=r"must be (floats of that shape|at least 1)"):
+        measure(linear, variables, draw(SHAPE, 1), jnp.zeros(shape), KEY, draws=draws)
 
 
 def test_restarts_are_measured_one_by_one(variables: dict) -> None:
@@ -296,12 +303,14 @@ def test_flat_is_the_standard_deviation_of_each_colour() -> None:
     np.testing.assert_array_equal(ours["start"], 0)
 
 
-def test_a_blur_knows_less_the_wider_it_is() -> None:
+def test_a_blur_knows_less_the_wider_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     a = draw((1, 16, 16, 3), 1)
-    narrow, middle, wide = (
-        float(baselines(a, a, jnp.ones(1), blur_sigma=sigma)["blur"][0])
-        for sigma in (0.5, 2.0, 200.0)
-    )
+
+    def blurred(sigma: float) -> float:
+        monkeypatch.setattr(metrics, "BLUR_SIGMA", sigma)
+        return float(baselines(a, a, jnp.ones(1))["blur"][0])
+
+    narrow, middle, wide = map(blurred, (0.5, 2.0, 200.0))
     flat = float(baselines(a, a, jnp.ones(1))["flat"][0])
     assert 0 < narrow < middle < wide
     np.testing.assert_allclose(wide, flat, rtol=1e-3)  # an endless blur is the mean

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from depthjax.analysis.metamers.likeness import Likeness, Standard, between, standard
-from depthjax.analysis.nearness import embed_flat
+from depthjax.analysis.nearness import flat_embedder
 from depthjax.errors import one_of
 from depthjax.images.crops import NaturalCrops
 from depthjax.models.embeddings import embedding_shape
@@ -159,8 +159,10 @@ def _pairs(
     count = max(1, memory // (8 * _COPIES * features))
     blocks = np.array_split(np.arange(len(images)), -(-len(images) // count))
 
+    embed = flat_embedder(layer, variables, images[:1], max_batch=_AT_ONCE)
+
     def embedded(block: np.ndarray) -> Standard:
-        embeddings = embed_flat(layer, variables, images[block], max_batch=_AT_ONCE)
+        embeddings = embed(images[block])
         if not np.isfinite(embeddings).all():
             raise ValueError(
                 f"{name} gives embeddings of natural images that are not finite; see its weights"

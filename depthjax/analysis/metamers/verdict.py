@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from depthjax.analysis.metamers.likeness import Likeness, likeness
 from depthjax.analysis.metamers.null import Null
-from depthjax.analysis.nearness import embed_flat
+from depthjax.analysis.nearness import embed_flat, flat_embedder
 from depthjax.errors import one_of
 from depthjax.typing import LayerFn, Variables
 
@@ -122,8 +122,9 @@ def _likeness(
     layer: LayerFn, variables: Variables, found: np.ndarray, targets: np.ndarray
 ) -> Likeness:
     """At one layer, restart by restart: so many embeddings are in memory at once."""
-    wanted = embed_flat(layer, variables, targets)
+    embed = flat_embedder(layer, variables, targets)
+    wanted = embed(targets)
     restarts = found.reshape(-1, *targets.shape)
-    each = [likeness(embed_flat(layer, variables, one), wanted) for one in restarts]
+    each = [likeness(embed(one), wanted) for one in restarts]
     shape = found.shape[:-3]
     return Likeness(*(np.stack(values).reshape(shape) for values in zip(*each, strict=True)))

@@ -19,6 +19,12 @@ from depthjax.devices.precision import matmul_precision
 from depthjax.errors import require
 from depthjax.models.decoder import Decoder
 
+BATCH = 8
+"""Examples in a step."""
+
+RATE = 1e-3
+"""Of the first step."""
+
 
 class DecoderReadout(NamedTuple):
     """A trained decoder.
@@ -45,8 +51,6 @@ def fit_decoder(
     *,
     channels: int = 32,
     steps: int = 1000,
-    batch: int = 8,
-    rate: float = 1e-3,
 ) -> DecoderReadout:
     """Trains a decoder on examples: mean squared error, Adam, a rate that falls along a cosine.
 
@@ -56,8 +60,6 @@ def fit_decoder(
         images: the examples, `[N, H, W, K]` in [0, 1].
         channels: of the network.
         steps: of training.
-        batch: examples in a step.
-        rate: of the first step.
 
     Raises:
         ValueError: for fewer than 2 examples, and for no step.
@@ -72,7 +74,7 @@ def fit_decoder(
     decoder = Decoder(tuple(images.shape[1:]), channels)
     first, order = jax.random.split(key)
     variables = decoder.init(first, known[:1])
-    plan = _Plan(decoder, batch, rate, steps)
+    plan = _Plan(decoder, steps)
     examples = _Examples(known, targets, mean, std, mean_image)
     # Not a scan: XLA's CPU backend runs convolutions within loops on one thread.
     memory, losses = plan.optimizer.init(variables), []
@@ -87,13 +89,11 @@ class _Plan(NamedTuple):
     """What the compiled step depends on."""
 
     decoder: Decoder
-    batch: int
-    rate: float
     steps: int
 
     @property
     def optimizer(self) -> optax.GradientTransformation:
-        return optax.adam(optax.cosine_decay_schedule(self.rate, self.steps))
+        return optax.adam(optax.cosine_decay_schedule(RATE, self.steps))
 
 
 class _Examples(NamedTuple):
@@ -110,7 +110,7 @@ class _Examples(NamedTuple):
 def _step(
     plan: _Plan, examples: _Examples, variables: Any, memory: Any, key: Array
 ) -> tuple[Any, Any, Array]:
-    chosen = jax.random.randint(key, (plan.batch,), 0, len(examples.known))
+    chosen = jax.random.randint(key, (BATCH,), 0, len(examples.known))
     seen = (examples.known[chosen] - examples.mean) / examples.std
 
     def loss(variables: Any) -> Array:
@@ -133,5 +133,10 @@ def decoder_estimate(
     """
     seen = (jnp.asarray(embeddings, jnp.float32) - readout.mean) / readout.std
     with matmul_precision():
-        made: Any = readout.decoder.apply(readout.variables, seen)
+        made = _made(readout.decoder, readout.variables, seen)
     return np.asarray(readout.mean_image + made)
+
+
+@partial(jax.jit, static_argnums=0)
+def _made(decoder: Decoder, variables: Any, seen: Array) -> Any:
+    return decoder.apply(variables, seen)
