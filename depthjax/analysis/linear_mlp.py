@@ -22,6 +22,9 @@ from depthjax.typing import Embedding, Images, Variables
 Errors = Float[np.ndarray, "batch n"]
 """Errors of the start, `a_0 − a`, flattened, float64."""
 
+PER_DECADE = 8
+"""Numbers of steps between one and ten times it."""
+
 
 Affine = dict[str, Any]
 """The weights of an affine map as `affine_layer` takes them: `{"kernel": [n, m], "bias": [m]}`."""
@@ -195,9 +198,9 @@ def conjugate_gradients(
     return DescentPath(np.array(steps), embedding, inputs)
 
 
-def log_steps(most: int, per_decade: int = 8) -> list[int]:
+def log_steps(most: int) -> list[int]:
     """0, and numbers of steps from 1 to `most` that are evenly spaced on a logarithmic scale."""
-    count = int(np.ceil(np.log10(most) * per_decade)) + 1
+    count = int(np.ceil(np.log10(most) * PER_DECADE)) + 1
     return [0, *sorted({round(step) for step in np.geomspace(1, most, count)})]
 
 

@@ -29,7 +29,6 @@ def push_apart(
     config: InversionConfig | None = None,
     *,
     rounds: int = 8,
-    push: float = PUSH,
 ) -> Float[np.ndarray, "restarts batch height width channels"]:
     """Moves solutions away from each other for as long as each can be brought back to a match.
 
@@ -46,7 +45,6 @@ def push_apart(
         matched: which solutions are; the others stay where they are and push nobody.
         config: of the descents that bring solutions back; its steps are those of one round.
         rounds: how often all are pushed; 0 changes nothing.
-        push: root mean square of the first push over the pixels of an image.
 
     Returns:
         The images, of which those that were matched still are.
@@ -57,7 +55,7 @@ def push_apart(
     check_restarts(len(solutions))
     images = np.array(solutions)
     dtype, shape = images.dtype, images.shape[2:]
-    lengths = np.where(matched, push * np.sqrt(np.prod(shape)), 0.0)
+    lengths = np.where(matched, PUSH * np.sqrt(np.prod(shape)), 0.0)
     for _ in range(rounds):
         if not lengths.any():
             break

@@ -31,7 +31,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {"lbfgs": {"linesearch": None}}
 
 @functools.lru_cache(typed=True)  # it is tried, which takes longer than all else of a config
 def make_optimizer(
-    asked: Optimizer, options: tuple[tuple[str, Any], ...] = (), learning_rate: float = 1.0
+    asked: Optimizer, options: tuple[tuple[str, Any], ...] = ()
 ) -> optax.GradientTransformation:
     """An optax optimiser, by name or by the function that makes it.
 
@@ -43,7 +43,6 @@ def make_optimizer(
         asked: a name of `OPTIMIZERS` or another of optax; `package.module:function`; or a function
             `(learning_rate, **options)` of your own.
         options: other arguments of it.
-        learning_rate: that it is made with.
 
     Raises:
         ValueError: for a name that optax does not have, for options that it does not take, and for
@@ -51,9 +50,7 @@ def make_optimizer(
     """
     factory, name = _factory(asked)
     try:
-        optimizer = factory(
-            learning_rate=learning_rate, **(_DEFAULTS.get(str(asked), {}) | dict(options))
-        )
+        optimizer = factory(learning_rate=1.0, **(_DEFAULTS.get(str(asked), {}) | dict(options)))
         example = jax.ShapeDtypeStruct((1,), "float32")
         jax.eval_shape(lambda x: optimizer.update(x, optimizer.init(x), x), example)
     except (TypeError, AttributeError) as error:

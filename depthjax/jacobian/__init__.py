@@ -32,7 +32,6 @@ from depthjax.jacobian.moments import Estimate, Moments, moments, stable_rank
 from depthjax.jacobian.quadrature import (
     Counts,
     SpectralQuadrature,
-    bracket_above,
     count_above,
     spectral_quadrature,
 )
@@ -50,7 +49,6 @@ __all__ = [
     "SpectralQuadrature",
     "TopSingular",
     "bernstein_sum",
-    "bracket_above",
     "condition_number",
     "conv_singular_values",
     "conv_values_exceed",

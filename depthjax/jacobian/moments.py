@@ -8,6 +8,9 @@ from jaxtyping import Array, Float
 
 from depthjax.jacobian.linearization import LinearizedLayer, pull, push
 
+_BLOCK = 4
+"""How many products are computed at once; another number draws other vectors."""
+
 
 class Estimate(NamedTuple):
     """An estimate for each image, `[B]`, and its standard error, `[B]`; float64."""
@@ -30,7 +33,7 @@ class Moments(NamedTuple):
     participation_ratio: Estimate
 
 
-def moments(maps: LinearizedLayer, key: Array, *, probes: int = 32, block: int = 4) -> Moments:
+def moments(maps: LinearizedLayer, key: Array, *, probes: int = 32) -> Moments:
     """Norms of each image's Jacobian, estimated from products with random vectors.
 
     For z of independent ±1, the expectation of `‖J z‖²` is Σσ², and that of `‖Jᵀ J z‖²` is Σσ⁴
@@ -41,7 +44,6 @@ def moments(maps: LinearizedLayer, key: Array, *, probes: int = 32, block: int =
         maps: from `linearize`.
         key: a `jax.random.key`.
         probes: random vectors, at least 2.
-        block: how many products are computed at once.
 
     Raises:
         ValueError: for fewer than 2 probes, as these have no standard error.
@@ -49,9 +51,9 @@ def moments(maps: LinearizedLayer, key: Array, *, probes: int = 32, block: int =
     if probes < 2:
         raise ValueError(f"{probes} probe has no standard error; take 2 or more")
     first, second = [], []
-    for start in range(0, probes, block):
-        size = min(block, probes - start)
-        shape = (block, maps.images, maps.shape[1])
+    for start in range(0, probes, _BLOCK):
+        size = min(_BLOCK, probes - start)
+        shape = (_BLOCK, maps.images, maps.shape[1])
         z = jax.random.rademacher(jax.random.fold_in(key, start), shape, maps.dtype)
         pushed = push(maps, z)
         first.append(np.square(np.asarray(pushed, np.float64)).sum(-1)[:size])

@@ -11,7 +11,6 @@ from known_spectra import maps_of, with_spectrum
 import depthjax
 from depthjax.compat import enable_x64
 from depthjax.jacobian import (
-    bracket_above,
     count_above,
     dense,
     dense_jacobian,
@@ -22,6 +21,8 @@ from depthjax.jacobian import (
     spectral_quadrature,
     top_singular_values,
 )
+from depthjax.jacobian.linearization import pull
+from depthjax.jacobian.quadrature import bracket_above
 
 MODEL = depthjax.build_model("resnet18_small", width=4, stage_sizes=(1, 1), num_classes=3)
 LAYER = depthjax.Layer(MODEL, "layer2")
@@ -106,6 +107,14 @@ def test_dense_is_jacrev(x64, monkeypatch):
         expected = jax.jacrev(lambda x: LAYER(variables, x[None])[0].ravel())(one)
         found = dense_jacobian(maps)[number]
         np.testing.assert_allclose(found, expected.reshape(found.shape), atol=1e-12)
+
+
+def test_a_small_matrix_takes_no_more_products_than_it_has_rows(monkeypatch):
+    given = []
+    monkeypatch.setattr(dense, "pull", lambda maps, u: given.append(len(u)) or pull(maps, u))
+    matrix = np.arange(12.0, dtype=np.float32).reshape(3, 4)
+    np.testing.assert_array_equal(dense_jacobian(maps_of(matrix))[0], matrix)
+    assert given == [3]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

@@ -15,6 +15,9 @@ _READ = 64  # images at a time
 _KINDS = ("photo_crops", "folder:", "tfds:")
 _NOISE = ("noise/", "photos_or_noise/")
 
+SPLIT = "train"
+"""The part of a data set that images are drawn from."""
+
 
 def natural_images(
     sources: Sequence[str],
@@ -22,7 +25,6 @@ def natural_images(
     pairs: int,
     *,
     seed: int = 0,
-    split: str = "train",
     data_dir: str | None = None,
 ) -> NaturalCrops:
     """As many natural images as make so many pairs of different photographs, drawn at random.
@@ -36,7 +38,6 @@ def natural_images(
         pairs: how many at least. Crops of one photograph make no pair: they would be alike
             because they overlap.
         seed: of the order in which images are drawn.
-        split: of a data set.
         data_dir: the folder of prepared data sets.
 
     Returns:
@@ -54,12 +55,12 @@ def natural_images(
         whole = f"{name}/{size}" if name in ("photo_crops", "photo_crops/all") else name
         dataset = open_dataset(
             whole,
-            split=split,
+            split=SPLIT,
             size=None if name.startswith("photo_crops") else size,
             data_dir=data_dir,
         )
         drawn = _of_dataset(dataset, seed)
-        name = f"{whole}, {split}"
+        name = f"{whole}, {SPLIT}"
     else:
         files = find_images(list(sources))
         drawn = ((to_uint8(load_image(file, size)), file) for file in _drawn(files, seed))

@@ -6,16 +6,6 @@ layers have as many outputs as inputs, so nothing is lost, and `O(x) = y` is sol
 in float64 (claim C6 of the paper).
 """
 
-from depthjax.analysis.preimages.perturbed import (
-    Preimages,
-    exact_preimages,
-    jacobian_singular_values,
-    preimages,
-)
+from depthjax.analysis.preimages.perturbed import Preimages, preimages
 
-__all__ = [
-    "Preimages",
-    "exact_preimages",
-    "jacobian_singular_values",
-    "preimages",
-]
+__all__ = ["Preimages", "preimages"]

@@ -29,6 +29,12 @@ from depthjax.typing import LayerFn, Variables
 Root: TypeAlias = Callable[[np.ndarray], np.ndarray]
 """R = Rᵀ, a symmetric root of Σ: images `[H, W, C]` to images."""
 
+TOLERANCE = 1e-7
+"""Relative, of the residual of the normal equations."""
+
+MOST = 400
+"""The largest number of pairs of products for each image."""
+
 
 class MmseEstimate(NamedTuple):
     """Estimates of B images.
@@ -52,8 +58,6 @@ def mmse_estimate(
     mean: Float[np.ndarray, "h w c"],
     noise_std: float,
     root: Root | None = None,
-    tolerance: float = 1e-7,
-    most: int = 400,
 ) -> MmseEstimate:
     """Estimates images from their embeddings, by one linearisation of the layer at a mean image.
 
@@ -64,8 +68,6 @@ def mmse_estimate(
         noise_std: σ of each entry of an embedding, such as `noise_std_of` gives.
         root: of the covariance of images; by default that of independent pixels of standard
             deviation `PRIOR_STD`. For images like photographs: `power_law_root`.
-        tolerance: relative, of the residual of the normal equations.
-        most: the largest number of pairs of products for each image.
 
     Raises:
         ValueError: for noise that is not positive and finite; as `linearize`.
@@ -81,9 +83,9 @@ def mmse_estimate(
         z, reason, products, *_ = scipy.sparse.linalg.lsqr(
             *(system, embedding - flat),
             damp=noise_std,
-            atol=tolerance,
-            btol=tolerance,
-            iter_lim=most,
+            atol=TOLERANCE,
+            btol=TOLERANCE,
+            iter_lim=MOST,
         )
         found.append((mean + apply(z.reshape(mean.shape)), products, reason not in (3, 6, 7)))
     images, products, converged = zip(*found, strict=True)

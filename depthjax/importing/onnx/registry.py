@@ -40,11 +40,6 @@ def find_rule(name: str, opset: int) -> Rule | None:
     return max(known, key=lambda pair: pair[0])[1] if known else None
 
 
-def rule_names() -> list[str]:
-    """The operations that have a rule."""
-    return sorted(_RULES)
-
-
 @dataclass(frozen=True)
 class Context:
     """What a rule needs beside its inputs.

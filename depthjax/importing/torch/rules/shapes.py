@@ -10,8 +10,6 @@ from depthjax.importing.nodes import Operand
 from depthjax.importing.torch.registry import Context, Number, Sizes, each, rule
 from depthjax.importing.values import Known, Value
 
-_END = 2**62  # PyTorch's way of saying: to the end
-
 
 @rule("view", "reshape", "_unsafe_view", "unflatten")
 def _reshape(ctx: Context, x: Operand, shape: Any, sizes: Sequence[int] | None = None) -> Value:
