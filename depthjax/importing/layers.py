@@ -16,11 +16,13 @@ import numpy as np
 from depthjax.importing.building import Builder
 from depthjax.importing.nodes import Leaves, Operand
 from depthjax.importing.values import Known, Order, Value, channels_last
+from depthjax.models.operations.along_axis import AlongAxis
 from depthjax.models.operations.attention import Attention
 from depthjax.models.operations.average_pool import AdaptiveAveragePool, AveragePool
 from depthjax.models.operations.batch_norm import BatchNorm
 from depthjax.models.operations.conv_transpose import TransposedConv
 from depthjax.models.operations.description import describe
+from depthjax.models.operations.elementwise import Where
 from depthjax.models.operations.group_norm import GroupNorm
 from depthjax.models.operations.matmul import Einsum, MatMul
 from depthjax.models.operations.max_pool import MaxPool
@@ -204,6 +206,41 @@ def layer_norm(
     given = _given(scale=scale, bias=bias)
     made = build.module(name, module, x, {"params": given} if given else {}, x.shape)
     return _like_an_image(build, made, image)
+
+
+def rms_norm(
+    build: Builder,
+    name: str,
+    x: Value,
+    axes: Sequence[int],
+    scale: Operand | None,
+    epsilon: float | int,
+) -> Value:
+    """`x / √(mean x² + ε) · scale`, with the mean over some axes."""
+    mean = build.reduce(name, "mean", build.function(name, "square", x), axes, True)
+    shifted = build.arithmetic(name, "add", mean, epsilon)
+    made = build.arithmetic(name, "multiply", x, build.function(name, "rsqrt", shifted))
+    return made if scale is None else build.arithmetic(name, "multiply", made, scale)
+
+
+def prelu(build: Builder, name: str, x: Value, slope: Operand) -> Value:
+    """Negative numbers times a slope, which is broadcast to `x`."""
+    negative = build.arithmetic(name, "multiply", x, slope)
+    positive = build.arithmetic(name, "greater", x, 0.0)
+    return build.broadcast(name, Where(), [positive, x, negative], x.dtype)
+
+
+def top(
+    build: Builder, name: str, x: Value, count: int, axis: int, largest: bool
+) -> tuple[Value, Value]:
+    """The largest (or smallest) numbers along an axis, in order, and their places."""
+    x, place = build.along(x, axis)
+    shape = tuple(count if a == axis % x.rank else n for a, n in enumerate(x.shape))
+    values, places = (
+        build.add(name, AlongAxis(kind, place, (count, largest)), [x], shape, x.order, dtype)
+        for kind, dtype in (("top_values", x.dtype), ("top_indices", "int64"))
+    )
+    return values, places
 
 
 def group_norm(

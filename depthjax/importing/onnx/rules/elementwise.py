@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from depthjax.importing import layers
 from depthjax.importing.nodes import Operand
 from depthjax.importing.onnx.registry import Context, Setting, UnsupportedError, rule
 from depthjax.importing.values import Known, Value
@@ -128,9 +129,7 @@ def _leaky_relu(ctx: Context, x: Operand, *, alpha: float = 0.01, **_: Any) -> V
 
 @rule("PRelu")
 def _prelu(ctx: Context, x: Operand, slope: Operand, **_: Any) -> Value:
-    negative = ctx.build.arithmetic(ctx.name, "multiply", x, slope)
-    positive = ctx.build.arithmetic(ctx.name, "greater", x, 0)
-    return ctx.build.broadcast(ctx.name, Where(), [positive, x, negative], _dtype(x))
+    return layers.prelu(ctx.build, ctx.name, ctx.value(x), slope)
 
 
 @rule("Gelu")

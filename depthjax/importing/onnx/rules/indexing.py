@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from depthjax.importing import layers
 from depthjax.importing.nodes import Operand
 from depthjax.importing.onnx.registry import Context, Setting, UnsupportedError, rule
 from depthjax.importing.values import Known, Value
@@ -212,14 +213,5 @@ def _top(
     largest: int = 1,
     **_: Any,
 ) -> tuple[Value, Value]:
-    value, place = ctx.build.along(ctx.value(x), axis)
     count = int(np.ravel(_indices(ctx, k))[0])
-    shape = tuple(count if a == axis % value.rank else n for a, n in enumerate(value.shape))
-    settings = (count, bool(largest))
-    values, indices = (
-        ctx.build.add(
-            *(ctx.name, AlongAxis(name, place, settings), [value], shape, value.order, dtype)
-        )
-        for name, dtype in (("top_values", value.dtype), ("top_indices", "int64"))
-    )
-    return values, indices
+    return layers.top(ctx.build, ctx.name, ctx.value(x), count, axis, bool(largest))

@@ -74,13 +74,9 @@ def _filled(weight: Known | None, shape: tuple[int, ...]) -> Known | None:
 def _rms_norm(
     ctx: Context, x: Operand, scale: Operand, *, axis: int = -1, epsilon: float = 1e-5, **_: Any
 ) -> Value:
-    build, value = ctx.build, ctx.value(x)
+    value = ctx.value(x)
     over = range(axis % value.rank, value.rank)
-    square = build.function(ctx.name, "square", value)
-    mean = build.reduce(ctx.name, "mean", square, over, True)
-    shifted = build.arithmetic(ctx.name, "add", mean, epsilon)
-    made = build.arithmetic(ctx.name, "multiply", value, build.function(ctx.name, "rsqrt", shifted))
-    return build.arithmetic(ctx.name, "multiply", made, scale)
+    return layers.rms_norm(ctx.build, ctx.name, value, over, scale, epsilon)
 
 
 @rule("GroupNormalization")

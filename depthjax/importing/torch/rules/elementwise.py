@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from depthjax.importing import layers
 from depthjax.importing.nodes import Operand
 from depthjax.importing.torch.registry import RULES, Context, Number, rule
 from depthjax.importing.values import Known, Value
@@ -235,9 +236,7 @@ def _prelu(ctx: Context, x: Operand, slope: Operand) -> Value:
     value, each = ctx.value(x), ctx.value(slope)
     if each.shape != (1,):
         each = ctx.build.reshape(ctx.name, each, (each.shape[0], *(1,) * (value.rank - 2)))
-    negative = ctx.build.arithmetic(ctx.name, "multiply", value, each)
-    positive = ctx.build.arithmetic(ctx.name, "greater", value, 0.0)
-    return ctx.build.broadcast(ctx.name, Where(), [positive, value, negative], value.dtype)
+    return layers.prelu(ctx.build, ctx.name, value, each)
 
 
 @rule("where")

@@ -226,10 +226,6 @@ def _rms_norm(
     scale: Operand | None = None,
     epsilon: Number | None = None,
 ) -> Value:
-    build, value = ctx.build, ctx.value(x)
-    axes = tuple(range(-len(shape), 0))
-    square = build.function(ctx.name, "square", value)
-    mean = build.reduce(ctx.name, "mean", square, axes, True)
-    shifted = build.arithmetic(ctx.name, "add", mean, 1.1920929e-07 if epsilon is None else epsilon)
-    made = build.arithmetic(ctx.name, "multiply", value, build.function(ctx.name, "rsqrt", shifted))
-    return made if scale is None else build.arithmetic(ctx.name, "multiply", made, scale)
+    small = 1.1920929e-07 if epsilon is None else epsilon
+    over = range(-len(shape), 0)
+    return layers.rms_norm(ctx.build, ctx.name, ctx.value(x), over, scale, small)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from depthjax.importing import layers
 from depthjax.importing.nodes import Operand
 from depthjax.importing.torch.registry import Context, Number, rule
 from depthjax.importing.torch.rules.elementwise import convert
@@ -161,16 +162,7 @@ def _running_sum(ctx: Context, x: Operand, axis: int, *, dtype: Any = None) -> V
 def _top(
     ctx: Context, x: Operand, count: int, axis: int = -1, largest: bool = True, sort: bool = True
 ) -> tuple[Value, Value]:
-    value, place = ctx.build.along(ctx.value(x), axis)
-    shape = tuple(count if a == axis % value.rank else n for a, n in enumerate(value.shape))
-    values, indices = (
-        ctx.build.add(
-            *(ctx.name, AlongAxis(name, place, (count, largest)), [value]),
-            *(shape, value.order, dtype),
-        )
-        for name, dtype in (("top_values", value.dtype), ("top_indices", "int64"))
-    )
-    return values, indices
+    return layers.top(ctx.build, ctx.name, ctx.value(x), count, axis, largest)
 
 
 @rule("softmax", "_softmax")
