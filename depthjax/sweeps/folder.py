@@ -56,7 +56,10 @@ class Status:
 
     @property
     def seconds_left(self) -> float | None:
-        """An estimate from the finished cells and the workers that run now; None without any."""
+        """An estimate from the finished cells and the workers that run now; None without a cell.
+
+        Where none runs, such as before a sweep goes on, it is the time of one.
+        """
         if not self.seconds:
             return None
         remaining = len(self.running) / 2 + len(self.waiting)
