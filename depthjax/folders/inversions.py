@@ -39,18 +39,18 @@ class Run:
         config: the contents of `config.json`.
         targets: `[B, H, W, C]`.
         starts: `[R, B, H, W, C]`.
-        layers: the arrays of each finished layer by name, in depth order: `images`,
-            `final_images` `[R, B, H, W, C]`; every field of `Measurement` and of `Similarity`
-            `[R, B]`, and with the prefix `final_` the same of the last iterates; `trajectory_…`
-            `[T, R, B]`; `status`, `best_step`, `stopped_step` `[R, B]`; `matched_input_ratio`
-            `[4, R, B]`; `baseline_…`; `seconds`; `batch_split` (`devices.sharding.Split`). If a
-            rate was chosen for the layer, `learning_rate`. If another network was asked,
-            `perceptual_distance` `[R, B]`. If metamers were tested for, `metamer`,
+        layers: the arrays of each finished layer by name, in depth order: `images`, `final_images`
+            `[R, B, H, W, C]`; every field of `Measurement` and of `Similarity` `[R, B]`, and with
+            the prefix `final_` the same of the last iterates; `trajectory_…` `[T, R, B]`; `status`,
+            `best_step`, `stopped_step` `[R, B]`; `matched_input_ratio` `[4, R, B]`; `baseline_…`;
+            `seconds`; `batch_split` (`devices.sharding.Split`). In a study of descents, or if a
+            rate was chosen for the layer, `learning_rate` of the first step. If another network was
+            asked, `perceptual_distance` `[R, B]`. If metamers were tested for, `metamer`,
             `same_label`, `spearman`, `pearson`, `snr` `[R, B]`. If iterates were kept, 8-bit
-            `frames` `[F, R, B, H, W, C]` and their `frame_step` `[F]`. If the network has a
-            trained head, the five most probable classes of the recovered images,
-            `top_classes` and `top_probability` `[R, B, 5]`, and of the targets,
-            `target_top_classes` and `target_top_probability` `[B, 5]`.
+            `frames` `[F, R, B, H, W, C]` and their `frame_step` `[F]`. If the network has a trained
+            head, the five most probable classes of the recovered images, `top_classes` and
+            `top_probability` `[R, B, 5]`, and of the targets, `target_top_classes` and
+            `target_top_probability` `[B, 5]`.
     """
 
     folder: Path
@@ -73,8 +73,10 @@ class Run:
         """The rows of `results.csv`: one for each image × layer × restart."""
         return [
             row
-            for depth, (layer, arrays) in enumerate(self.layers.items())
-            for row in rows_of_layer(layer, depth, self.image_names, arrays)
+            for layer, arrays in self.layers.items()
+            for row in rows_of_layer(
+                layer, self.config["layers"].index(layer), self.image_names, arrays
+            )
         ]
 
 

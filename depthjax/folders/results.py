@@ -15,9 +15,10 @@ the end, every time, so none of them is ever behind.
 
 import csv
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from numpy.typing import ArrayLike
 
@@ -93,8 +94,10 @@ def read_rows(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
 def read_csv(path: Path) -> list[dict[str, Any]]:
     """The rows of a CSV file, converted back from text; None where a cell is empty or missing."""
     with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, restval="")
-        return [{name: _value(text) for name, text in row.items()} for row in rows]
+        reader = csv.DictReader(file, restval="")
+        rows, names = list(reader), reader.fieldnames or ()
+    columns = {name: _values([row[name] for row in rows]) for name in names}
+    return [{name: column[index] for name, column in columns.items()} for index in range(len(rows))]
 
 
 ROWS = "rows.parquet"
@@ -113,13 +116,24 @@ def _parquet_rows(path: Path) -> list[dict[str, Any]]:
         raise ValueError(f"{str(path)!r} is damaged: {error}") from error
 
 
-def _value(text: str) -> bool | int | float | str | None:
-    words = {"": None, "True": True, "False": False}
-    if text in words:
-        return words[text]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+_Value: TypeAlias = bool | int | float | str | None
+_WORDS: dict[str, _Value] = {"": None, "True": True, "False": False}
+_BEYOND = ("nan", "inf", "-inf")
+_FLOAT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?")
+
+
+def _values(texts: Sequence[str]) -> list[_Value]:
+    """The cells of a column; in one that has other words, those of `_BEYOND` are words too."""
+    values = [_value(text) for text in texts]
+    if any(isinstance(value, str) and value not in _BEYOND for value in values):
+        return values
+    return [float(value) if isinstance(value, str) else value for value in values]
+
+
+def _value(text: str) -> _Value:
+    """A cell; what Python would not write as a number, such as the label 0001, stays text."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if not _FLOAT.fullmatch(text):
+        return text
+    return int(text) if text.lstrip("-").isdecimal() else float(text)

@@ -11,6 +11,7 @@ from reading_figures import everything_said
 
 import depthjax
 from depthjax import figures
+from depthjax.folders.results import read_rows
 from depthjax.folders.run_writer import start_run
 
 STEPS = 3
@@ -85,6 +86,8 @@ def test_the_table_has_a_row_for_each_image_layer_and_restart(folder):
     images, found = autoencode(restarts=3)
     writer = start_run(folder, definition(), images, found.start)
     writer.save_layer("layer1.0", found)
+    assert {row["depth"] for row in depthjax.load_run(folder).table} == {1}
+    assert {row["depth"] for row in read_rows(folder)} == {1}
     writer.save_layer("a", found)
     with open(folder / "results.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

@@ -3,10 +3,11 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from depthjax.folders.begin import begin
-from depthjax.folders.results import write_results
+from depthjax.folders.results import read_rows, write_results
 
 
 class Told:
@@ -46,6 +47,24 @@ def test_what_was_written_is_read_back(folder):
     assert read_findings(folder) == [one.record() for one in FINDINGS]
     assert (folder / "figures").is_dir()
     assert (folder / "summary.md").read_text() == "| a table |\n"
+
+
+def test_labels_stay_words_and_numbers_become_numbers(tmp_path):
+    rows = [
+        {"image": "0001", "label": "1_000", "word": "nan", "ratio": 0.5, "none": float("nan")},
+        {"image": "0002", "label": "1e3,x", "word": "dog", "ratio": float("nan"), "none": ""},
+        {"image": "+3", "label": "٣", "word": "7", "ratio": float("-inf"), "none": 1e-09},
+        {"image": "01.5", "label": ".5", "word": True, "ratio": -3, "none": np.float32(3.4e38)},
+    ]
+    with begin(tmp_path / "run", {}) as run:
+        write_results(run, rows, [])
+    back = read_rows(tmp_path / "run")
+    for name in ("image", "label"):
+        assert [row[name] for row in back] == [row[name] for row in rows]
+    assert [row["word"] for row in back] == ["nan", "dog", 7, True]
+    np.testing.assert_array_equal([row["ratio"] for row in back], [0.5, np.nan, -np.inf, -3])
+    assert np.isnan(back[0]["none"]) and back[1]["none"] is None
+    assert (back[2]["none"], back[3]["none"]) == (1e-09, 3.4e38)
 
 
 def test_figures_are_written_one_after_the_other(folder):
