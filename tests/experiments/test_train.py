@@ -2,7 +2,6 @@
 
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from script_running import runner, script_fixture
 
 import depthjax
 from depthjax.training.runs import load_training
@@ -19,18 +19,30 @@ from depthjax.training.runs import load_training
 SCRIPT = Path(__file__).parents[2] / "experiments" / "train.py"
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(SCRIPT.parents[1])}
 FIELDS = {"stage_sizes": (1,), "width": 2, "stem": "small", "num_classes": 100}
-TINY = (
-    "--model=resnet18", "--dataset=noise/8", "--batch_size=100", "--optimizer=adamw",
-    "--learning_rate=0.003", "--ema_decay=0.9", "--epochs=1",
-    *(f"--model_field={name}={value}" for name, value in FIELDS.items()),
-)  # fmt: skip
+TINY = {
+    "model": "resnet18", "model_field": [f"{name}={value}" for name, value in FIELDS.items()],
+    "dataset": "noise/8", "batch_size": 100, "optimizer": "adamw", "learning_rate": 0.003,
+    "ema_decay": 0.9, "epochs": 1,
+}  # fmt: skip
+
+script = script_fixture("train")
+run = runner(TINY)
+
+
+@pytest.fixture(autouse=True)
+def undrawn(script, monkeypatch):
+    """The figure is looked at where a process draws it."""
+    monkeypatch.setattr(script, "draw", lambda training: None)
 
 
 def command(*arguments):
-    return [sys.executable, str(SCRIPT), *TINY, *map(str, arguments)]
+    """The same as a process, which can be killed."""
+    fields = [f"--model_field={field}" for field in TINY["model_field"]]
+    others = [f"--{name}={value}" for name, value in TINY.items() if name != "model_field"]
+    return [sys.executable, str(SCRIPT), *fields, *others, *arguments]
 
 
-def run(*arguments):
+def run_process(*arguments):
     return subprocess.run(
         command(*arguments), capture_output=True, text=True, timeout=240, env=ENVIRONMENT
     )
@@ -54,7 +66,7 @@ def killed_at_random(folder, kills, seed):
         process.send_signal(signal.SIGKILL)
         process.wait()
         survived.append(newest(folder))
-    done = run(f"--output={folder}", "--checkpoint_every=2", "--resume")
+    done = run_process(f"--output={folder}", "--checkpoint_every=2", "--resume")
     assert done.returncode == 0, done.stderr
     return survived
 
@@ -69,7 +81,7 @@ def newest(folder):
 def whole(tmp_path_factory):
     """A training that nothing interrupted."""
     folder = tmp_path_factory.mktemp("train") / "whole"
-    done = run(f"--output={folder}", "--checkpoint_every=40", "--tensorboard")
+    done = run_process(f"--output={folder}", "--checkpoint_every=40", "--tensorboard")
     assert done.returncode == 0, done.stderr
     return folder, done
 
@@ -106,52 +118,50 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(whole, tmp_path):
     assert str(interrupted) == str(straight)  # NaN is not NaN
 
 
-def test_a_finished_training_is_not_trained_again(whole):
+def test_a_finished_training_is_not_trained_again(script, whole, capsys):
     folder, _ = whole
     before = (folder / "weights.safetensors").read_bytes()
-    done = run(f"--output={folder}", "--checkpoint_every=40", "--resume")
-    assert done.returncode == 0, done.stderr
-    assert "epoch 1" not in done.stdout
+    run(script, folder, checkpoint_every=40, resume=True)
+    printed = capsys.readouterr().out
+    assert "| train " in printed and "epoch 1" not in printed
     assert (folder / "weights.safetensors").read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("changes", "message"),
     [
-        ([], "already holds a run"),
+        ({}, "already holds a run"),
         (
-            ["--resume", "--learning_rate=1"],
+            {"resume": True, "learning_rate": 1.0},
             r"cannot resume .* its training\.learning_rate is .*, not 1\.0",
         ),
-        (["--model_field=num_classes=7", "--overwrite"], "has 100 classes and the model 7"),
+        (
+            {"model_field": [*TINY["model_field"], "num_classes=7"], "overwrite": True},
+            "has 100 classes and the model 7",
+        ),
     ],
 )
-def test_bad_input_is_one_line_and_harms_nothing(whole, arguments, message):
+def test_bad_input_is_one_line_and_harms_nothing(script, whole, changes, message):
     folder, _ = whole
     before = (folder / "results.json").read_bytes()
-    done = run(f"--output={folder}", *arguments)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert re.search(message, done.stderr), done.stderr
+    with pytest.raises(ValueError, match=message) as error:
+        run(script, folder, **changes)
+    assert "\n" not in str(error.value)
     assert (folder / "results.json").read_bytes() == before
 
 
-def test_stopped_after_an_epoch_and_gone_on_with(tmp_path):
-    settings = (f"--output={tmp_path / 't'}", "--epochs=2", "--split=train[:1000]",
-                "--validation_split=train[1000:1200]")  # fmt: skip
-    first = run(*settings, "--until_epoch=1")
-    assert first.returncode == 0, first.stderr
-    assert "Stopped after epoch 1 of 2" in first.stdout
+def test_stopped_after_an_epoch_and_gone_on_with(script, tmp_path, capsys):
+    settings = {"epochs": 2, "split": "train[:1000]", "validation_split": "train[1000:1200]"}
+    run(script, tmp_path / "t", **settings, until_epoch=1)
+    assert "Stopped after epoch 1 of 2" in capsys.readouterr().out
     assert not (tmp_path / "t" / "results.json").exists()
-    second = run(*settings, "--resume")
-    assert second.returncode == 0, second.stderr
+    run(script, tmp_path / "t", **settings, resume=True)
     assert [row.epoch for row in load_training(tmp_path / "t").curve] == [1, 2]
 
 
-def test_what_diverges_keeps_what_was_good(tmp_path):
-    done = run(f"--output={tmp_path / 'd'}", "--optimizer=sgd", "--learning_rate=1e30")
-    assert done.returncode == 2
-    assert "training diverged at step" in done.stderr
+def test_what_diverges_keeps_what_was_good(script, tmp_path):
+    with pytest.raises(ValueError, match="training diverged at step"):
+        run(script, tmp_path / "d", optimizer="sgd", learning_rate=1e30)
     model = depthjax.build_model("resnet18", **FIELDS)
     depthjax.load_weights(
         model, tmp_path / "d" / "weights.safetensors"
