@@ -18,6 +18,7 @@ import pytest
 from absl.testing import flagsaver
 from reading_figures import assert_readable, everything_said
 from script_loading import loaded
+from script_running import refused, runner
 
 import depthjax
 
@@ -727,16 +728,13 @@ def test_the_command_writes_numbers_table_and_figure(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("flags", "message"),
     [
-        (["--parts=a,z"], "unknown part 'z'"),
-        (["--weights=zoo:resnet18_small/photos"], "trained weights are for --parts=d alone"),
-        (["--batch=1,two"], "--batch=1,two must be whole numbers of at least 1"),
+        ({"parts": ["a", "z"]}, "unknown part 'z'"),
+        ({"weights": "zoo:resnet18_small/photos"}, "trained weights are for --parts=d alone"),
+        ({"batch": ["1", "two"]}, "--batch=1,two must be whole numbers of at least 1"),
     ],
 )
-def test_bad_flags_end_with_one_line_and_no_file(arguments, message, tmp_path):
-    ended = script("benchmark.py", f"--output={tmp_path / 'b'}", *arguments)
-    assert ended.returncode == 2
-    (line,) = ended.stderr.strip().splitlines()
-    assert line.startswith("benchmark.py: error: ") and message in line
-    assert not (tmp_path / "b").exists()
+def test_bad_flags_end_with_one_line_and_no_file(flags, message, tmp_path):
+    with loaded("benchmark") as script, refused(message, tmp_path / "b") as folder:
+        runner({})(script, folder, **flags)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from reading_figures import assert_readable, everything_said
 from script_loading import loaded
+from script_running import refused, runner
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = ROOT / "experiments"
@@ -387,10 +388,16 @@ def test_half_a_gpu_takes_a_gpu():
         worker.measure(SMALL, print)
 
 
-def test_a_sweep_is_counted_and_what_ends_it_is_one_line(tmp_path):
+def test_what_ends_a_sweep_is_one_line(tmp_path, monkeypatch):
+    said = "Ray begins\nsweep.py: error: unknown layer 'layer9'\n"
+    ended = SimpleNamespace(returncode=2, stdout="", stderr=said)
+    monkeypatch.setattr(worker.subprocess, "run", lambda *_, **__: ended)
     with pytest.raises(RuntimeError, match=r"ended with status 2: sweep.py: error: .*layer9") as e:
         worker.swept(tmp_path / "sweep", ("--layers=layer9",))
     assert "\n" not in str(e.value)
+
+
+def test_a_sweep_is_counted(tmp_path):
     few = ("--seeds=0", "--layers=conv1", "--steps=2")
     numbers = worker.swept(tmp_path / "sweep", few)
     assert numbers["cells"] == 1 and not numbers["problems"]
@@ -530,8 +537,8 @@ def test_a_machine_whose_accelerator_is_not_used_is_not_checked(monkeypatch):
 
 
 def test_bad_flags_end_with_one_line_and_no_file(tmp_path):
-    ended = script(f"--output={tmp_path / 'c'}", "--parts=step,speed")
-    assert ended.returncode == 2
-    (line,) = ended.stderr.strip().splitlines()
-    assert line.startswith("device_check.py: error: unknown part 'speed'")
-    assert not (tmp_path / "c").exists()
+    with (
+        loaded("device_check") as script,
+        refused("unknown part 'speed'", tmp_path / "c") as folder,
+    ):
+        runner({})(script, folder, parts=["step", "speed"])

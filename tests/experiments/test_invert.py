@@ -316,17 +316,10 @@ def test_a_layer_with_a_constant_embedding(script, tmp_path):
 DEAD_SEED = 0
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--steps=0"], "steps must be"),
-        (["conv1"], "unexpected argument 'conv1'"),
-    ],
-)
-def test_the_command_ends_with_one_line_and_a_status(arguments, message, tmp_path):
-    command = [sys.executable, str(SCRIPT), f"--output={tmp_path / 'run'}", *arguments]
+def test_the_command_ends_with_one_line_and_a_status(tmp_path):
+    command = [sys.executable, str(SCRIPT), f"--output={tmp_path / 'run'}", "--steps=0"]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert ended.returncode == 2
-    lines = ended.stderr.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("invert.py: error: ") and message in lines[0]
+    (line,) = ended.stderr.strip().splitlines()
+    assert line.startswith("invert.py: error: steps must be")
     assert not (tmp_path / "run").exists()

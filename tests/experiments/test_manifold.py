@@ -1,13 +1,10 @@
 """The command for claim C14, from networks and data sets to findings, and bad input."""
 
 import json
-import subprocess
-import sys
 
 import jax
 import numpy as np
 import pytest
-from script_loading import EXPERIMENTS
 from script_running import refused, rows_of, runner, script_fixture
 
 import depthjax
@@ -196,6 +193,7 @@ BAD = {
     "data set": ({"dataset": "photo_crop/16"}, "did you mean 'photo_crops"),
     "grey images": ({"dataset": "digits"}, "must be square RGB"),
     "patches": ({"inputs": 501}, "1 to 500 patches"),
+    "seeds": ({"seeds": ["x"]}, "--seeds=x must be"),
 }
 
 
@@ -214,17 +212,3 @@ def test_results_that_are_there_stay(script, settings, done):
     with pytest.raises(ValueError, match="--overwrite"):
         run(script, done, settings)
     assert (done / "results.csv").read_bytes() == before
-
-
-def test_the_command_ends_with_one_line_and_a_status(tmp_path):
-    command = [sys.executable, EXPERIMENTS / "manifold.py", "--dataset=noise/8", "--seeds=x"]
-    ended = subprocess.run(
-        [*command, f"--output={tmp_path / 'run'}"],
-        capture_output=True,
-        text=True,
-        cwd=EXPERIMENTS.parent,
-        check=False,
-    )
-    assert ended.returncode == 2
-    lines = ended.stderr.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("manifold.py: error: --seeds=x must be")

@@ -19,6 +19,7 @@ from small_imports import small_import
 
 import depthjax
 from depthjax import cli
+from depthjax.cli import importing
 from depthjax.models.catalogue import find_model
 from depthjax.models.normalization import as_normalization
 from depthjax.models.specifications import variables_sha256
@@ -195,14 +196,11 @@ def test_names_of_imports_are_known_and_pytorch_is_not_looked_for(code):
 def test_the_command_keeps_a_network_and_no_pytorch_is_needed(folder, tmp_path):
     target = tmp_path / "kept"
     call = "from depthjax.cli.commands import main; main()"
-
-    def command(*arguments):
-        return subprocess.run(
-            [sys.executable, "-c", WITHOUT_TORCH + call, *arguments],
-            cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-
-    done = command("import", f"saved:{folder}", f"--output={target}")
+    arguments = ("import", f"saved:{folder}", f"--output={target}")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH + call, *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"--model=saved:{target}" in done.stdout
     kept = depthjax.load_network(target)
@@ -211,11 +209,15 @@ def test_the_command_keeps_a_network_and_no_pytorch_is_needed(folder, tmp_path):
     assert kept.origin["weights"]["source"] == "pretrained"
     assert "numpy" in kept.origin["versions"]
     jax.tree.map(np.testing.assert_array_equal, kept.variables, small_import()[1])
-    again = command("import", f"saved:{folder}", f"--output={target}")
-    assert (again.returncode, "--overwrite replaces it" in again.stderr) == (2, True)
-    own = command("import", "resnet18_small", f"--output={tmp_path / 'own'}")
-    assert "nothing to import" in own.stderr
-    unknown = command("impot")
-    assert "did you mean 'import'" in unknown.stderr
-    assert "Keep a network of PyTorch" in command("--help").stdout
     assert json.loads((target / "network.json").read_text())["version"] == 1
+
+
+def test_what_is_kept_already_and_what_is_our_own_is_not_imported(folder, tmp_path):
+    with own_flags(importing.define_import_flags):
+        for model, output, message in (
+            (f"saved:{folder}", folder, "--overwrite replaces it"),
+            ("resnet18_small", tmp_path / "own", "nothing to import"),
+        ):
+            with flagsaver.flagsaver(model=model, output=str(output)):
+                assert message in error_of(importing.import_network)
+    assert not (tmp_path / "own").exists()
