@@ -23,6 +23,7 @@ from absl.testing import flagsaver
 from script_loading import loaded
 
 import depthjax
+from depthjax.cli.commands import commands as commands_of_program
 
 ROOT = Path(__file__).parents[1]
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
@@ -155,6 +156,12 @@ def answer():
 def test_every_command_is_one_that_its_script_takes(answer):
     """Scripts, flags, their values, flag files and all that is in them."""
     assert list(answer["refused"]) == [" ".join(command) for command in WRONG]
+
+
+def test_what_commands_ask_for_is_described_as_they_are(answer):
+    assert answer["described"] == commands_of_program(), (
+        "run python -m depthjax.cli.describing > commands.json, and move that into depthjax/cli"
+    )
 
 
 @every_document

@@ -1,5 +1,6 @@
 """A program: commands as JSON lists of words in; out, what scripts refuse and why, and all flags.
 
+It also says what `depthjax.cli.describing` does: both need all scripts, and a process to itself.
 Scripts have flags of the same names, so each is loaded when the one before has been forgotten.
 """
 
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from absl import flags
 from absl.testing import flagsaver
+
+from depthjax.cli.describing import describe
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +41,7 @@ def refusal(command: list[str]) -> str:
 
 def main() -> None:
     commands = json.load(sys.stdin)
-    sys.path.insert(0, str(ROOT / "experiments"))
+    described = describe()  # which puts their folder into sys.path
     kept, refused, known = set(flags.FLAGS), {}, set()
     for script in sorted({command[0] for command in commands}):
         load(script)
@@ -47,7 +50,7 @@ def main() -> None:
                 refused[" ".join(command)] = why
         known |= set(flags.FLAGS)
         forget(kept)
-    json.dump({"refused": refused, "flags": sorted(known)}, sys.stdout)
+    json.dump({"refused": refused, "flags": sorted(known), "described": described}, sys.stdout)
 
 
 if __name__ == "__main__":
