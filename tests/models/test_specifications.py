@@ -18,7 +18,7 @@ import depthjax
 from depthjax import cli
 from depthjax.models.catalogue import find_model
 from depthjax.models.specifications import variables_sha256
-from depthjax.sweeps import inversions
+from depthjax.sweeps import SweepFolder, inversions
 
 ROOT = Path(__file__).parents[2]
 MODULE = '''
@@ -187,5 +187,7 @@ def test_workers_of_ray_find_it_too(own):
     ]  # fmt: skip
     ended = subprocess.run(command, cwd=own, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    assert not list((own / "sweep").glob("failures/*")), ended.stderr
+    status = SweepFolder(own / "sweep").status(attempts=1)
+    assert (len(status.done), status.failed) == (1, {}), ended.stderr
+    assert not list((own / "sweep").glob("failed/*.json")), ended.stderr
     assert "own_networks:trained" in ended.stdout
