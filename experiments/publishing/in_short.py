@@ -11,6 +11,7 @@ from depthjax.tables import interval_words, markdown_table
 from publishing.answers import answer_word, asked_of, verdicts_told
 from publishing.material import Material
 from publishing.questions import QUESTIONS, Question
+from publishing.told import filled
 
 HEADERS = ["question", "answer", "how sure"]
 
@@ -37,7 +38,9 @@ def _row(question: Question, material: Material) -> list[str]:
         for name, part in parts.items()
         if part.whole is not None
     }
-    sentence = question.short.sentence.format(**numbers)
+    sentence = filled(question.short.sentence, question.short.told, material.runs, numbers)
+    if not sentence:
+        return [link, f"**{word}.**", verdicts_told(judged)]
     sure = []
     for name, part in parts.items():
         if part.whole is not None:
@@ -55,7 +58,7 @@ def _parts(question: Question, material: Material) -> Mapping[str, PartVerdict] 
     """The parts whose numbers its sentence has, in their order; None if one has no number."""
     found = {}
     for _, name, _, _ in Formatter().parse(question.short.sentence):
-        if name:
+        if name in question.short.numbers:
             claim, part = question.short.numbers[name]
             judged = next(one for one in material.judged[claim].parts if one.name == part)
             if judged.whole is None or judged.apart or isnan(judged.whole.interval.estimate):

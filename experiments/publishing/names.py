@@ -12,6 +12,7 @@ MODELS = {
     "resnet18_small": "the small ResNet-18",
     "resnet50_thin": "ResNet-50 of half width",
     "tf_efficientnet_lite0": "EfficientNet-Lite0",
+    "tf_efficientnet_lite1": "EfficientNet-Lite1",
     "irevnet": "i-RevNet",
 }
 """Architectures in print; of others the name of the flag is."""

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from depthjax.claims.findings import Finding
-from depthjax.claims.judging import interval_text
 from depthjax.claims.runs import StoredRun
-from depthjax.tables import number
+from depthjax.statistics import Interval
+from depthjax.tables import interval_words, number
+from publishing.counted import Counted
 
 
 @dataclass(frozen=True)
@@ -26,32 +28,55 @@ class Told:
     quantity: str = ""
 
 
+Numbers = Mapping[str, Told | Counted]
+"""Numbers by the names that they have in sentences."""
+
+
 class _Number:
     """`{name}` is the estimate in a sentence, `{name:interval}` with its interval behind it."""
 
-    def __init__(self, finding: Finding) -> None:
-        self.finding = finding
+    def __init__(self, found: Interval) -> None:
+        self.found = found
 
     def __format__(self, form: str) -> str:
         if form == "interval":
-            return interval_text(self.finding)
-        return number(self.finding.interval.estimate)
+            return interval_words(*self.found[:3])
+        return number(self.found.estimate)
 
 
-def filled(text: str, told: Mapping[str, Told], runs: Sequence[StoredRun]) -> str:
-    """A text with its numbers; nothing if a run that it tells of was not kept to its end.
+def filled(
+    text: str,
+    told: Numbers,
+    runs: Sequence[StoredRun],
+    others: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """A text with its numbers; nothing if a run that it tells of was not kept.
 
     Args:
         text: with `{name}` or `{name:interval}` in the places of numbers.
         told: which numbers these are, by name.
         runs: all that were kept.
+        others: words in the places of other names.
 
     Raises:
         ValueError: if what a number is read from is no single finding of its run.
     """
-    if not {one.run for one in told.values()} <= {run.name for run in runs if run.findings}:
+    if not all(_there(one, runs) for one in told.values()):
         return ""
-    return text.format(**{name: _Number(_finding(one, runs)) for name, one in told.items()})
+    return text.format(**{name: _words(one, runs) for name, one in told.items()}, **others)
+
+
+def _there(one: Told | Counted, runs: Sequence[StoredRun]) -> bool:
+    if isinstance(one, Told):
+        return any(run.name == one.run and run.findings for run in runs)
+    return len(one.among(runs)) >= len(one.runs)
+
+
+def _words(one: Told | Counted, runs: Sequence[StoredRun]) -> _Number | str:
+    if isinstance(one, Told):
+        return _Number(_finding(one, runs).interval)
+    found = one.of(one.among(runs))
+    return found if isinstance(found, str) else _Number(found)
 
 
 def _finding(told: Told, runs: Sequence[StoredRun]) -> Finding:
