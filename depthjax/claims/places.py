@@ -3,8 +3,9 @@
 More layers thus make a number surer, and no verdict rarer: places share their seeds and images, so
 votes of places would be neither independent nor equally hard to win.
 
-Of several runs the numbers are those of different networks. Seed 0 of one has nothing in common
-with seed 0 of another, so that cells are averaged within a run alone.
+Of several runs the numbers are those of different networks, so that cells are averaged within a
+run alone. Errors of runs may be dependent: all share their photographs, and networks with the same
+first layer share its weights of a seed. They are averaged as if they were wholly dependent.
 """
 
 from collections.abc import Sequence

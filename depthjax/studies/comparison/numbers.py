@@ -24,8 +24,8 @@ class Comparison(Measured):
     def reduced(self) -> Sequence[str]:
         """The layers of lower resolution than the network's first layer.
 
-        They lie behind the first pooling or stride that follows it. What comes before keeps all of
-        the image, trained or not.
+        They lie behind the first pooling or stride that follows it. What comes before is outside
+        of the claim.
         """
         resolution = self.values[CONVERGING, RESOLUTION][0, 0, :, 0]
         return [
