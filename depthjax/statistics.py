@@ -104,6 +104,20 @@ class Interval(NamedTuple):
         score = distance / self.error
         return float(scipy.special.stdtr(self.freedom, -score if above else score))
 
+    def half_widths(self, end: float | int, *, above: bool) -> float:
+        """How far beyond `end` the estimate lies, in half-widths of an interval that has a width.
+
+        Of a geometric mean all three are logarithms, as which they are symmetric.
+
+        Args:
+            end: of the bound.
+            above: whether beyond is above.
+        """
+        middle, low, high, start = (
+            _unit(value, self.logarithmic) for value in (*self[:3], float(end))
+        )
+        return (middle - start if above else start - middle) / ((high - low) / 2)
+
     def detectable(self, end: float | int, *, above: bool) -> float:
         """How far beyond `end` the truth must lie for such an interval to lie beyond it, too.
 

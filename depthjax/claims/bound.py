@@ -119,9 +119,16 @@ class Bound:
         """
         return max(interval.detectable(end, above=above) for end, above in self._sides)
 
-    def margin(self, estimate: float | int) -> float:
-        """How far an estimate lies within the bound; negative if it violates it."""
-        return min(estimate - self.low, self.high - estimate)
+    def margin(self, interval: Interval) -> float:
+        """How far an estimate lies within the bound, in half-widths of its interval.
+
+        Args:
+            interval: of a width above 0.
+
+        Returns:
+            The distance of the nearer end; negative if the estimate violates the bound.
+        """
+        return min(interval.half_widths(end, above=above) for end, above in self._sides)
 
     @property
     def _sides(self) -> list[tuple[float, bool]]:

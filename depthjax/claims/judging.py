@@ -296,13 +296,12 @@ _OPEN = [word for word, told in WORDS.items() if told == UNDECIDED]
 def _margin(verdict: PartVerdict) -> float:
     """How far the estimate lies within the bound, in half-widths of the interval."""
     assert verdict.whole is not None
-    estimate, low, high = verdict.whole.interval[:3]
-    if isnan(estimate) or isnan(low):
+    found = verdict.whole.interval
+    if isnan(found.estimate) or isnan(found.low):
         return -1e9
-    distance = verdict.part.bound.margin(estimate)
-    if high <= low:
-        return 1e9 if distance >= 0 else -1e9
-    return float(distance) / ((high - low) / 2)
+    if found.high <= found.low:
+        return 1e9 if verdict.verdict == "supported" else -1e9
+    return verdict.part.bound.margin(found)
 
 
 def _record(finding: Finding) -> dict[str, Any]:

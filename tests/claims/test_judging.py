@@ -196,6 +196,29 @@ def test_what_decides() -> None:
     assert decisive(9, 1, -1, width=9) == "c"
 
 
+def test_what_decides_is_compared_where_intervals_are_symmetric() -> None:
+    """Half-widths of a geometric mean are of its logarithm: as for C6, whose factor of 10⁶ is sure.
+
+    Its upper end lies ten times as far away as the number, so that on a linear scale a factor that
+    excludes 1 by far looked like the weakest support.
+    """
+    parts = {"near": Part("near", "within 0.5 2", 0.1, ""), "far": Part("far", "> 1", 1, "")}
+    noise = np.random.default_rng(0).normal(size=(10, 1))
+    noise -= noise.mean()
+
+    def geometric(part: str, middle: float, width: float) -> Finding:
+        table = middle * np.exp(width * noise)
+        cells = Cells.of(table, fixed="images", logarithmic=True)
+        bound = parts[part].bound
+        return Finding(claim="X", part=part, quantity="x", bound=bound, measured=cells)
+
+    found = [geometric("near", 0.7, 0.15), geometric("far", 3e6, 3.0)]
+    far = found[1].interval
+    assert far.estimate - 1 < (far.high - far.low) / 2
+    judged = judge_claim(Claim("X", "", "", parts), found)
+    assert judged.verdict == SUPPORTED and judged.decisive.part == "near"
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_is_between_no_correction_and_bonferroni_s(p_values: list[float]) -> None:
     named = {str(n): p for n, p in enumerate(p_values)}
