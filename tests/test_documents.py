@@ -369,6 +369,37 @@ def test_networks_that_contradict_each_other_are_printed_one_by_one(document_scr
     assert f"{apart['C18']}; asked within 0.5 2" in told and "mean of" not in told
 
 
+def test_what_a_number_rests_on_is_called_what_it_is(document_script):
+    from publishing.material import material_in
+    from publishing.numbers import decisive_part, sample_told
+
+    material = material_in(ROOT / "results")
+
+    def told(claim: str, **unit: str) -> str:
+        return sample_told(decisive_part(material.judged[claim]), material, **unit)
+
+    assert told("C1") == "3 × 5" and told("C1", unit=" seeds × images") == "3 × 5 seeds × images"
+    assert told("C4") == "3 × 5 at 3 places, exact" and told("C9") == "3 × 3, exact"
+    assert told("C6") == "10 networks, one photograph"
+    assert told("C17", unit=" seeds × images") == "3 × 64 filters"
+
+
+def test_a_verdict_says_if_its_run_was_chosen_when_both_results_were_known(document_script):
+    from publishing.answers import counted, verdicts_told
+    from publishing.material import material_in
+    from publishing.verdicts import chosen_afterwards, verdict_told
+
+    material = material_in(ROOT / "results")
+    assert material.chosen == {"C1", "C3"} and chosen_afterwards({}) == frozenset()
+    one, two = (material.judged[claim] for claim in ("C1", "C2"))
+    words = "supported, by a run chosen afterwards"
+    assert verdict_told(one, material.chosen) == words and "chosen" not in verdict_told(two, set())
+    assert counted([one, one], {"C1"}) == "2 supported (2 of them by a run chosen afterwards)"
+    assert verdicts_told([one], {"C1"}) == "C1 supported (C1 by a run chosen afterwards)"
+    other = {"C1": {"part": [material.by_name["depth_resnet18_224"]]}}
+    assert chosen_afterwards(other) == frozenset()
+
+
 def test_places_runs_and_networks_are_called_by_what_they_share_and_what_they_do_not(
     document_script,
 ):

@@ -209,6 +209,10 @@ def width_needed(
 ) -> float:
     """The smallest width from which on all ratios are at most `level`.
 
+    Where ratios fall by orders of magnitude from one width to the next, as they do where an image
+    comes back exactly, the result lies just above the last width that does not suffice. It is known
+    no better than the widths are spaced.
+
     Args:
         widths: ascending, `[k]`.
         ratios: D at each width, positive, `[k]`; log D is interpolated linearly between widths.

@@ -215,10 +215,11 @@ def _behind(own: _Measured, first: _Measured) -> str:
         return f"fewer seeds × images than {first.run} has of the same"
     if own.known < first.known:
         return f"fewer values than {first.run} has of the same"
-    there = f"as many values as {first.run} has of the same"
+    there = f"{first.run} measured the same"
     if own[5:] == first[5:]:
         return there
-    return f"{there}, but fewer in all, {own.known_in_all:.0f} against {first.known_in_all:.0f}"
+    reached = f"{first.known_in_all:.0f} against {own.known_in_all:.0f}"
+    return f"{there} and came to more values in all, {reached}"
 
 
 def judge_alone(run: StoredRun) -> list[Judgement]:

@@ -1,7 +1,7 @@
 """The sections of RESULTS.md on each question: its answer, from the verdicts on its claims."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from depthjax.claims.blocks import folded
 from depthjax.claims.judging import (
@@ -15,12 +15,13 @@ from depthjax.claims.judging import (
 )
 from depthjax.claims.paper import CLAIMS
 from depthjax.claims.sensitivity import by_cautious_intervals
-from depthjax.claims.tables import UNCORRECTED, verdict_text
+from depthjax.claims.tables import UNCORRECTED
 from publishing.material import Material
 from publishing.names import told_apart
 from publishing.numbers import decided_by
 from publishing.questions import QUESTIONS, Question
 from publishing.told import filled
+from publishing.verdicts import AFTERWARDS, verdict_told
 
 
 def answers(material: Material) -> Iterator[str]:
@@ -57,16 +58,26 @@ def answer_word(judged: Sequence[Judgement]) -> str:
     return "In part" if NOT_SUPPORTED in ran else "Yes as far as decided"
 
 
-def verdicts_told(judged: Sequence[Judgement]) -> str:
-    """Which claims came out how: `C1 and C3 supported; C2 undecided at this scale`."""
+def verdicts_told(judged: Sequence[Judgement], chosen: Collection[str] = ()) -> str:
+    """Which claims came out how: `C1 and C3 supported; C2 undecided at this scale`.
+
+    Args:
+        judged: the claims.
+        chosen: those whose run was chosen when its results were known.
+    """
     told = []
     for verdict in VERDICTS:
         claims = [one.claim.id for one in judged if one.verdict == verdict]
         if claims:
             told.append(f"{_listed(claims)} {verdict}")
     lost = [one.claim.id for one in judged if one.survives is False]
-    note = f" ({_listed(lost)} {UNCORRECTED})" if lost else ""
-    return "; ".join(told) + note
+    after = [one.claim.id for one in judged if one.claim.id in chosen]
+    notes = [
+        f"{_listed(claims)} {note}"
+        for claims, note in ((lost, UNCORRECTED), (after, AFTERWARDS))
+        if claims
+    ]
+    return "; ".join(told) + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -75,32 +86,41 @@ def _listed(words: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def counted(judged: Sequence[Judgement]) -> str:
-    """`3 supported (1 of them not after correction), 2 not run`."""
-    verdicts = Counter(one.verdict for one in judged)
-    lost = sum(one.survives is False for one in judged)
-    note = {SUPPORTED: f" ({lost} of them {UNCORRECTED})"} if lost else {}
-    return ", ".join(
-        f"{count} {verdict}{note.get(verdict, '')}" for verdict, count in verdicts.most_common()
-    )
+def counted(judged: Sequence[Judgement], chosen: Collection[str] = ()) -> str:
+    """`3 supported (1 of them not after correction over the claims), 2 not run`.
+
+    Args:
+        judged: the claims.
+        chosen: those whose run was chosen when its results were known.
+    """
+    told = []
+    for verdict, count in Counter(one.verdict for one in judged).most_common():
+        own = [one for one in judged if one.verdict == verdict]
+        notes = {
+            UNCORRECTED: sum(one.survives is False for one in own),
+            AFTERWARDS: sum(one.claim.id in chosen for one in own),
+        }
+        noted = ", ".join(f"{number} of them {note}" for note, number in notes.items() if number)
+        told.append(f"{count} {verdict}" + (f" ({noted})" if noted else ""))
+    return ", ".join(told)
 
 
 def cautiously(judged: Sequence[Judgement]) -> str:
     """Which verdicts another kind of interval would change."""
     findings = [one for judgement in judged for part in judgement.parts for one in part.findings]
     others = by_cautious_intervals(findings, [judgement.claim for judgement in judged])
-    told = ", ".join(f"{claim} ({verdict})" for claim, verdict in others.items())
-    kind = "[too wide rather than too narrow](docs/claims.md#what-a-verdict-rests-on)"
-    return f"By intervals that are {kind} all would be the same{f' but {told}' if told else ''}."
+    told = ", ".join(f"{claim} would change, to {verdict}" for claim, verdict in others.items())
+    kind = "[more cautious intervals](docs/claims.md#what-a-verdict-rests-on)"
+    return f"With {kind} {f'only {told}' if told else 'no verdict would change'}."
 
 
 def _section(question: Question, material: Material) -> Iterator[str]:
     """The question, its answer, what each claim rests on, figures, and what was not run."""
     judged, others = (asked_of(question, material, beside=beside) for beside in (False, True))
     yield f"## {question.heading}"
-    answer = f"**{answer_word(judged)}**: {verdicts_told(judged)}."
+    answer = f"**{answer_word(judged)}**: {verdicts_told(judged, material.chosen)}."
     if others:
-        answer += f" Beside the question: {verdicts_told(others)}."
+        answer += f" Beside the question: {verdicts_told(others, material.chosen)}."
     yield f"{question.asks}\n{answer}"
     yield _list(judged, material)
     if others:
@@ -145,7 +165,7 @@ def _lines(claim: str, material: Material) -> Iterator[str]:
     """A line for a claim; below it one for each run about it that does not judge it alone."""
     judged = material.judged[claim]
     text = f"- **{claim}** {judged.claim.sentence}"
-    text += f" *{verdict_text(judged.record()).capitalize()}*"
+    text += f" *{verdict_told(judged, material.chosen).capitalize()}*"
     if claim not in material.judges:
         yield f"{text}."
         return
@@ -160,7 +180,7 @@ def _lines(claim: str, material: Material) -> Iterator[str]:
             if other.claim.id == claim and run.name not in alone:
                 told = [_measured(part) for part in other.parts if part.part.votes and part.whole]
                 if told:  # parts without a vote are on the run's page
-                    why = f" (decides nothing: {over[run.name]})" if run.name in over else ""
+                    why = f" (not used: {over[run.name]})" if run.name in over else ""
                     yield f"  - {material.link(run)}{why}: {'; '.join(told)}."
 
 

@@ -158,6 +158,28 @@ def at_the_largest_rate(condition: str, networks: Sequence[str]) -> Computed:
     return of
 
 
+def tried_widths(claim: str, *, enough: bool) -> Computed:
+    """The width over n that was tried last before an image is recovered, or first from where it is.
+
+    Between these two `depthjax.analysis.linear_mlp.width_needed` interpolates.
+
+    Args:
+        claim: the rows' claim, with D at widths that are called `1.5 n`.
+        enough: whether the larger of the two is told.
+    """
+
+    def of(runs: Sequence[StoredRun]) -> Interval:
+        rows = among(_rows(runs[0].folder), claim=claim, quantity="D")
+        names = {row["network"]: float(row["network"].removesuffix(" n")) for row in rows}
+        names = dict(sorted(names.items(), key=lambda named: named[1]))
+        missed = np.stack([seed_table(rows, "value", network=name) > 1 for name in names], -1)
+        first = np.where(missed.any(-1), len(names) - np.argmax(missed[..., ::-1], -1), 0)
+        widths = np.array([*names.values(), np.nan])  # none was wide enough
+        return interval_of(widths[first if enough else np.maximum(first - 1, 0)])
+
+    return of
+
+
 def asked(name: str) -> Computed:
     """What runs were asked for, which all must have in common."""
 

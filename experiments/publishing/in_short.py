@@ -6,12 +6,13 @@ from math import isnan
 from string import Formatter
 
 from depthjax.claims.judging import PartVerdict, interval_text
-from depthjax.claims.tables import verdict_text
 from depthjax.tables import interval_words, markdown_table
 from publishing.answers import answer_word, asked_of, verdicts_told
 from publishing.material import Material
+from publishing.numbers import sample_told
 from publishing.questions import QUESTIONS, Question
 from publishing.told import filled
+from publishing.verdicts import verdict_told
 
 HEADERS = ["question", "answer", "how sure"]
 
@@ -32,7 +33,7 @@ def _row(question: Question, material: Material) -> list[str]:
     word = answer_word(judged)
     parts = _parts(question, material)
     if parts is None or word != question.short.word:
-        return [link, f"**{word}.**", verdicts_told(judged)]
+        return [link, f"**{word}.**", verdicts_told(judged, material.chosen)]
     numbers = {
         name: interval_words(part.whole.interval.estimate, *_NO_ENDS)
         for name, part in parts.items()
@@ -40,13 +41,13 @@ def _row(question: Question, material: Material) -> list[str]:
     }
     sentence = filled(question.short.sentence, question.short.told, material.runs, numbers)
     if not sentence:
-        return [link, f"**{word}.**", verdicts_told(judged)]
+        return [link, f"**{word}.**", verdicts_told(judged, material.chosen)]
     sure = []
     for name, part in parts.items():
         if part.whole is not None:
             claim = question.short.numbers[name][0]
-            verdict = verdict_text(material.judged[claim].record())
-            told = f"{interval_text(part.whole)}, n = {part.whole.sample}"
+            verdict = verdict_told(material.judged[claim], material.chosen)
+            told = f"{interval_text(part.whole)}, n = {sample_told(part, material)}"
             sure.append(f"{claim} ({verdict}): {told}")
     return [link, f"**{word}.** {sentence}", "<br>".join(sure)]
 

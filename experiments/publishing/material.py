@@ -14,6 +14,7 @@ from depthjax.claims.runs import (
 )
 from depthjax.folders.kept import missing_from
 from publishing.runs import Planned, planned, results_in
+from publishing.verdicts import chosen_afterwards
 
 
 class Material(NamedTuple):
@@ -45,6 +46,11 @@ class Material(NamedTuple):
     def by_name(self) -> dict[str, StoredRun]:
         """The runs by name."""
         return {run.name: run for run in self.runs}
+
+    @property
+    def chosen(self) -> frozenset[str]:
+        """The claims whose run was chosen when its results were known."""
+        return chosen_afterwards(self.judges)
 
     def link(self, run: StoredRun) -> str:
         """The name of a run, which leads to its page; and whether it has come to its end."""

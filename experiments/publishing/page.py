@@ -64,7 +64,7 @@ def page(folder: Path) -> str:
     material = material_in(folder)
     judged = list(material.judged.values())
     parts = [HEAD, in_short(material), BRACKETS]
-    found = f"**Of {len(judged)} claims: {counted(judged)}.** {cautiously(judged)}"
+    found = f"**Of {len(judged)} claims: {counted(judged, material.chosen)}.** {cautiously(judged)}"
     parts += [f"{found} [One by one]({_ONE_BY_ONE})."]
     parts += [*answers(material), "## How to read this page", READING]
     parts += ["## The claims, one by one", claims_table(material), part_tables(material)]
@@ -121,8 +121,21 @@ def _takes(part: PartVerdict) -> str:
     if needed is None:
         return "if the effect is the smallest of interest, more seeds and images hardly decide it"
     if all(np.array(needed) <= measured.table.shape):
-        return "a run of this size supports an effect of interest in four of five cases"
+        return _could_have(part)
     return f"about {needed[0]} × {needed[1]} seeds × images, by the spread found here"
+
+
+def _could_have(part: PartVerdict) -> str:
+    """What a run of this size finds if there is an effect of interest, and what this one found."""
+    assert part.whole is not None
+    bound, effect = part.part.bound, float(part.part.effect)
+    asked = f"within the bound by {number(effect)}"
+    if bound.relation in ("<", "<="):
+        asked = f"at most {number(bound.high - effect)}"
+    if bound.relation in (">", ">="):
+        asked = f"at least {number(bound.low + effect)}"
+    found = f"this one found {number(part.whole.interval.estimate)}"
+    return f"if the true number were {asked}, four of five such runs would support it; {found}"
 
 
 def _has_no_spread(finding: Finding) -> bool:

@@ -16,6 +16,7 @@ from publishing.counted import (
     means_by_place,
     met,
     ratio_of_runs,
+    tried_widths,
 )
 from publishing.told import Numbers, Told
 
@@ -136,6 +137,14 @@ _SOLVED = "conjugate gradients (20000 steps)"
 WIDTHS: Numbers = {
     "second": Told("widths_deep", "C19", "two ReLU layers, 108 inputs, the first 2.5 n"),
     "first": Told("reproduce_quick/widths", "C7", "one ReLU layer, 300 inputs", f"{_WIDTH}: D ≤ 1"),
+    **{
+        f"{name}_{end}": Counted(tried_widths(claim, enough=end == "enough"), (run,))
+        for name, claim, run in (
+            ("second", "C19", "widths_deep"),
+            ("first", "C7", "reproduce_quick/widths"),
+        )
+        for end in ("short", "enough")
+    },
     "tanh": Told("widths_deep", "C20", "one tanh layer, 108 inputs"),
     "four": Told("widths_cpu", "C4", f"narrow, 4 layers, {_SOLVED}"),
     "one": Told("widths_cpu", "C4", f"one narrow layer, 4 layers, {_SOLVED}"),

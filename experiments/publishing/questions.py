@@ -205,7 +205,10 @@ QUESTIONS = (
             " [numbers](results/reproduce_quick/widths/README.md).",
             "C19: the second of two layers needs {second:interval} times the 2.5 n units that"
             " the first was given, where one layer alone needs {first} n (n: the inputs; C7,"
-            " another size); no third layer was tried.",
+            " another size); no third layer was tried. Widths are read between those that were"
+            " tried: of one layer images are missed up to {first_short:interval} n and come back"
+            " from {first_enough:interval} n on, so that C7's support needs the interpolation; of"
+            " the second layer these are {second_short:interval} n and {second_enough:interval} n.",
             "C20 is undecided only because its 18 values are all the same: every image came"
             " back from {tanh} n tanh or sigmoid units, the fewest that were tried, where the"
             " claim asks for 1.8 n to 2.2 n. Nothing here speaks for it"

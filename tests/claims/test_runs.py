@@ -114,7 +114,7 @@ def test_why_a_run_judges_nothing_is_told_as_it_was_decided():
     same = "values than first has of the same"
     assert passed_over(runs) == {
         CLAIM: {
-            "less": "as many values as first has of the same, but fewer in all, 15 against 30",
+            "less": "first measured the same and came to more values in all, 30 against 15",
             "sparse": f"fewer {same}",
             "few": "fewer seeds × images than first has of the same",
             "small": "smaller images",

@@ -111,6 +111,23 @@ def test_what_comparisons_have_in_common_is_counted_over_all_of_them(stored):
     assert counted.among([*runs, other]) == runs
 
 
+def test_widths_are_told_as_they_were_tried(stored):
+    from publishing.counted import tried_widths
+
+    ends = {"1 n": [3, 3, 3], "1.5 n": [3, 0.1, 2], "2 n": [2, 0.1, 0.1], "10 n": [0.1, 0.1, 0.1]}
+    rows = [
+        {"seed": seed, "image": image, "claim": "C7", "network": name, "quantity": "D", "value": d}
+        for seed in range(3)
+        for name, of_images in reversed(ends.items())
+        for image, d in enumerate(of_images)
+    ]
+    run = stored("run", rows)
+    short, enough = (tried_widths("C7", enough=end)([run]).estimate for end in (False, True))
+    assert short == pytest.approx((2 + 1 + 1.5) / 3) and enough == pytest.approx((10 + 1.5 + 2) / 3)
+    always = stored("always", [{**row, "value": 0.5} for row in rows])
+    assert [tried_widths("C7", enough=end)([always]).estimate for end in (False, True)] == [1, 1]
+
+
 def test_a_sentence_is_left_out_where_its_run_was_not_kept(stored):
     from publishing.counted import Counted, mean
     from publishing.told import filled
