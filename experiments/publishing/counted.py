@@ -139,7 +139,8 @@ def largest_late_mean(value: str, networks: Sequence[str], deepest: float) -> Co
     def of(runs: Sequence[StoredRun]) -> str:
         places = _places(runs, "converging", networks)
         late = [rows for rows in places if rows[0]["relative_resolution"] <= deepest]
-        return number(max(np.nanmean(_column(rows, value)) for rows in late))
+        columns = [_column(rows, value) for rows in late]
+        return number(max(np.nanmean(one) for one in columns if np.isfinite(one).any()))
 
     return of
 
