@@ -125,7 +125,7 @@ def test_resuming_needs_a_folder(values, capsys, tmp_path, monkeypatch):
     write_run(tmp_path / "runs" / "mine")
     write_run(tmp_path / "runs" / "other", model="vgg11")
     write_run(tmp_path / "runs" / "finished")
-    (tmp_path / "runs" / "finished" / "results.csv").touch()
+    (tmp_path / "runs" / "finished" / "findings.json").touch()
     assert ended_in_one_line(lambda: computed.append(1), capsys) == (
         *(2, f"{needs}; unfinished of resnet18: runs/mine"),
     )

@@ -162,7 +162,8 @@ def test_a_part_is_cut_with_all_that_it_started_and_keeps_its_numbers(tmp_path, 
             if timeout != limit:
                 return super().wait(timeout)
             while self.poll() is None and not (
-                (tmp_path / "pid").exists() and running.said_by("tests", tmp_path)["numbers"]
+                (tmp_path / "pid").exists()
+                and (running.said_by("tests", tmp_path)["numbers"] or {}).get("passed")
             ):
                 time.sleep(0.05)
             raise subprocess.TimeoutExpired(self.args, timeout)

@@ -103,7 +103,7 @@ def test_complex_weights_are_weights() -> None:
     def filtered(variables, images):
         return {"end": jnp.fft.ifft(jnp.fft.fft(images, axis=1) * variables["w"], axis=1).real}
 
-    variables = {"w": jnp.full((12, 1, 1), 2 + 0j)}
+    variables = {"w": jnp.full((1, 12, 1, 1), 2 + 0j)}
     model, weights = depthjax.as_network(filtered, variables, IMAGES)
     assert set(weights["params"]) == {"weights.w"}
     layer = depthjax.Layer(model, "end")
