@@ -161,6 +161,10 @@ def judges_from_flags(model: Network, networks: Networks) -> Judges:
     Raises:
         ValueError: for judges that do not exist, do not fit, or are no others.
     """
+    cli.check_needed("judge", "judge_model", "judge_field")
+    cli.check_needed("judge_model", "judge_field")
+    of_noise = "noise_judge_model", "noise_judge_field", "photograph_class"
+    cli.check_needed("noise_judge", *of_noise)
     asked = FLAGS.judge_model, cli.fields_from_flags("judge_field")
     of_classes = depthjax.build_model(asked[0], **asked[1]) if FLAGS.judge_model else model
     classes = class_judges(of_classes, networks, FLAGS.judge, FLAGS.size)

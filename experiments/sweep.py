@@ -76,11 +76,12 @@ def main() -> None:
     if FLAGS.scaling:
         compare_workers(cells)
         return
+    workers = workers_from_flags()
     if FLAGS.overwrite and not FLAGS.resume:
         place.clear()
     if FLAGS.retry_failed:
         place.forget_failures()
-    status = run(cells)
+    status = run(cells, workers)
     print(sweep_tables.status_text(status))
     if status.done:
         print(f"\n{sweep_tables.sweep_table(sweeps.load_sweep(FLAGS.output))}\n")
@@ -88,7 +89,7 @@ def main() -> None:
         print(f"All of it on one page: {write_report(FLAGS.output)}")
 
 
-def run(cells: list[dict[str, Any]]) -> sweeps.Status:
+def run(cells: list[dict[str, Any]], workers: sweeps.Workers | None) -> sweeps.Status:
     """Runs the sweep with a progress bar, and says what went wrong on the way."""
     with cli.bar(total=len(cells), unit="cell") as bar:
         failed = 0
@@ -114,14 +115,19 @@ def run(cells: list[dict[str, Any]]) -> sweeps.Status:
             FLAGS.output,
             program=inversions.program,
             attempts=FLAGS.attempts,
-            workers=workers_from_flags(),
+            workers=workers,
             on_begin=begin,
             on_outcome=count,
         )
 
 
 def workers_from_flags() -> sweeps.Workers | None:
-    """Ray's workers, or None for this process."""
+    """Ray's workers, or None for this process.
+
+    Raises:
+        ValueError: for workers without CPUs, and for what is asked of workers where there are none.
+    """
+    cli.check_needed(("workers", "ray_address"), "worker_cpus", "worker_gpus", "dashboard")
     if FLAGS.workers is None and FLAGS.ray_address is None:
         return None
     return sweeps.Workers(

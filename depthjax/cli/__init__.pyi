@@ -66,6 +66,7 @@ from .studies import (
     with_bar,
 )
 from .values import (
+    check_needed,
     fields_from_flags,
     flag_values,
     parse_fields,
@@ -90,6 +91,7 @@ __all__ = [
     "batch_from_flags",
     "begin_output",
     "channels_of",
+    "check_needed",
     "config_from_flags",
     "configs_from_words",
     "connect_processes",

@@ -4,7 +4,7 @@ from typing import Any
 
 from absl import flags
 
-from depthjax.cli.values import fields_from_flags
+from depthjax.cli.values import check_needed, fields_from_flags
 
 FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # so that --help of a script shows what it asks for here
@@ -30,7 +30,12 @@ def judge_from_flags(model: str, model_fields: dict[str, Any]) -> dict[str, Any]
 
     Args:
         model, model_fields: of the network that is inverted.
+
+    Raises:
+        ValueError: for what is said of a judge where there is none.
     """
+    check_needed("judge", "judge_model", "judge_field", "judge_layers")
+    check_needed("judge_model", "judge_field")
     if not FLAGS.judge:
         return {}
     if FLAGS.judge_model is not None:

@@ -3,6 +3,7 @@
 from absl import flags
 
 from depthjax.analysis.metamers import Null
+from depthjax.cli.values import check_needed
 from depthjax.folders.nulls import load_null
 
 FLAGS = flags.FLAGS
@@ -35,6 +36,7 @@ def null_from_flags() -> Null | None:
     """The null distribution of `--metamer_null`, if there is one.
 
     Raises:
-        ValueError: for a file that is not there, or no null distribution.
+        ValueError: for a file that is not there, or no null distribution; for a quantile of none.
     """
+    check_needed("metamer_null", "metamer_quantile")
     return load_null(FLAGS.metamer_null) if FLAGS.metamer_null else None

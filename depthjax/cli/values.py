@@ -43,6 +43,27 @@ def parse_fields(texts: Sequence[str], flag: str) -> dict[str, Any]:
     return fields
 
 
+def check_needed(needed: str | Sequence[str], *flags: str) -> None:
+    """Returns if no flag was changed that only another one gives a meaning.
+
+    Args:
+        needed: the other flag, or several of which one is enough.
+        flags: those that do nothing without it.
+
+    Raises:
+        ValueError: for a flag with another value than its default where `needed` has none.
+    """
+    others = [needed] if isinstance(needed, str) else needed
+    if any(FLAGS[name].value not in (None, "") for name in others):
+        return
+    for name in flags:
+        if FLAGS[name].value != FLAGS[name].default:
+            alternatives = " or ".join(f"--{other}" for other in others)
+            raise ValueError(
+                f"--{name} does nothing without {alternatives}; give that, too, or leave it out"
+            )
+
+
 def rising_numbers(flag: str, *, least: int = 1) -> list[float]:
     """The numbers of a flag that takes a list.
 

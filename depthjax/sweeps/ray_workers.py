@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from depthjax.errors import in_one_line
+from depthjax.errors import in_one_line, require
 from depthjax.files import CannotWrite
 from depthjax.sweeps.attempt import Outcome, RunCell, attempt
 from depthjax.sweeps.cells import cell_hash
@@ -25,6 +25,9 @@ class Workers:
         all_cores: whether workers on this machine share all of its cores, also where they are fewer
             than the cores. Without it each runs on `cpus` of them, as if there were no others.
         dashboard: whether Ray's dashboard is started; it comes with `ray[default]`.
+
+    Raises:
+        ValueError: for no worker, or workers without CPUs.
     """
 
     count: int | None = None
@@ -33,6 +36,11 @@ class Workers:
     gpus: float | int | None = None
     all_cores: bool = True
     dashboard: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.count is None or self.count >= 1, "count of workers", self.count, "at least 1")
+        require(self.cpus > 0, "cpus of a worker", self.cpus, "above 0")
+        require(self.gpus is None or self.gpus >= 0, "gpus of a worker", self.gpus, "at least 0")
 
 
 class _Worker:

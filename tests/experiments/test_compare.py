@@ -28,9 +28,8 @@ SMALL = {
     "paper_rates": ["0.3", "1"],
     "natural_crops": 4,
     "noise_images": 8,
-    "noise_judge_model": "mlp",
-    "noise_judge_field": ["widths=8,2"],
 }
+NOISE_JUDGE = {"noise_judge_model": "mlp", "noise_judge_field": ["widths=8,2"]}
 CONDITIONS = ("converging", "paper", "paper_no_blur")
 
 script = script_fixture("compare")
@@ -53,7 +52,8 @@ def networks(tmp_path_factory):
 
 def run(script, networks, output, **settings):
     three = [f"{label}={networks}/{label}_{{seed}}.safetensors" for label in ("photos", "noise")]
-    runner({**SMALL, "networks": ["untrained", *three]})(script, output, **settings)
+    judge = NOISE_JUDGE if "noise_judge" in settings else {}
+    runner({**SMALL, **judge, "networks": ["untrained", *three]})(script, output, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,6 @@ def test_a_killed_run_goes_on(script, networks, whole, tmp_path, monkeypatch):
         ("frames", 24, 12),
         ("noise_images", 8, 9),
         ("noise_judge", '""', str(networks / "judge.safetensors")),
-        ("photograph_class", 0, 1),
     ):
         with pytest.raises(ValueError, match=f"cannot resume .*{name} is {begun}, not") as refusal:
             run(script, networks, folder, resume=True, **{name: asked})
@@ -237,6 +236,9 @@ def test_a_run_says_which_photographs_natural_pairs_are_of(script, networks, tmp
         ({"layers": "layer9"}, "layer9"),
         ({"images": ["nobody"]}, "nobody"),
         ({"judge": "PHOTOS"}, "is one of the networks compared"),
+        ({"judge_model": "resnet18"}, "--judge_model does nothing without --judge;"),
+        ({"judge": "PHOTOS", "judge_field": ["width=4"]}, "nothing without --judge_model;"),
+        ({"photograph_class": 1}, "--photograph_class does nothing without --noise_judge;"),
         ({"noise_judge": "JUDGE", "photograph_class": 2}, "has 2 classes"),
         ({"noise_judge": "JUDGE", "noise_judge_field": ["widths"]}, "--noise_judge_field='widths'"),
     ],

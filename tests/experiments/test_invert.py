@@ -261,6 +261,7 @@ BAD = {
     "model field": ({"model_field": ["widht=4"]}, "did you mean 'width'"),
     "malformed field": ({"model_field": ["width"]}, "name=value"),
     "layer": ({"layers": "layer9"}, "unknown layer 'layer9'"),
+    "quantile of nothing": ({"metamer_quantile": 0.9}, "does nothing without --metamer_null"),
     "near layer": ({"layers": "laier1"}, "did you mean"),
     "backwards range": ({"layers": "layer2:conv1"}, "backwards"),
     "image name": ({"images": ["chelsae"]}, "did you mean 'chelsea'"),

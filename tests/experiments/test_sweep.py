@@ -14,6 +14,7 @@ from depthjax.models.normalization import as_normalization
 from depthjax.report import collect
 from depthjax.sweeps import SweepFolder, cell_hash, load_sweep
 from depthjax.sweeps.inversions import load_cell, run_cell
+from depthjax.sweeps.listing import read_table
 
 SMALL = {
     "model": "resnet18",
@@ -191,6 +192,9 @@ def test_weights_that_come_with_a_model_are_swept_unless_others_are_asked_for(
         ("model\nresnet19\n", "did you mean 'resnet18'"),
         ("seeds\none\n", "whole numbers"),
         ("networks\nphotos\n", "label=weights"),
+        ("model,size\nresnet18,big\n", "size in cells.csv must be .* got 'big'"),
+        ("group_size\n0\n", "group_size in cells.csv must be a whole number of at least 1"),
+        ("model,size\nresnet18,16\nresnet18,16,3\n", "row 2 has more cells than there are"),
     ],
 )
 def test_bad_tables_are_refused(script, text, message, tmp_path):
@@ -200,6 +204,30 @@ def test_bad_tables_are_refused(script, text, message, tmp_path):
     assert "\n" not in str(error.value)
     with pytest.raises(ValueError, match="no table"):
         cells(script, table=str(tmp_path / "other.csv"))
+
+
+def test_a_table_of_a_spreadsheet_begins_with_a_mark(tmp_path):
+    (tmp_path / "cells.csv").write_text("\ufeffmodel,size\nresnet18,16\n", encoding="utf-8")
+    assert read_table(tmp_path / "cells.csv") == [{"model": "resnet18", "size": "16"}]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"worker_cpus": 2}, "--worker_cpus does nothing without --workers or --ray_address"),
+        ({"dashboard": True}, "--dashboard does nothing without --workers"),
+        ({"workers": 1, "worker_cpus": 0}, "cpus of a worker must be above 0"),
+        ({"workers": 0}, "count of workers must be at least 1"),
+        ({"judge_layers": "conv1"}, "--judge_layers does nothing without --judge;"),
+    ],
+)
+def test_workers_and_judges_that_cannot_be_are_refused_at_once(script, settings, message, tmp_path):
+    """Before a sweep that is there is begun anew."""
+    (tmp_path / "cells").mkdir()
+    asked = {"output": str(tmp_path), "overwrite": True, **settings}
+    with flagsaver.flagsaver(**SMALL, **asked), pytest.raises(ValueError, match=message) as error:
+        script.main()
+    assert "\n" not in str(error.value) and (tmp_path / "cells").is_dir()
 
 
 def test_begun_anew_only_when_asked(script, tmp_path, capsys):
