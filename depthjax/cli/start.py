@@ -227,7 +227,8 @@ def connect_processes(*, shared: bool) -> None:
         return
     if not shared:
         raise ValueError(
-            "this script does all of its work in one process; of several, invert.py, compare.py"
-            " and depth.py share theirs, and sweep.py has Ray's workers"
+            "this script does all of its work in one process; of several, invert.py, compare.py,"
+            " depth.py, gallery.py, metamers.py, readouts.py and uniqueness.py share theirs, and"
+            " sweep.py has Ray's workers"
         )
     processes.connect(*given)

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 
 from depthjax.claims.frozen import plan
 from depthjax.devices import processes
+from depthjax.errors import name_of_layer
 from depthjax.folders.begin import RunFolder, begin
 from depthjax.folders.run_writer import (
     RunWriter,
@@ -250,7 +251,8 @@ def best_rate(
     if not ends:
         raise ValueError(
             f"at none of the rates {', '.join(f'{rate:g}' for rate in rates)} times"
-            f" {config.learning_rate:g} do descents from {layer} stay finite; add a smaller one"
+            f" {config.learning_rate:g} do descents from {name_of_layer(layer)} stay finite; add a"
+            " smaller one"
         )
     return min(ends, key=lambda tried: ends[tried])
 

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from absl import flags
 from error_messages import error_of
+from script_loading import EXPERIMENTS
 
 from depthjax.cli import ending, output_flags, start
 from depthjax.cli.ending import interrupt_on_signals
@@ -308,6 +310,17 @@ def test_a_platform_that_is_not_there_is_one_line(monkeypatch):
     monkeypatch.setenv("JAX_PLATFORMS", "cuda")
     monkeypatch.setattr(start.jax, "devices", none_found)
     assert "JAX_PLATFORMS='cuda'" in error_of(lambda: start.on_devices(none_found))
+
+
+def test_what_shares_no_work_names_what_does(monkeypatch):
+    texts = {path.name: path.read_text(encoding="utf-8") for path in EXPERIMENTS.glob("*.py")}
+    sharing = {name for name, text in texts.items() if "processes_share=True" in text}
+    asked = SimpleNamespace(
+        distributed=True, coordinator_address=None, num_processes=None, process_id=None
+    )
+    monkeypatch.setattr(start, "FLAGS", asked)
+    message = error_of(lambda: start.connect_processes(shared=False))
+    assert set(re.findall(r"\w+\.py", message)) == sharing | {"sweep.py"}
 
 
 def test_other_errors_stay_as_they_are():

@@ -1,6 +1,7 @@
 """Descents of a study: one that was cut off within a layer goes on where it stood."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -10,6 +11,8 @@ from two_processes import CONFIG, IMAGES, STARTS, WEIGHTS, layer
 import depthjax
 from depthjax.folders import run_writer
 from depthjax.inversion.checkpoints import DescentCheckpoints
+from depthjax.inversion.state import NON_FINITE
+from depthjax.studies import descents
 from depthjax.studies.descents import Descents, check
 
 
@@ -51,3 +54,19 @@ def test_a_layer_that_was_cut_off_goes_on_where_it_stood(tmp_path, monkeypatch):
     one, other = (depthjax.load_run(study.folder).layers["first"] for study in (whole, cut))
     np.testing.assert_array_equal(one["images"], other["images"])
     assert not (cut.folder / "unfinished").exists()
+
+
+def test_no_rate_that_stays_finite_is_said_in_one_line_that_names_the_layer(
+    monkeypatch,
+):
+    nowhere = SimpleNamespace(objective=np.full((1, 1), np.nan))
+    lost = SimpleNamespace(trajectory=nowhere, status=np.array([NON_FINITE]))
+    monkeypatch.setattr(descents, "invert", lambda *_: lost)
+    model = depthjax.build_model("mlp", widths=(4, 3))
+    variables = depthjax.init_variables(model, jax.random.key(0), 2)
+    images = np.zeros((1, 2, 2, 3), np.float32)
+    config = depthjax.InversionConfig(steps=1)
+    with pytest.raises(ValueError, match="descents from fc1 stay finite") as error:
+        layer = depthjax.Layer(model, "fc1")
+        descents.best_rate(layer, variables, images, images, config, [1.0])
+    assert "\n" not in str(error.value)
