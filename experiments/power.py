@@ -1,7 +1,7 @@
 """How many seeds and photographs decide each claim, from runs that are there.
 
     python experiments/power.py --findings=runs/depth_quick,runs/widths_quick --pilots=pilots.json
-    python experiments/power.py --pilots=experiments/pilots.json --sample=10x10
+    python experiments/power.py --sample=10x10
 
 The spread of each part of a claim over seeds and photographs is taken from stored findings (the
 pilot), and runs of a planned size are simulated: how often they would support the part if nothing
@@ -26,14 +26,18 @@ from depthjax.files import json_bytes, write_atomically
 FLAGS = flags.FLAGS
 cli.define_script_flags()
 flags.DEFINE_list("findings", [], "folders of finished runs; each with a findings.json")
-flags.DEFINE_string("pilots", "experiments/pilots.json", "file of the spreads")
+flags.DEFINE_string(
+    "pilots", None, "file of the spreads (default: pilots.json beside this script, to read only)"
+)
 flags.DEFINE_list("sample", ["3x3", "3x5", "5x5", "10x10"], "planned seeds x photographs")
 
 
 def main() -> None:
     """Findings -> pilots -> a table of errors and power."""
-    path = Path(FLAGS.pilots)
+    path = Path(FLAGS.pilots or Path(__file__).with_name("pilots.json"))
     if FLAGS.findings:
+        if not FLAGS.pilots:
+            raise ValueError("--findings needs --pilots=FILE, where their spreads are written")
         found = [finding for folder in FLAGS.findings for finding in load_findings(folder)]
         judged = judge(found, [*CLAIMS.values(), *BESIDE.values()])
         pilots = {claim: parts for claim, parts in pilots_of(judged).items() if parts}
