@@ -9,7 +9,8 @@ run = runner({"images": ["astronaut", "coffee"], "size": 32})
 
 @pytest.mark.parametrize("judge", ["", "zoo:resnet18_small/photos"])
 def test_from_photographs_to_a_table_and_a_figure(script, judge, tmp_path, capsys):
-    run(script, tmp_path / "run", judge=judge, judge_layers="layer1")
+    layers = {"judge_layers": "layer1"} if judge else {}
+    run(script, tmp_path / "run", judge=judge, **layers)
     rows = rows_of(tmp_path / "run")
     assert len(rows) == 16 * 2
     assert ("perceptual_distance" in rows[0]) == bool(judge)
