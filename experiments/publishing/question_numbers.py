@@ -97,6 +97,12 @@ def _ending(network: str, trained_on: str, *, listed: bool = False) -> Counted:
     return Counted(rho, (_MANIFOLD,))
 
 
+def _at_the_stem(run: str) -> Counted:
+    """How much more of the luminance the stem of an EfficientNet gives back once it is trained."""
+    place = {"condition": "converging", "layer": "stem"}
+    return Counted(difference("luminance_r2_at_ratio", "photos", "untrained", **place), (run,))
+
+
 TRAINING: Numbers = {
     **SHORT_TRAINING,
     "late": Counted(largest_late_mean("luminance_r2_at_ratio", _VOTING, 0.125), _LARGE),
@@ -106,12 +112,8 @@ TRAINING: Numbers = {
     "r2_first": Counted(
         difference("luminance_r2_at_ratio", "photos", "untrained", **_FIRST), _THIN
     ),
-    "r2_stem": Counted(
-        difference(
-            "luminance_r2_at_ratio", "photos", "untrained", condition="converging", layer="stem"
-        ),
-        ("compare_lite0_224",),
-    ),
+    "r2_stem": _at_the_stem("compare_lite0_224"),
+    "r2_stem_of_lite1": _at_the_stem("compare_lite1_224"),
     "edge": Counted(at_the_largest_rate(_NO_BLUR, _VOTING), _ONCE),
     "edge_rho": Counted(means_by_place("embedding_ratio", _NO_BLUR, _VOTING), _ONCE),
     "trained_near": Counted(at_last_layers(("photos", "noise"), 0.03), _COMPARED),
